@@ -1,0 +1,50 @@
+"""The acknowledgement: error, traceId, timestamp (OCEN v3 ack), and `detail` where a sandbox explains a refusal."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.protocol.encoding import dump_json, format_timestamp
+from shared.protocol.problems import SUCCESS, Problem
+from shared.protocol.verification import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What answers a message at once. `problem` None means accepted; `trace_id` echoes the message's.
+
+    `timestamp` is aware; it is written in UTC with milliseconds.
+    """
+
+    trace_id: str
+    timestamp: datetime
+    problem: Problem | None = None
+    detail: dict[str, str] | None = None
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that carries it."""
+        return self.problem.status if self.problem else 200
+
+    def payload(self) -> bytes:
+        """Write the payload that is signed."""
+        members: dict[str, object] = {
+            "error": self.problem.code if self.problem else SUCCESS,
+            "traceId": self.trace_id,
+            "timestamp": format_timestamp(self.timestamp),
+        }
+        if self.detail:
+            members["detail"] = self.detail
+        return dump_json(members)
+
+
+def explain(problem: Problem, step: Step | None = None) -> dict[str, str]:
+    """Say why in words, for a sandbox only: a stranger who gets this much detail learns how to do better."""
+    detail = {"meaning": problem.meaning}
+    if step is not None:
+        detail |= {
+            "check": step.check.name,
+            "clause": step.check.clause,
+            "expected": step.expected,
+            "found": step.found,
+        }
+    return detail

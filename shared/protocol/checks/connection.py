@@ -1,0 +1,69 @@
+"""What the HTTP request and the TLS connection under it have to be."""
+
+from shared.protocol.problems import Problem
+from shared.protocol.verification import Examination, Finding, Need, check
+
+MAX_BODY_BYTES = 1024 * 1024
+"""The documents give no limit; 1 MiB holds a bulk request with inline documents of ordinary size."""
+
+
+@check(Problem.NO_SUCH_PATH, Need.REQUEST)
+def path_is_known(examination: Examination) -> Finding:
+    """The path is one at which a message is taken here (seed 002, base URL plus path)."""
+    wire = examination.wire
+    assert wire is not None
+    known = examination.message_type is not None or bool(examination.allowed_methods)
+    return Finding(known, "the path of a message taken here", wire.path[:200])
+
+
+@check(Problem.METHOD_NOT_ALLOWED, Need.REQUEST)
+def method_is_allowed(examination: Examination) -> Finding:
+    """The HTTP method is the one of the message (RFC 9110 s15.5.6; seed 002, curl -X POST)."""
+    wire = examination.wire
+    assert wire is not None
+    expected = ", ".join(examination.allowed_methods)
+    return Finding(wire.method in examination.allowed_methods, expected, wire.method[:32])
+
+
+@check(Problem.MEDIA_TYPE, Need.REQUEST)
+def media_type_is_json(examination: Examination) -> Finding:
+    """The body is application/json and not compressed (RFC 9110 s8.3, s8.4; seed 002, curl -H Content-Type)."""
+    wire = examination.wire
+    assert wire is not None
+    media_type = wire.headers.get("content-type", "")
+    coding = wire.headers.get("content-encoding", "identity")
+    essence = media_type.partition(";")[0].strip().lower()
+    found = media_type[:100] if coding == "identity" else f"{media_type[:100]} with encoding {coding[:32]}"
+    passed = essence == "application/json" and coding.strip().lower() == "identity"
+    return Finding(passed, "application/json", found or "no Content-Type")
+
+
+@check(Problem.TOO_LARGE, Need.REQUEST)
+def body_is_within_size(examination: Examination) -> Finding:
+    """The body is not larger than accepted (RFC 9110 s15.5.14)."""
+    size = len(examination.body)
+    found = f"{size} bytes" if size <= MAX_BODY_BYTES else "more"
+    return Finding(size <= MAX_BODY_BYTES, f"at most {MAX_BODY_BYTES} bytes", found)
+
+
+@check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY)
+def certificate_is_registered(examination: Examination) -> Finding:
+    """The TLS certificate is one that the holder of the key has registered (seed 002, Two-way TLS; RFC 8705 s3)."""
+    holder, peer = examination.holder, examination.peer
+    assert holder is not None
+    assert peer is not None
+    return Finding(
+        peer.certificate in holder.certificates,
+        f"a certificate registered for {holder.organisation_id}",
+        f"sha256 {peer.certificate[:16]}...",
+    )
+
+
+@check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY)
+def source_address_is_listed(examination: Examination) -> Finding:
+    """The call comes from an address that the holder of the key has listed (seed 002, Onboarding Process 5)."""
+    holder, peer = examination.holder, examination.peer
+    assert holder is not None
+    assert peer is not None
+    listed = ", ".join(str(network) for network in holder.networks) if holder.networks else "any (none listed)"
+    return Finding(holder.calls_from(peer.address), listed, peer.address)

@@ -1,0 +1,133 @@
+"""What the payload has to say, judged only after its signature has been found right."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from shared.protocol.encoding import EncodingError, format_timestamp, parse_json_object, parse_timestamp
+from shared.protocol.problems import Problem
+from shared.protocol.verification import Examination, Finding, Need, check
+
+METADATA_MEMBERS = ("version", "orgId", "timestamp", "traceId")
+MAX_IDENTIFIER_LENGTH = 64
+
+
+@check(Problem.MALFORMED)
+def payload_is_a_json_object(examination: Examination) -> Finding:
+    """The payload is one UTF-8 JSON object without repeated members (seed 002, utf8 encode; RFC 7493 s2.3)."""
+    expected = "one UTF-8 JSON object"
+    try:
+        examination.document = parse_json_object(examination.payload)
+    except EncodingError as error:
+        return Finding(False, expected, str(error))
+    return Finding(True, expected, f"{len(examination.payload)} bytes")
+
+
+@check(Problem.MANDATORY_MISSING)
+def metadata_is_complete(examination: Examination) -> Finding:
+    """The payload's metadata has version, orgId, timestamp and traceId, texts of usable length (OCEN v3 metadata)."""
+    metadata = examination.metadata
+    bad = [name for name in METADATA_MEMBERS if not _usable(metadata.get(name))]
+    missing = [name for name in bad if name not in metadata]
+    problem = Problem.MANDATORY_MISSING if missing else Problem.LENGTH
+    found = f"missing or unusable: {', '.join(bad)}" if bad else "all four"
+    return Finding(not bad, f"metadata with {', '.join(METADATA_MEMBERS)}", found, problem)
+
+
+@check(Problem.SENDER, Need.DIRECTORY)
+def sender_is_the_key_holder(examination: Examination) -> Finding:
+    """The orgId in metadata is the organisation that holds the key (OCEN v3 metadata; RFC 8725 s3.8)."""
+    assert examination.holder is not None
+    organisation_id = examination.metadata["orgId"]
+    return Finding(
+        organisation_id == examination.holder.organisation_id,
+        examination.holder.organisation_id,
+        organisation_id,
+    )
+
+
+@check(Problem.SENDER, Need.DIRECTORY, Need.MESSAGE_TYPE)
+def sender_has_the_role(examination: Examination) -> Finding:
+    """The sender's role is the one that sends this message (OCEN v3 API definitions, caller)."""
+    assert examination.holder is not None
+    assert examination.message_type is not None
+    role, name = examination.message_type.sender, examination.message_type.name
+    found = examination.holder.role.value
+    return Finding(examination.holder.role is role, f"a {role.value}, who sends {name}", found)
+
+
+@check(Problem.NOT_FRESH)
+def timestamp_is_rfc3339(examination: Examination) -> Finding:
+    """The timestamp in metadata is a date-time with an offset (RFC 3339 s5.6)."""
+    text = examination.metadata["timestamp"]
+    expected = "a date-time like 2018-12-06T11:39:57.153Z"
+    try:
+        examination.instant = parse_timestamp(text)
+    except EncodingError as error:
+        return Finding(False, expected, f"{text[:64]}: {error}", Problem.VALUE)
+    return Finding(True, expected, text)
+
+
+@check(Problem.NOT_FRESH, Need.CLOCK)
+def timestamp_is_fresh(examination: Examination) -> Finding:
+    """The timestamp is neither older nor further ahead than allowed by our clock (seed 002, nonce; RFC 7515 s10.10)."""
+    assert examination.instant is not None
+    assert examination.now is not None
+    window, now = examination.window, examination.now
+    expected = f"at most {_seconds(window.past)} s behind and {_seconds(window.future)} s ahead of our {_clock(now)}"
+    passed = window.holds(examination.instant, now)
+    found = _clock(examination.instant)
+    if not passed:
+        found = f"{found}, {(examination.instant - now).total_seconds():+.0f} s by our clock"
+    return Finding(passed, expected, found)
+
+
+@check(Problem.LENGTH, Need.MESSAGE_TYPE)
+def request_id_is_usable(examination: Examination) -> Finding:
+    """The requestId is a text of 1 to 64 printable characters (OCEN v3 request; OCEN 4.0 API design, requestId)."""
+    request_id = examination.document.get("requestId")
+    problem = Problem.LENGTH if "requestId" in examination.document else Problem.MANDATORY_MISSING
+    found = request_id[:80] if isinstance(request_id, str) else type(request_id).__name__
+    return Finding(_usable(request_id), f"1 to {MAX_IDENTIFIER_LENGTH} printable characters", found, problem)
+
+
+@check(Problem.VALUE, Need.MESSAGE_TYPE)
+def content_fits_the_message(examination: Examination) -> Finding:
+    """The payload has the members of its message, with values of their types (OCEN v3 schemas)."""
+    assert examination.message_type is not None
+    expected = f"a {examination.message_type.name}"
+    try:
+        examination.content = examination.message_type.body.model_validate(examination.document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        return Finding(False, expected, _describe(first), _problem_for(first["type"]))
+    return Finding(True, expected, expected)
+
+
+def _usable(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable()
+
+
+def _describe(error: ErrorDetails) -> str:
+    place = ".".join(str(part)[:64] for part in error["loc"][:8])
+    return f"{place}: {error['msg']}"[:300]
+
+
+def _problem_for(kind: str) -> Problem:
+    if kind == "missing":
+        return Problem.MANDATORY_MISSING
+    if kind in ("enum", "literal_error"):
+        return Problem.NOT_IN_ENUM
+    if kind.endswith(("too_long", "too_short")):
+        return Problem.LENGTH
+    return Problem.VALUE
+
+
+def _seconds(span: timedelta) -> int:
+    return int(span.total_seconds())
+
+
+def _clock(instant: datetime) -> str:
+    return format_timestamp(instant.astimezone(UTC))

@@ -1,0 +1,23 @@
+"""What a message that was not verified claims about itself: good for finding it again, never for acting on it."""
+
+from typing import Any
+
+from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+
+
+def claimed_ids(body: bytes) -> tuple[str, str]:
+    """Return the requestId and traceId that an envelope claims, each empty where none can be read.
+
+    A refusal echoes the traceId, so that the sender knows which of its messages was refused (OCEN v3 ack).
+    """
+    try:
+        document = parse_json_object(base64url_decode(parse_json_object(body)["payload"]))
+    except (EncodingError, KeyError, TypeError, AttributeError):
+        return "", ""
+    metadata = document.get("metadata")
+    trace_id = metadata.get("traceId") if isinstance(metadata, dict) else None
+    return _plain(document.get("requestId")), _plain(trace_id)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) and len(value) <= 64 and value.isprintable() else ""

@@ -1,0 +1,174 @@
+"""Strict decoding of what strangers send: base64url, JSON objects, timestamps.
+
+Signed bytes must mean one thing to every reader. Libraries are lenient where security needs them not to be
+(padding, junk characters, repeated members), so this door is ours and everything passes through it.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NoReturn
+
+MAX_DEPTH = 64
+"""Levels of nesting that a JSON text may have."""
+
+MAX_MEMBERS = 20_000
+"""Object members that a JSON text may have in all; a bulk request of some hundred applications stays below."""
+
+MAX_EXPONENT = 400
+"""Power of ten up to which a number may reach; binary doubles end at 308. Converting a larger one takes minutes."""
+
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:[0-5]\d)",
+    re.ASCII,
+)
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class EncodingError(ValueError):
+    """A text that is not what its encoding allows; the message says what was found, without quoting the text."""
+
+
+def base64url_encode(data: bytes) -> str:
+    """Encode as base64url without padding (RFC 7515 s2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def base64url_decode(text: str) -> bytes:
+    """Decode canonical base64url without padding (RFC 7515 s2, RFC 4648 s3.5).
+
+    Only the one text that an encoder would produce is accepted: padding, white space, the other alphabet, junk and
+    non-zero trailing bits all differ from the text that the decoded bytes encode to.
+
+    Raises:
+        EncodingError: the text is not canonical base64url.
+    """
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise EncodingError("not base64url") from error
+    if base64url_encode(data) != text:
+        raise EncodingError("not canonical base64url without padding")
+    return data
+
+
+def parse_json_object(data: bytes) -> dict[str, Any]:
+    """Parse one UTF-8 JSON object in which no member name is repeated (RFC 8259 s4, RFC 7493 s2.3).
+
+    Numbers with a fraction or an exponent become `Decimal`, so that no amount passes through binary floating point.
+
+    Raises:
+        EncodingError: not UTF-8, a byte order mark, not JSON, not an object, a repeated member, NaN or Infinity,
+            a lone surrogate, nested deeper than `MAX_DEPTH`, more than `MAX_MEMBERS` members, or a number that is
+            longer than Python converts (4300 digits) or reaches beyond `MAX_EXPONENT`.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise EncodingError(f"not UTF-8 at byte {error.start}") from error
+    if text.startswith("\ufeff"):
+        raise EncodingError("a byte order mark before the JSON text")
+    try:
+        parsed = json.loads(
+            text, object_pairs_hook=_unique_members, parse_float=_decimal, parse_constant=_refuse_constant
+        )
+    except EncodingError:
+        raise
+    except json.JSONDecodeError as error:
+        raise EncodingError(f"not JSON: {error.msg} at character {error.pos}") from error
+    except (RecursionError, ValueError, ArithmeticError) as error:
+        raise EncodingError("not JSON within the limits of depth and of numbers") from error
+    if not isinstance(parsed, dict):
+        raise EncodingError(f"JSON, but not an object: {type(parsed).__name__}")
+    _check_limits(text, parsed)
+    return parsed
+
+
+def dump_json(document: Any) -> bytes:
+    """Write compact UTF-8 JSON, members in the order given.
+
+    Raises:
+        EncodingError: a decimal number that a JSON reader with binary doubles would change.
+    """
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=_number, allow_nan=False)
+    return text.encode("utf-8")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Read an RFC 3339 date-time with an offset (s5.6) and return it in UTC; digits past microseconds are cut.
+
+    Raises:
+        EncodingError: another form, no offset, or no such date.
+    """
+    if not _TIMESTAMP.fullmatch(text):
+        raise EncodingError("not an RFC 3339 date-time with an offset")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise EncodingError("no such date or time") from error
+
+
+def format_timestamp(instant: datetime) -> str:
+    """Write an aware datetime as RFC 3339 in UTC with milliseconds and `Z`, the form of the published samples."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise EncodingError(f"the member {repeated[:64]!r} is repeated")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise EncodingError(f"{name} is not JSON")
+
+
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if abs(value.adjusted()) > MAX_EXPONENT:
+        raise EncodingError(f"a number beyond 1e{MAX_EXPONENT}")
+    return value
+
+
+def _check_limits(text: str, parsed: dict[str, Any]) -> None:
+    # Counting characters bounds depth and members from above at the speed of C; only a text that could exceed a
+    # limit is walked.
+    if text.count("{") + text.count("[") > MAX_DEPTH or text.count(":") > MAX_MEMBERS:
+        members = 0
+        for depth, value in _walk(parsed):
+            members += len(value) if isinstance(value, dict) else 0
+            if depth > MAX_DEPTH:
+                raise EncodingError(f"nested deeper than {MAX_DEPTH} levels")
+            if members > MAX_MEMBERS:
+                raise EncodingError(f"more than {MAX_MEMBERS} members")
+    if _SURROGATE_ESCAPE.search(text):
+        try:
+            json.dumps(parsed, ensure_ascii=False, default=str).encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise EncodingError("a lone surrogate, which is no character") from error
+
+
+def _walk(root: Any) -> Iterator[tuple[int, Any]]:
+    pending = [(1, root)]
+    while pending:
+        depth, value = pending.pop()
+        yield depth, value
+        children = value.values() if isinstance(value, dict) else value
+        pending.extend((depth + 1, child) for child in children if isinstance(child, dict | list))
+
+
+def _number(value: object) -> float | int:
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    if value == value.to_integral_value() and value.adjusted() < 18:
+        return int(value)
+    if Decimal(repr(float(value))) != value:
+        raise EncodingError(f"{value} has more digits than a JSON reader keeps")
+    return float(value)

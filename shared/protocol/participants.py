@@ -1,0 +1,79 @@
+"""Who takes part: organisations, their roles, certificates, addresses and keys (seed 002, "Onboarding Process")."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from shared.protocol.signing import VerificationKey
+
+Network = IPv4Network | IPv6Network
+
+
+class ParticipantRole(StrEnum):
+    """What a participant does in the network. OCEN 4's word for the LSP is Loan Agent; roles use that word."""
+
+    LENDER = "LENDER"
+    LOAN_AGENT = "LOAN_AGENT"
+
+
+class KeyStatus(StrEnum):
+    """Whether signatures by a key count: ACTIVE and BACKUP keys do, at any time; a BLOCKED key never again."""
+
+    ACTIVE = "ACTIVE"
+    BACKUP = "BACKUP"
+    BLOCKED = "BLOCKED"
+
+
+class EnvelopeMember(StrEnum):
+    """The member that carries the signed header: `header` in the OCEN documents, `protected` in RFC 7515 s7.2.2."""
+
+    HEADER = "header"
+    PROTECTED = "protected"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """One verification key of a participant under its kid; the algorithm is bound to the key, never to a message."""
+
+    kid: str
+    verifier: VerificationKey
+    status: KeyStatus = KeyStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One organisation as it was onboarded.
+
+    Attributes:
+        organisation_id: the id that `metadata.orgId` carries.
+        base_url: where its messages go; a message's path is appended.
+        certificates: thumbprints (SHA-256 of the DER certificate, lower-case hex) of its TLS certificates.
+        keys: one or two keys that count, and any blocked ones.
+        networks: addresses that it calls from; none listed means that addresses are not judged.
+        envelope_member: how the signed header is named in messages that we begin.
+    """
+
+    organisation_id: str
+    name: str
+    role: ParticipantRole
+    base_url: str
+    certificates: frozenset[str]
+    keys: tuple[PublicKey, ...]
+    networks: tuple[Network, ...] = ()
+    envelope_member: EnvelopeMember = EnvelopeMember.HEADER
+    _by_kid: dict[str, PublicKey] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._by_kid.update({key.kid: key for key in self.keys})
+
+    def key(self, kid: str) -> PublicKey | None:
+        """Return the key of that kid, also a blocked one, or None."""
+        return self._by_kid.get(kid)
+
+    def calls_from(self, address: str) -> bool:
+        """Tell whether the address is one that the participant listed."""
+        if not self.networks:
+            return True
+        parsed = ip_address(address)
+        mapped = getattr(parsed, "ipv4_mapped", None)
+        return any((mapped or parsed) in network for network in self.networks)

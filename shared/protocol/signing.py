@@ -1,0 +1,165 @@
+"""RSA signatures over exact bytes, and the forms in which keys arrive (RFC 7518 s3.3, seed 002).
+
+jwcrypto does the arithmetic: its key objects and its algorithm primitives. Its JWS class is left aside: it accepts
+more than this protocol allows and copies its registries for every object, which costs several verifications.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from jwcrypto.jwa import JWA
+from jwcrypto.jwk import JWK
+
+from shared.protocol.encoding import EncodingError, base64url_encode, dump_json, parse_json_object
+
+MINIMUM_BITS = 2048
+MAXIMUM_BITS = 8192
+"""A larger modulus only makes us slow: verification time grows with its square."""
+
+MINIMUM_EXPONENT = 65537
+
+_JWK_MEMBERS = ("kty", "n", "e", "use", "key_ops")
+"""What is handed on of a JWK from outside; jwcrypto makes a new key where it finds a member `generate`."""
+
+
+class KeyMaterialError(ValueError):
+    """Key material that cannot be used; the message says what was found and what to do, never the material."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A public RSA key bound to one algorithm (`RS512` or `RS256`)."""
+
+    algorithm: str
+    jwk: JWK
+    _primitive: Any
+
+    def verify(self, signing_input: bytes, signature: bytes) -> bool:
+        """Tell whether the signature is this key's over exactly these bytes (RFC 7515 s5.2)."""
+        try:
+            self._primitive.verify(self.jwk, signing_input, signature)
+        except InvalidSignature:
+            return False
+        return True
+
+    def thumbprint(self) -> str:
+        """Return the JWK thumbprint (RFC 7638), base64url of SHA-256: equal for equal keys in whatever form."""
+        return str(self.jwk.thumbprint())
+
+    def to_pem(self) -> str:
+        """Return the key as `openssl rsa -pubout` writes it."""
+        return bytes(self.jwk.export_to_pem()).decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private RSA key under its kid, bound to one algorithm; `header` is its protected header in base64url."""
+
+    kid: str
+    algorithm: str
+    header: str
+    _jwk: JWK
+    _primitive: Any
+
+    def sign(self, signing_input: bytes) -> bytes:
+        """Sign exactly these bytes (RSASSA-PKCS1-v1_5, deterministic: the same bytes give the same signature)."""
+        signature: bytes = self._primitive.sign(self._jwk, signing_input)
+        return signature
+
+    def public(self) -> VerificationKey:
+        """Return the public half."""
+        public = self._jwk.get_op_key("verify")
+        return VerificationKey(self.algorithm, JWK.from_pyca(public), self._primitive)
+
+    def bound_to(self, algorithm: str) -> "SigningKey":
+        """Return the same key under the same kid, bound to another algorithm."""
+        header, primitive = _protected_header(self.kid, algorithm), JWA.signing_alg(algorithm)
+        return replace(self, algorithm=algorithm, header=header, _primitive=primitive)
+
+
+def load_private_key(material: str, kid: str, algorithm: str) -> SigningKey:
+    """Load a private RSA key in PEM, as `openssl genrsa 2048` writes it.
+
+    Raises:
+        KeyMaterialError: not a PEM private key, encrypted, not RSA, or shorter than 2048 bits.
+    """
+    if "PRIVATE KEY-----" not in material:
+        raise KeyMaterialError("this is no private key in PEM; make one with: openssl genrsa -out private.pem 2048")
+    try:
+        private = load_pem_private_key(material.encode(), password=None)
+    except TypeError as error:
+        raise KeyMaterialError("the private key is encrypted; decrypt it with: openssl rsa -in KEY -out NEW") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyMaterialError("the private key does not parse as RSA; was the whole file copied?") from error
+    if not isinstance(private, RSAPrivateKey):
+        raise KeyMaterialError("the private key is not RSA; make one with: openssl genrsa -out private.pem 2048")
+    _check_strength(private.public_key())
+    header = _protected_header(kid, algorithm)
+    return SigningKey(kid, algorithm, header, JWK.from_pyca(private), JWA.signing_alg(algorithm))
+
+
+def load_public_key(material: str, algorithm: str, kid: str | None = None) -> VerificationKey:
+    """Load a public RSA key from PEM (SPKI), an X.509 certificate in PEM, a JWK, or a JWK set with that kid.
+
+    Raises:
+        KeyMaterialError: unreadable, a private key, not RSA, weak, or not in the set.
+    """
+    text = material.strip()
+    if "PRIVATE KEY-----" in text:
+        raise KeyMaterialError("this is a private key; keep it secret and give the public one (openssl rsa -pubout)")
+    public = _from_jwk(text, kid) if text.startswith("{") else _from_pem(text)
+    if not isinstance(public, RSAPublicKey):
+        raise KeyMaterialError("the key is not RSA; the OCEN algorithms are RSA with 2048 bits or more")
+    _check_strength(public)
+    return VerificationKey(algorithm, JWK.from_pyca(public), JWA.signing_alg(algorithm))
+
+
+def _protected_header(kid: str, algorithm: str) -> str:
+    return base64url_encode(dump_json({"kid": kid, "alg": algorithm}))
+
+
+def _from_pem(text: str) -> object:
+    try:
+        if text.startswith("-----BEGIN CERTIFICATE-----"):
+            return x509.load_pem_x509_certificate(text.encode()).public_key()
+        return load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise KeyMaterialError(
+            "this is no public RSA key in PEM, X.509 or JWK; a character may be lost: make it again with "
+            "openssl rsa -in private.pem -pubout"
+        ) from error
+
+
+def _from_jwk(text: str, kid: str | None) -> object:
+    try:
+        members = parse_json_object(text.encode())
+        if "keys" in members:
+            members = _select(members["keys"], kid)
+        if "d" in members:
+            raise KeyMaterialError("this JWK holds a private key; give it without d, p, q, dp, dq and qi")
+        return JWK(**{name: members[name] for name in _JWK_MEMBERS if name in members}).get_op_key("verify")
+    except KeyMaterialError:
+        raise
+    except EncodingError as error:
+        raise KeyMaterialError(f"the JWK does not parse: {error}") from error
+    except Exception as error:  # jwcrypto raises many kinds for a bad JWK; none of them is ours to keep apart
+        raise KeyMaterialError("the JWK is not a usable RSA public key") from error
+
+
+def _select(keys: Any, kid: str | None) -> dict[str, Any]:
+    found = [key for key in keys if isinstance(key, dict) and (kid is None or key.get("kid") == kid)]
+    if len(found) != 1:
+        raise KeyMaterialError(f"the JWK set holds {len(found)} keys for kid {kid!r}; name one of them")
+    return found[0]
+
+
+def _check_strength(public: RSAPublicKey) -> None:
+    if not MINIMUM_BITS <= public.key_size <= MAXIMUM_BITS:
+        raise KeyMaterialError(f"the key has {public.key_size} bits; use {MINIMUM_BITS} (at most {MAXIMUM_BITS})")
+    exponent = public.public_numbers().e
+    if exponent < MINIMUM_EXPONENT or exponent % 2 == 0:
+        raise KeyMaterialError(f"the key's exponent is {exponent}; use {MINIMUM_EXPONENT}, as openssl does")
