@@ -3,6 +3,7 @@
 from typing import Any
 
 from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+from shared.protocol.participants import EnvelopeMember
 
 
 def claimed_ids(body: bytes) -> tuple[str, str]:
@@ -17,6 +18,19 @@ def claimed_ids(body: bytes) -> tuple[str, str]:
     metadata = document.get("metadata")
     trace_id = metadata.get("traceId") if isinstance(metadata, dict) else None
     return _plain(document.get("requestId")), _plain(trace_id)
+
+
+def claimed_member(body: bytes) -> EnvelopeMember:
+    """Return how an envelope spells its signed header; `header` where it names neither or both.
+
+    An ack answers in the spelling of its request, whatever is wrong with that.
+    """
+    try:
+        envelope = parse_json_object(body)
+    except EncodingError:
+        return EnvelopeMember.HEADER
+    is_protected = "protected" in envelope and "header" not in envelope
+    return EnvelopeMember.PROTECTED if is_protected else EnvelopeMember.HEADER
 
 
 def _plain(value: Any) -> str:

@@ -62,5 +62,5 @@ def content_fingerprint(message_name: str, document: Mapping[str, Any]) -> bytes
     else counts, also the message's name, as one body may satisfy several messages (OCEN 4.0 API design, Idempotency).
     """
     metadata = {name: value for name, value in document["metadata"].items() if name not in ("timestamp", "traceId")}
-    canonical = json.dumps([message_name, {**document, "metadata": metadata}], sort_keys=True, default=str)
+    canonical = json.dumps([message_name, {**document, "metadata": metadata}], sort_keys=True, default=repr)
     return hashlib.sha256(canonical.encode()).digest()

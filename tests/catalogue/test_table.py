@@ -1,0 +1,74 @@
+"""The table of messages: consistent in itself, and true to the documents."""
+
+from typing import Any
+
+import pytest
+
+from shared.catalogue.table import BY_NAME, CATALOGUE, messages_received_by, messages_sent_by
+from shared.catalogue.types import MessageType
+from shared.protocol.participants import ParticipantRole
+from shared.protocol.profiles import V3
+
+each_message = pytest.mark.parametrize("message", CATALOGUE, ids=[message.name for message in CATALOGUE])
+
+ROLES = {"Lender": ParticipantRole.LENDER, "LoanAgent": ParticipantRole.LOAN_AGENT}
+
+
+def test_names_and_paths_are_unique() -> None:
+    assert len(BY_NAME) == len(CATALOGUE)
+    assert len({(message.method, message.path) for message in CATALOGUE}) == len(CATALOGUE)
+
+
+@each_message
+def test_a_message_lies_under_the_mount_of_its_version(message: MessageType) -> None:
+    assert message.path.startswith(f"{V3.mount}/")
+    assert message.version == V3.name
+
+
+@each_message
+def test_a_message_goes_from_one_role_to_another(message: MessageType) -> None:
+    assert message.sender is not message.receiver
+    assert message in messages_sent_by(message.sender)
+    assert message in messages_received_by(message.receiver)
+
+
+@each_message
+def test_a_request_and_its_callback_name_each_other(message: MessageType) -> None:
+    other = BY_NAME[message.answered_by or message.answers or ""]
+    assert {other.answered_by, other.answers} == {message.name, None}
+    assert (other.sender, other.receiver) == (message.receiver, message.sender)
+    assert (message.answered_by is None) is message.name.endswith("Response")
+
+
+@each_message
+def test_a_message_has_one_sentence_for_people(message: MessageType) -> None:
+    assert message.summary.endswith(".")
+    assert message.stage
+
+
+def test_every_message_is_received_by_exactly_one_role() -> None:
+    received = [message for role in ParticipantRole for message in messages_received_by(role)]
+    assert sorted(message.name for message in received) == sorted(BY_NAME)
+
+
+@each_message
+def test_path_method_and_direction_are_the_documented_ones(
+    message: MessageType, documented: dict[tuple[str, str], dict[str, Any]]
+) -> None:
+    facts = documented[message.version, message.name]
+
+    assert (message.method, message.path) == (facts["method"], facts["path"])
+    assert (message.sender, message.receiver) == (ROLES[facts["caller"]], ROLES[facts["callee"]])
+    assert (message.answered_by or message.answers) == facts["correlates_with"]
+
+
+@each_message
+def test_a_body_requires_the_documented_members(
+    message: MessageType, documented: dict[tuple[str, str], dict[str, Any]]
+) -> None:
+    required = {field.alias for field in message.body.model_fields.values() if field.is_required()}
+    known = {field.alias for field in message.body.model_fields.values()}
+    facts = documented[message.version, message.name]
+
+    assert required == set(facts["required_as_in_spec"])
+    assert known == {field["name"] for field in facts["fields"]}

@@ -1,0 +1,82 @@
+"""A lender that takes messages: the profile with a directory and a journal in memory."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.catalogue.table import BY_NAME, messages_received_by
+from shared.protocol.nonces import DEFAULT_WINDOW, content_fingerprint
+from shared.protocol.participants import Participant, ParticipantRole
+from shared.protocol.profiles import V3
+from shared.protocol.tampering import OutgoingMessage, TlsIdentity
+from shared.protocol.verification import (
+    Examination,
+    History,
+    Peer,
+    Verification,
+    VerifiedMessage,
+    WireMessage,
+)
+
+NOW = datetime(2031, 3, 4, 5, 6, 7, 890_000, tzinfo=UTC)
+LSP_CERTIFICATE = "11" * 32
+LENDER_CERTIFICATE = "22" * 32
+LISTED_ADDRESS = "10.4.17.8"
+UNLISTED_ADDRESS = "10.4.18.8"
+
+_PATHS = {message.path: message for message in messages_received_by(ParticipantRole.LENDER)}
+_CERTIFICATES = {TlsIdentity.OWN: LSP_CERTIFICATE, TlsIdentity.OTHER: LENDER_CERTIFICATE}
+
+
+def payload_of(name: str, **metadata: str) -> dict[str, Any]:
+    """A payload of that message, sent by the LSP now."""
+    stamp = {"version": "1.0", "timestamp": "2031-03-04T05:06:07.890Z", "traceId": "trace-1", "orgId": "Lsp-417"}
+    return {"metadata": {**stamp, **metadata}, "requestId": "request-1", **BY_NAME[name].example()}
+
+
+def arrived(message: OutgoingMessage) -> WireMessage:
+    """The message as the lender's socket sees it."""
+    address = LISTED_ADDRESS if message.from_listed_address else UNLISTED_ADDRESS
+    peer = Peer(_CERTIFICATES[message.identity], address)
+    return WireMessage(message.method, message.path, message.headers, message.body, peer)
+
+
+class Receiver:
+    """Takes messages as a lender does, and remembers the nonces and requestIds of those it accepted."""
+
+    def __init__(self, participants: Iterable[Participant]) -> None:
+        self.nonces: set[str] = set()
+        self.requests: dict[tuple[str, str], bytes] = {}
+        self._holders = {key.kid: participant for participant in participants for key in participant.keys}
+
+    def take(self, message: OutgoingMessage, now: datetime = NOW) -> Verification:
+        """Judge a message as a whole."""
+        examination = self.judge(message, now)
+        if examination.problem is None:
+            verified = V3.accept(examination)
+            V3.judge_history(examination, self._history(verified))
+            if examination.problem is None:
+                self.nonces.add(verified.nonce.key)
+                self.requests[verified.sender.organisation_id, verified.request_id] = _fingerprint(verified)
+        return V3.verdict(examination)
+
+    def judge(self, message: OutgoingMessage, now: datetime = NOW) -> Examination:
+        """Judge a message up to the point at which the journal is asked."""
+        expected = _PATHS.get(message.path)
+        methods = (expected.method,) if expected else ()
+        examination = V3.open(arrived(message), expected, methods, now, DEFAULT_WINDOW)
+        if examination.problem is None:
+            V3.judge(examination, self._holders.get(examination.kid or ""))
+        return examination
+
+    def _history(self, verified: VerifiedMessage) -> History:
+        if verified.nonce.key in self.nonces:
+            return History.NONCE_USED
+        earlier = self.requests.get((verified.sender.organisation_id, verified.request_id))
+        if earlier is None:
+            return History.NEW
+        return History.REPEATED if earlier == _fingerprint(verified) else History.CONFLICT
+
+
+def _fingerprint(verified: VerifiedMessage) -> bytes:
+    return content_fingerprint(verified.message_type.name, verified.document)
