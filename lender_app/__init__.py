@@ -1,0 +1,1 @@
+"""The lender: takes what LSPs ask and answers by callback."""

@@ -1,0 +1,61 @@
+"""The lender's composition: which rule answers which message."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from lender_app.journey import TriggerAcceptance, VerifyAcceptance
+from lender_app.policy import AcceptancePolicy
+from shared.catalogue.v3.loan_acceptance import OTP_DIGITS
+from shared.node.ids import new_id
+from shared.node.node import Application
+from shared.node.settings import NodeSettings, SettingsError
+from shared.protocol.participants import ParticipantRole
+
+
+class LenderSettings(NodeSettings):
+    """Settings of a lender: those of every node, and the file of the secret that OTPs are hashed with.
+
+    The file is made if it is not there. Several processes of one lender share it.
+    """
+
+    otp_secret_file: Path
+
+
+def application(settings: LenderSettings) -> Application:
+    """Compose the lender.
+
+    Raises:
+        SettingsError: the secret cannot be read or made.
+    """
+    secret = _secret(settings.otp_secret_file)
+    trigger = TriggerAcceptance(AcceptancePolicy(), secret, draw_otp, new_id)
+    return Application(
+        role=ParticipantRole.LENDER,
+        rules={
+            "TriggerLoanAcceptanceRequest": trigger,
+            "VerifyLoanAcceptanceRequest": VerifyAcceptance(secret),
+        },
+    )
+
+
+def draw_otp() -> str:
+    """Draw an OTP that nobody can foresee."""
+    return f"{secrets.randbelow(10**OTP_DIGITS):0{OTP_DIGITS}d}"
+
+
+def _secret(file: Path) -> bytes:
+    try:
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(secrets.token_bytes(32))
+        secret = file.read_bytes()
+    except OSError as error:
+        raise SettingsError(
+            f"OCEN_OTP_SECRET_FILE: {file}: {error.strerror}; name a file in a writable folder"
+        ) from error
+    if len(secret) < 32:
+        raise SettingsError(f"OCEN_OTP_SECRET_FILE: {file} holds fewer than 32 bytes; delete it to have a new one")
+    return secret

@@ -1,0 +1,108 @@
+"""The lender's rules of loan acceptance: pure functions from what is known to what is decided.
+
+OCEN v3, TriggerLoanAcceptance and VerifyLoanAcceptance. No HTTP, no SQL, no JSON.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from lender_app.policy import AcceptancePolicy, ApplicationStanding, standing
+
+
+class SessionState(StrEnum):
+    """An OTP session takes answers while OPEN; VERIFIED and LOCKED are final."""
+
+    OPEN = "OPEN"
+    VERIFIED = "VERIFIED"
+    LOCKED = "LOCKED"
+
+
+class Verdict(StrEnum):
+    """How the verification of an OTP ended."""
+
+    SUCCESS = "SUCCESS"
+    INCORRECT_OTP = "INCORRECT_OTP"
+    INVALID_SESSION = "INVALID_SESSION"
+
+
+@dataclass(frozen=True, slots=True)
+class OtpSession:
+    """One request for acceptance: for whom, for what, and the OTP's digest (never the OTP).
+
+    `expires_at` is aware, in UTC. `tries_left` counts wrong answers that are still allowed.
+    """
+
+    key: str
+    sender: str
+    loan_application_ids: Sequence[str]
+    otp_digest: str
+    expires_at: datetime
+    tries_left: int
+    state: SessionState = SessionState.OPEN
+
+
+def applications_standing(loan_application_ids: Sequence[str]) -> ApplicationStanding:
+    """Tell how the least of these applications stands: one that cannot be accepted spoils the request."""
+    found = {standing(loan_application_id) for loan_application_id in loan_application_ids}
+    for worst in (ApplicationStanding.UNKNOWN, ApplicationStanding.NOT_ACCEPTED):
+        if worst in found:
+            return worst
+    return ApplicationStanding.ACCEPTED
+
+
+def open_session(
+    *,
+    key: str,
+    sender: str,
+    loan_application_ids: Sequence[str],
+    otp: str,
+    secret: bytes,
+    policy: AcceptancePolicy,
+    now: datetime,
+) -> OtpSession:
+    """Open an OTP session for one TriggerLoanAcceptanceRequest; each request has a session of its own."""
+    return OtpSession(
+        key=key,
+        sender=sender,
+        loan_application_ids=tuple(loan_application_ids),
+        otp_digest=digest(key, otp, secret),
+        expires_at=now + policy.otp_validity,
+        tries_left=policy.tries,
+    )
+
+
+def answer_session(
+    session: OtpSession | None, *, sender: str, otp: str, secret: bytes
+) -> tuple[Verdict, OtpSession | None]:
+    """Judge an answer to a session and return the verdict with the session as it is afterwards.
+
+    A session that is missing, expired, another sender's, used up or locked is INVALID_SESSION, all alike.
+    """
+    if session is None or session.sender != sender or session.state is not SessionState.OPEN:
+        return Verdict.INVALID_SESSION, None
+    if hmac.compare_digest(session.otp_digest, digest(session.key, otp, secret)):
+        return Verdict.SUCCESS, replace(session, state=SessionState.VERIFIED)
+    tries_left = session.tries_left - 1
+    state = SessionState.OPEN if tries_left > 0 else SessionState.LOCKED
+    return Verdict.INCORRECT_OTP, replace(session, tries_left=tries_left, state=state)
+
+
+def digest(session_key: str, otp: str, secret: bytes) -> str:
+    """Hash an OTP for storage. Six digits are soon guessed, so the hash is keyed with a secret kept elsewhere."""
+    return hmac.new(secret, f"{session_key}:{otp}".encode(), hashlib.sha256).hexdigest()
+
+
+def masked_phone_number(loan_application_id: str) -> str:
+    """Return the borrower's phone number as OCEN shows it. The sandbox borrower's last digits come from the id."""
+    number = int.from_bytes(hashlib.sha256(loan_application_id.encode()).digest()[:4], "big") % 1000
+    return f"XXXXXXX{number:03d}"
+
+
+def sms_text(otp: str, validity: timedelta) -> str:
+    """Write the SMS to the borrower."""
+    minutes = int(validity.total_seconds() // 60)
+    return f"{otp} is your OTP to accept the loan. It is valid for {minutes} minutes. Do not share it."

@@ -1,0 +1,119 @@
+"""`sign` and `verify`: envelopes made and judged without any node."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli.inputs import STANDARD_INPUT, read_bytes, read_text
+from sandbox.cli.screen import FAILED, PASSED, facts, screen, step_table
+from sandbox.errors import SandboxError
+from sandbox.offline import Judgement, holder_of, message_named, profile_named, verify_ack
+from sandbox.offline import sign as sign_payload
+from sandbox.offline import verify as verify_message
+from shared.node.clock import SystemClock
+from shared.protocol.encoding import EncodingError, parse_timestamp
+from shared.protocol.participants import EnvelopeMember
+from shared.protocol.signing import KeyMaterialError
+from shared.protocol.verification import Outcome
+
+ProfileName = Annotated[str, typer.Option("--profile", envvar="OCEN_PROFILE", help="How messages are dressed.")]
+
+
+def sign(
+    *,
+    key: Annotated[Path, typer.Option(help="Private RSA key in PEM, 2048 bits or more.")],
+    kid: Annotated[str, typer.Option(help="The kid under which your counterparty has its public half.")],
+    file: Annotated[Path, typer.Argument(help="The payload.", show_default="standard input")] = STANDARD_INPUT,
+    profile: ProfileName = "v3",
+    member: Annotated[
+        EnvelopeMember, typer.Option(help="How the signed header is called: OCEN says header, RFC 7515 protected.")
+    ] = EnvelopeMember.HEADER,
+) -> None:
+    """Sign a payload and print the envelope.
+
+    Signed are exactly the bytes that come in, white space and a line break at the end included. They have to be one
+    strict JSON object; metadata is not added.
+
+    [dim]ocen-sandbox sign --key private.pem --kid my-kid < payload.json > envelope.json[/dim]
+    """
+    payload, material, dressed = read_bytes(file), read_text(key), profile_named(profile)
+    try:
+        envelope = sign_payload(payload, dressed, material, kid, member)
+    except KeyMaterialError as error:
+        raise SandboxError(f"{key}: {error}") from error
+    sys.stdout.buffer.write(envelope + b"\n")
+    sys.stdout.flush()
+
+
+def verify(
+    *,
+    key: Annotated[Path, typer.Option(help="Public key: PEM, X.509 certificate in PEM, JWK or JWK set.")],
+    file: Annotated[Path, typer.Argument(help="The envelope.", show_default="standard input")] = STANDARD_INPUT,
+    profile: ProfileName = "v3",
+    kid: Annotated[
+        str | None, typer.Option(help="The kid of the key.", show_default="the JWK's own; without one, any")
+    ] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="Judge freshness at this RFC 3339 time.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="Judge freshness at this moment.")] = False,
+    message: Annotated[str | None, typer.Option(metavar="NAME", help="Judge the content as this message's.")] = None,
+    ack: Annotated[bool, typer.Option("--ack", help="The envelope is an acknowledgement.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> int:
+    """Verify an envelope, check by check.
+
+    Exit status 0: every check that can be judged without a connection holds; 1: one fails; 2: wrong input.
+
+    [dim]ocen-sandbox verify --key public.pem < envelope.json[/dim]
+    [dim]ocen-sandbox verify --key jwks.json --now --message TriggerLoanAcceptanceRequest envelope.json[/dim]
+    [dim]ocen-sandbox verify --key public.pem --ack ack.json[/dim]
+    """
+    dressed, moment = profile_named(profile), _moment(at, now)
+    message_type = message_named(message) if message is not None else None
+    if ack and (message_type is not None or moment is not None):
+        raise SandboxError("--ack goes without --message, --at and --now: an ack has no type and is not judged by time")
+    try:
+        holder = holder_of(read_text(key), dressed, kid)
+        body = read_bytes(file)
+        judged = (
+            verify_ack(body, dressed, holder) if ack else verify_message(body, dressed, holder, message_type, moment)
+        )
+    except KeyMaterialError as error:
+        raise SandboxError(f"{key}: {error}") from error
+    if as_json:
+        typer.echo(json.dumps(judged.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        _print(judged)
+    return 0 if judged.verification.passed else 1
+
+
+def _moment(at: str | None, now: bool) -> datetime | None:
+    if at is not None and now:
+        raise SandboxError("--at and --now are two times: give one of them")
+    if now:
+        return SystemClock().now()
+    try:
+        return parse_timestamp(at) if at is not None else None
+    except EncodingError as error:
+        raise SandboxError(f"--at {at}: {error}; write it like 2018-12-06T11:39:57.153Z") from error
+
+
+def _print(judged: Judgement) -> None:
+    console, verification = screen(), judged.verification
+    console.print(step_table([step.as_dict() for step in verification.steps]))
+    console.print()
+    passed, left = judged.count(Outcome.PASSED), judged.count(Outcome.NOT_JUDGED)
+    if verification.problem is None:
+        line = Text(f"{PASSED} {passed} checks hold", style="bold green")
+        console.print(line.append(f"; {left} cannot be judged here" if left else "", style="default"))
+    else:
+        line = Text(f"{FAILED} refused with {verification.problem.code}: {verification.problem.meaning}", "bold red")
+        console.print(line)
+    if judged.payload:
+        console.print(
+            facts([("header", json.dumps(judged.header)), ("payload", judged.payload.decode(errors="replace"))])
+        )

@@ -1,0 +1,100 @@
+"""One request in full, as both journals have it: texts as they travelled, what they say, checks, tries, refusals."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.text import Text
+
+from sandbox.cli.screen import FAILED, PASSED, facts, screen, step_table
+from sandbox.following import Record
+from sandbox.settings import NodeName
+
+
+def print_history(histories: Mapping[NodeName, Record]) -> None:
+    """Print what each node knows of one request, in the order of time."""
+    events = [
+        (record["at"], order, name, kind, record)
+        for name, history in histories.items()
+        for order, kind in enumerate(("sent", "received", "refused"))
+        for record in history[kind]
+    ]
+    for _, _, name, kind, record in sorted(events, key=lambda event: event[:3]):
+        _PRINTERS[kind](name, record)
+
+
+def _print_sent(name: NodeName, record: Record) -> None:
+    mark = PASSED if record["state"] == "DELIVERED" else FAILED if record["state"] in ("REFUSED", "DEAD") else "…"
+    _head(f"{mark} {name.label} sent {record['message']} to {record['peer']}: {record['state']}")
+    rows = [("at", record["at"]), ("id", record["id"]), ("tries", str(record["tries"])), ("result", record["result"])]
+    if record["state"] in ("WAITING", "SENDING"):
+        rows.append(("due again", record["due_at"]))
+    _print(facts(rows))
+    for number, attempt in enumerate(record["attempts"], start=1):
+        _print_attempt(number, attempt)
+
+
+def _print_attempt(number: int, attempt: Record) -> None:
+    style = "green" if attempt["outcome"] == "ACCEPTED" else "red"
+    answered = f"HTTP {attempt['status']}, " if attempt["status"] is not None else ""
+    head = Text(f"try {number}  ", style="bold").append(f"{answered}{attempt['outcome']}", style=style)
+    _print(head.append(f"  {attempt['milliseconds']:.1f} ms  {attempt['started_at']}", style="dim"))
+    _print(facts([("traceId", attempt["trace_id"]), ("kid", attempt["kid"]), ("reason", attempt["reason"])]))
+    _print_signed("what was sent", attempt["sent"])
+    if attempt["answer"] is not None:
+        _print_signed("what came back", attempt["answer"])
+        _print_steps("checks of what came back", attempt["verification"])
+
+
+def _print_received(name: NodeName, record: Record) -> None:
+    _head(f"{PASSED} {name.label} received {record['message']} from {record['peer']}: ACCEPTED")
+    rows = [(label, record[member]) for label, member in _RECEIVED_FACTS.items()]
+    _print(facts(rows))
+    _print_signed("what came in", record)
+    _print_steps("checks", record["verification"])
+    _print_signed("the ack", record["ack"])
+
+
+def _print_refused(name: NodeName, record: Record) -> None:
+    _head(f"{FAILED} {name.label} refused a message at {record['path']}: {record['error']}")
+    sender = record["peer"] or "unknown"
+    rows = [("at", record["at"]), ("connection of", sender), ("address", record["address"])]
+    _print(facts([*rows, ("traceId", record["trace_id"])]))
+    _print_steps("checks", record["verification"])
+    _print(Text("what came in", style="bold"))
+    _print(Text(record["raw"], style="dim", overflow="fold"))
+
+
+_RECEIVED_FACTS = {
+    "at": "at",
+    "traceId": "trace_id",
+    "kid": "kid",
+    "certificate": "certificate",
+    "address": "address",
+}
+_PRINTERS = {"sent": _print_sent, "received": _print_received, "refused": _print_refused}
+
+
+def _print_signed(title: str, signed: Record) -> None:
+    _print(Text(title, style="bold"))
+    _print(Text(signed["envelope"], style="dim", overflow="fold"))
+    if signed["decoded"] is not None:
+        header, payload = signed["decoded"]["header"], signed["decoded"]["payload"]
+        _print(facts([("header", json.dumps(header)), ("payload", json.dumps(payload, indent=2, ensure_ascii=False))]))
+
+
+def _print_steps(title: str, steps: list[dict[str, Any]]) -> None:
+    _print(Text(title, style="bold"))
+    _print(step_table(steps))
+
+
+def _head(title: str) -> None:
+    console = screen()
+    console.print()
+    console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
+
+
+def _print(what: Any) -> None:
+    screen().print(Padding(what, (0, 0, 0, 2)))

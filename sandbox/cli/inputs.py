@@ -1,0 +1,58 @@
+"""What comes in from files and from standard input, as bytes that nobody has touched."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import SandboxError
+from shared.protocol.encoding import EncodingError, parse_json_object
+
+STANDARD_INPUT = Path("-")
+
+
+def read_bytes(file: Path) -> bytes:
+    """Read a file, or standard input for `-`.
+
+    Raises:
+        SandboxError: it cannot be read, is empty, or standard input is a terminal.
+    """
+    if file == STANDARD_INPUT:
+        if sys.stdin.isatty():
+            raise SandboxError("nothing comes in on standard input: name a file, or put < FILE at the end")
+        data = sys.stdin.buffer.read()
+    else:
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise SandboxError(f"{file} cannot be read ({error.strerror}): name another file") from error
+    if not data.strip():
+        raise SandboxError(f"{_name(file)} is empty: give a JSON object")
+    return data
+
+
+def read_text(file: Path) -> str:
+    """Read a file as UTF-8 text.
+
+    Raises:
+        SandboxError: it cannot be read, is empty, or is no text.
+    """
+    try:
+        return read_bytes(file).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SandboxError(f"{_name(file)} is no text in UTF-8: if it is a key in DER, convert it to PEM") from error
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a file as one JSON object.
+
+    Raises:
+        SandboxError: it cannot be read, or is something else.
+    """
+    try:
+        return parse_json_object(read_bytes(file))
+    except EncodingError as error:
+        raise SandboxError(f"{_name(file)} is {error}: give one JSON object") from error
+
+
+def _name(file: Path) -> str:
+    return "standard input" if file == STANDARD_INPUT else str(file)

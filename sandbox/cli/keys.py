@@ -1,0 +1,151 @@
+"""`pki`: keys and certificates of the sandbox's organisations."""
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli import options
+from sandbox.cli.screen import facts, screen, shown
+from sandbox.errors import SandboxError
+from sandbox.pki import SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise
+from sandbox.pki import issue as issue_files
+from sandbox.running import connect, nodes_alive, read_run
+from sandbox.settings import Folders
+from shared.node.clock import SystemClock
+from shared.node.onboarded import read_records
+from shared.protocol.participants import ParticipantRole
+
+app = typer.Typer(help="Make keys and certificates, and show them.", no_args_is_help=True)
+
+
+class Role(StrEnum):
+    """Roles as people say them; OCEN 4's word for the LSP is Loan Agent."""
+
+    LENDER = "LENDER"
+    LSP = "LSP"
+
+    @property
+    def in_network(self) -> ParticipantRole:
+        """The role as the directory names it."""
+        return ParticipantRole.LENDER if self is Role.LENDER else ParticipantRole.LOAN_AGENT
+
+
+@app.command()
+def init(
+    *,
+    certs_dir: options.CertsDir = options.CERTS_DIR,
+    host: Annotated[
+        list[str] | None, typer.Option(help="A further host name for the certificates; repeatable.")
+    ] = None,
+    lender_url: Annotated[str, typer.Option(help="Base URL of the lender.")] = SANDBOX_PAIR[0].base_url,
+    lsp_url: Annotated[str, typer.Option(help="Base URL of the LSP.")] = SANDBOX_PAIR[1].base_url,
+    any_address: Annotated[bool, typer.Option("--any-address", help="Let the pair call from any address.")] = False,
+) -> None:
+    """Make what is missing: the authority, and keys and certificates of the pair. What exists is kept.
+
+    `up` and `demo` do this by themselves.
+    """
+    urls = {one.organisation_id: url for one, url in zip(SANDBOX_PAIR, (lender_url, lsp_url), strict=True)}
+    pair = [replace(one, base_url=urls[one.organisation_id]) for one in SANDBOX_PAIR]
+    if any_address:
+        pair = [replace(one, ip_addresses=()) for one in pair]
+    made = initialise(certs_dir, pair, host or (), SystemClock().now())
+    _print_files(made)
+
+
+@app.command()
+def show(*, certs_dir: options.CertsDir = options.CERTS_DIR) -> None:
+    """Show certificates, expiry and kids of every organisation; never a private key."""
+    _print_summary(describe(certs_dir))
+
+
+@app.command()
+def issue(
+    *,
+    organisation_id: Annotated[
+        str, typer.Argument(metavar="ORG", help="Its organisation id, as metadata.orgId has it.")
+    ],
+    role: Annotated[Role, typer.Option(help="What it does in the network.")],
+    base_url: Annotated[str, typer.Option(help="Where its protocol plane is or will be.")] = "https://localhost:8446",
+    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
+    certs_dir: options.CertsDir = options.CERTS_DIR,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Make keys and a certificate for a further organisation, such as your own lender or LSP.
+
+    If the sandbox runs, both nodes know it at once; otherwise from the next start on.
+
+    [dim]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/dim]
+    """
+    organisation = Organisation(organisation_id, name or organisation_id, role.in_network, base_url)
+    made = issue_files(certs_dir, organisation, SystemClock().now())
+    console, home = screen(), made.identities[organisation_id].parent
+    console.print(Text(f"{organisation_id} has keys and a certificate.\n", style="bold green"))
+    rows = [
+        ("identity.json", "its organisation id, role, kids, and the files below"),
+        ("signing.key", "its JWS key in use, RSA 2048; signing.pub.pem is the public half"),
+        ("backup.key", "its second key, to change to without a pause"),
+        ("tls.pem, tls.key", "its TLS certificate and key, for serving and calling"),
+        ("../ca.pem", "whom it trusts"),
+    ]
+    console.print(Text("in ").append(f"{shown(home)}/", style="bold"))
+    console.print(facts([(f"  {file}", what) for file, what in rows]))
+    console.print()
+    _register(Folders(data_dir, certs_dir), organisation_id)
+
+
+def _register(folders: Folders, organisation_id: str) -> None:
+    """Tell the nodes that run, if they trust this authority, of the new participant."""
+    console, run = screen(), read_run(folders)
+    later = f"The next `ocen-sandbox up` loads it from {shown(folders.certs)}/participants.json."
+    if run is None or not nodes_alive(folders, run):
+        console.print(f"The sandbox does not run. {later}", soft_wrap=True)
+        return
+    if run.certs.resolve() != folders.certs.resolve():
+        console.print(f"The sandbox that runs uses other keys ({shown(run.certs)}). {later}", soft_wrap=True)
+        return
+    records = read_records(folders.certs / "participants.json")
+    record = next((one for one in records if one.organisation_id == organisation_id), None)
+    if record is None:
+        raise SandboxError(f"{organisation_id} is not in {folders.certs}/participants.json: was it edited meanwhile?")
+    for ops in connect(folders).values():
+        ops.register(record)
+    console.print("The lender and the LSP that run know it from now on.")
+
+
+def _print_files(made: Pki) -> None:
+    console = screen()
+    console.print(Text(f"Keys and certificates are in {shown(made.folder)}.\n", style="bold green"))
+    rows = [
+        ("ca.pem", "the authority, the only root that the nodes trust"),
+        ("participants.json", "the directory: ids, roles, base URLs, certificates, public keys"),
+        *((f"{one}/identity.json", "what its node loads to know itself") for one in made.identities),
+    ]
+    console.print(facts(rows))
+    console.print("\nSee `ocen-sandbox pki show`.", style="dim")
+
+
+def _print_summary(summary: PkiSummary) -> None:
+    console, authority = screen(), summary.authority
+    console.print(Text("authority  ", style="dim").append(authority.subject, style="bold"))
+    console.print(facts([("  sha256", authority.fingerprint), ("  expires", f"{authority.expires_at:%Y-%m-%d}")]))
+    for one in summary.participants:
+        whose = "" if one.held else ", its private keys are elsewhere"
+        console.print()
+        console.print(
+            Text(one.organisation_id, style="bold cyan").append(
+                f"  {one.role.value}, {one.name}{whose}", style="default"
+            )
+        )
+        rows = [("  base URL", one.base_url)]
+        for certificate in one.certificates:
+            hosts = ", ".join(certificate.hosts)
+            rows += [("  certificate", f"{certificate.fingerprint}")]
+            rows += [("", f"expires {certificate.expires_at:%Y-%m-%d}, for {hosts}")]
+        for key in one.keys:
+            rows += [("  key", f"{key.kid}  {key.status.value}, {key.algorithm}, {key.bits} bits")]
+            rows += [("", f"sha256 {key.fingerprint}")]
+        console.print(facts(rows))

@@ -1,0 +1,117 @@
+"""The options that several commands share, and what is made of them."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from sandbox.errors import SandboxError
+from sandbox.pki import DEFAULT_FOLDER
+from sandbox.settings import DEFAULT_BASE_PORT, DEFAULT_DATA_FOLDER, Folders, NodeName, PairSettings
+from shared.node.settings import LogFormat
+
+HIGHEST_BASE_PORT = 65_535 - 1_001
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="OCEN_DATA_DIR", help="Folder of databases, logs and secrets.")
+]
+CertsDir = Annotated[
+    Path,
+    typer.Option("--certs-dir", "--folder", envvar="OCEN_CERTS_DIR", help="Folder of keys and certificates."),
+]
+BasePort = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=HIGHEST_BASE_PORT,
+        envvar="OCEN_BASE_PORT",
+        help="The lender's port; the LSP's is the next, the operator planes' are 1000 higher.",
+    ),
+]
+Host = Annotated[
+    str,
+    typer.Option(
+        envvar="OCEN_PUBLIC_HOST",
+        help="Host name of the base URLs and in the certificates; any but localhost opens the nodes to the network.",
+    ),
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="Databases of both nodes, with {node} where lender or lsp goes: postgresql://ocen@localhost/ocen_{node}."
+    ),
+]
+LenderDatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar=NodeName.LENDER.database_variable,
+        help="The lender's database.",
+        show_default="SQLite in the data folder",
+    ),
+]
+LspDatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar=NodeName.LSP.database_variable, help="The LSP's database.", show_default="SQLite in the data folder"
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", envvar="OCEN_STRICT", help="Answer refusals with the error code alone.")
+]
+LogFormatOption = Annotated[LogFormat, typer.Option(envvar="OCEN_LOG_FORMAT", help="How log lines look.")]
+LogLevel = Annotated[str, typer.Option(envvar="OCEN_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")]
+
+DATA_DIR = DEFAULT_DATA_FOLDER
+CERTS_DIR = DEFAULT_FOLDER
+
+Status = TypeVar("Status")
+
+
+def pair_settings(
+    *,
+    data_dir: DataDir = DATA_DIR,
+    certs_dir: CertsDir = CERTS_DIR,
+    base_port: BasePort = DEFAULT_BASE_PORT,
+    host: Host = "localhost",
+    database_url: DatabaseUrl = None,
+    lender_database_url: LenderDatabaseUrl = None,
+    lsp_database_url: LspDatabaseUrl = None,
+    strict: Strict = False,
+    log_format: LogFormatOption = LogFormat.JSON,
+    log_level: LogLevel = "INFO",
+) -> PairSettings:
+    """Make the settings of a pair from its options.
+
+    Raises:
+        SandboxError: one database for both nodes.
+    """
+    given = {NodeName.LENDER: lender_database_url, NodeName.LSP: lsp_database_url}
+    urls = {name: url or (database_url or "").replace("{node}", name.value) for name, url in given.items()}
+    if urls[NodeName.LENDER] and urls[NodeName.LENDER] == urls[NodeName.LSP]:
+        raise SandboxError("the nodes cannot share one database: write {node} where lender or lsp goes in the URL")
+    return PairSettings(
+        folders=Folders(data_dir, certs_dir),
+        base_port=base_port,
+        host=host,
+        database_urls=urls,
+        strict=strict,
+        log_format=log_format,
+        log_level=log_level,
+    )
+
+
+def with_pair_settings(command: Callable[..., Status]) -> Callable[..., Status]:
+    """Give a command, in place of its parameter `settings`, the options from which `pair_settings` makes them."""
+    shared = inspect.signature(pair_settings).parameters
+    own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "settings"]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> Status:
+        return command(settings=pair_settings(**{name: given.pop(name) for name in shared}), **given)
+
+    run.__signature__ = inspect.Signature([*own, *shared.values()])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared.values())}
+    return run

@@ -1,0 +1,100 @@
+"""How the command line looks: widths, colours, marks; the same words on a terminal, in a pipe and in plain ASCII."""
+
+import codecs
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+MAX_WIDTH = 120
+PIPE_WIDTH = 100
+
+PASSED, FAILED, NOT_REACHED, NOT_JUDGED = "✓", "✗", "·", "-"
+
+MARKS: Mapping[str, tuple[str, str]] = {
+    "passed": (PASSED, "green"),
+    "failed": (FAILED, "bold red"),
+    "not reached": (NOT_REACHED, "dim"),
+    "not judged": (NOT_JUDGED, "dim"),
+}
+"""Mark and style of a check's outcome."""
+
+_ASCII = {"✓": "+", "✗": "x", "·": ".", "─": "-", "│": "|", "▶": ">", "◀": "<", "→": ">", "←": "<", "├": "|", "┤": "|"}
+
+
+def screen(*, stderr: bool = False) -> Console:
+    """Return a console for standard output or standard error, at most `MAX_WIDTH` wide."""
+    console = Console(highlight=False, stderr=stderr, emoji=False, markup=False)
+    if console.is_terminal:
+        console.width = min(console.width, MAX_WIDTH)
+    elif "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
+
+
+def spell_out_marks() -> None:
+    """Let streams that cannot hold our marks show plain characters in their place."""
+    codecs.register_error("ocen-marks", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="ocen-marks")
+
+
+def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
+    """Lay out names and values; long values are folded, never cut."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, value)
+    return grid
+
+
+def step_table(steps: Sequence[Mapping[str, str]]) -> Table:
+    """Lay out verification steps: mark, name, what is checked and by which clause; what was found where one failed."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=1)
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for step in steps:
+        mark, style = MARKS[step["outcome"]]
+        muted = "" if step["outcome"] in ("passed", "failed") else "dim"
+        text = Text(step["text"], style=muted).append(f" ({step['clause']})", style="dim")
+        if step["outcome"] == "failed":
+            text.append(f"\nexpected  {step['expected']}\nfound     {step['found']}", style="red")
+        elif step["outcome"] == "not judged":
+            text = Text(f"not judged: {step['found']}", style="dim")
+        grid.add_row(Text(mark, style=style), Text(step["check"], style=style if muted == "" else muted), text)
+    return grid
+
+
+def step_names(steps: Sequence[Mapping[str, str]], width: int) -> Text:
+    """Write the names of the checks that passed, as many on a line as fit."""
+    lines = [Text()]
+    for step in steps:
+        if step["outcome"] != "passed":
+            continue
+        name = Text(PASSED, style="green").append(f" {step['check']}", style="dim")
+        if lines[-1] and lines[-1].cell_len + 2 + name.cell_len > width:
+            lines.append(Text())
+        lines[-1].append("  " if lines[-1] else "").append_text(name)
+    return Text("\n").join(lines)
+
+
+def shown(path: Path) -> str:
+    """Write a path as short as it may be from the current folder."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path.absolute())
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_ASCII.get(one, "?") for one in error.object[error.start : error.end]), error.end

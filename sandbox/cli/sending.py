@@ -1,0 +1,121 @@
+"""`send` and `redrive`: have a node of the pair send a message, and see what becomes of it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli import options
+from sandbox.cli.diagram import leaves
+from sandbox.cli.inputs import read_json
+from sandbox.cli.screen import FAILED, PASSED, screen
+from sandbox.errors import SandboxError
+from sandbox.following import Record, finished_delivery, received_message, sent_message
+from sandbox.offline import message_named
+from sandbox.ops_client import OpsClient
+from sandbox.running import connect, read_run
+from sandbox.settings import Folders, NodeName
+from shared.catalogue.table import CATALOGUE
+from shared.catalogue.types import MessageType
+
+NAMES = ", ".join(message.name for message in CATALOGUE)
+
+
+def send(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"The message: {NAMES}.")],
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="Its payload, a JSON object; - reads standard input.", show_default="an example"),
+    ] = None,
+    sender: Annotated[
+        NodeName | None, typer.Option("--from", help="The node that sends it.", show_default="whose role sends NAME")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Organisation id of the receiver.", show_default="the other node")
+    ] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for ack and callback; 0: do not wait.")] = 5.0,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> int:
+    """Have a node sign and send a message, and show its ack and its callback.
+
+    The node adds the metadata, and a requestId if the payload has none. Exit status 0: sent, and as far as waited for
+    acknowledged; 1: not so.
+
+    [dim]ocen-sandbox send TriggerLoanAcceptanceRequest                      [/dim]with the example payload
+    [dim]ocen-sandbox send TriggerLoanAcceptanceRequest --file payload.json  [/dim]with your own
+    [dim]ocen-sandbox send TriggerLoanAcceptanceRequest --to BANK01          [/dim]to your own lender
+    """
+    message = message_named(name)
+    content = read_json(file) if file is not None else message.example()
+    sender = sender or next(one for one in NodeName if one.role is message.sender)
+    folders = Folders(data_dir)
+    pair = connect(folders)
+    run = read_run(folders)
+    assert run is not None
+    receiver = to or run.nodes[sender.other].organisation_id
+    underway = pair[sender].send(name, receiver, content)
+    console = screen()
+    console.print(Text("requestId ").append(underway["request_id"], style="bold cyan"))
+    if wait == 0:
+        return 0
+    return 0 if _follow(pair[sender], message, underway["request_id"], wait) else 1
+
+
+def redrive(
+    delivery_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The delivery's id, as `messages REQUEST_ID` shows it; not a requestId.")
+    ],
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Try a delivery that was given up again, with a new budget of tries."""
+    for name, ops in connect(Folders(data_dir)).items():
+        underway = ops.redrive(delivery_id)
+        if underway is not None:
+            screen().print(f"The {name.label} tries again: requestId {underway['request_id']}", soft_wrap=True)
+            return
+    raise SandboxError(
+        f"neither node has a delivery {delivery_id}: take the id from `ocen-sandbox messages REQUEST_ID`"
+    )
+
+
+def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: float) -> bool:
+    """Show the ack and the callback of a message as the sender's journal has them; tell whether all is well."""
+    console = screen()
+    sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.name), seconds)
+    if sent is None:
+        underway = sent_message(ops, request_id, message.name)
+        console.print(_not_yet(underway, request_id), soft_wrap=True)
+        return False
+    _print_delivery(sent)
+    if sent["state"] != "DELIVERED" or message.answered_by is None:
+        return bool(sent["state"] == "DELIVERED")
+    answer = ops.wait_for(lambda ops: received_message(ops, request_id, message.answered_by or ""), seconds)
+    if answer is None:
+        console.print(f"no {message.answered_by} after {seconds:g} s; see `ocen-sandbox messages {request_id}`")
+        return False
+    passed = sum(step["outcome"] == "passed" for step in answer["verification"])
+    line = Text(f"{PASSED} ", style="green").append(f"{answer['message']}", style="bold")
+    console.print(line.append(f" from {answer['peer']}, {passed} checks hold", style="default"))
+    console.print(Text("  ").append_text(leaves(answer["decoded"]["payload"])))
+    console.print(f"\nIn full: ocen-sandbox messages {request_id}", style="dim", soft_wrap=True)
+    return True
+
+
+def _print_delivery(sent: Record) -> None:
+    console, attempt = screen(), sent["attempts"][-1] if sent["attempts"] else None
+    took = f", {attempt['milliseconds']:.0f} ms" if attempt else ""
+    tries = f", {sent['tries']} tries" if sent["tries"] > 1 else ""
+    if sent["state"] == "DELIVERED":
+        line = Text(f"{PASSED} ", style="green").append("signed ack", style="bold")
+        console.print(line.append(f" from {sent['peer']}{took}{tries}", style="default"))
+        return
+    line = Text(f"{FAILED} {sent['state']} ", style="bold red").append(f"by {sent['peer']}{took}{tries}", "default")
+    console.print(line)
+    console.print(Text(f"  {sent['result']}"), soft_wrap=True)
+
+
+def _not_yet(underway: Record | None, request_id: str) -> str:
+    state = f"{underway['state']}, {underway['result'] or 'no answer yet'}" if underway else "not in the journal"
+    return f"not acknowledged yet ({state}); the node goes on trying: see `ocen-sandbox messages {request_id}`"

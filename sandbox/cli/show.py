@@ -1,0 +1,123 @@
+"""`demo`: the exchange as people watch it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli import options
+from sandbox.cli.lifecycle import print_pair, run_until_interrupted
+from sandbox.cli.screen import FAILED, PASSED, screen, shown
+from sandbox.cli.stage import Stage
+from sandbox.demo import Demo, DemoFailedError, Sms
+from sandbox.following import Passage
+from sandbox.pair import StartedPair, started_pair
+from sandbox.running import Run, connect, nodes_alive, read_run
+from sandbox.settings import DEFAULT_DATA_FOLDER, Folders, NodeName, PairSettings
+from sandbox.spoiled import Refusal, send_spoiled
+from sandbox.supervisor import interrupted_by_signals
+from shared.node.clock import SystemClock
+
+
+@options.with_pair_settings
+def demo(
+    *,
+    settings: PairSettings,
+    leave: Annotated[bool, typer.Option("--exit", help="End the pair afterwards, if the demo has started it.")] = False,
+    every_check: Annotated[
+        bool, typer.Option("--every-check", help="Name the checks at every step, not only where they are new.")
+    ] = False,
+) -> int:
+    """Show a loan acceptance end to end, and a refusal.
+
+    Uses the pair that runs in the data folder, or starts one. Every arrow is
+    a signed call over mTLS; the checks come from the journals of both nodes.
+    Exit status 0: every step held; 1: one did not.
+
+    [cyan]ocen-sandbox demo[/cyan]          the pair stays up until Ctrl-C
+    [cyan]ocen-sandbox demo --exit[/cyan]   the pair ends with the demo
+    """
+    with interrupted_by_signals(), _some_pair(settings) as (run, started):
+        held = play(settings.folders, run, every_check=every_check)
+        if started is not None and not leave:
+            screen().print("\nThe pair stays up until Ctrl-C.")
+            run_until_interrupted(started)
+    return 0 if held else 1
+
+
+@contextmanager
+def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None]]:
+    """Use the pair that runs, or start one; a started one is returned too."""
+    run = read_run(settings.folders)
+    if run is not None and len(nodes_alive(settings.folders, run)) == len(NodeName):
+        screen().print("Using the pair that runs already.\n", style="dim")
+        yield run, None
+        return
+    screen().print("Starting the lender and the LSP ...", style="dim")
+    with started_pair(settings) as pair:
+        print_pair(pair)
+        screen().print()
+        yield pair.run, pair
+
+
+def play(folders: Folders, run: Run, *, every_check: bool) -> bool:
+    """Show the exchange and the refusal on a pair that runs; tell whether every step held."""
+    pair = connect(folders)
+    stage = Stage(run, every_check=every_check)
+    passages: list[Passage] = []
+    try:
+        stage.open("Loan acceptance: the borrower confirms by an OTP that the lender sends")
+        for scene in Demo(pair).scenes():
+            if isinstance(scene, Sms):
+                stage.sms(scene)
+            else:
+                passages.append(scene)
+                stage.passage(scene)
+        refusal = send_spoiled(run, pair[NodeName.LENDER], SystemClock())
+        stage.open("The same request, changed by somebody after the LSP has signed it")
+        stage.refusal(refusal)
+        _print_verdict(passages, refusal)
+        _print_next(folders, passages[0].request_id, refusal.request_id)
+        return refusal.is_right
+    except DemoFailedError as failure:
+        screen().print(Text(f"\n{FAILED} {failure}", style="bold red"), soft_wrap=True)
+        screen().print(f"\nSee `ocen-sandbox messages`, and the logs in {shown(folders.data / 'logs')}", soft_wrap=True)
+        return False
+    finally:
+        for ops in pair.values():
+            ops.close()
+
+
+def _print_verdict(passages: list[Passage], refusal: Refusal) -> None:
+    console = screen()
+    console.print()
+    if not refusal.is_right:
+        console.print(Text(f"{FAILED} The spoiled message was not refused as it has to be.", style="bold red"))
+        return
+    count = len(passages)
+    checks = sum(len(step.checks) + len(step.ack_checks) for step in passages)
+    took = (max(step.acked_at for step in passages) - passages[0].sent_at).total_seconds() * 1000
+    console.print(Text(f"{PASSED} Every step held.", style="bold green"))
+    console.print(
+        f"  {count} messages and {count} acks, {2 * count} signatures, {checks} checks, {took:.0f} ms.\n"
+        "  The message that was changed was refused, and left no trace but its refusal."
+    )
+
+
+def _print_next(folders: Folders, *request_ids: str) -> None:
+    console = screen()
+    where = "" if folders.data == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folders.data)}"
+    commands = [
+        *((f"messages {request_id}", note) for request_id, note in zip(request_ids, _NOTES, strict=True)),
+        ("send TriggerLoanAcceptanceRequest", "one message of your own"),
+        ("pki issue BANK01 --role LENDER", "keys for your own lender"),
+    ]
+    console.print("\nNext, while the pair runs (ocen-sandbox up):")
+    for command, note in commands:
+        line = Text(f"  ocen-sandbox {command}{where}", style="cyan").append(f"   {note}", style="dim")
+        console.print(line, soft_wrap=True)
+
+
+_NOTES = ("the first exchange in full", "the refusal in full")

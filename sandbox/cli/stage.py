@@ -1,0 +1,86 @@
+"""The demo's picture: each message and ack as an arrow, with the checks of whoever received it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.text import Text
+
+from sandbox.cli.diagram import SequenceDiagram, leaves
+from sandbox.cli.screen import FAILED, PASSED, screen, step_names
+from sandbox.demo import Sms
+from sandbox.following import Passage, Record
+from sandbox.running import Run
+from sandbox.settings import NodeName
+from sandbox.spoiled import CHANGED_ID, SIGNED_ID, Refusal
+
+
+class Stage:
+    """Draws the scenes one below the other; the LSP stands at the left, the lender at the right."""
+
+    def __init__(self, run: Run, *, every_check: bool) -> None:
+        """Draw between the nodes of a run; `every_check` names checks also where the same ones were named before."""
+        self._lsp = run.nodes[NodeName.LSP].organisation_id
+        self._lender = run.nodes[NodeName.LENDER].organisation_id
+        self._every_check = every_check
+        self._named: set[tuple[str, ...]] = set()
+        self._begin: datetime | None = None
+        self._number = 0
+        self._diagram: SequenceDiagram
+
+    def open(self, title: str) -> None:
+        """Begin a picture."""
+        console = screen()
+        console.print(f"\n{title}\n" if self._begin else f"{title}\n", style="bold")
+        self._diagram = SequenceDiagram(console, self._lsp, self._lender)
+
+    def sms(self, sms: Sms) -> None:
+        """Show the text to the borrower, beside the lender who sends it."""
+        before, otp, after = sms.text.partition(sms.otp)
+        self._diagram.gap()
+        text = Text(f"SMS to {sms.recipient}: {before}", "magenta").append(otp, "bold magenta").append(after, "magenta")
+        self._diagram.text(text, at=self._lender)
+
+    def passage(self, step: Passage) -> None:
+        """Show a message, its ack, and what both sides found."""
+        self._begin = self._begin or step.sent_at
+        self._number += 1
+        since = (step.sent_at - self._begin).total_seconds() * 1000
+        self._diagram.gap()
+        self._diagram.text(leaves(step.content), at=step.sender)
+        self._diagram.arrow(step.sender, Text(f"{self._number} {step.message}", style="bold"), since)
+        self._checks(step.checks, step.receiver)
+        answer = f"signed ack, error {step.ack['error']}" if step.ack is not None else "no ack"
+        self._diagram.arrow(step.receiver, Text(answer), since + step.milliseconds)
+        self._checks(step.ack_checks, step.sender)
+
+    def refusal(self, refusal: Refusal) -> None:
+        """Show the changed message, and the signed refusal with its reason."""
+        self._diagram.gap()
+        changed = Text("loanApplicationIds ", style="dim").append(SIGNED_ID, style="green")
+        changed.append(" when it was signed, ", style="dim").append(CHANGED_ID, style="bold red").append(
+            " now", style="dim"
+        )
+        self._diagram.text(changed)
+        self._diagram.arrow(refusal.sender, Text("TriggerLoanAcceptanceRequest", style="bold"))
+        self._checks(refusal.checks, refusal.receiver)
+        error = refusal.ack.get("error", "none")
+        self._diagram.arrow(
+            refusal.receiver, Text(f"signed refusal, HTTP {refusal.status}, error {error}", "bold yellow")
+        )
+        self._checks(refusal.ack_checks, refusal.sender)
+
+    def _checks(self, checks: Sequence[Record], by: str) -> None:
+        """Show what `by` has found in the message that came to it."""
+        passed = tuple(step["check"] for step in checks if step["outcome"] == "passed")
+        known = passed in self._named and not self._every_check
+        head = f"{PASSED} the same {len(passed)} checks by {by}" if known else f"{PASSED} {len(passed)} checks by {by}"
+        self._diagram.text(Text(head, style="green"), at=by)
+        if not known:
+            self._diagram.text(step_names(checks, self._diagram.room))
+        self._named.add(passed)
+        for step in checks:
+            if step["outcome"] == "failed":
+                self._diagram.text(
+                    Text(f"{FAILED} {step['check']}", style="bold red").append(f"  {step['text']}", "red")
+                )
+                self._diagram.text(Text(f"  expected  {step['expected']}\n  found     {step['found']}", style="red"))

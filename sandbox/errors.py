@@ -1,0 +1,18 @@
+"""What the sandbox refuses or fails at, told in words that end with the mend."""
+
+from collections.abc import Sequence
+
+
+class SandboxError(Exception):
+    """Something given is wrong, or something needed is not there: one line with the mend, exit status 2."""
+
+
+class NodeDiedError(Exception):
+    """A node ended by itself, or never became ready; exit status 1.
+
+    `last_lines` are the end of its log.
+    """
+
+    def __init__(self, reason: str, last_lines: Sequence[str]) -> None:
+        super().__init__(reason)
+        self.last_lines = tuple(last_lines)

@@ -1,0 +1,101 @@
+"""Following one message through the journals of the pair: sent, received, acknowledged, answered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sandbox.ops_client import OpsClient
+
+_FINAL: Final = frozenset({"DELIVERED", "REFUSED", "DEAD"})
+
+Record = Mapping[str, Any]
+"""A JSON object of the operator plane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One message and its ack, as both journals have them.
+
+    Attributes:
+        sender: organisation id; so is `receiver`.
+        content: the payload, with its metadata.
+        checks: what the receiver found in the message; empty if its journal is not ours to read.
+        ack: the payload of the ack; None if there was none.
+        ack_checks: what the sender found in the ack.
+        state: what became of the delivery: DELIVERED, REFUSED, DEAD or, when waited for in vain, WAITING or SENDING.
+        sent_at: when the try that counts began (aware, UTC); `milliseconds` later its ack had been verified.
+    """
+
+    message: str
+    request_id: str
+    sender: str
+    receiver: str
+    content: Record
+    checks: tuple[Record, ...]
+    status: int | None
+    ack: Record | None
+    ack_checks: tuple[Record, ...]
+    state: str
+    result: str
+    sent_at: datetime
+    milliseconds: float
+
+    @property
+    def acked_at(self) -> datetime:
+        """When the ack had been verified."""
+        return self.sent_at + timedelta(milliseconds=self.milliseconds)
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the receiver has accepted it and the sender its ack."""
+        failed = any(step["outcome"] != "passed" for step in (*self.checks, *self.ack_checks))
+        return self.state == "DELIVERED" and not failed
+
+
+def finished_delivery(ops: OpsClient, request_id: str, message: str) -> Record | None:
+    """Return the record of a sent message once nothing more will happen to it."""
+    delivery = sent_message(ops, request_id, message)
+    return delivery if delivery is not None and delivery["state"] in _FINAL else None
+
+
+def sent_message(ops: OpsClient, request_id: str, message: str) -> Record | None:
+    """Return what the node knows of a message that it sent."""
+    return _named(ops.message(request_id), "sent", message)
+
+
+def received_message(ops: OpsClient, request_id: str, message: str) -> Record | None:
+    """Return what the node knows of a message that it accepted."""
+    return _named(ops.message(request_id), "received", message)
+
+
+def passage(sent: Record, received: Record | None, sender: str) -> Passage:
+    """Join what the sender's journal says of a message, and the receiver's if it can be read.
+
+    The sent message has been tried at least once.
+    """
+    attempt = sent["attempts"][-1]
+    answer = attempt["answer"]
+    decoded = answer["decoded"] if answer is not None else None
+    request = attempt["sent"]["decoded"]
+    return Passage(
+        message=sent["message"],
+        request_id=request["payload"]["requestId"],
+        sender=sender,
+        receiver=sent["peer"],
+        content=request["payload"],
+        checks=tuple(received["verification"]) if received is not None else (),
+        status=attempt["status"],
+        ack=decoded["payload"] if decoded is not None else None,
+        ack_checks=tuple(attempt["verification"]),
+        state=sent["state"],
+        result=sent["result"],
+        sent_at=datetime.fromisoformat(attempt["started_at"]),
+        milliseconds=attempt["milliseconds"],
+    )
+
+
+def _named(history: Record | None, direction: str, message: str) -> Record | None:
+    if history is None:
+        return None
+    return next((record for record in history[direction] if record["message"] == message), None)

@@ -1,0 +1,160 @@
+"""One side of the benchmark's pair, as a process of its own: `python -m sandbox.load lender` or `lsp`.
+
+It is the real node. Beside it stands a meter on the RSA arithmetic and, at the LSP, a driver that keeps a number of
+exchanges in flight. Commands come in on standard input, answers go out on standard output, a JSON object on a line:
+`report` answers what has been used since the start, `drive EXCHANGES CONCURRENCY` runs a round.
+"""
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import lender_app.app
+import lsp_app.app
+from shared.catalogue.table import BY_NAME
+from shared.node.node import Node, fast_loop
+from shared.node.outbox import DeliveryAttempt
+from shared.node.settings import NodeSettings, load_settings
+from shared.node.telemetry import configure_logging
+from shared.protocol.signing import SigningKey, VerificationKey
+from shared.protocol.verification import VerifiedMessage
+
+RECEIVER = "LENDER01"
+MESSAGE = "TriggerLoanAcceptanceRequest"
+PROGRESS_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a process has used: CPU seconds in all, and of these the thread time inside RSA signing and verifying."""
+
+    cpu: float = 0.0
+    rsa: float = 0.0
+
+
+class RsaMeter:
+    """Adds up the thread time of the raw RSA operations, by standing in for the two methods that do them."""
+
+    def __init__(self) -> None:
+        self.nanoseconds = 0
+
+    def install(self) -> None:
+        """Put the meter round signing and verifying in this process."""
+        SigningKey.sign = self._timed(SigningKey.sign)  # type: ignore[method-assign]
+        VerificationKey.verify = self._timed(VerificationKey.verify)  # type: ignore[method-assign]
+
+    def usage(self) -> Usage:
+        """Return what this process has used since its start."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return Usage(used.ru_utime + used.ru_stime, self.nanoseconds / 1e9)
+
+    def _timed(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            begun = time.thread_time_ns()
+            try:
+                return operation(*arguments)
+            finally:
+                self.nanoseconds += time.thread_time_ns() - begun
+
+        return timed
+
+
+@dataclass(slots=True)
+class Round:
+    """What a round of exchanges took: seconds in all, milliseconds of each ack and of each callback."""
+
+    seconds: float = 0.0
+    ack_ms: list[float] = field(default_factory=list)
+    callback_ms: list[float] = field(default_factory=list)
+
+
+class Driver:
+    """Keeps a number of exchanges in flight; an exchange ends when its callback has been accepted."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._content = BY_NAME[MESSAGE].example()
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._round = Round()
+        node.reception.listeners.append(self._arrived)
+        node.courier.listeners.append(self._acked)
+
+    async def drive(self, exchanges: int, concurrency: int) -> Round:
+        """Run a round, telling of its progress on standard output."""
+        self._round = Round()
+        todo = iter(range(exchanges))
+        ticker = asyncio.create_task(self._tell_progress())
+        begun = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(self._work(todo))
+        self._round.seconds = time.perf_counter() - begun
+        ticker.cancel()
+        return self._round
+
+    async def _work(self, todo: Iterator[int]) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in todo:
+            begun = time.perf_counter()
+            entry = await self._node.sender.send(MESSAGE, RECEIVER, self._content)
+            arrived = self._waiting[entry.outgoing.request_id] = loop.create_future()
+            await arrived
+            self._round.callback_ms.append((time.perf_counter() - begun) * 1000)
+
+    async def _tell_progress(self) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            answer({"progress": len(self._round.callback_ms)})
+
+    def _arrived(self, message: VerifiedMessage) -> None:
+        arrived = self._waiting.pop(message.request_id, None)
+        if arrived is not None:
+            arrived.set_result(None)
+
+    def _acked(self, attempt: DeliveryAttempt) -> None:
+        self._round.ack_ms.append(attempt.milliseconds)
+
+
+def answer(what: dict[str, Any]) -> None:
+    """Write one answer."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+async def obey(node: Node, meter: RsaMeter) -> None:
+    """Start the node and carry out commands until standard input ends."""
+    await node.start()
+    driver = Driver(node)
+    answer({"ready": True})
+    loop = asyncio.get_running_loop()
+    while command := (await loop.run_in_executor(None, sys.stdin.readline)).split():
+        if command[0] == "drive":
+            answer(asdict(await driver.drive(int(command[1]), int(command[2]))))
+        else:
+            answer(asdict(meter.usage()))
+    await node.stop()
+
+
+def main(side: str) -> None:
+    """Be one side of the pair."""
+    settings: NodeSettings
+    if side == "lender":
+        settings = load_settings(lender_app.app.LenderSettings)
+        application = lender_app.app.application(settings)
+    else:
+        settings = load_settings(NodeSettings)
+        application = lsp_app.app.application(settings)
+    configure_logging(settings.log_format, settings.log_level)
+    meter = RsaMeter()
+    meter.install()
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        runner.run(obey(Node(settings, application), meter))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,153 @@
+"""Signing and verifying without any node: for a team that wants its own code to agree with ours, byte by byte."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sandbox.errors import SandboxError
+from shared.catalogue.table import BY_NAME
+from shared.catalogue.types import MessageType
+from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+from shared.protocol.participants import EnvelopeMember, Participant, ParticipantRole, PublicKey
+from shared.protocol.profiles import PROFILES, Profile
+from shared.protocol.signing import KeyMaterialError, VerificationKey, load_private_key, load_public_key
+from shared.protocol.verification import Examination, Need, Outcome, Verification, conclude, examine
+
+Holder = Callable[[str], Participant | None]
+
+_OWNER: Final = "its owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of an envelope from a file: the steps, and what it says, as far as it could be read."""
+
+    verification: Verification
+    header: dict[str, Any] = field(default_factory=dict)
+    payload: bytes = b""
+
+    def count(self, outcome: Outcome) -> int:
+        """Count the checks with that outcome."""
+        return sum(step.outcome is outcome for step in self.verification.steps)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON can hold it."""
+        problem = self.verification.problem
+        return {
+            "passed": self.verification.passed,
+            "error": problem.code if problem else None,
+            "meaning": problem.meaning if problem else None,
+            "header": self.header,
+            "payload": self.payload.decode("utf-8", "replace"),
+            "steps": [step.as_dict() for step in self.verification.steps],
+        }
+
+
+def profile_named(name: str) -> Profile:
+    """Return the profile of that name.
+
+    Raises:
+        SandboxError: there is none.
+    """
+    if name not in PROFILES:
+        raise SandboxError(f"there is no profile {name}: choose from {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def message_named(name: str) -> MessageType:
+    """Return the message of that name.
+
+    Raises:
+        SandboxError: the catalogue has none.
+    """
+    if name not in BY_NAME:
+        raise SandboxError(f"there is no message {name}: choose from {', '.join(BY_NAME)}")
+    return BY_NAME[name]
+
+
+def sign(payload: bytes, profile: Profile, private_key: str, kid: str, member: EnvelopeMember) -> bytes:
+    """Return the envelope of exactly these payload bytes, a line break at their end included.
+
+    Raises:
+        SandboxError: the payload is not one strict JSON object.
+        KeyMaterialError: the key cannot be used.
+    """
+    try:
+        parse_json_object(payload)
+    except EncodingError as error:
+        raise SandboxError(f"the payload is {error}: give one JSON object, UTF-8, no member twice") from error
+    return profile.dress(payload, load_private_key(private_key, kid, profile.algorithm), member)
+
+
+def holder_of(public_key: str, profile: Profile, kid: str | None) -> Holder:
+    """Return who holds which kid: one nameless participant with this key.
+
+    Without `kid`, a JWK and the keys of a JWK set count under the kids that they bear themselves, any other key
+    under whatever kid an envelope names.
+
+    Raises (here, or when the holder is asked for):
+        KeyMaterialError: the key cannot be used.
+    """
+    kids = _own_kids(public_key) if kid is None else [kid]
+
+    def holder(named: str) -> Participant | None:
+        if kids and named not in kids:
+            return None
+        return _holder(named, load_public_key(public_key, profile.algorithm, named))
+
+    if len(kids) <= 1:  # of a set with several keys only the one that is named has to be usable
+        load_public_key(public_key, profile.algorithm, kids[0] if kids else None)
+    return holder
+
+
+def verify(
+    body: bytes, profile: Profile, holder: Holder, message_type: MessageType | None, at: datetime | None
+) -> Judgement:
+    """Judge a message; what needs a connection, a directory or a journal is not judged.
+
+    Whether it fits its type is judged with a `message_type`, whether it is fresh with a time `at` (aware).
+    """
+    return _judgement(body, profile.examine_offline(body, holder, message_type, at))
+
+
+def verify_ack(body: bytes, profile: Profile, holder: Holder) -> Judgement:
+    """Judge an acknowledgement, whose payload has no metadata of its own."""
+    examination = Examination(body=body, algorithm=profile.algorithm, provided=frozenset({Need.KEY}))
+    examine(examination, profile.ack_opening_checks)
+    if examination.problem is None:
+        examination.holder = holder(examination.kid or "")
+        examine(examination, profile.ack_verdict_checks)
+    return _judgement(body, conclude(examination, profile.ack_checks))
+
+
+def _own_kids(public_key: str) -> list[str]:
+    if not public_key.lstrip().startswith("{"):
+        return []
+    try:
+        members = parse_json_object(public_key.strip().encode())
+    except EncodingError as error:
+        raise KeyMaterialError(f"the JWK does not parse: {error}") from error
+    keys = members.get("keys", [members])
+    kids = [key.get("kid") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
+    return [kid for kid in kids if isinstance(kid, str)]
+
+
+def _holder(kid: str, key: VerificationKey) -> Participant:
+    return Participant(
+        organisation_id=_OWNER,
+        name=_OWNER,
+        role=ParticipantRole.LENDER,
+        base_url="",
+        certificates=frozenset(),
+        keys=(PublicKey(kid, key),),
+    )
+
+
+def _judgement(body: bytes, verification: Verification) -> Judgement:
+    try:
+        outer = parse_json_object(body)
+        header = parse_json_object(base64url_decode(outer.get("header") or outer["protected"]))
+        return Judgement(verification, header, base64url_decode(outer["payload"]))
+    except (EncodingError, KeyError, TypeError, AttributeError):
+        return Judgement(verification)

@@ -1,0 +1,145 @@
+"""A client of a node's operator plane: JSON over plain HTTP on loopback, with the bearer token of the sandbox."""
+
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from sandbox.errors import SandboxError
+from shared.node.clock import Clock, SystemClock
+from shared.node.onboarded import ParticipantRecord
+
+POLL_SECONDS = 0.02
+"""Between two looks at a journal while something is awaited."""
+
+Found = TypeVar("Found")
+
+
+class OpsClient:
+    """Asks one node. What it returns are the JSON objects of the operator plane, as they came.
+
+    Raises (all methods): SandboxError when the node does not answer or says no; its own sentence is passed on.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        url: str,
+        token: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        timeout: float = 10.0,
+        clock: Clock | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Ask the node at `url`; `label` is how sentences name it; `wait` sleeps for so many seconds."""
+        self.label = label
+        self.url = url
+        self._clock = clock or SystemClock()
+        self._wait = wait
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=timeout,
+            transport=transport,
+            trust_env=False,
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),  # plain HTTP: no time is spent on loading authorities
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def is_process(self, pid: int, organisation_id: str) -> bool:
+        """Tell whether the node is that process and that organisation, and takes our token; False if none answers."""
+        try:
+            ours = self._ask("GET", "/health")["pid"] == pid
+            return ours and bool(self.identity()["organisation_id"] == organisation_id)
+        except (SandboxError, KeyError):
+            return False
+
+    def is_ready(self) -> bool:
+        """Tell whether the node takes messages: its database answers and its protocol plane listens."""
+        try:
+            return self._send("GET", "/ready").status_code == 200
+        except SandboxError:
+            return False
+
+    def identity(self) -> dict[str, Any]:
+        """Return who the node is: organisation id, role, kids, certificate."""
+        return self._ask("GET", "/identity")
+
+    def messages(self, limit: int, **filters: str) -> list[dict[str, Any]]:
+        """Return the latest messages, newest first."""
+        return self._items("/messages", {"limit": str(limit), **filters})
+
+    def message(self, request_id: str) -> dict[str, Any] | None:
+        """Return everything known under a requestId, or None."""
+        return self._ask_or_none(f"/messages/{quote(request_id, safe='')}")
+
+    def notices(self, reference: str | None = None) -> list[dict[str, Any]]:
+        """Return the SMS inbox, or what of it belongs to one requestId."""
+        return self._items("/notices", {"reference": reference} if reference else {})
+
+    def participants(self) -> list[dict[str, Any]]:
+        """Return the participants that the node knows."""
+        return self._items("/participants", {})
+
+    def send(self, message: str, to: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Have the node sign and send a message; return its `id` and `request_id`."""
+        return self._ask("POST", "/messages", json={"message": message, "to": to, "content": content})
+
+    def redrive(self, delivery_id: str) -> dict[str, Any] | None:
+        """Have a delivery that was given up tried again; None if the node has none of that id."""
+        return self._ask_or_none(f"/messages/{quote(delivery_id, safe='')}/redrive", method="POST")
+
+    def register(self, record: ParticipantRecord) -> None:
+        """Make a participant known to the node, from now on."""
+        self._ask("PUT", f"/participants/{record.organisation_id}", json=record.model_dump(mode="json"))
+
+    def wait_for(self, look: Callable[[Self], Found | None], seconds: float) -> Found | None:
+        """Look again and again until something is found; None when the time is over."""
+        deadline = self._clock.elapsed() + seconds
+        while (found := look(self)) is None and self._clock.elapsed() < deadline:
+            self._wait(POLL_SECONDS)
+        return found
+
+    def _items(self, path: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        items: Sequence[dict[str, Any]] = self._ask("GET", path, params=filters)["items"]
+        return list(items)
+
+    def _ask_or_none(self, path: str, method: str = "GET") -> dict[str, Any] | None:
+        response = self._send(method, path)
+        return None if response.status_code == 404 else self._read(response)
+
+    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        return self._read(self._send(method, path, **request))
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise SandboxError(
+                f"the {self.label} does not answer at {self.url} ({error}): see `ocen-sandbox status`"
+            ) from error
+
+    def _read(self, response: httpx.Response) -> dict[str, Any]:
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise SandboxError(f"{self.url} answers, but not as a node does: is it the {self.label}?") from error
+        if response.status_code == 401:
+            raise SandboxError(f"the {self.label} at {self.url} has another ops token: is --data-dir the right one?")
+        if response.is_error:
+            raise SandboxError(f"the {self.label} says: {body.get('detail', body)}")
+        answer: dict[str, Any] = body
+        return answer

@@ -1,0 +1,156 @@
+"""The pair as a whole: start it once, find it again, end it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from sandbox.errors import NodeDiedError, SandboxError
+from sandbox.ops_client import OpsClient
+from sandbox.preparation import prepare
+from sandbox.running import (
+    PROBE_SECONDS,
+    Run,
+    RunningNode,
+    nodes_alive,
+    ops_token,
+    process_exists,
+    read_run,
+    remove_run,
+    write_run,
+)
+from sandbox.settings import Folders, NodeName, PairSettings
+from sandbox.supervisor import POLL_SECONDS, STOP_SECONDS, NodePlan, Supervisor, plans_of
+from shared.node.clock import Clock, SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class StartedPair:
+    """A pair that we have started and that is ready."""
+
+    settings: PairSettings
+    run: Run
+    supervisor: Supervisor
+
+    def watch(self) -> None:
+        """Wait until `ocen-sandbox down` ends the pair.
+
+        Raises:
+            NodeDiedError: a node ended though nobody asked it to.
+        """
+        try:
+            self.supervisor.watch()
+        except NodeDiedError:
+            current = read_run(self.settings.folders)
+            if current is not None and not current.stopping:
+                raise
+
+
+@dataclass(slots=True)
+class Ended:
+    """What `down` did: the nodes that it ended, and recorded processes that it left alone as not ours."""
+
+    nodes: list[NodeName] = field(default_factory=list)
+    left_alone: dict[NodeName, int] = field(default_factory=dict)
+
+
+@contextmanager
+def started_pair(
+    settings: PairSettings,
+    *,
+    detached: bool = False,
+    plans: Sequence[NodePlan] | None = None,
+    clock: Clock | None = None,
+) -> Iterator[StartedPair]:
+    """Start the pair and wait until it is ready; end it on leaving, unless it is detached.
+
+    Raises:
+        SandboxError, PkiError: it cannot be started as it is set up, or runs already.
+        NodeDiedError: a node ended, or is not ready in time.
+    """
+    clock = clock or SystemClock()
+    folders = settings.folders
+    _refuse_a_second(folders)
+    prepare(settings, clock.now())
+    with Supervisor(plans if plans is not None else plans_of(settings), detached=detached, clock=clock) as supervisor:
+        nodes = {name: _node(settings, name, pid) for name, pid in supervisor.pids.items()}
+        run = Run(
+            started_at=clock.now(),
+            supervisor=None if detached else os.getpid(),
+            certs=folders.certs.absolute(),
+            nodes=nodes,
+        )
+        keep = False
+        try:
+            write_run(folders, run)
+            _await_ready(supervisor, folders, run)
+            yield StartedPair(settings, run, supervisor)
+            keep = detached
+        finally:
+            if not keep:
+                remove_run(folders, run)
+
+
+def end_pair(folders: Folders, clock: Clock, wait: Callable[[float], None] = time.sleep) -> Ended:
+    """End what runs of the pair, and nothing else; nothing happens if nothing runs.
+
+    Raises:
+        SandboxError: the run file cannot be read.
+    """
+    run = read_run(folders)
+    if run is None:
+        return Ended()
+    alive = nodes_alive(folders, run)
+    others = {name: node.pid for name, node in run.nodes.items() if name not in alive and process_exists(node.pid)}
+    write_run(folders, run.model_copy(update={"stopping": True}))
+    for node in alive.values():
+        _send(signal.SIGTERM, node.pid)
+    deadline = clock.elapsed() + STOP_SECONDS
+    while (left := [node.pid for node in alive.values() if process_exists(node.pid)]) and clock.elapsed() < deadline:
+        wait(POLL_SECONDS)
+    for pid in left:
+        _send(signal.SIGKILL, pid)
+    remove_run(folders, run)
+    return Ended(list(alive), others)
+
+
+def _refuse_a_second(folders: Folders) -> None:
+    run = read_run(folders)
+    alive = nodes_alive(folders, run)
+    if run is None or not alive:
+        return
+    if len(alive) < len(run.nodes):
+        half = next(iter(alive))
+        raise SandboxError(f"only the {half.label} still runs: end it with `ocen-sandbox down`, then start anew")
+    urls = " and ".join(node.url for node in alive.values())
+    raise SandboxError(f"the pair runs already, at {urls}: see `ocen-sandbox status`, end it with `ocen-sandbox down`")
+
+
+def _node(settings: PairSettings, name: NodeName, pid: int) -> RunningNode:
+    organisation = settings.organisation(name)
+    return RunningNode(
+        organisation_id=organisation.organisation_id,
+        pid=pid,
+        url=organisation.base_url,
+        ops_url=settings.ops_url(name),
+        log=settings.folders.log(name).absolute(),
+    )
+
+
+def _await_ready(supervisor: Supervisor, folders: Folders, run: Run) -> None:
+    token = ops_token(folders)
+    probes = {
+        name: OpsClient(name.label, node.ops_url, token, timeout=PROBE_SECONDS) for name, node in run.nodes.items()
+    }
+    try:
+        supervisor.await_ready(lambda name: probes[name].is_ready())
+    finally:
+        for probe in probes.values():
+            probe.close()
+
+
+def _send(number: signal.Signals, pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)

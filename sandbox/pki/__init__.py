@@ -1,0 +1,28 @@
+"""The sandbox's keys and certificates: one authority, and for each organisation a TLS certificate and two signing keys.
+
+    ca.pem, ca.key                         the authority
+    participants.json                      the directory that all sides load: public material only
+    <organisation>/identity.json           what a node loads to know itself
+    <organisation>/tls.pem, tls.key        TLS certificate, for serving and calling alike, and its key
+    <organisation>/signing.key, .pub.pem   the JWS key in use
+    <organisation>/backup.key, .pub.pem    the second key, for rotation (seed 002, Onboarding Process)
+
+What exists is kept and what is missing is made; a key is never written over. Meant for one process at a time.
+"""
+
+from sandbox.pki.certificates import PkiError
+from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue
+from sandbox.pki.organisation import Organisation
+from sandbox.pki.summary import PkiSummary, describe
+
+__all__ = [
+    "DEFAULT_FOLDER",
+    "SANDBOX_PAIR",
+    "Organisation",
+    "Pki",
+    "PkiError",
+    "PkiSummary",
+    "describe",
+    "initialise",
+    "issue",
+]

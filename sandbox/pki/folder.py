@@ -1,0 +1,147 @@
+"""The PKI folder as a whole: initialise it, issue for a further organisation, keep participants.json in step."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sandbox.pki import certificates, files
+from sandbox.pki.certificates import Authority, PkiError
+from sandbox.pki.organisation import Organisation, complete, kept_or_new_key
+from shared.node.onboarded import KeyRecord, ParticipantRecord
+from shared.protocol.participants import KeyStatus, ParticipantRole
+
+DEFAULT_FOLDER: Final = Path("certs/generated")
+
+SANDBOX_PAIR: Final = (
+    Organisation("LENDER01", "Sandbox Lender", ParticipantRole.LENDER, "https://localhost:8444", ("lender",)),
+    Organisation("LSP123", "Sandbox LSP", ParticipantRole.LOAN_AGENT, "https://localhost:8445", ("lsp",)),
+)
+"""The two organisations of a sandbox; the further host names are their services in docker-compose.yml."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pki:
+    """Where the files are; `identities` has, by organisation id, each identity.json that lies in the folder."""
+
+    folder: Path
+    authority: Path
+    participants: Path
+    identities: Mapping[str, Path]
+
+
+def initialise(folder: Path, participants: Sequence[Organisation], host_names: Sequence[str], now: datetime) -> Pki:
+    """Make what is missing of the folder, for these organisations and for those issued in it before.
+
+    In participants.json an organisation's name and base URL become what is given here; its addresses, envelope
+    member and key statuses stay as they are, and so do organisations of which only public material is here.
+
+    Args:
+        host_names: further names and addresses for the certificates of `participants`.
+        now: aware time from which new certificates are valid, and at which old ones must still be.
+
+    Raises:
+        PkiError: something given is wrong, or something that exists cannot be used; the message says the mend.
+    """
+    wanted = {one.organisation_id: (one, one.hosts(host_names)) for one in participants}
+    with _plain_file_errors():
+        listed = {one.organisation_id: one for one in files.read_directory(folder / "participants.json")}
+        for organisation_id, entry in listed.items():
+            if organisation_id not in wanted and _identity_path(folder, organisation_id).exists():
+                one = Organisation(organisation_id, entry.name, entry.role, entry.base_url)
+                wanted[organisation_id] = (one, one.hosts())
+        _refuse_look_alikes([*listed, *wanted])
+        folder.mkdir(parents=True, exist_ok=True)
+        authority = _authority(folder, now)
+        for organisation_id, (one, hosts) in wanted.items():
+            certificate, keys = complete(folder / organisation_id, one, hosts, authority, now)
+            listed[organisation_id] = _record(one, listed.get(organisation_id), certificate, keys)
+        files.write_directory(folder / "participants.json", list(listed.values()))
+    return _found(folder, listed)
+
+
+def issue(folder: Path, organisation: Organisation, now: datetime) -> Pki:
+    """Make keys and a certificate for a further organisation and list it in participants.json; `now` is aware.
+
+    Raises:
+        PkiError: the id is taken or cannot name a folder, the base URL or a host name is wrong, or the folder has
+            no authority yet; nothing is changed then.
+    """
+    organisation.hosts()
+    organisation_id = organisation.organisation_id
+    with _plain_file_errors():
+        if not (folder / "ca.pem").exists():
+            raise PkiError(f"{folder} has no certificate authority yet: run `ocen-sandbox pki init` first")
+        listed = [entry.organisation_id for entry in files.read_directory(folder / "participants.json")]
+        if organisation_id in listed or _identity_path(folder, organisation_id).exists():
+            raise PkiError(f"{organisation_id} exists already in {folder}: choose another organisation id")
+    return initialise(folder, [organisation], (), now)
+
+
+def _refuse_look_alikes(organisation_ids: Iterable[str]) -> None:
+    """Ids that differ in case alone would share a folder on many file systems."""
+    seen: dict[str, str] = {}
+    for organisation_id in organisation_ids:
+        other = seen.setdefault(organisation_id.lower(), organisation_id)
+        if other != organisation_id:
+            raise PkiError(f"{organisation_id} differs from {other} in case alone: choose another organisation id")
+
+
+def _authority(folder: Path, now: datetime) -> Authority:
+    certificate_path, key_path = folder / "ca.pem", folder / "ca.key"
+    if not certificate_path.exists():
+        made = certificates.authority_certificate(kept_or_new_key(key_path), now)
+        files.write_public(certificate_path, made.public_bytes(Encoding.PEM))
+    certificate = files.parse_certificate(certificate_path.read_bytes(), certificate_path)
+    key = files.read_private_key(key_path) if key_path.exists() else None
+    if key is not None and key.public_key() != certificate.public_key():
+        raise PkiError(f"{key_path} is not the key of ca.pem: put the right one back, or delete the folder")
+    if certificate.not_valid_after_utc <= now:
+        raise PkiError(f"{certificate_path} has expired: delete the folder and run `ocen-sandbox pki init`")
+    return Authority(certificate, key)
+
+
+def _record(
+    one: Organisation, before: ParticipantRecord | None, certificate: x509.Certificate, keys: list[KeyRecord]
+) -> ParticipantRecord:
+    """Bring a record up to date, or begin it; a key that was blocked there stays blocked and listed."""
+    new = ParticipantRecord(
+        organisation_id=one.organisation_id,
+        name=one.name,
+        role=one.role,
+        base_url=one.base_url.rstrip("/"),
+        tls_certificates=[certificate.public_bytes(Encoding.PEM).decode()],
+        keys=keys,
+        ip_addresses=list(one.ip_addresses),
+    )
+    if before is None:
+        return new
+    held = {key.kid for key in keys}
+    kept = [key for key in before.keys if key.kid in held or key.status is KeyStatus.BLOCKED]
+    known = {key.kid for key in kept}
+    renewed = {name: getattr(new, name) for name in ("name", "base_url", "tls_certificates")}
+    return before.model_copy(update={**renewed, "keys": [*kept, *(key for key in keys if key.kid not in known)]})
+
+
+def _identity_path(folder: Path, organisation_id: str) -> Path:
+    return folder / organisation_id / "identity.json"
+
+
+def _found(folder: Path, organisation_ids: Iterable[str]) -> Pki:
+    paths = {one: _identity_path(folder, one) for one in organisation_ids}
+    here = {one: path for one, path in paths.items() if path.exists()}
+    return Pki(folder, folder / "ca.pem", folder / "participants.json", here)
+
+
+@contextmanager
+def _plain_file_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = error.filename2 or error.filename
+        raise PkiError(f"{place}: {error.strerror}: use a folder that this user may read and write") from error

@@ -1,0 +1,150 @@
+"""One organisation of the sandbox: what is told of it, and the folder with its keys, certificate and identity."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sandbox.pki import certificates, files
+from sandbox.pki.certificates import Authority, PkiError
+from sandbox.pki.files import Identity, IdentityKey
+from shared.node.onboarded import ALGORITHM, KeyRecord
+from shared.protocol.participants import KeyStatus, ParticipantRole
+
+LOOPBACK: Final = ("127.0.0.1", "::1")
+_ORGANISATION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_FILES_BESIDE: Final = frozenset({"ca.pem", "ca.key", "participants.json"})
+_SIGNING_KEYS: Final = {"signing.key": KeyStatus.ACTIVE, "backup.key": KeyStatus.BACKUP}
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """An organisation to make keys for.
+
+    Attributes:
+        organisation_id: what `metadata.orgId` carries; also the name of its folder.
+        base_url: https address of its protocol plane; the certificate names its host.
+        host_names: further names and addresses for the certificate, beside localhost.
+        ip_addresses: addresses or networks it calls from, when first listed; none means that they are not judged.
+    """
+
+    organisation_id: str
+    name: str
+    role: ParticipantRole
+    base_url: str
+    host_names: tuple[str, ...] = ()
+    ip_addresses: tuple[str, ...] = LOOPBACK
+
+    def hosts(self, further: Sequence[str] = ()) -> list[str]:
+        """Check all that is told; return the names and addresses that the certificate must have.
+
+        Raises:
+            PkiError: the id cannot name a folder, the base URL is none, or a name or address is none.
+        """
+        if not _ORGANISATION_ID.fullmatch(self.organisation_id) or self.organisation_id.lower() in _FILES_BESIDE:
+            raise PkiError(
+                f"{self.organisation_id!r} cannot be an organisation id here: use 1 to 64 letters, digits, dots, "
+                "dashes and underscores, a letter or digit first, and not the name of a file of the folder"
+            )
+        if not 1 <= len(self.name) <= 200:
+            raise PkiError(f"the name of {self.organisation_id} has {len(self.name)} characters: use 1 to 200")
+        _check_networks(self.ip_addresses)
+        every = ("localhost", *LOOPBACK, _url_host(self.base_url), *self.host_names, *further)
+        return list(dict.fromkeys(certificates.canonical_host(name) for name in every))
+
+
+def complete(
+    home: Path, organisation: Organisation, hosts: list[str], authority: Authority, now: datetime
+) -> tuple[x509.Certificate, list[KeyRecord]]:
+    """Make what is missing in the folder `home`; return the certificate and the public keys.
+
+    identity.json is written last: where it is, the keys that it names must be.
+
+    Raises:
+        PkiError: what exists is broken, expired or does not fit together.
+    """
+    home.mkdir(mode=0o700, exist_ok=True)
+    path = home / "identity.json"
+    identity = files.read_identity(path) if path.exists() else _new_identity(organisation)
+    if (identity.organisation_id, identity.role) != (organisation.organisation_id, organisation.role):
+        raise PkiError(f"{path} is of {identity.organisation_id}, {identity.role}: put the right file back")
+    key_of = _existing_key if path.exists() else kept_or_new_key
+    tls_key = key_of(home / identity.tls_private_key).public_key()
+    keys = [_key_record(home, entry, key_of) for entry in identity.keys]
+    tls_path = home / identity.tls_certificate
+    if not tls_path.exists():
+        made = certificates.leaf_certificate(authority, organisation.organisation_id, tls_key, hosts, now)
+        files.write_public(tls_path, made.public_bytes(Encoding.PEM))
+    certificate = files.parse_certificate(tls_path.read_bytes(), tls_path)
+    fault = certificates.leaf_fault(certificate, authority, tls_key, hosts, now)
+    if fault:
+        raise PkiError(f"{tls_path} {fault}: delete it and run `ocen-sandbox pki init` for a new one; its key stays")
+    files.write_identity(path, identity)
+    return certificate, keys
+
+
+def kept_or_new_key(path: Path) -> rsa.RSAPrivateKey:
+    """Read the private key at `path`, made first if there is none."""
+    if not path.exists():
+        files.write_private(path, certificates.private_pem(certificates.new_private_key()))
+    return files.read_private_key(path)
+
+
+def _existing_key(path: Path) -> rsa.RSAPrivateKey:
+    if not path.exists():
+        raise PkiError(
+            f"{path} is missing, and others know its public half: put it back, or delete the folder "
+            f"{path.parent.name} and run `ocen-sandbox pki init` for new keys"
+        )
+    return files.read_private_key(path)
+
+
+def _new_identity(organisation: Organisation) -> Identity:
+    return Identity(
+        organisation_id=organisation.organisation_id,
+        role=organisation.role,
+        keys=[IdentityKey(kid=str(uuid4()), file=file, status=status) for file, status in _SIGNING_KEYS.items()],
+        tls_certificate="tls.pem",
+        tls_private_key="tls.key",
+        trust="../ca.pem",
+    )
+
+
+def _key_record(home: Path, entry: IdentityKey, key_of: Callable[[Path], rsa.RSAPrivateKey]) -> KeyRecord:
+    pem = certificates.public_pem(key_of(home / entry.file).public_key())
+    public_path = (home / entry.file).with_suffix(".pub.pem")
+    if not public_path.exists() or public_path.read_bytes() != pem:
+        files.write_public(public_path, pem)
+    return KeyRecord(kid=entry.kid, algorithm=ALGORITHM, status=entry.status, pem=pem.decode())
+
+
+def _url_host(base_url: str) -> str:
+    try:
+        url = urlsplit(base_url)
+        host, _ = url.hostname, url.port  # a port that is no number is only noticed when asked for
+    except ValueError:
+        host = None
+    surplus = re.search(r"[\s?#@]", base_url)
+    if not host or url.scheme != "https" or surplus or len(base_url) > 500:
+        raise PkiError(f"{base_url!r} is no base URL: give one such as https://localhost:8444")
+    return host
+
+
+def _check_networks(addresses: Sequence[str]) -> None:
+    if len(addresses) > 3:
+        raise PkiError(f"{len(addresses)} IP addresses: the onboarding form takes three, so give networks")
+    for address in addresses:
+        try:
+            ipaddress.ip_network(address)
+        except ValueError as error:
+            mend = "give one such as 10.0.0.5 or 10.0.0.0/24"
+            raise PkiError(f"{address!r} is no IP address or network: {mend}") from error

@@ -1,0 +1,60 @@
+"""What has to be there before the pair can start: folders, keys and certificates, the ops token, free ports."""
+
+import contextlib
+import os
+import secrets
+import socket
+from datetime import datetime
+
+from sandbox.errors import SandboxError
+from sandbox.pki import Pki, initialise
+from sandbox.settings import Folders, NodeName, PairSettings
+
+
+def prepare(settings: PairSettings, now: datetime) -> Pki:
+    """Make what is missing; what is there stays as it is. `now` is aware.
+
+    Raises:
+        SandboxError: a folder cannot be used, or a port is taken.
+        PkiError: keys or certificates cannot be made or do not fit together.
+    """
+    check_ports(settings)
+    make_data_folder(settings.folders)
+    return initialise(settings.folders.certs, [settings.organisation(name) for name in NodeName], (), now)
+
+
+def make_data_folder(folders: Folders) -> None:
+    """Make the data folder, for this user's eyes only, and the ops token in it.
+
+    Raises:
+        SandboxError: the folder cannot be used.
+    """
+    try:
+        folders.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folders.log(NodeName.LENDER).parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(folders.token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(secrets.token_urlsafe(32))
+    except OSError as error:
+        raise SandboxError(
+            f"the data folder {folders.data} cannot be used ({error.strerror}): name another with --data-dir"
+        ) from error
+
+
+def check_ports(settings: PairSettings) -> None:
+    """Make sure that nobody listens on the four ports yet.
+
+    Raises:
+        SandboxError: somebody does, or the system does not let us.
+    """
+    places = [(settings.listen_address, settings.port(name)) for name in NodeName]
+    places += [("127.0.0.1", settings.ops_port(name)) for name in NodeName]
+    for address, port in places:
+        try:
+            socket.create_server((address, port)).close()
+        except OSError as error:
+            raise SandboxError(
+                f"port {port} cannot be used ({error.strerror}): end the program that holds it, "
+                "or give another --base-port"
+            ) from error

@@ -1,0 +1,159 @@
+"""What may differ between two sandboxes: folders, ports, host name, databases; and what a node is told of it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from sandbox.pki import DEFAULT_FOLDER, SANDBOX_PAIR, Organisation
+from shared.node.settings import LogFormat, Mode
+from shared.protocol.participants import ParticipantRole
+
+DEFAULT_DATA_FOLDER: Final = Path(".sandbox")
+DEFAULT_BASE_PORT: Final = 8444
+OPS_PORT_DISTANCE: Final = 1000
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class NodeName(StrEnum):
+    """The two nodes of the pair, as commands name them."""
+
+    LENDER = "lender"
+    LSP = "lsp"
+
+    @property
+    def label(self) -> str:
+        """How sentences name it."""
+        return "lender" if self is NodeName.LENDER else "LSP"
+
+    @property
+    def module(self) -> str:
+        """The module that runs it: `python -m MODULE`."""
+        return f"{self.value}_app"
+
+    @property
+    def role(self) -> ParticipantRole:
+        """Its role in the network."""
+        return ParticipantRole.LENDER if self is NodeName.LENDER else ParticipantRole.LOAN_AGENT
+
+    @property
+    def other(self) -> "NodeName":
+        """The node that it talks to."""
+        return NodeName.LSP if self is NodeName.LENDER else NodeName.LENDER
+
+    @property
+    def database_variable(self) -> str:
+        """The environment variable of the sandbox that names its database."""
+        return f"OCEN_{self.value.upper()}_DATABASE_URL"
+
+
+_PAIR: Final = {name: next(one for one in SANDBOX_PAIR if one.role is name.role) for name in NodeName}
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a sandbox keeps its files: `data` for databases, logs and secrets, `certs` for keys and certificates."""
+
+    data: Path = DEFAULT_DATA_FOLDER
+    certs: Path = DEFAULT_FOLDER
+
+    @property
+    def run_file(self) -> Path:
+        """What runs at present: process ids and addresses."""
+        return self.data / "run.json"
+
+    @property
+    def token_file(self) -> Path:
+        """The bearer token of both operator planes."""
+        return self.data / "ops-token"
+
+    @property
+    def otp_secret_file(self) -> Path:
+        """The secret that the lender hashes OTPs with."""
+        return self.data / "otp-secret"
+
+    def log(self, node: NodeName) -> Path:
+        """The log of a node."""
+        return self.data / "logs" / f"{node.value}.log"
+
+    def identity(self, node: NodeName) -> Path:
+        """The identity file of a node."""
+        return self.certs / _PAIR[node].organisation_id / "identity.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PairSettings:
+    """How to run the pair.
+
+    Attributes:
+        base_port: the lender's port; the LSP's is the next, the operator planes' are 1000 higher.
+        host: the name under which the nodes are reached; one that is not loopback makes them listen everywhere.
+        database_urls: where a node does not use its own SQLite file.
+        strict: whether refusals are told by their code alone; otherwise as OCEN_MODE says, explained by default.
+    """
+
+    folders: Folders = Folders()
+    base_port: int = DEFAULT_BASE_PORT
+    host: str = "localhost"
+    database_urls: Mapping[NodeName, str] = field(default_factory=dict)
+    strict: bool = False
+    log_format: LogFormat = LogFormat.JSON
+    log_level: str = "INFO"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine calls the nodes."""
+        return self.host in LOOPBACK_NAMES
+
+    @property
+    def listen_address(self) -> str:
+        """The address on which the protocol planes listen; the operator planes never leave loopback."""
+        return "127.0.0.1" if self.is_local else "0.0.0.0"
+
+    def port(self, node: NodeName) -> int:
+        """The port of a node's protocol plane."""
+        return self.base_port + list(NodeName).index(node)
+
+    def ops_port(self, node: NodeName) -> int:
+        """The port of a node's operator plane."""
+        return self.port(node) + OPS_PORT_DISTANCE
+
+    def ops_url(self, node: NodeName) -> str:
+        """Where a node's operator plane is."""
+        return f"http://127.0.0.1:{self.ops_port(node)}"
+
+    def organisation(self, node: NodeName) -> Organisation:
+        """The organisation that a node is, with the base URL of these settings."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        one = replace(_PAIR[node], base_url=f"https://{host}:{self.port(node)}")
+        return one if self.is_local else replace(one, ip_addresses=())
+
+    def database_url(self, node: NodeName) -> str:
+        """The database of a node."""
+        return self.database_urls.get(node) or f"sqlite:///{self.folders.data.absolute() / f'{node.value}.db'}"
+
+    def environment(self, node: NodeName) -> dict[str, str]:
+        """Return the whole environment of a node's process: ours, with what the node's settings ask for.
+
+        A node sees its own database URL, which may hold a password, and not the other's.
+        """
+        inherited = {k: v for k, v in os.environ.items() if k not in {one.database_variable for one in NodeName}}
+        own: dict[str, object] = {
+            "OCEN_IDENTITY": self.folders.identity(node).absolute(),
+            "OCEN_PARTICIPANTS": (self.folders.certs / "participants.json").absolute(),
+            "OCEN_DATABASE_URL": self.database_url(node),
+            "OCEN_HOST": self.listen_address,
+            "OCEN_PORT": self.port(node),
+            "OCEN_OPS_HOST": "127.0.0.1",
+            "OCEN_OPS_PORT": self.ops_port(node),
+            "OCEN_OPS_TOKEN_FILE": self.folders.token_file.absolute(),
+            "OCEN_LOG_FORMAT": self.log_format.value,
+            "OCEN_LOG_LEVEL": self.log_level,
+        }
+        if self.strict:
+            own["OCEN_MODE"] = Mode.STRICT.value
+        if node is NodeName.LENDER:
+            own["OCEN_OTP_SECRET_FILE"] = self.folders.otp_secret_file.absolute()
+        return {**inherited, **{name: str(value) for name, value in own.items()}}

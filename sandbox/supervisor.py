@@ -1,0 +1,204 @@
+"""The processes of the pair: started together, watched, ended together.
+
+Attached, the nodes end with this process: it ends them when it is interrupted, terminated or hung up, and on Linux
+the kernel does when it is killed outright. Detached, they go on without it until `ocen-sandbox down`.
+"""
+
+import contextlib
+import ctypes
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from sandbox.errors import NodeDiedError, SandboxError
+from sandbox.settings import NodeName, PairSettings
+from shared.node.clock import Clock, SystemClock
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 25.0
+"""A node that was asked to stop finishes what is under way; after so many seconds it is killed."""
+
+POLL_SECONDS = 0.05
+LAST_LINES = 12
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_UNUSABLE = 2  # exit status of a node whose surroundings are wrong: its log ends with one line that says the mend
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """How to start one node: its command, its whole environment, and the file that its output is added to."""
+
+    name: NodeName
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: Path
+
+
+def plans_of(settings: PairSettings) -> list[NodePlan]:
+    """Return how to start the nodes of these settings, with the Python that runs us."""
+    return [
+        NodePlan(
+            name, (sys.executable, "-m", name.module), settings.environment(name), settings.folders.log(name).absolute()
+        )
+        for name in NodeName
+    ]
+
+
+class NodeProcess:
+    """One node as a process of ours."""
+
+    def __init__(self, plan: NodePlan, *, detached: bool) -> None:
+        """Start it, in a session of its own, so that Ctrl-C in a terminal reaches us alone."""
+        self.plan = plan
+        with plan.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                plan.command,
+                env=dict(plan.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=None if detached or sys.platform != "linux" else _end_with_parent,  # noqa: PLW1509 - no threads
+            )
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        """Ask it to finish and end."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+
+    def last_lines(self) -> list[str]:
+        """Return the end of what it has logged since it was started."""
+        with self.plan.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read().decode("utf-8", "replace").splitlines()[-LAST_LINES:]
+
+
+class Supervisor:
+    """The two nodes as processes. Leaving its `with` block ends them, unless they were started detached."""
+
+    def __init__(
+        self,
+        plans: Sequence[NodePlan],
+        *,
+        detached: bool = False,
+        clock: Clock | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._plans = plans
+        self._detached = detached
+        self._clock = clock or SystemClock()
+        self._wait = wait
+        self._nodes: list[NodeProcess] = []
+
+    @property
+    def pids(self) -> dict[NodeName, int]:
+        """The process ids of the nodes."""
+        return {node.plan.name: node.pid for node in self._nodes}
+
+    def __enter__(self) -> "Supervisor":
+        try:
+            for plan in self._plans:
+                self._nodes.append(NodeProcess(plan, detached=self._detached))
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None or not self._detached:
+            self.stop()
+
+    def await_ready(self, is_ready: Callable[[NodeName], bool], seconds: float = READY_SECONDS) -> None:
+        """Wait until both nodes take messages.
+
+        Raises:
+            SandboxError: a node cannot run as it is set up.
+            NodeDiedError: a node ended, or is not ready in time.
+        """
+        deadline = self._clock.elapsed() + seconds
+        waiting = {node.plan.name: node for node in self._nodes}
+        while waiting:
+            self._check_alive(starting=True)
+            for name in [name for name in waiting if is_ready(name)]:
+                del waiting[name]
+            if waiting and self._clock.elapsed() >= deadline:
+                name, node = next(iter(waiting.items()))
+                raise NodeDiedError(f"the {name.label} is not ready after {seconds:.0f} s", node.last_lines())
+            self._wait(POLL_SECONDS)
+
+    def watch(self) -> NoReturn:
+        """Wait until a node ends.
+
+        Raises:
+            NodeDiedError: one did.
+        """
+        while True:
+            self._check_alive(starting=False)
+            self._wait(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End both nodes: politely, then, late or interrupted again, by force."""
+        for node in self._nodes:
+            node.terminate()
+        deadline = self._clock.elapsed() + STOP_SECONDS
+        with contextlib.suppress(KeyboardInterrupt):
+            while any(node.exit_status is None for node in self._nodes) and self._clock.elapsed() < deadline:
+                self._wait(POLL_SECONDS)
+        for node in self._nodes:
+            if node.exit_status is None:
+                node.kill()
+
+    def _check_alive(self, *, starting: bool) -> None:
+        for node in self._nodes:
+            status = node.exit_status
+            if status is None:
+                continue
+            lines, label = node.last_lines(), node.plan.name.label
+            if starting and status == _UNUSABLE and lines:
+                raise SandboxError(f"the {label} cannot start: {lines[-1]}")
+            raise NodeDiedError(f"the {label} has ended by itself ({_how(status)})", lines)
+
+
+@contextlib.contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt us as Ctrl-C does, so that what we started is ended in good order."""
+    numbers = [signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # under nohup a hang-up is to be ignored
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end_with_parent() -> None:
+    """In the child, before it becomes the node: ask the kernel for SIGTERM when the parent is gone (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _how(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else f"ended by {signal.Signals(-status).name}"

@@ -1,0 +1,225 @@
+"""Accepting messages: the transaction behind every ack.
+
+Nonce, requestId, inbox row with the signed original, the rule's decision, outbox rows and the signed ack become true
+together or not at all. Many messages that arrive at the same time share one transaction; each reads and decides as if
+it were alone, because two that touch the same nonce, requestId or journey never share one.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from shared.catalogue.types import MessageType
+from shared.node.ids import new_id
+from shared.node.journeys import Decision, Journey, Notice, Rule
+from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, steps_text
+from shared.node.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
+from shared.protocol.encoding import dump_json
+from shared.protocol.nonces import content_fingerprint
+from shared.protocol.problems import Problem
+from shared.protocol.verification import History, VerifiedMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A verified message to be accepted.
+
+    Attributes:
+        message_type: its row of the catalogue.
+        rule: who decides.
+        ack: the signed ack that goes out if the message is accepted.
+        first_due: when anyone may take the outbox rows that come of it; a lease ahead if the caller takes them itself.
+        state: the state in which those rows begin.
+    """
+
+    message: VerifiedMessage
+    message_type: MessageType
+    rule: Rule
+    ack: bytes
+    first_due: datetime
+    state: OutboxState
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What no other message of the same transaction may touch."""
+        message = self.message
+        journeys = (f"journey {key}" for key in self.rule.journey_keys(message))
+        return frozenset({f"nonce {message.nonce.key}", f"request {message.request_id}", *journeys})
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What became of an arrival. It was accepted, now or before, if `problem` is None."""
+
+    history: History
+    problem: Problem | None = None
+    reason: str = ""
+    outbox: Sequence[OutboxEntry] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database knows of the batch before anything of it is written."""
+
+    nonces: frozenset[str]
+    accepted: Mapping[tuple[str, str], bytes]
+    asked: frozenset[tuple[str, str, str]]
+    journeys: Mapping[str, Journey]
+
+
+class AcceptMessages:
+    """Accepts a batch of arrivals in the transaction of the given connection."""
+
+    _nonces = select(NONCES.c.key).where(NONCES.c.key.in_(bindparam("keys", expanding=True)))
+    _accepted = select(INBOX.c.sender, INBOX.c.request_id, INBOX.c.content_digest).where(
+        INBOX.c.request_id.in_(bindparam("keys", expanding=True))
+    )
+    _asked = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(
+        OUTBOX.c.request_id.in_(bindparam("keys", expanding=True))
+    )
+    _journeys = select(JOURNEYS).where(JOURNEYS.c.key.in_(bindparam("keys", expanding=True))).with_for_update()
+
+    def apply(self, connection: Connection, units: Sequence[Arrival]) -> Sequence[Acceptance]:
+        """Judge every arrival by what is known, then write what follows from all of them."""
+        known = self._read(connection, units)
+        digests = [content_fingerprint(unit.message_type.name, unit.message.document) for unit in units]
+        batch = _Batch()
+        results = [batch.take(unit, digest, known) for unit, digest in zip(units, digests, strict=True)]
+        batch.write(connection)
+        return results
+
+    def _read(self, connection: Connection, units: Sequence[Arrival]) -> _Known:
+        def rows(statement: Any, keys: list[str]) -> Sequence[Any]:
+            return connection.execute(statement, {"keys": keys}).all() if keys else ()
+
+        request_ids = [unit.message.request_id for unit in units]
+        callbacks = [unit.message.request_id for unit in units if unit.message_type.answers]
+        journeys = [key for unit in units for key in unit.rule.journey_keys(unit.message)]
+        return _Known(
+            nonces=frozenset(key for (key,) in rows(self._nonces, [unit.message.nonce.key for unit in units])),
+            accepted={(sender, id_): digest for sender, id_, digest in rows(self._accepted, request_ids)},
+            asked=frozenset(tuple(row) for row in rows(self._asked, callbacks)),
+            journeys={row.key: _journey_of(row) for row in rows(self._journeys, journeys)},
+        )
+
+
+class _Batch:
+    """The rows that a batch of arrivals leads to."""
+
+    def __init__(self) -> None:
+        self.nonces: list[dict[str, Any]] = []
+        self.inbox: list[dict[str, Any]] = []
+        self.outbox: list[dict[str, Any]] = []
+        self.notices: list[dict[str, Any]] = []
+        self.journeys: list[dict[str, Any]] = []
+
+    def take(self, unit: Arrival, digest: bytes, known: _Known) -> Acceptance:
+        """Judge one arrival, and keep the rows that follow from it."""
+        history = _history(unit, digest, known)
+        if history in (History.NONCE_USED, History.CONFLICT):
+            return Acceptance(history)
+        if history is History.REPEATED:
+            self.nonces.append({"key": unit.message.nonce.key})
+            return Acceptance(history)
+        decision = _decide(unit, known)
+        if decision.problem is not None:
+            return Acceptance(history, decision.problem, decision.reason)
+        return Acceptance(history, outbox=self._keep(unit, digest, decision))
+
+    def _keep(self, unit: Arrival, digest: bytes, decision: Decision) -> Sequence[OutboxEntry]:
+        now = unit.message.received_at
+        entries = [new_entry(outgoing, now) for outgoing in decision.outgoing]
+        self.nonces.append({"key": unit.message.nonce.key})
+        self.inbox.append(_inbox_row(unit, digest))
+        self.outbox += [entry_row(entry, unit.state, unit.first_due) for entry in entries]
+        self.journeys += [_journey_row(journey) for journey in decision.journeys]
+        self.notices += [_notice_row(notice, now) for notice in decision.notices]
+        return entries
+
+    def write(self, connection: Connection) -> None:
+        """Write all rows, a statement per table."""
+        tables = ((NONCES, self.nonces), (INBOX, self.inbox), (OUTBOX, self.outbox), (NOTICES, self.notices))
+        for table, rows in tables:
+            if rows:
+                connection.execute(insert(table), rows)
+        if self.journeys:
+            connection.execute(_UPSERT[connection.dialect.name], self.journeys)
+
+
+def _upsert(dialect: Callable[..., Any]) -> Any:
+    statement = dialect(JOURNEYS)
+    replaced = {name: statement.excluded[name] for name in ("state", "expires_at")}
+    return statement.on_conflict_do_update(index_elements=["key"], set_=replaced)
+
+
+_UPSERT = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
+
+
+def _history(unit: Arrival, digest: bytes, known: _Known) -> History:
+    message = unit.message
+    if message.nonce.key in known.nonces:
+        return History.NONCE_USED
+    earlier = known.accepted.get((message.sender.organisation_id, message.request_id))
+    if earlier is None:
+        return History.NEW
+    return History.REPEATED if earlier == digest else History.CONFLICT
+
+
+def _decide(unit: Arrival, known: _Known) -> Decision:
+    message, answers = unit.message, unit.message_type.answers
+    if answers and (message.sender.organisation_id, message.request_id, answers) not in known.asked:
+        # One answer for "never asked" and "asked somebody else": a stranger must not learn which requestIds exist.
+        return Decision(Problem.UNKNOWN_REFERENCE, f"no {answers} with this requestId was sent to this participant")
+    now = message.received_at
+    wanted = {key: known.journeys.get(key) for key in unit.rule.journey_keys(message)}
+    alive = {key: journey for key, journey in wanted.items() if journey is not None and now < journey.expires_at}
+    return unit.rule.decide(message, alive, now)
+
+
+def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
+    message = unit.message
+    return {
+        "id": new_id(),
+        "sender": message.sender.organisation_id,
+        "request_id": message.request_id,
+        "message": unit.message_type.name,
+        "trace_id": message.nonce.trace_id,
+        "kid": message.kid,
+        "certificate": message.wire.peer.certificate,
+        "address": message.wire.peer.address,
+        "received_at": message.received_at,
+        "content_digest": digest,
+        "raw": message.wire.body,
+        "ack": unit.ack,
+        "steps": steps_text(message.verification.steps),
+    }
+
+
+def _journey_of(row: Any) -> Journey:
+    return Journey(row.key, row.kind, row.participant, json.loads(row.state), row.expires_at)
+
+
+def _journey_row(journey: Journey) -> dict[str, Any]:
+    return {
+        "key": journey.key,
+        "kind": journey.kind,
+        "participant": journey.participant,
+        "state": dump_json(dict(journey.state)).decode(),
+        "expires_at": journey.expires_at,
+    }
+
+
+def _notice_row(notice: Notice, now: datetime) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "created_at": now,
+        "expires_at": notice.expires_at,
+        "recipient": notice.recipient,
+        "reference": notice.reference,
+        "text": notice.text,
+    }

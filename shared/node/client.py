@@ -1,0 +1,138 @@
+"""The signed client: one try to deliver a message, from fresh metadata to the verified ack."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+
+import httpx
+
+from shared.catalogue.types import MessageType
+from shared.node.clock import Clock
+from shared.node.identity import Identity
+from shared.node.ids import new_id
+from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
+from shared.node.tls import thumbprint
+from shared.protocol.participants import Participant
+from shared.protocol.problems import SUCCESS
+from shared.protocol.profiles import Profile
+from shared.protocol.verification import Examination, Peer
+
+LONGEST_RETRY_AFTER = 86_400.0
+"""Seconds; a receiver that asks for more is taken to ask for a day. It must not reach beyond what dates can hold."""
+
+_HEADERS = httpx.Headers(
+    # Not compressed: the size of an answer has to be known before anything is done with it.
+    {"content-type": "application/json", "accept": "application/json", "accept-encoding": "identity"}
+)
+
+
+class SignedClient:
+    """Delivers messages to counterparties.
+
+    It never raises for what a counterparty or the network does: whatever happens becomes a `DeliveryAttempt`.
+
+    It hands its requests to an httpx transport, without an httpx client between: of what the client adds, cookies,
+    redirects, authentication and proxies have no place here, and they cost a third of a signature per message.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, identity: Identity, clock: Clock) -> None:
+        self._transport = transport
+        self._identity = identity
+        self._clock = clock
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def deliver(
+        self, entry: OutboxEntry, message_type: MessageType, receiver: Participant, profile: Profile
+    ) -> DeliveryAttempt:
+        """Make one try.
+
+        The metadata is stamped and the message signed here and now: requestId and content stay the same over all
+        tries, timestamp and traceId are new each time, so that a repetition is no replay (position 9) and keys may
+        have changed since the last try.
+        """
+        key, trace_id = self._identity.signing_key, new_id()
+        started_at, started = self._clock.now(), self._clock.elapsed()
+        payload = profile.stamp(entry.outgoing.content, self._identity.organisation_id, trace_id, started_at)
+        body = profile.dress(payload, key, receiver.envelope_member)
+        seconds = profile.ack_timeout.total_seconds()
+        request = httpx.Request(
+            message_type.method,
+            _url(receiver.base_url, message_type.path),
+            headers=_HEADERS,
+            content=body,
+            extensions={"timeout": {"connect": seconds, "read": seconds, "write": seconds, "pool": None}},
+        )
+        verdict = await self._exchange(request, receiver, trace_id, profile)
+        return DeliveryAttempt(
+            entry=entry,
+            started_at=started_at,
+            milliseconds=round((self._clock.elapsed() - started) * 1000, 2),
+            trace_id=trace_id,
+            kid=key.kid,
+            sent=body,
+            **verdict,
+        )
+
+    async def _exchange(
+        self, request: httpx.Request, receiver: Participant, trace_id: str, profile: Profile
+    ) -> Mapping[str, Any]:
+        try:
+            response = await self._transport.handle_async_request(request)
+        except httpx.TransportError as error:
+            reason = f"no answer: {type(error).__name__}: {error}"[:500]
+            return {"outcome": AttemptOutcome.FAILED, "reason": reason}
+        peer = Peer(thumbprint(response.extensions.get("tls_peer_certificate", b"")), receiver.base_url)
+        examination = profile.examine_ack(response.content, peer, receiver, trace_id)
+        outcome, reason = _judge(response.status_code, examination)
+        return {
+            "outcome": outcome,
+            "reason": reason,
+            "status": response.status_code,
+            "answer": response.content,
+            "retry_after": _retry_after(response.headers.get("retry-after"), self._clock.now()),
+            "steps": tuple(examination.steps),
+        }
+
+
+@lru_cache(maxsize=1024)
+def _url(base_url: str, path: str) -> httpx.URL:
+    """Parse a URL once: parsing takes longer than writing the request does."""
+    return httpx.URL(base_url + path)
+
+
+def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
+    """Read an answer: only a signed ack that names our traceId says anything (position 10 and 12)."""
+    if examination.problem is not None:
+        failed = examination.steps[-1]
+        return AttemptOutcome.FAILED, f"HTTP {status} without a valid ack: {failed.check.name}: {failed.found}"
+    error = examination.document["error"]
+    if error == SUCCESS and status < 300:
+        return AttemptOutcome.ACCEPTED, "acknowledged"
+    if error == SUCCESS or status == 429 or status >= 500:
+        return AttemptOutcome.FAILED, f"HTTP {status} with error {error}"
+    detail = examination.document.get("detail")
+    return AttemptOutcome.REFUSED, f"refused with {error}" + (f": {_words(detail)}" if isinstance(detail, dict) else "")
+
+
+def _words(detail: dict[str, Any]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in detail.items() if isinstance(value, str))[:400]
+
+
+def _retry_after(value: str | None, now: datetime) -> float | None:
+    """Read Retry-After, seconds or an HTTP date (RFC 9110 s10.2.3); None where there is none that can be read."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value) if value.isdecimal() else (_utc(parsedate_to_datetime(value)) - now).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+    return min(seconds, LONGEST_RETRY_AFTER)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,122 @@
+"""The courier: delivers what is in the outbox. It acts; when to try again is for the schedule to say."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from shared.catalogue.table import BY_NAME
+from shared.node.client import SignedClient
+from shared.node.clock import Clock
+from shared.node.directory import Directory
+from shared.node.journal import Journal
+from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry
+from shared.node.schedule import RetrySchedule
+from shared.node.telemetry import Telemetry
+from shared.protocol.profiles import PROFILES
+
+
+class Courier:
+    """The one worker of the one queue.
+
+    Entries come to it in two ways: straight from the transaction that made them (`take`), while there is room, and
+    by `sweep`, which claims whatever has come due in the table: retries, re-drives, and what a dead process held.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        client: SignedClient,
+        directory: Directory,
+        schedule: RetrySchedule,
+        clock: Clock,
+        jitter: Callable[[], float],
+        telemetry: Telemetry,
+        room: int = 512,
+        tick: float = 0.5,
+    ) -> None:
+        self._journal = journal
+        self._client = client
+        self._directory = directory
+        self._schedule = schedule
+        self._clock = clock
+        self._jitter = jitter
+        self._telemetry = telemetry
+        self._room = room
+        self._tick = tick
+        self.listeners: list[Callable[[DeliveryAttempt], None]] = []
+        self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+
+    def has_room(self) -> bool:
+        """Tell whether an entry may be handed over directly; otherwise it waits in the table."""
+        return len(self._in_hand) < self._room and not self._stopping.is_set()
+
+    def take(self, entries: Iterable[OutboxEntry]) -> None:
+        """Deliver these entries, which are held for us already."""
+        for entry in entries:
+            if entry.id not in self._in_hand:
+                self._in_hand[entry.id] = asyncio.create_task(self._deliver(entry))
+
+    async def sweep(self) -> None:
+        """Claim what is due, as far as there is room, and begin to deliver it."""
+        room = self._room - len(self._in_hand)
+        if room > 0 and not self._stopping.is_set():
+            self.take(await self._journal.claim(self._clock.now(), room))
+
+    async def run(self) -> None:
+        """Sweep until stopped."""
+        while not self._stopping.is_set():
+            try:
+                await self.sweep()
+            except Exception as error:  # whatever it is, what has come due must not wait for a restart
+                self._telemetry.trouble("outbox cannot be read", error)
+            try:
+                await asyncio.wait_for(self._stopping.wait(), self._tick)
+            except TimeoutError:
+                continue
+
+    async def settle(self) -> None:
+        """Wait until nothing is in hand."""
+        while self._in_hand:
+            await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Take nothing more, and finish the tries that are under way."""
+        self._stopping.set()
+        await self.settle()
+
+    async def _deliver(self, entry: OutboxEntry) -> None:
+        try:
+            attempt = await self._attempt(entry)
+            state, due_at = self._schedule.next_attempt(attempt, self._clock.now(), self._jitter())
+            await self._journal.record(AttemptRecord(attempt, state, due_at))
+            self._telemetry.delivered(attempt, state)
+            for listener in self.listeners:
+                listener(attempt)
+        except Exception as error:
+            # The lease runs out and the entry comes due again; its receiver knows the requestId.
+            self._telemetry.trouble("delivery attempt cannot be recorded", error)
+        finally:
+            del self._in_hand[entry.id]
+
+    async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt:
+        receiver = self._directory.participant(entry.outgoing.receiver)
+        if receiver is None:
+            return self._untried(entry, f"{entry.outgoing.receiver} is not in the directory; onboard it")
+        try:
+            message_type = BY_NAME[entry.outgoing.message]
+            return await self._client.deliver(entry, message_type, receiver, PROFILES[message_type.version])
+        except Exception as error:  # counts as a try, so that what fails here for ever ends as DEAD, in plain sight
+            self._telemetry.trouble("message cannot be sent", error)
+            return self._untried(entry, f"it cannot be sent: {type(error).__name__}: {error}"[:500])
+
+    def _untried(self, entry: OutboxEntry, reason: str) -> DeliveryAttempt:
+        return DeliveryAttempt(
+            entry=entry,
+            started_at=self._clock.now(),
+            milliseconds=0,
+            trace_id="",
+            kid="",
+            outcome=AttemptOutcome.FAILED,
+            reason=reason,
+        )

@@ -1,0 +1,170 @@
+"""The two databases a node may stand on: SQLite (embedded) and PostgreSQL (shared by processes and machines).
+
+Both are driven through synchronous SQLAlchemy Core and set so that a committed transaction survives a
+power cut. A transaction may write, unless its connection has the execution options of READ_ONLY.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import BigInteger, Connection, Dialect, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator
+
+READ_ONLY: Final = {"postgresql_readonly": True, "sqlite_readonly": True}
+"""Execution options for a connection that only reads: it takes no write lock and a write in it is refused."""
+
+_FORMS: Final = "sqlite:///path/to/file or postgresql+psycopg://user@host/name"
+
+_DRIVERS: Final = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+_SQLITE_DEFAULTS: Final = {"timeout": "1"}  # SQLite's busy_timeout, in seconds
+
+_SQLITE_PRAGMAS: Final = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -65536",  # negative: KiB
+    "PRAGMA mmap_size = 268435456",  # bytes
+)
+
+_SQLITE_MENDS: Final = {
+    "SQLITE_CANTOPEN": "its folder must exist and be writable; make the folder or name another file",
+    "SQLITE_READONLY": "it is read-only; give this user write access to the file and its folder",
+    "SQLITE_NOTADB": "the file is no SQLite database; move it away or name another",
+    "SQLITE_BUSY": "another process holds its write lock; end that process first",
+}
+
+# Seconds to connect; milliseconds until a silent network counts as a lost connection.
+_POSTGRESQL_DEFAULTS: Final = {"connect_timeout": "2", "tcp_user_timeout": "10000"}
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class DatabaseError(Exception):
+    """The database named in the settings cannot be used; the message is one sentence with the mend."""
+
+
+class StorageUnavailable(Exception):  # noqa: N818 - named as HTTP's Service Unavailable, which it becomes
+    """The database cannot answer now; the same request may come again later."""
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, stored as whole microseconds since 1970 in a BIGINT and read back in UTC.
+
+    A naive datetime is refused with ValueError, which SQLAlchemy wraps in StatementError.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Turn a datetime of any time zone into microseconds since 1970."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone: give an aware datetime")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Turn microseconds since 1970 into a datetime in UTC."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+def open_engine(url: str) -> Engine:
+    """Open the database at a URL and prove that it answers (SQLite: that it can be written).
+
+    Parameters in the query of the URL win over the defaults above. Raises DatabaseError.
+    """
+    place = _parse(url)
+    try:
+        engine = _open_sqlite(place) if place.get_backend_name() == "sqlite" else _open_postgresql(place)
+        _prove(engine)
+    except (DBAPIError, TypeError, ValueError) as error:  # the last two: a parameter that the driver refuses
+        raise DatabaseError(f"The database {_shown(place)} cannot be opened: {_mend(error)}.") from error
+    return engine
+
+
+def reason(error: Exception) -> str:
+    """Give what the database itself said, in one line: without SQL, parameters and links."""
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return str(said).partition("\n")[0].rstrip(".")
+
+
+def _parse(url: str) -> URL:
+    try:
+        place = make_url(url)
+    except ArgumentError:
+        # The text itself is not shown: it may hold a password.
+        raise DatabaseError(f"The database URL cannot be read; write {_FORMS}.") from None
+    if place.drivername not in _DRIVERS:
+        raise DatabaseError(f"Databases of the kind {place.drivername} are not supported; use {_FORMS}.")
+    return place.set(drivername=_DRIVERS[place.drivername])
+
+
+def _open_sqlite(place: URL) -> Engine:
+    """Make an engine that sends BEGIN itself, for sqlite3 would begin late and never before DDL.
+
+    The recipe is SQLAlchemy's "Using SQLAlchemy to emit BEGIN in lieu of SQLite's transaction control".
+    """
+    engine = create_engine(place.set(query={**_SQLITE_DEFAULTS, **place.query}))
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # sqlite3 must not begin anything on its own
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    if cursor.fetchone() != ("wal",):
+        raise DatabaseError("A SQLite database must be a file on a local disk; name one in the database URL.")
+    for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("sqlite_readonly", False)
+    if connection.info.get("query_only", False) != read_only:
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+        connection.info["query_only"] = read_only
+    # IMMEDIATE: a transaction that turns from reading to writing half-way could not wait for the lock.
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _open_postgresql(place: URL) -> Engine:
+    return create_engine(
+        place.set(query={**_POSTGRESQL_DEFAULTS, **place.query}),
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+    )
+
+
+def _prove(engine: Engine) -> None:
+    try:
+        with engine.begin():
+            pass
+    finally:
+        engine.dispose()
+
+
+def _shown(place: URL) -> str:
+    """Show a URL without its secrets (a password may also stand in the query)."""
+    return place.set(query={}).render_as_string(hide_password=True)
+
+
+def _mend(error: Exception) -> str:
+    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    for prefix, mend in _SQLITE_MENDS.items():
+        if name.startswith(prefix):
+            return mend
+    return f"{reason(error)}; correct the database URL or start the server that it names"

@@ -1,0 +1,117 @@
+"""Reading one message's history: what travelled under a requestId, byte for byte, and what each check found."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Table, select
+
+from shared.node.ledger_views import (
+    Attempt,
+    Decoded,
+    MessageHistory,
+    ReceivedMessage,
+    RefusedMessage,
+    SentMessage,
+    SignedText,
+    VerificationStep,
+)
+from shared.node.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
+
+_REFUSALS_SHOWN: Final = 50
+
+
+def message_history(connection: Connection, request_id: str) -> MessageHistory | None:
+    """Return everything under a requestId: the signed texts, what each check found, every try; None if nothing is."""
+    received = _rows(connection, INBOX, request_id)
+    sent = _rows(connection, OUTBOX, request_id)
+    refused = _latest_refusals(connection, request_id)
+    if not (received or sent or refused):
+        return None
+    attempts = _attempts(connection, [row.id for row in sent])
+    return MessageHistory(
+        request_id=request_id,
+        received=[_received(row) for row in received],
+        sent=[_sent(row, attempts.get(row.id, [])) for row in sent],
+        refused=[refused_message(row) for row in refused],
+    )
+
+
+def _rows(connection: Connection, table: Table, request_id: str) -> Sequence[Row[Any]]:
+    return connection.execute(select(table).where(table.c.request_id == request_id).order_by(table.c.id)).all()
+
+
+def _latest_refusals(connection: Connection, request_id: str) -> Sequence[Row[Any]]:
+    newest_first = select(REFUSALS).where(REFUSALS.c.request_id == request_id).order_by(REFUSALS.c.id.desc())
+    return connection.execute(newest_first.limit(_REFUSALS_SHOWN)).all()[::-1]
+
+
+def _attempts(connection: Connection, outbox_ids: Sequence[str]) -> dict[str, list[Attempt]]:
+    attempts: dict[str, list[Attempt]] = {}
+    tried = select(ATTEMPTS).where(ATTEMPTS.c.outbox_id.in_(outbox_ids)).order_by(ATTEMPTS.c.started_at)
+    for row in connection.execute(tried):
+        attempts.setdefault(row.outbox_id, []).append(_attempt(row))
+    return attempts
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(
+        started_at=row.started_at,
+        milliseconds=row.milliseconds,
+        trace_id=row.trace_id,
+        kid=row.kid,
+        outcome=row.outcome,
+        status=row.status,
+        reason=row.reason,
+        sent=SignedText.of(row.sent),
+        answer=SignedText.of(row.answer) if row.answer else None,
+        verification=VerificationStep.all_of(row.steps),
+    )
+
+
+def _received(row: Row[Any]) -> ReceivedMessage:
+    return ReceivedMessage(
+        id=row.id,
+        message=row.message,
+        peer=row.sender,
+        at=row.received_at,
+        trace_id=row.trace_id,
+        kid=row.kid,
+        certificate=row.certificate,
+        address=row.address,
+        verification=VerificationStep.all_of(row.steps),
+        envelope=row.raw.decode(errors="replace"),
+        decoded=Decoded.of(row.raw),
+        ack=SignedText.of(row.ack),
+    )
+
+
+def _sent(row: Row[Any], attempts: list[Attempt]) -> SentMessage:
+    return SentMessage(
+        id=row.id,
+        message=row.message,
+        peer=row.receiver,
+        at=row.created_at,
+        state=row.state,
+        tries=row.tries,
+        due_at=row.due_at,
+        result=row.result,
+        content=json.loads(row.content),
+        attempts=attempts,
+    )
+
+
+def refused_message(row: Row[Any]) -> RefusedMessage:
+    """Show a row of the refusals."""
+    return RefusedMessage(
+        id=row.id,
+        at=row.received_at,
+        peer=row.peer,
+        address=row.address,
+        path=row.path,
+        request_id=row.request_id,
+        trace_id=row.trace_id,
+        error=row.error,
+        verification=VerificationStep.all_of(row.steps),
+        raw=row.raw.decode(errors="replace"),
+    )

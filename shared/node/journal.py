@@ -1,0 +1,181 @@
+"""The journal: the one way in which a node's state changes. Everything passes through its single writer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
+
+from shared.node.acceptance import Acceptance, AcceptMessages, Arrival
+from shared.node.outbox import (
+    AttemptRecord,
+    Claim,
+    ClaimDue,
+    OutboxEntry,
+    OutboxState,
+    RecordAttempts,
+    entry_of,
+    entry_row,
+)
+from shared.node.refusals import Refusal, WriteRefusals, purge_refusals
+from shared.node.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, UNFINISHED
+from shared.node.writer import GroupCommit, read
+
+T = TypeVar("T")
+
+
+class DuplicateRequestError(Exception):
+    """A message with this requestId has been sent to this receiver before."""
+
+
+class NotFinishedError(Exception):
+    """The delivery is still on its way, or succeeded; only one that was given up can be driven again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """A message of our own making that is to be sent."""
+
+    entry: OutboxEntry
+    state: OutboxState
+    due_at: datetime
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The requestId: two messages under the same one must see each other."""
+        return frozenset({f"request {self.entry.outgoing.request_id}"})
+
+
+class DispatchMessages:
+    """Puts messages into the outbox, each under a requestId that its receiver has not had."""
+
+    _known = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(
+        OUTBOX.c.request_id.in_(bindparam("request_ids", expanding=True))
+    )
+
+    def apply(self, connection: Connection, units: Sequence[Dispatch]) -> Sequence[OutboxEntry | Exception]:
+        """Write a batch; a unit whose requestId is taken gets a `DuplicateRequestError`."""
+        request_ids = [unit.entry.outgoing.request_id for unit in units]
+        known = {tuple(row) for row in connection.execute(self._known, {"request_ids": request_ids})}
+        fresh = [unit for unit in units if _identity(unit.entry) not in known]
+        if fresh:
+            rows = [entry_row(unit.entry, unit.state, unit.due_at) for unit in fresh]
+            connection.execute(insert(OUTBOX), rows)
+        return [
+            DuplicateRequestError(
+                f"requestId {unit.entry.outgoing.request_id} has been used; leave it out for a new one"
+            )
+            if _identity(unit.entry) in known
+            else unit.entry
+            for unit in units
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Action(Generic[T]):
+    """A rare change that needs no batching: a function of the open transaction."""
+
+    work: Callable[[Connection], T]
+    keys: frozenset[str] = frozenset({"action"})
+
+
+class RunActions:
+    """Runs actions one after another."""
+
+    def apply(self, connection: Connection, units: Sequence[Action[Any]]) -> Sequence[Any]:
+        """Run each."""
+        return [unit.work(connection) for unit in units]
+
+
+class Journal:
+    """What a node remembers and what it still has to do. Every method returns after its transaction is committed.
+
+    Raises (all methods): StorageUnavailable if the database cannot be reached for some seconds.
+    """
+
+    def __init__(self, engine: Engine, writer: GroupCommit, lease: timedelta) -> None:
+        self.engine = engine
+        self.lease = lease
+        self._writer = writer
+        self._accept = AcceptMessages()
+        self._dispatch = DispatchMessages()
+        self._record = RecordAttempts()
+        self._claim = ClaimDue()
+        self._refuse = WriteRefusals()
+        self._act = RunActions()
+
+    async def accept(self, arrival: Arrival) -> Acceptance:
+        """Accept a verified message, or tell why not; a refusal changes nothing."""
+        return await self._writer.run(self._accept, arrival)
+
+    async def dispatch(self, dispatch: Dispatch) -> OutboxEntry:
+        """Put a message into the outbox.
+
+        Raises:
+            DuplicateRequestError: its requestId has been used towards this receiver.
+        """
+        return await self._writer.run(self._dispatch, dispatch)
+
+    async def record(self, record: AttemptRecord) -> None:
+        """Write down a delivery attempt and what follows."""
+        await self._writer.run(self._record, record)
+
+    async def claim(self, now: datetime, limit: int) -> Sequence[OutboxEntry]:
+        """Take up to `limit` entries that are due, and hold them for the lease."""
+        return await self._writer.run(self._claim, Claim(now, now + self.lease, limit))
+
+    async def note_refusal(self, refusal: Refusal) -> None:
+        """Keep what was refused and why, for people to look at; it has no other effect."""
+        await self._writer.run(self._refuse, refusal)
+
+    async def act(self, work: Callable[[Connection], T]) -> T:
+        """Run one function in a transaction of the writer."""
+        result: T = await self._writer.run(self._act, Action(work))
+        return result
+
+    async def release_holds(self, now: datetime) -> None:
+        """Make everything that a former process of ours still holds due at once; only for a database of our own."""
+        held = update(OUTBOX).where(UNFINISHED, OUTBOX.c.state == OutboxState.SENDING).values(due_at=now)
+        await self.act(lambda connection: connection.execute(held).rowcount)
+
+    async def redrive(self, outbox_id: str, now: datetime) -> OutboxEntry | None:
+        """Try a delivery that was given up again, with a new budget; None if there is no such entry.
+
+        Raises:
+            NotFinishedError: it was not given up.
+        """
+        return await self.act(lambda connection: _redrive(connection, outbox_id, now))
+
+    async def purge(self, now: datetime, forget_nonces_before: str) -> int:
+        """Delete what nobody needs any more: old nonces, expired journeys and notices, all but the latest refusals."""
+        return await self.act(lambda connection: _purge(connection, now, forget_nonces_before))
+
+    async def backlog(self) -> dict[str, int]:
+        """Count unfinished deliveries by state."""
+        counted = select(OUTBOX.c.state, func.count()).where(UNFINISHED).group_by(OUTBOX.c.state)
+        return await read(self.engine, lambda connection: dict(tuple(row) for row in connection.execute(counted)))
+
+
+def _identity(entry: OutboxEntry) -> tuple[str, str, str]:
+    return entry.outgoing.receiver, entry.outgoing.request_id, entry.outgoing.message
+
+
+def _redrive(connection: Connection, outbox_id: str, now: datetime) -> OutboxEntry | None:
+    row = connection.execute(select(OUTBOX).where(OUTBOX.c.id == outbox_id)).mappings().first()
+    if row is None:
+        return None
+    if row["state"] not in (OutboxState.DEAD, OutboxState.REFUSED):
+        raise NotFinishedError(f"this delivery is {row['state']}; only one that was given up can be driven again")
+    values = {"state": OutboxState.WAITING, "due_at": now, "driven_at": now, "tries": 0}
+    connection.execute(update(OUTBOX).where(OUTBOX.c.id == outbox_id).values(values))
+    return replace(entry_of(row), driven_at=now, tries=0)
+
+
+def _purge(connection: Connection, now: datetime, forget_nonces_before: str) -> int:
+    purges = (
+        delete(NONCES).where(NONCES.c.key < forget_nonces_before),
+        delete(JOURNEYS).where(JOURNEYS.c.expires_at < now),
+        delete(NOTICES).where(NOTICES.c.expires_at < now),
+    )
+    return sum(connection.execute(purge).rowcount for purge in purges) + purge_refusals(connection)

@@ -1,0 +1,220 @@
+"""The composition root: builds a node out of its parts, starts and stops it."""
+
+import asyncio
+import random
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar, cast
+
+from sqlalchemy import Engine
+
+from shared.catalogue.table import messages_received_by
+from shared.node.client import SignedClient
+from shared.node.clock import Clock, SystemClock
+from shared.node.courier import Courier
+from shared.node.database import DatabaseError, open_engine
+from shared.node.directory import Directory, save_record
+from shared.node.exchange import SignedExchange
+from shared.node.identity import Identity, IdentityError, load_identity
+from shared.node.journal import Journal
+from shared.node.journeys import Rule
+from shared.node.onboarded import OnboardingError, read_records
+from shared.node.ops import ops_app
+from shared.node.reception import Reception, protocol_app
+from shared.node.schedule import RetrySchedule
+from shared.node.sending import Sender
+from shared.node.server import CannotListenError, make_server
+from shared.node.settings import Mode, NodeSettings, SettingsError, load_settings
+from shared.node.tables import create_tables
+from shared.node.telemetry import Telemetry, configure_logging
+from shared.node.tls import TlsConfigurationError, TlsTrust
+from shared.node.transport import PooledTransport
+from shared.node.writer import GroupCommit, StorageUnavailable, read
+from shared.protocol.participants import ParticipantRole
+
+UNUSABLE = (SettingsError, IdentityError, OnboardingError, DatabaseError, TlsConfigurationError, CannotListenError)
+"""What is wrong with a node's surroundings rather than with the node: told in one line, without a traceback."""
+
+REFRESH_SECONDS = 1.0
+PURGE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What makes a node a lender or an LSP: its role, and a rule for every message that the role takes."""
+
+    role: ParticipantRole
+    rules: Mapping[str, Rule]
+
+
+class Node:
+    """One participant, with its protocol plane and its operator plane."""
+
+    def __init__(self, settings: NodeSettings, application: Application, clock: Clock | None = None) -> None:
+        """Build the node; nothing listens yet.
+
+        Raises:
+            SettingsError, IdentityError, OnboardingError, DatabaseError, TlsConfigurationError: as each says.
+        """
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.identity = _own_identity(settings, application)
+        self.telemetry = Telemetry(self.identity.organisation_id)
+        self.engine = open_engine(settings.database_url)
+        create_tables(self.engine)
+        self.directory = Directory()
+        _load_participants(self.engine, settings, self.identity, self.clock)
+        self.writer = GroupCommit(self.engine)
+        self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))
+        self.trust = TlsTrust(self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust)
+        self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock)
+        self.courier = Courier(
+            journal=self.journal,
+            client=self.client,
+            directory=self.directory,
+            schedule=RetrySchedule(
+                base=timedelta(seconds=settings.retry_base_seconds),
+                attempts=settings.retry_attempts,
+                budget=timedelta(seconds=settings.retry_budget_seconds),
+            ),
+            clock=self.clock,
+            jitter=random.random,
+            telemetry=self.telemetry,
+        )
+        self.reception = Reception(self.journal, self.courier, self.clock)
+        self.sender = Sender(
+            journal=self.journal,
+            courier=self.courier,
+            directory=self.directory,
+            identity=self.identity,
+            clock=self.clock,
+        )
+        self.protocol_server = make_server(
+            self._protocol_plane(application), host=settings.host, port=settings.port, tls=self.trust.server
+        )
+        self.ops_server = make_server(ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _protocol_plane(self, application: Application) -> SignedExchange:
+        messages = {message.path: message for message in messages_received_by(application.role)}
+        return SignedExchange(
+            protocol_app(self.reception, messages, application.rules),
+            messages=messages,
+            identity=self.identity,
+            directory=self.directory,
+            journal=self.journal,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            window=self.settings.window,
+            explains=self.settings.mode is Mode.SANDBOX,
+        )
+
+    async def start(self) -> None:
+        """Begin to listen and to deliver.
+
+        Raises:
+            CannotListenError: a port is taken or not ours to take.
+        """
+        await self.writer.start()
+        await self.refresh_directory()
+        if self.engine.dialect.name == "sqlite":
+            await self.journal.release_holds(self.clock.now())
+        try:
+            await self.protocol_server.start()
+            await self.ops_server.start()
+        except CannotListenError:
+            await self.stop()
+            raise
+        self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self._keep_house())]
+        self.telemetry.say("ready", port=self.protocol_server.port, ops_port=self.ops_server.port)
+
+    async def stop(self) -> None:
+        """Take nothing more, finish what is under way, close everything."""
+        await self.protocol_server.stop()
+        await self.ops_server.stop()
+        await self.courier.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.client.aclose()
+        await self.writer.stop()
+        self.engine.dispose()
+
+    async def refresh_directory(self) -> None:
+        """Bring the directory up to date with the participants table."""
+        await read(self.engine, self.directory.refresh)
+
+    async def purge(self) -> int:
+        """Delete what nobody needs any more; return how many rows went."""
+        now = self.clock.now()
+        return await self.journal.purge(now, self.settings.window.forgettable_before(now))
+
+    async def _keep_house(self) -> None:
+        next_purge = self.clock.elapsed() + PURGE_SECONDS
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await self.refresh_directory()
+                if self.clock.elapsed() >= next_purge:
+                    next_purge += PURGE_SECONDS
+                    await self.purge()
+            except Exception as error:  # whatever it is, the directory must be brought up to date a second later
+                self.telemetry.trouble("housekeeping failed", error)
+
+
+def _own_identity(settings: NodeSettings, application: Application) -> Identity:
+    identity = load_identity(settings.identity)
+    if identity.role is not application.role:
+        raise IdentityError(
+            f"{settings.identity}: the identity of a {identity.role.value}; this is a {application.role.value}"
+        )
+    return identity
+
+
+def _load_participants(engine: Engine, settings: NodeSettings, identity: Identity, clock: Clock) -> None:
+    """Take the participants of the file into the tables; those that were onboarded otherwise stay."""
+    if settings.participants is None:
+        return
+    with engine.begin() as connection:
+        for record in read_records(settings.participants):
+            if record.organisation_id != identity.organisation_id:
+                save_record(connection, record, clock.now())
+
+
+SettingsKind = TypeVar("SettingsKind", bound=NodeSettings)
+
+
+def main(kind: type[SettingsKind], compose: Callable[[SettingsKind], Application]) -> None:
+    """Run a node until SIGINT or SIGTERM; exit with status 2 and one line if it cannot run as it is set up."""
+    try:
+        settings = load_settings(kind)
+        configure_logging(settings.log_format, settings.log_level)
+        application = compose(settings)
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
+            runner.run(serve(Node(settings, application)))
+    except UNUSABLE as error:
+        print(f"{error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's event loop where there is one (not on Windows)."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional on some platforms
+    except ImportError:
+        return None
+    return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
+
+
+async def serve(node: Node) -> None:
+    """Run a node until SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await node.start()
+    await stop.wait()
+    await node.stop()

@@ -1,0 +1,131 @@
+"""How a participant is written down: the record in the participants file, in the operator plane and in the tables."""
+
+from collections.abc import Iterable
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from shared.node.tls import thumbprint
+from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole, PublicKey
+from shared.protocol.signing import KeyMaterialError, load_public_key
+
+ALGORITHM: Final = "RS512"
+
+OrganisationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+Kid = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7E]+$")]
+"""The id of a key: printable ASCII, for it has to travel in a signed header."""
+
+BaseUrl = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?$", max_length=500
+    ),
+]
+"""Scheme, host, and maybe port and path: no user, no query, nothing that an HTTP client would refuse later."""
+
+
+class OnboardingError(Exception):
+    """A participant's record that cannot be used; the message names the field, what was found and the mend."""
+
+
+class KeyRecord(BaseModel):
+    """One verification key: a public key in PEM, X.509 or JWK, under its kid."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kid: Kid
+    algorithm: Literal["RS512"] = ALGORITHM
+    status: KeyStatus = KeyStatus.ACTIVE
+    pem: str
+
+
+class ParticipantRecord(BaseModel):
+    """The fields of the onboarding form (seed 002, Onboarding Process) that the protocol needs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organisation_id: OrganisationId
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1F\x7F]+$")]
+    role: ParticipantRole
+    base_url: BaseUrl
+    tls_certificates: Annotated[list[str], Field(min_length=1, max_length=4)]
+    keys: Annotated[list[KeyRecord], Field(min_length=1, max_length=20)]
+    ip_addresses: Annotated[list[str], Field(max_length=3)] = []
+    envelope_member: EnvelopeMember = EnvelopeMember.HEADER
+
+
+def read_records(path: Path) -> list[ParticipantRecord]:
+    """Read a participants file: a JSON array of records.
+
+    Raises:
+        OnboardingError: the file cannot be read, or a record lacks a field or has one that it cannot have.
+    """
+    try:
+        return TypeAdapter(list[ParticipantRecord]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise OnboardingError(f"{path} cannot be read ({error.strerror}); name a participants file") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise OnboardingError(f"{path}: {place}: {first['msg']}") from error
+
+
+def participant_of(record: ParticipantRecord) -> Participant:
+    """Make the participant of a record.
+
+    Raises:
+        OnboardingError: a certificate, key or address that cannot be used, too many keys, or one key twice.
+    """
+    keys = tuple(_key(record.organisation_id, key) for key in record.keys)
+    _check_keys(record.organisation_id, keys)
+    return Participant(
+        organisation_id=record.organisation_id,
+        name=record.name,
+        role=record.role,
+        base_url=record.base_url.rstrip("/"),
+        certificates=frozenset(_thumbprints(record)),
+        keys=keys,
+        networks=tuple(_networks(record)),
+        envelope_member=record.envelope_member,
+    )
+
+
+def _key(organisation_id: str, record: KeyRecord) -> PublicKey:
+    try:
+        return PublicKey(record.kid, load_public_key(record.pem, record.algorithm, record.kid), record.status)
+    except KeyMaterialError as error:
+        raise OnboardingError(f"{organisation_id}: key {record.kid}: {error}") from error
+
+
+def _check_keys(organisation_id: str, keys: tuple[PublicKey, ...]) -> None:
+    counting = [key for key in keys if key.status is not KeyStatus.BLOCKED]
+    if not 1 <= len(counting) <= 2:
+        raise OnboardingError(f"{organisation_id}: keys: {len(counting)} that count; configure one or two")
+    if len({key.kid for key in keys}) != len(keys):
+        raise OnboardingError(f"{organisation_id}: keys: the same kid twice; give each key a kid of its own")
+    if len({key.verifier.thumbprint() for key in keys}) != len(keys):
+        raise OnboardingError(f"{organisation_id}: keys: the same key twice; a back-up has to be another key")
+
+
+def _thumbprints(record: ParticipantRecord) -> Iterable[str]:
+    for pem in record.tls_certificates:
+        try:
+            # Of a chain the leaf, which comes first (RFC 8446 s4.4.2).
+            yield thumbprint(x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER))
+        except ValueError as error:
+            raise OnboardingError(
+                f"{record.organisation_id}: tls_certificates: no certificate in PEM; paste it whole, marker lines too"
+            ) from error
+
+
+def _networks(record: ParticipantRecord) -> Iterable[Network]:
+    for address in record.ip_addresses:
+        try:
+            yield ip_network(address)
+        except ValueError as error:
+            raise OnboardingError(f"{record.organisation_id}: ip_addresses: {error}") from error

@@ -1,0 +1,41 @@
+"""Bodies of the operator plane: read as strictly as those of the protocol, by the same door."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import HTTPException, Request, Response
+from fastapi.routing import APIRoute
+
+from shared.protocol.encoding import EncodingError, parse_json_object
+
+
+class StrictRequest(Request):
+    """A request whose JSON has no repeated members and whose decimal numbers stay decimal."""
+
+    async def json(self) -> Any:
+        """Parse the body.
+
+        Raises:
+            HTTPException: 422, saying why it is no JSON object.
+        """
+        try:
+            return parse_json_object(await self.body())
+        except EncodingError as error:
+            raise HTTPException(422, f"body: {error}; send one JSON object.") from error
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its body as a `StrictRequest`, if that says that it is JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Hand the route's own handler a strict request."""
+        handle = super().get_route_handler()
+        has_body = self.body_field is not None
+
+        async def handle_strictly(request: Request) -> Response:
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if has_body and media_type != "application/json":
+                raise HTTPException(415, "The body has to be JSON; send the header Content-Type: application/json.")
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return handle_strictly

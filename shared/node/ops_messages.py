@@ -1,0 +1,63 @@
+"""The operator plane's routes about messages: what was received, sent and refused, and what is to be sent."""
+
+from functools import partial
+from typing import Annotated, Final
+
+from fastapi import APIRouter, HTTPException, Path, Query
+
+from shared.catalogue.v3.common import Identifier
+from shared.node.history import message_history
+from shared.node.ledger import list_messages, list_notices, list_refusals
+from shared.node.ledger_views import MessageFilter, MessageHistory, MessagePage, Notices, RefusalFilter, RefusalPage
+from shared.node.ops_body import StrictRoute
+from shared.node.ops_node import TheNode
+from shared.node.ops_views import MessageToSend, Mistake, Underway
+from shared.node.writer import read
+
+routes: Final = APIRouter(tags=["messages"], route_class=StrictRoute)
+
+
+@routes.get("/messages")
+async def messages(node: TheNode, wanted: Annotated[MessageFilter, Query()]) -> MessagePage:
+    """List messages received and sent, newest first."""
+    return await read(node.engine, partial(list_messages, wanted=wanted))
+
+
+@routes.get("/messages/{request_id:path}", responses={404: {"model": Mistake}})
+async def message(node: TheNode, request_id: Annotated[Identifier, Path()]) -> MessageHistory:
+    """Show everything under a requestId: signed texts, checks, tries, refusals (of those the latest 50)."""
+    history = await read(node.engine, partial(message_history, request_id=request_id))
+    if history is None:
+        raise HTTPException(404, f"Nothing is known of requestId {request_id}; GET /messages lists what is.")
+    return history
+
+
+@routes.post("/messages", status_code=202, responses={404: {"model": Mistake}, 409: {"model": Mistake}})
+async def send_message(node: TheNode, wish: MessageToSend) -> Underway:
+    """Send a message. When this is answered, the message is in the outbox and will be signed and delivered."""
+    entry = await node.sender.send(wish.message, wish.to, wish.content)
+    return Underway(id=entry.id, request_id=entry.outgoing.request_id)
+
+
+@routes.post(
+    "/messages/{sent_id}/redrive", status_code=202, responses={404: {"model": Mistake}, 409: {"model": Mistake}}
+)
+async def redrive(node: TheNode, sent_id: Annotated[Identifier, Path()]) -> Underway:
+    """Try a delivery that was given up again, with a new budget of tries; `sent_id` is the `id` of a sent message."""
+    entry = await node.journal.redrive(sent_id, node.clock.now())
+    if entry is None:
+        raise HTTPException(404, f"No sent message has the id {sent_id}; GET /messages?direction=sent lists them.")
+    return Underway(id=entry.id, request_id=entry.outgoing.request_id)
+
+
+@routes.get("/refusals")
+async def refusals(node: TheNode, wanted: Annotated[RefusalFilter, Query()]) -> RefusalPage:
+    """List messages that were refused, newest first; the latest 10,000 are kept."""
+    return await read(node.engine, partial(list_refusals, wanted=wanted))
+
+
+@routes.get("/notices")
+async def notices(node: TheNode, reference: Annotated[Identifier | None, Query()] = None) -> Notices:
+    """List texts to persons that have not expired, such as the SMS with an OTP; `reference` is a requestId."""
+    now = node.clock.now()
+    return Notices(items=await read(node.engine, partial(list_notices, reference=reference, now=now)))

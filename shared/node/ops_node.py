@@ -1,0 +1,41 @@
+"""What the operator plane needs of the node that it shows, and how its routes come by it."""
+
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+from sqlalchemy import Engine
+
+from shared.node.clock import Clock
+from shared.node.directory import Directory
+from shared.node.identity import Identity
+from shared.node.journal import Journal
+from shared.node.sending import Sender
+from shared.node.server import NodeServer
+from shared.node.settings import NodeSettings
+from shared.node.telemetry import Telemetry
+
+
+class OperatedNode(Protocol):
+    """The parts of a node that an operator sees or acts on."""
+
+    settings: NodeSettings
+    clock: Clock
+    identity: Identity
+    telemetry: Telemetry
+    engine: Engine
+    directory: Directory
+    journal: Journal
+    sender: Sender
+    protocol_server: NodeServer
+
+    async def refresh_directory(self) -> None:
+        """Bring the directory up to date with the participants table."""
+
+
+async def _node(request: Request) -> OperatedNode:
+    node: OperatedNode = request.app.state.node
+    return node
+
+
+TheNode = Annotated[OperatedNode, Depends(_node)]
+"""The parameter through which a route is given its node."""

@@ -1,0 +1,68 @@
+"""The operator plane's routes about the node itself: does it live, can it work, who is it, what did it count."""
+
+import os
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import select
+
+from shared.node.ops_node import OperatedNode, TheNode
+from shared.node.ops_views import Health, OwnIdentity, Readiness
+from shared.node.outbox import OutboxState
+from shared.node.tls import thumbprint
+from shared.node.writer import StorageUnavailable, read
+
+public_routes: Final = APIRouter(tags=["node"])
+routes: Final = APIRouter(tags=["node"])
+
+
+@public_routes.get("/health")
+async def health(node: TheNode, request: Request) -> Health:
+    """Tell that the process lives, and whose it is."""
+    identity, version = node.identity, request.app.version
+    return Health(organisation_id=identity.organisation_id, role=identity.role, pid=os.getpid(), version=version)
+
+
+@public_routes.get("/ready", response_model_exclude_none=True, responses={503: {"model": Readiness}})
+async def ready(node: TheNode, response: Response) -> Readiness:
+    """Tell whether messages can be taken: the protocol plane listens and the database answers."""
+    obstacle = await _obstacle(node)
+    response.status_code = 503 if obstacle else 200
+    return Readiness(ready=obstacle is None, reason=obstacle)
+
+
+@routes.get("/metrics", response_class=PlainTextResponse)
+async def metrics(node: TheNode) -> Response:
+    """Return counters in the text format of Prometheus; deliveries that are not finished are counted now."""
+    backlog = await node.journal.backlog()
+    for state in (OutboxState.WAITING, OutboxState.SENDING):
+        node.telemetry.unfinished.labels(state.value).set(backlog.get(state, 0))
+    return Response(generate_latest(node.telemetry.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@routes.get("/identity")
+def identity(node: TheNode) -> OwnIdentity:
+    """Tell who this node is, as its counterparties should have it on file."""
+    own = node.identity
+    leaf = x509.load_pem_x509_certificate(own.tls_certificate.read_bytes())
+    return OwnIdentity(
+        organisation_id=own.organisation_id,
+        role=own.role,
+        kid=own.signing_key.kid,
+        backup_kids=[key.kid for key in own.backup_keys],
+        certificate=thumbprint(leaf.public_bytes(Encoding.DER)),
+    )
+
+
+async def _obstacle(node: OperatedNode) -> str | None:
+    if not node.protocol_server.is_listening:
+        return "the protocol plane does not listen"
+    try:
+        await read(node.engine, lambda connection: connection.execute(select(1)).scalar())
+    except StorageUnavailable as error:
+        return str(error)
+    return None

@@ -1,0 +1,89 @@
+"""What the operator plane takes and gives beside the journal, field by field."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.catalogue.v3.common import Identifier
+from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
+
+
+class MessageToSend(BaseModel):
+    """A message of the catalogue to be sent: `content` is its payload; the node adds metadata and signature.
+
+    Without a `requestId` in the content, a new one is made.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    message: Identifier
+    to: Identifier
+    content: dict[str, Any]
+
+
+class Underway(BaseModel):
+    """A message that is in the outbox: it survives a power cut, and is delivered now or later."""
+
+    id: str
+    request_id: str
+
+
+class ParticipantKey(BaseModel):
+    """A verification key, told by its JWK thumbprint (RFC 7638)."""
+
+    kid: str
+    algorithm: str
+    status: KeyStatus
+    thumbprint: str
+
+
+class KnownParticipant(BaseModel):
+    """A counterparty as it was onboarded; `certificates` are SHA-256 thumbprints in hex."""
+
+    organisation_id: str
+    name: str
+    role: ParticipantRole
+    base_url: str
+    envelope_member: EnvelopeMember
+    ip_addresses: list[str]
+    certificates: list[str]
+    keys: list[ParticipantKey]
+
+
+class KnownParticipants(BaseModel):
+    """All counterparties, in the order of their ids."""
+
+    items: list[KnownParticipant]
+
+
+class OwnIdentity(BaseModel):
+    """Who this node is: the kid that it signs with, those in reserve, and its TLS certificate's thumbprint in hex."""
+
+    organisation_id: str
+    role: ParticipantRole
+    kid: str
+    backup_kids: list[str]
+    certificate: str
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+    organisation_id: str
+    role: ParticipantRole
+    pid: int
+    version: str
+
+
+class Readiness(BaseModel):
+    """Whether messages can be taken; `reason` says why not."""
+
+    ready: bool
+    reason: str | None = None
+
+
+class Mistake(BaseModel):
+    """Why a request was not carried out, with the mend, in one sentence."""
+
+    detail: str

@@ -1,0 +1,205 @@
+"""The outbox: what waits to be delivered, what became of each try, and who may try next.
+
+A row's `due_at` says when anyone may next take it. Whoever takes it moves `due_at` a lease ahead, so that the rows of a
+process that died come due by themselves.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+
+from shared.node.ids import new_id
+from shared.node.journeys import Outgoing
+from shared.node.tables import ATTEMPTS, OUTBOX, UNFINISHED
+from shared.protocol.encoding import dump_json
+from shared.protocol.verification import Step
+
+
+class OutboxState(StrEnum):
+    """WAITING until due; SENDING while somebody holds it; then DELIVERED (acked), REFUSED (a final no) or DEAD."""
+
+    WAITING = "WAITING"
+    SENDING = "SENDING"
+    DELIVERED = "DELIVERED"
+    REFUSED = "REFUSED"
+    DEAD = "DEAD"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One message on its way. `tries` and `driven_at` count from its making or from its last re-drive."""
+
+    id: str
+    outgoing: Outgoing
+    driven_at: datetime
+    tries: int = 0
+
+
+class AttemptOutcome(StrEnum):
+    """How one try ended: the three ways in which the courier goes on."""
+
+    ACCEPTED = "ACCEPTED"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAttempt:
+    """One try: what was sent, what came back, and what it means. `answer` is empty where nothing came back."""
+
+    entry: OutboxEntry
+    started_at: datetime
+    milliseconds: float
+    trace_id: str
+    kid: str
+    outcome: AttemptOutcome
+    reason: str
+    status: int | None = None
+    sent: bytes = b""
+    answer: bytes = b""
+    retry_after: float | None = None
+    steps: Sequence[Step] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """An attempt together with what the schedule made of it: the entry's next state, and when it is due again."""
+
+    attempt: DeliveryAttempt
+    state: OutboxState
+    due_at: datetime
+    keys: frozenset[str] = field(default=frozenset())
+
+
+class RecordAttempts:
+    """Writes attempts and what follows from them."""
+
+    _update = (
+        update(OUTBOX)
+        .where(OUTBOX.c.id == bindparam("outbox_id"))
+        # Whoever held the entry before its lease ran out may still report; it must not take a delivery back.
+        .where(OUTBOX.c.state != OutboxState.DELIVERED)
+        .values(
+            state=bindparam("new_state"),
+            due_at=bindparam("new_due_at"),
+            tries=bindparam("new_tries"),
+            result=bindparam("new_result"),
+        )
+    )
+
+    def apply(self, connection: Connection, units: Sequence[AttemptRecord]) -> Sequence[None]:
+        """Write a batch of attempts."""
+        connection.execute(insert(ATTEMPTS), [_attempt_row(unit.attempt) for unit in units])
+        connection.execute(self._update, [_progress(unit) for unit in units])
+        return [None] * len(units)
+
+
+def _progress(unit: AttemptRecord) -> dict[str, Any]:
+    return {
+        "outbox_id": unit.attempt.entry.id,
+        "new_state": unit.state.value,
+        "new_due_at": unit.due_at,
+        "new_tries": unit.attempt.entry.tries + 1,
+        "new_result": storable(unit.attempt.reason),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A wish for up to `limit` entries that are due at `now`, to be held until `until`."""
+
+    now: datetime
+    until: datetime
+    limit: int
+    keys: frozenset[str] = frozenset({"claim"})
+
+
+class ClaimDue:
+    """Takes entries that are due. On PostgreSQL several processes share the work without waiting for each other."""
+
+    _due = (
+        select(OUTBOX)
+        .where(UNFINISHED)  # as literal text: SQLite takes a partial index only for the words of its condition
+        .where(OUTBOX.c.due_at <= bindparam("now"))
+        .order_by(OUTBOX.c.due_at)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+    _hold = (
+        update(OUTBOX)
+        .where(OUTBOX.c.id == bindparam("held"))
+        .values(state=OutboxState.SENDING, due_at=bindparam("until"))
+    )
+
+    def apply(self, connection: Connection, units: Sequence[Claim]) -> Sequence[Sequence[OutboxEntry]]:
+        """Claim for each unit in turn."""
+        return [self._claim(connection, unit) for unit in units]
+
+    def _claim(self, connection: Connection, unit: Claim) -> Sequence[OutboxEntry]:
+        rows = connection.execute(self._due, {"now": unit.now, "limit": unit.limit}).mappings().all()
+        if rows:
+            connection.execute(self._hold, [{"held": row["id"], "until": unit.until} for row in rows])
+        return [entry_of(row) for row in rows]
+
+
+def entry_of(row: RowMapping) -> OutboxEntry:
+    """Read an entry from its row."""
+    outgoing = Outgoing(row["receiver"], row["message"], row["request_id"], json.loads(row["content"]))
+    return OutboxEntry(row["id"], outgoing, row["driven_at"], row["tries"])
+
+
+def new_entry(outgoing: Outgoing, now: datetime) -> OutboxEntry:
+    """Make the entry of a message that is first to be tried at `now`."""
+    return OutboxEntry(new_id(), outgoing, now)
+
+
+def entry_row(entry: OutboxEntry, state: OutboxState, due_at: datetime) -> dict[str, Any]:
+    """Write a new entry as a row."""
+    return {
+        "id": entry.id,
+        "receiver": entry.outgoing.receiver,
+        "request_id": entry.outgoing.request_id,
+        "message": entry.outgoing.message,
+        "content": dump_json(entry.outgoing.content).decode(),
+        "state": state.value,
+        "due_at": due_at,
+        "created_at": entry.driven_at,
+        "driven_at": entry.driven_at,
+        "tries": entry.tries,
+        "result": "",
+    }
+
+
+def steps_text(steps: Sequence[Step]) -> str:
+    """Write verification steps as JSON: name, outcome, expected, found of each."""
+    return json.dumps(
+        [[step.check.name, step.outcome.value, step.expected, step.found] for step in steps], separators=(",", ":")
+    )
+
+
+def storable(text: str) -> str:
+    """Return a stranger's text as a table takes it: PostgreSQL takes no NUL, and no screen wants control characters."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _attempt_row(attempt: DeliveryAttempt) -> dict[str, Any]:
+    return {
+        "outbox_id": attempt.entry.id,
+        "started_at": attempt.started_at,
+        "milliseconds": attempt.milliseconds,
+        "trace_id": attempt.trace_id,
+        "kid": attempt.kid,
+        "outcome": attempt.outcome.value,
+        "status": attempt.status,
+        "reason": storable(attempt.reason),
+        "sent": attempt.sent,
+        "answer": attempt.answer,
+        "steps": steps_text(attempt.steps),
+    }

@@ -1,0 +1,65 @@
+"""What was refused: kept for people to look at, never for the protocol to act on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, delete, insert, select
+
+from shared.node.ids import new_id
+from shared.node.outbox import steps_text, storable
+from shared.node.tables import REFUSALS
+from shared.protocol.problems import Problem
+from shared.protocol.verification import Step
+
+KEPT: Final = 10_000
+"""So many refusals are kept; a flood pushes out the older ones, of whatever peer."""
+
+MAX_RAW_BYTES: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One message that was refused. `peer` is whose the connection is, as far as known; the rest is as claimed."""
+
+    received_at: datetime
+    peer: str
+    address: str
+    path: str
+    request_id: str
+    trace_id: str
+    problem: Problem
+    steps: Sequence[Step]
+    raw: bytes
+    keys: frozenset[str] = frozenset()
+
+
+class WriteRefusals:
+    """Writes refusals down."""
+
+    def apply(self, connection: Connection, units: Sequence[Refusal]) -> Sequence[None]:
+        """Write a batch."""
+        connection.execute(insert(REFUSALS), [_row(unit) for unit in units])
+        return [None] * len(units)
+
+
+def purge_refusals(connection: Connection) -> int:
+    """Delete all but the latest refusals; return how many went."""
+    oldest = select(REFUSALS.c.id).order_by(REFUSALS.c.id.desc()).limit(1).offset(KEPT).scalar_subquery()
+    return connection.execute(delete(REFUSALS).where(REFUSALS.c.id <= oldest)).rowcount
+
+
+def _row(refusal: Refusal) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "received_at": refusal.received_at,
+        "peer": refusal.peer,
+        "address": refusal.address,
+        "path": storable(refusal.path[:200]),
+        "request_id": storable(refusal.request_id[:200]),
+        "trace_id": storable(refusal.trace_id[:200]),
+        "error": refusal.problem.code,
+        "steps": steps_text(refusal.steps),
+        "raw": refusal.raw[:MAX_RAW_BYTES],
+    }

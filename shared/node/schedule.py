@@ -1,0 +1,43 @@
+"""When a delivery is tried again. Pure: the courier acts, this decides (position 12)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
+
+
+@dataclass(frozen=True, slots=True)
+class RetrySchedule:
+    """Exponential back-off with jitter, bounded in number and in time.
+
+    Attributes:
+        base: the pause after the first failure; each later one is twice as long.
+        longest: no pause is longer, unless the receiver asks for more.
+        attempts: so many tries at most.
+        budget: no try begins later than this after the first.
+    """
+
+    base: timedelta = timedelta(seconds=1)
+    longest: timedelta = timedelta(minutes=5)
+    attempts: int = 8
+    budget: timedelta = timedelta(minutes=15)
+
+    def next_attempt(self, attempt: DeliveryAttempt, now: datetime, jitter: float) -> tuple[OutboxState, datetime]:
+        """Say what follows from an attempt: the entry's state, and when it is due (aware; `now` where it is finished).
+
+        `jitter` is a random number from 0 up to 1; the pause is between one half and the whole of its step, so that
+        callers who failed together do not come back together. `retry_after` (seconds) of the attempt is respected.
+        """
+        if attempt.outcome is AttemptOutcome.ACCEPTED:
+            return OutboxState.DELIVERED, now
+        if attempt.outcome is AttemptOutcome.REFUSED:
+            return OutboxState.REFUSED, now
+        tries = attempt.entry.tries + 1
+        step = min(self.base * 2 ** min(tries - 1, 30), self.longest)
+        pause = step * (0.5 + jitter / 2)
+        if attempt.retry_after is not None:
+            pause = max(pause, timedelta(seconds=attempt.retry_after))
+        due_at = now + pause
+        if tries >= self.attempts or due_at > attempt.entry.driven_at + self.budget:
+            return OutboxState.DEAD, now
+        return OutboxState.WAITING, due_at

@@ -1,0 +1,90 @@
+"""The settings of one node, from environment variables `OCEN_...`. The only place that reads the environment."""
+
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.protocol.nonces import FreshnessWindow
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the message names the variable and the mend."""
+
+
+class Mode(StrEnum):
+    """SANDBOX explains every refusal in the ack's `detail`; STRICT answers with the code alone."""
+
+    SANDBOX = "sandbox"
+    STRICT = "strict"
+
+
+class LogFormat(StrEnum):
+    """How log lines look: JSON for machines, console for people."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+def _in_capitals(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+class NodeSettings(BaseSettings):
+    """Everything that may differ between two nodes. Spans are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="OCEN_", extra="ignore")
+
+    identity: Path
+    participants: Path | None = None
+    database_url: str
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+    ops_host: str = "127.0.0.1"
+    ops_port: int = Field(ge=0, le=65535)
+    ops_token_file: Path
+    mode: Mode = Mode.SANDBOX
+    log_format: LogFormat = LogFormat.JSON
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
+    past_seconds: int = Field(default=300, ge=1, le=86400)
+    future_seconds: int = Field(default=60, ge=0, le=3600)
+    retry_base_seconds: float = Field(default=1.0, gt=0, le=60)
+    retry_budget_seconds: int = Field(default=900, ge=1, le=604_800)
+    retry_attempts: int = Field(default=8, ge=1, le=100)
+    lease_seconds: int = Field(default=15, ge=11, le=300)
+
+    @property
+    def window(self) -> FreshnessWindow:
+        """How far timestamps may lie from our clock."""
+        return FreshnessWindow(timedelta(seconds=self.past_seconds), timedelta(seconds=self.future_seconds))
+
+    @property
+    def ops_token(self) -> str:
+        """The bearer token of the operator plane, read from its file."""
+        try:
+            token = self.ops_token_file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"OCEN_OPS_TOKEN_FILE: {self.ops_token_file} cannot be read; write a token") from error
+        if len(token) < 16:
+            raise SettingsError(f"OCEN_OPS_TOKEN_FILE: {self.ops_token_file} holds fewer than 16 characters")
+        return token
+
+
+Settings = TypeVar("Settings", bound=NodeSettings)
+
+
+def load_settings(kind: type[Settings]) -> Settings:
+    """Read settings of that kind from the environment.
+
+    Raises:
+        SettingsError: a variable is missing or has a value that it cannot have.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"OCEN_{'_'.join(str(part) for part in first['loc']).upper()}"
+        raise SettingsError(f"{name}: {first['msg']}") from error

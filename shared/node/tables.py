@@ -1,0 +1,163 @@
+"""The tables of a node: the same on SQLite and PostgreSQL.
+
+Ids are UUIDs of version 7: they grow with time, so that new rows stand beside each other and cost does not grow with
+history. Indexes are few for the same reason; what only an unfinished delivery needs is a partial index.
+"""
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from shared.node.database import Instant
+
+METADATA = MetaData()
+
+_OrderedText = String().with_variant(String(collation="C"), "postgresql")
+"""Text that compares byte by byte; the locale of a server must not order ids or nonces."""
+
+NONCES = Table(
+    "nonces",
+    METADATA,
+    Column("key", _OrderedText, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+INBOX = Table(
+    "inbox",
+    METADATA,
+    Column("id", _OrderedText, primary_key=True),
+    Column("sender", String, nullable=False),
+    Column("request_id", _OrderedText, nullable=False),
+    Column("message", String, nullable=False),
+    Column("trace_id", String, nullable=False),
+    Column("kid", String, nullable=False),
+    Column("certificate", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("content_digest", LargeBinary, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("ack", LargeBinary, nullable=False),
+    Column("steps", Text, nullable=False),
+    UniqueConstraint("request_id", "sender"),
+)
+
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("id", _OrderedText, primary_key=True),
+    Column("receiver", String, nullable=False),
+    Column("request_id", _OrderedText, nullable=False),
+    Column("message", String, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("state", String, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("driven_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("result", String, nullable=False),
+    UniqueConstraint("request_id", "receiver", "message"),
+)
+
+UNFINISHED = text("state IN ('WAITING', 'SENDING')")
+
+Index("outbox_due", OUTBOX.c.due_at, sqlite_where=UNFINISHED, postgresql_where=UNFINISHED)
+
+GIVEN_UP = text("state IN ('DEAD', 'REFUSED')")
+
+Index("outbox_given_up", OUTBOX.c.id, sqlite_where=GIVEN_UP, postgresql_where=GIVEN_UP)
+
+ATTEMPTS = Table(
+    "attempts",
+    METADATA,
+    Column("outbox_id", _OrderedText, primary_key=True),
+    Column("started_at", Instant, primary_key=True),
+    Column("milliseconds", Float, nullable=False),
+    Column("trace_id", String, nullable=False),
+    Column("kid", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("status", Integer),
+    Column("reason", String, nullable=False),
+    Column("sent", LargeBinary, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("steps", Text, nullable=False),
+)
+
+JOURNEYS = Table(
+    "journeys",
+    METADATA,
+    Column("key", _OrderedText, primary_key=True),
+    Column("participant", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+NOTICES = Table(
+    "notices",
+    METADATA,
+    Column("id", _OrderedText, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Column("recipient", String, nullable=False),
+    Column("reference", String, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+REFUSALS = Table(
+    "refusals",
+    METADATA,
+    Column("id", _OrderedText, primary_key=True),
+    Column("received_at", Instant, nullable=False),
+    Column("peer", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("trace_id", String, nullable=False),
+    Column("error", String, nullable=False),
+    Column("steps", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+)
+
+PARTICIPANTS = Table(
+    "participants",
+    METADATA,
+    Column("organisation_id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("role", String, nullable=False),
+    Column("base_url", String, nullable=False),
+    Column("envelope_member", String, nullable=False),
+    Column("ip_addresses", Text, nullable=False),
+    Column("tls_certificates", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+PARTICIPANT_KEYS = Table(
+    "participant_keys",
+    METADATA,
+    Column("kid", String, primary_key=True),
+    Column("organisation_id", String, nullable=False, index=True),
+    Column("algorithm", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("pem", Text, nullable=False),
+)
+
+_SCHEMA_LOCK = 0x4F43454E  # "OCEN": processes that share a PostgreSQL database make the tables one after another
+
+
+def create_tables(engine: Engine) -> None:
+    """Make the tables that are not there yet."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+        METADATA.create_all(connection)

@@ -1,0 +1,100 @@
+"""What a node tells of itself: one structured line per message, and metrics. Never a payload, never a secret."""
+
+import logging
+import sys
+from datetime import datetime
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shared.node.outbox import DeliveryAttempt, OutboxState
+from shared.node.settings import LogFormat
+
+_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Telemetry:
+    """Logs and counts."""
+
+    def __init__(self, organisation_id: str) -> None:
+        self.registry = CollectorRegistry()
+        self._log = structlog.get_logger().bind(organisation_id=organisation_id)
+        self._received = Counter(
+            "ocen_messages_received", "Messages answered", ["message", "verdict"], registry=self.registry
+        )
+        self._received_seconds = Histogram(
+            "ocen_message_seconds", "From the message to its ack", registry=self.registry, buckets=_SECONDS
+        )
+        self._sent = Counter(
+            "ocen_delivery_attempts", "Tries to deliver", ["message", "outcome"], registry=self.registry
+        )
+        self._sent_seconds = Histogram(
+            "ocen_delivery_seconds", "From a try to its ack", registry=self.registry, buckets=_SECONDS
+        )
+        self.unfinished = Gauge("ocen_outbox_unfinished", "Deliveries not finished", ["state"], registry=self.registry)
+
+    def received(
+        self, *, message: str, request_id: str, trace_id: str, peer: str, verdict: str, seconds: float, check: str = ""
+    ) -> None:
+        """Tell of a message that came in and was answered. `verdict` is the ack's `error`."""
+        self._received.labels(message, verdict).inc()
+        self._received_seconds.observe(seconds)
+        self._log.info(
+            "received",
+            message=message,
+            request_id=request_id,
+            trace_id=trace_id,
+            peer=peer,
+            verdict=verdict,
+            ms=round(seconds * 1000, 1),
+            **({"check": check} if check else {}),
+        )
+
+    def delivered(self, attempt: DeliveryAttempt, state: OutboxState) -> None:
+        """Tell of a try to deliver and what became of it."""
+        outgoing = attempt.entry.outgoing
+        self._sent.labels(outgoing.message, attempt.outcome.value).inc()
+        self._sent_seconds.observe(attempt.milliseconds / 1000)
+        self._log.info(
+            "sent",
+            message=outgoing.message,
+            request_id=outgoing.request_id,
+            trace_id=attempt.trace_id,
+            peer=outgoing.receiver,
+            verdict=attempt.outcome.value,
+            ms=attempt.milliseconds,
+            state=state.value,
+            **({"reason": attempt.reason} if state is not OutboxState.DELIVERED else {}),
+        )
+
+    def trouble(self, event: str, error: Exception) -> None:
+        """Tell of something that should not happen."""
+        self._log.error(event, error=f"{type(error).__name__}: {error}", exc_info=error)
+
+    def say(self, event: str, **facts: str | int | datetime) -> None:
+        """Tell of a change in the life of the node."""
+        self._log.info(event, **facts)
+
+
+def configure_logging(log_format: LogFormat, level: str) -> None:
+    """Write log lines to standard error, one line each, times in UTC; other libraries' lines from WARNING on."""
+    renderer = (
+        structlog.processors.JSONRenderer(sort_keys=False)
+        if log_format is LogFormat.JSON
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    threshold = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(
+        stream=sys.stderr, level=max(threshold, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
+    )

@@ -1,0 +1,133 @@
+"""A node as the operator plane sees it: everything real but what listens and delivers; and an operator who calls it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import Engine, func, select
+
+from shared.node.database import open_engine
+from shared.node.directory import Directory, save_record
+from shared.node.identity import Identity
+from shared.node.journal import Journal
+from shared.node.onboarded import KeyRecord, ParticipantRecord
+from shared.node.ops import ops_app
+from shared.node.sending import Sender
+from shared.node.tables import METADATA, create_tables
+from shared.node.telemetry import Telemetry
+from shared.node.writer import GroupCommit, read
+from shared.protocol.participants import ParticipantRole
+from shared.protocol.signing import load_private_key
+from tests.node.certificates import Authority, private_pem, rsa_key
+
+NOW = datetime(2031, 5, 14, 9, 30, 15, 250000, UTC)
+TOKEN = "the-operator-token-of-the-tests"
+URL = "http://127.0.0.1:9444"
+
+
+class StillClock:
+    def now(self) -> datetime:
+        return NOW
+
+    def elapsed(self) -> float:
+        return 0.0
+
+
+class FullCourier:
+    """Has no room, so that what is sent waits in the table."""
+
+    def has_room(self) -> bool:
+        return False
+
+
+class OperatedStandIn:
+    """LSP123, who knows LENDER01."""
+
+    def __init__(self, folder: Path, engine: Engine, ops_host: str) -> None:
+        leaf = Authority().issue(folder, "lsp.example", key=rsa_key("lsp tls"))
+        self.tls_certificate = leaf
+        self.settings = SimpleNamespace(ops_token=TOKEN, ops_host=ops_host)
+        self.clock = StillClock()
+        self.identity = Identity(
+            organisation_id="LSP123",
+            role=ParticipantRole.LOAN_AGENT,
+            signing_key=load_private_key(private_pem(rsa_key("lsp")).decode(), "lsp-kid", "RS512"),
+            backup_keys=(load_private_key(private_pem(rsa_key("lsp backup")).decode(), "lsp-backup", "RS512"),),
+            tls_certificate=leaf.certificate,
+            tls_private_key=leaf.private_key,
+            trust="",
+        )
+        self.telemetry = Telemetry("LSP123")
+        self.engine = engine
+        self.writer = GroupCommit(engine)
+        self.journal = Journal(engine, self.writer, timedelta(seconds=15))
+        self.directory = Directory()
+        self.sender = Sender(
+            journal=self.journal,
+            courier=FullCourier(),  # type: ignore[arg-type]
+            directory=self.directory,
+            identity=self.identity,
+            clock=self.clock,
+        )
+        self.protocol_server = SimpleNamespace(is_listening=True)
+
+    async def refresh_directory(self) -> None:
+        await read(self.engine, self.directory.refresh)
+
+
+@asynccontextmanager
+async def operated_node(folder: Path, ops_host: str = "127.0.0.1") -> AsyncIterator[OperatedStandIn]:
+    engine = open_engine(f"sqlite:///{folder / 'operated.sqlite'}")
+    create_tables(engine)
+    with engine.begin() as connection:
+        save_record(connection, lender_record(folder), NOW)
+    node = OperatedStandIn(folder, engine, ops_host)
+    await node.writer.start()
+    await node.refresh_directory()
+    yield node
+    await node.writer.stop()
+    engine.dispose()
+
+
+def caller(node: OperatedStandIn, **headers: str) -> httpx.AsyncClient:
+    """A client without a token, but for what `headers` say."""
+    transport = httpx.ASGITransport(app=ops_app(node), raise_app_exceptions=False)  # type: ignore[arg-type]
+    return httpx.AsyncClient(transport=transport, base_url=URL, headers=headers)
+
+
+def operator(node: OperatedStandIn) -> httpx.AsyncClient:
+    return caller(node, authorization=f"Bearer {TOKEN}")
+
+
+def lender_record(folder: Path, name: str = "LENDER01", **changes: Any) -> ParticipantRecord:
+    """A lender with one key, told apart from others by its name."""
+    leaf = Authority().issue(folder, f"{name.lower()}.example", key=rsa_key(f"{name} tls"))
+    stated = {
+        "organisation_id": name,
+        "name": f"{name} Bank",
+        "role": ParticipantRole.LENDER,
+        "base_url": f"https://{name.lower()}.example",
+        "tls_certificates": [leaf.pem],
+        "keys": [key_record(f"{name}-kid", name)],
+        "ip_addresses": ["192.0.2.7", "198.51.100.0/24"],
+    }
+    return ParticipantRecord.model_validate(stated | changes)
+
+
+def key_record(kid: str, owner: str) -> KeyRecord:
+    public = rsa_key(owner).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return KeyRecord(kid=kid, pem=public.decode())
+
+
+def contents(engine: Engine) -> dict[str, int]:
+    """How many rows each table has."""
+    with engine.begin() as connection:
+        return {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in METADATA.sorted_tables
+        }

@@ -1,0 +1,234 @@
+"""The server of a node, on the event loops of asyncio and of uvloop: what an application is told, start and stop."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from shared.node.server import PEER_EXTENSION, CannotListenError, PeerProtocol, PortInUseError, make_server
+from shared.node.tls import PeerCertificate, TlsTrust, thumbprint
+from tests.node.certificates import Authority, Identity
+from tests.node.loopback import GET, POST, TLS12, Run, Witness, caller, exchange, send, talk_until_dropped
+
+
+def test_the_peer_certificate_is_in_the_scope_of_a_request(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    run(exchange(witness, trust.server, caller(lsp, authority), POST))
+    [scope] = witness.scopes
+    assert scope["extensions"][PEER_EXTENSION] == PeerCertificate(
+        thumbprint=thumbprint(lsp.der), subject="CN=lsp.example", der=lsp.der
+    )
+    tls = scope["extensions"]["tls"]
+    [pem] = tls.pop("client_cert_chain")
+    assert x509.load_pem_x509_certificate(pem.encode()) == x509.load_der_x509_certificate(lsp.der)
+    assert tls == {
+        "server_cert": None,
+        "client_cert_name": "CN=lsp.example",
+        "client_cert_error": None,
+        "tls_version": 0x0304,
+        "cipher_suite": 0x1302,
+    }
+    assert (scope["scheme"], scope["http_version"], witness.bodies) == ("https", "1.1", [b"hello"])
+
+
+def test_tls_1_2_is_reported_as_such(run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority):
+    client = caller(lsp, authority, TLS12)
+    client.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    run(exchange(witness, trust.server, client, GET))
+    tls = witness.scopes[0]["extensions"]["tls"]
+    assert (tls["tls_version"], tls["cipher_suite"]) == (0x0303, 0xC02F)
+
+
+def test_the_requests_of_one_connection_share_what_was_read_of_its_certificate(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    run(exchange(witness, trust.server, caller(lsp, authority), GET, POST, GET))
+    first, second, third = witness.scopes
+    assert first["extensions"] is second["extensions"] is third["extensions"]
+    assert witness.bodies == [b"", b"hello", b""]
+
+
+def test_two_connections_have_each_their_own_peer(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, lender: Identity, authority: Authority
+):
+    async def both() -> None:
+        async with make_server(witness, host="127.0.0.1", port=0, tls=trust.server) as node:
+            await send(node.port, caller(lsp, authority), GET)
+            await send(node.port, caller(lender, authority), GET)
+
+    run(both())
+    seen = [scope["extensions"][PEER_EXTENSION].thumbprint for scope in witness.scopes]
+    assert seen == [thumbprint(lsp.der), thumbprint(lender.der)]
+
+
+def test_nothing_about_the_server_is_told_in_an_answer(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    [answer] = run(exchange(witness, trust.server, caller(lsp, authority), GET))
+    assert answer == b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nseen"
+
+
+def test_a_forwarded_address_is_not_believed(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    headers = b"x-forwarded-for: 203.0.113.7\r\nforwarded: for=203.0.113.7\r\nx-forwarded-proto: http\r\n\r\n"
+    run(exchange(witness, trust.server, caller(lsp, authority), GET.removesuffix(b"\r\n") + headers))
+    assert witness.scopes[0]["client"][0] == "127.0.0.1"
+    assert witness.scopes[0]["scheme"] == "https"
+
+
+def test_without_tls_there_is_no_peer(run: Run, witness: Witness):
+    run(exchange(witness, None, None, GET))
+    assert witness.scopes[0]["extensions"] == {}
+    assert witness.scopes[0]["scheme"] == "http"
+
+
+def test_a_port_in_use_is_an_exception_that_names_it(run: Run, witness: Witness):
+    async def start_twice() -> None:
+        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as first:
+            second = make_server(witness, host="127.0.0.1", port=first.port, tls=None)
+            with pytest.raises(PortInUseError, match=f"127.0.0.1 port {first.port}: the port is in use") as error:
+                await second.start()
+            assert (error.value.host, error.value.port) == ("127.0.0.1", first.port)
+            await second.stop()
+            assert await send(first.port, None, GET)
+
+    run(start_twice())
+
+
+def test_an_address_of_another_machine_is_an_exception_that_names_it(run: Run, witness: Witness):
+    server = make_server(witness, host="203.0.113.7", port=0, tls=None)
+    with pytest.raises(CannotListenError, match=r"cannot listen on 203\.0\.113\.7 port 0"):
+        run(server.start())
+
+
+def test_a_stopped_server_has_freed_its_port(run: Run, witness: Witness):
+    async def start_stop_start() -> None:
+        server = make_server(witness, host="127.0.0.1", port=0, tls=None)
+        await server.start()
+        await server.stop()
+        await server.stop()
+        with pytest.raises(ConnectionRefusedError):
+            await send(server.port, None, GET)
+        async with make_server(witness, host="127.0.0.1", port=server.port, tls=None) as again:
+            assert again.port == server.port
+            await send(again.port, None, GET)
+
+    run(start_stop_start())
+    assert len(witness.scopes) == 1
+
+
+def test_a_request_that_is_being_answered_is_answered_before_the_server_stops(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    async def stop_meanwhile() -> list[bytes]:
+        entered, released = asyncio.Event(), asyncio.Event()
+
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            entered.set()
+            await released.wait()
+            await witness(scope, receive, send)
+
+        server = make_server(slow, host="127.0.0.1", port=0, tls=trust.server)
+        await server.start()
+        call = asyncio.create_task(send(server.port, caller(lsp, authority), POST))
+        await entered.wait()
+        stop = asyncio.create_task(server.stop())
+        released.set()
+        await stop
+        return await call
+
+    [answer] = run(stop_meanwhile())
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"seen")
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x00\x01\x02\x03\r\n\r\n",
+        b"HELLO\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: many\r\n\r\n",
+        b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_answered_without_a_body(run: Run, witness: Witness, junk: bytes):
+    [answer] = run(exchange(witness, None, None, junk))
+    assert answer == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    assert witness.bodies == []
+
+
+@pytest.mark.parametrize("incomplete", [b"GET / HT", POST[:30], POST[:-1]], ids=["line", "headers", "body"])
+def test_a_request_that_does_not_get_finished_is_dropped(
+    run: Run,
+    witness: Witness,
+    trust: TlsTrust,
+    lsp: Identity,
+    authority: Authority,
+    incomplete: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(PeerProtocol, "read_timeout", 0.01)
+    client = caller(lsp, authority)
+    assert run(talk_until_dropped(witness, client, incomplete, tls=trust.server)) == b""
+    assert witness.bodies == []
+
+
+def test_a_connection_that_says_nothing_is_dropped(run: Run, witness: Witness):
+    assert run(talk_until_dropped(witness, None, tls=None, keep_alive=0)) == b""
+    assert witness.scopes == []
+
+
+def test_headers_without_end_are_refused(run: Run, witness: Witness, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(PeerProtocol, "max_head_size", 1_000)
+    pieces = [b"GET / HTTP/1.1\r\n", b"x: " + b"y" * 600 + b"\r\n", b"x: " + b"y" * 600 + b"\r\n"]
+    answer = run(talk_until_dropped(witness, None, *pieces, tls=None))
+    assert answer == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    assert witness.scopes == []
+
+
+def test_a_request_in_pieces_is_taken_and_its_deadline_lifted(
+    run: Run, witness: Witness, monkeypatch: pytest.MonkeyPatch
+):
+    body = b"z" * 300_000
+    large = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 300000\r\n\r\n" + body
+
+    async def send_in_pieces() -> None:
+        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node:
+            await send(node.port, None, large, GET, large)
+
+    monkeypatch.setattr(PeerProtocol, "max_head_size", 100_000)
+    run(send_in_pieces())
+    assert witness.bodies == [body, b"", body]
+
+
+def test_two_servers_run_in_one_process(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    async def serve_both_planes() -> None:
+        async with (
+            make_server(witness, host="127.0.0.1", port=0, tls=trust.server) as protocol_plane,
+            make_server(witness, host="127.0.0.1", port=0, tls=None) as operator_plane,
+        ):
+            assert protocol_plane.port != operator_plane.port
+            await send(protocol_plane.port, caller(lsp, authority), GET)
+            await send(operator_plane.port, None, GET)
+
+    run(serve_both_planes())
+    assert [scope["scheme"] for scope in witness.scopes] == ["https", "http"]
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_a_server_may_listen_on_ipv6(run: Run, witness: Witness):
+    server = make_server(witness, host="::1", port=0, tls=None)
+    try:
+        run(server.start())
+    except CannotListenError:
+        pytest.skip("this machine has no IPv6 loopback")
+    assert server.port > 0
+    run(server.stop())

@@ -1,0 +1,159 @@
+"""The writer: a unit that fails takes no neighbour with it, and an outage of the database ends in an answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, func, make_url, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from shared.node.writer import GroupCommit, StorageUnavailable
+from tests.node.loan_units import Grant, Loan, Offer, run_all, running_writer, stored
+from tests.postgres import administer
+
+DEADLOCK = OperationalError("INSERT", {}, Exception("deadlock detected"))
+
+
+@pytest.fixture
+async def writer(engine: Engine) -> AsyncIterator[GroupCommit]:
+    async with running_writer(engine, sizes=[]) as writer:
+        yield writer
+
+
+class TestFailures:
+    async def test_a_unit_that_its_kind_refuses_fails_alone_and_nothing_runs_again(
+        self, writer: GroupCommit, engine: Engine
+    ) -> None:
+        kind = Grant(refused="b")
+        answers = await run_all(writer, kind, *"abc")
+        assert [str(answer) for answer in answers] == ["granted a", "refused", "granted c"]
+        assert kind.batches == [["a", "b", "c"]]
+        assert await stored(engine) == ["a", "c"]
+
+    async def test_the_neighbours_of_a_unit_that_raises_are_stored(self, writer: GroupCommit, engine: Engine) -> None:
+        kind = Grant(errors={"b": [ValueError("first"), ValueError("second")]})
+        answers = await run_all(writer, kind, *"abc")
+        assert [str(answer) for answer in answers] == ["granted a", "second", "granted c"]
+        assert await stored(engine) == ["a", "c"]
+
+    async def test_the_neighbours_of_a_unit_that_breaks_a_constraint_are_stored(
+        self, writer: GroupCommit, engine: Engine
+    ) -> None:
+        await writer.run(Grant(), Loan("b"))
+        first, second, third = await run_all(writer, Grant(), *"abc")
+        assert isinstance(second, IntegrityError)
+        assert (first, third) == ("granted a", "granted c")
+        assert await stored(engine) == ["a", "b", "c"]
+
+    async def test_the_neighbours_of_a_unit_that_fails_at_the_commit_are_stored(
+        self, writer: GroupCommit, engine: Engine
+    ) -> None:
+        offer = asyncio.create_task(writer.run(Offer(), Loan("orphan")))
+        assert await run_all(writer, Grant(), "a", "b") == ["granted a", "granted b"]
+        with pytest.raises(IntegrityError):
+            await offer
+        assert await stored(engine) == ["a", "b"]
+
+    async def test_a_kind_that_answers_too_few_units_fails_them(self, writer: GroupCommit, engine: Engine) -> None:
+        class Forgetful(Grant):
+            def apply(self, connection: Connection, units: Sequence[Loan]) -> Sequence[str | Exception]:
+                return super().apply(connection, units)[1:]
+
+        with pytest.raises(ValueError, match="shorter"):
+            await writer.run(Forgetful(), Loan("a"))
+        assert await stored(engine) == []
+
+    async def test_a_unit_that_meets_a_deadlock_is_tried_again(self, writer: GroupCommit, engine: Engine) -> None:
+        kind = Grant(errors={"a": [DEADLOCK] * 3})
+        assert await writer.run(kind, Loan("a")) == "granted a"
+        assert await stored(engine) == ["a"]
+
+    async def test_a_unit_that_always_meets_a_deadlock_fails_in_the_end(
+        self, writer: GroupCommit, engine: Engine
+    ) -> None:
+        kind = Grant(errors={"b": [DEADLOCK] * 100})
+        answers = await run_all(writer, kind, *"abc")
+        assert (answers[0], answers[2]) == ("granted a", "granted c")
+        assert answers[1] is DEADLOCK
+        assert kind.batches.count(["b"]) == 5
+        assert await stored(engine) == ["a", "c"]
+
+
+@contextmanager
+def outage(engine: Engine) -> Iterator[None]:
+    """Make the database refuse the writer: another process holds SQLite's lock, PostgreSQL lets nobody in."""
+    url = engine.url.render_as_string(hide_password=False)
+    if engine.dialect.name == "sqlite":
+        other = create_engine(url)
+        with other.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield
+        other.dispose()
+    else:
+        server, name = make_url(url).set(database="postgres"), engine.url.database
+        address = server.render_as_string(hide_password=False)
+        end = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+        administer(address, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false", end)
+        yield
+        administer(address, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+class TestOutage:
+    @pytest.fixture
+    def database_url(self, database_url: str) -> str:
+        return f"{database_url}?timeout=0.01" if database_url.startswith("sqlite") else database_url
+
+    async def test_during_an_outage_units_fail_and_after_it_they_are_stored(
+        self, writer: GroupCommit, engine: Engine
+    ) -> None:
+        await writer.run(Grant(), Loan("a"))
+        with outage(engine):
+            answers = await run_all(writer, Grant(), "b", "c")
+            assert [type(answer) for answer in answers] == [StorageUnavailable, StorageUnavailable]
+        assert await writer.run(Grant(), Loan("d")) == "granted d"
+        assert await stored(engine) == ["a", "d"]
+
+    @pytest.mark.parametrize(
+        "url",
+        ["sqlite:////missing/node.sqlite", "postgresql+psycopg://postgres@127.0.0.1:1/postgres"],
+        ids=["sqlite", "postgresql"],
+    )
+    async def test_an_engine_that_cannot_connect_is_an_outage(self, url: str) -> None:
+        engine = create_engine(url)
+        writer = GroupCommit(engine)
+        await writer.start()
+        with pytest.raises(StorageUnavailable, match=r"the database does not answer: .*(unable to open|refused)"):
+            await writer.run(Grant(), Loan("a"))
+        with pytest.raises(StorageUnavailable, match=r"the database does not answer: .*(unable to open|refused)"):
+            await stored(engine)
+        await writer.stop()
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+class TestLostConnections:
+    async def test_a_connection_lost_between_two_units_is_not_noticed(
+        self, writer: GroupCommit, engine: Engine
+    ) -> None:
+        await writer.run(Grant(), Loan("a"))
+        with outage(engine):
+            pass
+        assert await run_all(writer, Grant(), "b", "c") == ["granted b", "granted c"]
+        assert await stored(engine) == ["a", "b", "c"]
+
+    async def test_a_unit_whose_commit_is_lost_does_not_run_again(self, writer: GroupCommit, engine: Engine) -> None:
+        def cut(connection: Connection) -> None:
+            pid = connection.scalar(select(func.pg_backend_pid()))
+            with engine.connect() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+        class CutBeforeCommit(Grant):
+            def apply(self, connection: Connection, units: Sequence[Loan]) -> Sequence[str | Exception]:
+                results = super().apply(connection, units)
+                cut(connection)
+                return results
+
+        kind = CutBeforeCommit()
+        with pytest.raises(StorageUnavailable, match="lost during commit"):
+            await writer.run(kind, Loan("a"))
+        assert kind.batches == [["a"]]
