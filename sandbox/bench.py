@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import rsa_limit
+from sandbox.errors import SandboxError
 from sandbox.throwaway import throwaway_environments
 
 RSA_SECONDS = 1.0
 WARM_UP = 300
 
 
-class BenchError(Exception):
+class BenchError(SandboxError):
     """The benchmark cannot run; the message says why."""
 
 
@@ -89,7 +90,7 @@ class Side:
         assert self.process.stdout is not None
         line = await self.process.stdout.readline()
         if not line:
-            raise BenchError(f"a side of the pair ended: {self._log.read_text()[-2000:]}")
+            raise BenchError(f"a side of the pair ended: {self._log.read_text().strip().rpartition(chr(10))[2]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sandbox.errors import SandboxError
 from shared.catalogue.table import BY_NAME
 from shared.catalogue.types import MessageType
+from shared.protocol.checks.signature import signature_verifies
 from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
 from shared.protocol.participants import EnvelopeMember, Participant, ParticipantRole, PublicKey
 from shared.protocol.profiles import PROFILES, Profile
@@ -26,6 +27,12 @@ class Judgement:
     verification: Verification
     header: dict[str, Any] = field(default_factory=dict)
     payload: bytes = b""
+
+    @property
+    def signature_holds(self) -> bool:
+        """Whether the signature is right, whatever else is not."""
+        passed = {step.check.name for step in self.verification.steps if step.outcome is Outcome.PASSED}
+        return signature_verifies.name in passed
 
     def count(self, outcome: Outcome) -> int:
         """Count the checks with that outcome."""

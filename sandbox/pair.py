@@ -61,10 +61,13 @@ def started_pair(
     settings: PairSettings,
     *,
     detached: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
     plans: Sequence[NodePlan] | None = None,
     clock: Clock | None = None,
 ) -> Iterator[StartedPair]:
     """Start the pair and wait until it is ready; end it on leaving, unless it is detached.
+
+    `tell` is given a sentence before each step that takes a while.
 
     Raises:
         SandboxError, PkiError: it cannot be started as it is set up, or runs already.
@@ -73,7 +76,10 @@ def started_pair(
     clock = clock or SystemClock()
     folders = settings.folders
     _refuse_a_second(folders)
+    if not folders.identity(NodeName.LSP).exists():
+        tell(f"Making keys and certificates in {folders.certs} ...")
     prepare(settings, clock.now())
+    tell("Starting the lender and the LSP ...")
     with Supervisor(plans if plans is not None else plans_of(settings), detached=detached, clock=clock) as supervisor:
         nodes = {name: _node(settings, name, pid) for name, pid in supervisor.pids.items()}
         run = Run(

@@ -52,7 +52,8 @@ def check_ports(settings: PairSettings) -> None:
     places += [("127.0.0.1", settings.ops_port(name)) for name in NodeName]
     for address, port in places:
         try:
-            socket.create_server((address, port)).close()
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            socket.create_server((address, port), family=family).close()
         except OSError as error:
             raise SandboxError(
                 f"port {port} cannot be used ({error.strerror}): end the program that holds it, "

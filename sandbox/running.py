@@ -6,7 +6,7 @@ its operator plane answers under the recorded address with the recorded process 
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -98,8 +98,9 @@ def nodes_alive(folders: Folders, run: Run | None) -> dict[NodeName, RunningNode
     return alive
 
 
-def connect(folders: Folders) -> Mapping[NodeName, OpsClient]:
-    """Return a client of each node of the pair that runs.
+@contextlib.contextmanager
+def connected(folders: Folders) -> Iterator[Mapping[NodeName, OpsClient]]:
+    """Have a client of each node of the pair that runs.
 
     Raises:
         SandboxError: the pair does not run, or only half of it.
@@ -112,7 +113,8 @@ def connect(folders: Folders) -> Mapping[NodeName, OpsClient]:
         if name not in alive:
             raise SandboxError(f"the {name.label} does not run: run `ocen-sandbox down`, then `ocen-sandbox up`")
     token = ops_token(folders)
-    return {name: OpsClient(name.label, node.ops_url, token) for name, node in alive.items()}
+    with contextlib.ExitStack() as stack:
+        yield {name: stack.enter_context(OpsClient(name.label, node.ops_url, token)) for name, node in alive.items()}
 
 
 def process_exists(pid: int) -> bool:

@@ -110,6 +110,8 @@ class PairSettings:
     @property
     def listen_address(self) -> str:
         """The address on which the protocol planes listen; the operator planes never leave loopback."""
+        if self.host == "::1":
+            return self.host
         return "127.0.0.1" if self.is_local else "0.0.0.0"
 
     def port(self, node: NodeName) -> int:

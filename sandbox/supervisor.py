@@ -177,7 +177,7 @@ class Supervisor:
             lines, label = node.last_lines(), node.plan.name.label
             if starting and status == _UNUSABLE and lines:
                 raise SandboxError(f"the {label} cannot start: {lines[-1]}")
-            raise NodeDiedError(f"the {label} has ended by itself ({_how(status)})", lines)
+            raise NodeDiedError(f"the {label} has died ({_how(status)})", lines)
 
 
 @contextlib.contextmanager
@@ -201,4 +201,4 @@ def _end_with_parent() -> None:
 
 
 def _how(status: int) -> str:
-    return f"exit status {status}" if status >= 0 else f"ended by {signal.Signals(-status).name}"
+    return f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"

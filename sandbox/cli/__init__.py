@@ -51,14 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()  # the reader has gone; nothing more is to be said, not even by the interpreter
         return 0
     except (typer.TyperException, *WRONG_INPUT, httpx.HTTPError, OSError) as error:
-        return _complain(_sentence(error, words))
+        sentence = _sentence(error, words)
+        return _complain(sentence) if sentence else 0
     except (KeyboardInterrupt, typer.Abort):
         return 130
 
 
 def _sentence(error: Exception, words: Sequence[str]) -> str:
+    """Say what is wrong; nothing if a group of commands was asked for without a command, and has shown its help."""
     if isinstance(error, typer.TyperException):
-        return f"{error.format_message().rstrip('.')}; see `ocen-sandbox {_command(words)}--help`"
+        message = error.format_message().rstrip(".")
+        return f"{message}; see `ocen-sandbox {_command(words)}--help`" if message else ""
     if isinstance(error, httpx.HTTPError):
         return f"no answer ({error}): see `ocen-sandbox status`"
     if isinstance(error, OSError):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import envelopes, journal, keys, lifecycle, sending, show
+from sandbox.cli import bench, envelopes, journal, keys, lifecycle, sending, show
 
 app = typer.Typer(
     name="ocen-sandbox",
@@ -29,6 +29,8 @@ app.command(rich_help_panel=MESSAGES)(journal.participants)
 app.command(rich_help_panel=OFFLINE)(envelopes.sign)
 app.command(rich_help_panel=OFFLINE)(envelopes.verify)
 app.add_typer(keys.app, name="pki", rich_help_panel=OFFLINE)
+
+app.command(rich_help_panel=PAIR)(bench.bench)
 
 
 def _print_version(asked: bool) -> None:

@@ -36,10 +36,11 @@ def sign(
 ) -> None:
     """Sign a payload and print the envelope.
 
-    Signed are exactly the bytes that come in, white space and a line break at the end included. They have to be one
-    strict JSON object; metadata is not added.
+    Exactly the bytes that come in are signed, white space and a line break
+    at the end included. They have to be one strict JSON object. Nothing is
+    added to them, no metadata either.
 
-    [dim]ocen-sandbox sign --key private.pem --kid my-kid < payload.json > envelope.json[/dim]
+    [cyan]ocen-sandbox sign --key my.key --kid my-kid < payload.json > envelope.json[/cyan]
     """
     payload, material, dressed = read_bytes(file), read_text(key), profile_named(profile)
     try:
@@ -66,11 +67,12 @@ def verify(
 ) -> int:
     """Verify an envelope, check by check.
 
-    Exit status 0: every check that can be judged without a connection holds; 1: one fails; 2: wrong input.
+    What needs a connection, a directory or a journal is not judged, and says
+    so. Exit status 0: all others hold; 1: one fails; 2: wrong input.
 
-    [dim]ocen-sandbox verify --key public.pem < envelope.json[/dim]
-    [dim]ocen-sandbox verify --key jwks.json --now --message TriggerLoanAcceptanceRequest envelope.json[/dim]
-    [dim]ocen-sandbox verify --key public.pem --ack ack.json[/dim]
+    [cyan]ocen-sandbox verify --key public.pem < envelope.json[/cyan]
+    [cyan]ocen-sandbox verify --key jwks.json --kid my-kid --now envelope.json[/cyan]
+    [cyan]ocen-sandbox verify --key public.pem --ack ack.json[/cyan]
     """
     dressed, moment = profile_named(profile), _moment(at, now)
     message_type = message_named(message) if message is not None else None
@@ -112,8 +114,7 @@ def _print(judged: Judgement) -> None:
         console.print(line.append(f"; {left} cannot be judged here" if left else "", style="default"))
     else:
         line = Text(f"{FAILED} refused with {verification.problem.code}: {verification.problem.meaning}", "bold red")
-        console.print(line)
+        console.print(line.append(" The signature itself holds." if judged.signature_holds else "", style="default"))
     if judged.payload:
-        console.print(
-            facts([("header", json.dumps(judged.header)), ("payload", judged.payload.decode(errors="replace"))])
-        )
+        rows = [("header", json.dumps(judged.header)), ("payload", judged.payload.decode(errors="replace"))]
+        console.print(facts(rows), soft_wrap=True)

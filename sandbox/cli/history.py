@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
@@ -31,7 +32,7 @@ def _print_sent(name: NodeName, record: Record) -> None:
     rows = [("at", record["at"]), ("id", record["id"]), ("tries", str(record["tries"])), ("result", record["result"])]
     if record["state"] in ("WAITING", "SENDING"):
         rows.append(("due again", record["due_at"]))
-    _print(facts(rows))
+    _facts(*rows)
     for number, attempt in enumerate(record["attempts"], start=1):
         _print_attempt(number, attempt)
 
@@ -41,7 +42,7 @@ def _print_attempt(number: int, attempt: Record) -> None:
     answered = f"HTTP {attempt['status']}, " if attempt["status"] is not None else ""
     head = Text(f"try {number}  ", style="bold").append(f"{answered}{attempt['outcome']}", style=style)
     _print(head.append(f"  {attempt['milliseconds']:.1f} ms  {attempt['started_at']}", style="dim"))
-    _print(facts([("traceId", attempt["trace_id"]), ("kid", attempt["kid"]), ("reason", attempt["reason"])]))
+    _facts(("traceId", attempt["trace_id"]), ("kid", attempt["kid"]), ("reason", attempt["reason"]))
     _print_signed("what was sent", attempt["sent"])
     if attempt["answer"] is not None:
         _print_signed("what came back", attempt["answer"])
@@ -51,7 +52,7 @@ def _print_attempt(number: int, attempt: Record) -> None:
 def _print_received(name: NodeName, record: Record) -> None:
     _head(f"{PASSED} {name.label} received {record['message']} from {record['peer']}: ACCEPTED")
     rows = [(label, record[member]) for label, member in _RECEIVED_FACTS.items()]
-    _print(facts(rows))
+    _facts(*rows)
     _print_signed("what came in", record)
     _print_steps("checks", record["verification"])
     _print_signed("the ack", record["ack"])
@@ -61,10 +62,10 @@ def _print_refused(name: NodeName, record: Record) -> None:
     _head(f"{FAILED} {name.label} refused a message at {record['path']}: {record['error']}")
     sender = record["peer"] or "unknown"
     rows = [("at", record["at"]), ("connection of", sender), ("address", record["address"])]
-    _print(facts([*rows, ("traceId", record["trace_id"])]))
+    _facts(*rows, ("traceId", record["trace_id"]))
     _print_steps("checks", record["verification"])
     _print(Text("what came in", style="bold"))
-    _print(Text(record["raw"], style="dim", overflow="fold"))
+    _raw(record["raw"])
 
 
 _RECEIVED_FACTS = {
@@ -79,10 +80,10 @@ _PRINTERS = {"sent": _print_sent, "received": _print_received, "refused": _print
 
 def _print_signed(title: str, signed: Record) -> None:
     _print(Text(title, style="bold"))
-    _print(Text(signed["envelope"], style="dim", overflow="fold"))
+    _raw(signed["envelope"])
     if signed["decoded"] is not None:
         header, payload = signed["decoded"]["header"], signed["decoded"]["payload"]
-        _print(facts([("header", json.dumps(header)), ("payload", json.dumps(payload, indent=2, ensure_ascii=False))]))
+        _facts(("header", json.dumps(header)), ("payload", json.dumps(payload, indent=2, ensure_ascii=False)))
 
 
 def _print_steps(title: str, steps: list[dict[str, Any]]) -> None:
@@ -96,5 +97,14 @@ def _head(title: str) -> None:
     console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
 
 
-def _print(what: Any) -> None:
+def _raw(text: str) -> None:
+    """Print a text that travelled as one line, however long, so that it can be copied as it is."""
+    screen().print(Text(f"  {text}", style="dim"), soft_wrap=True)
+
+
+def _facts(*rows: tuple[str, str]) -> None:
+    screen().print(facts(rows, indent=2), soft_wrap=True)
+
+
+def _print(what: RenderableType) -> None:
     screen().print(Padding(what, (0, 0, 0, 2)))

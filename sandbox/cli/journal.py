@@ -1,6 +1,6 @@
 """`messages`, `sms`, `participants`: what the journals of the two nodes hold."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -9,14 +9,17 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.history import print_history
-from sandbox.cli.screen import screen
+from sandbox.cli.screen import facts, screen
 from sandbox.errors import SandboxError
 from sandbox.following import Record
 from sandbox.ops_client import OpsClient
-from sandbox.running import connect
+from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
+from shared.catalogue.table import CATALOGUE
 
 _STATE_STYLES = {"ACCEPTED": "green", "DELIVERED": "green", "REFUSED": "red", "DEAD": "red"}
+
+_PLACES = {message.name: place for place, message in enumerate(CATALOGUE)}
 
 At = Annotated[NodeName | None, typer.Option("--at", help="Only this node's journal.", show_default="both nodes")]
 
@@ -27,28 +30,21 @@ def messages(
     at: At = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="So many of the latest messages of each node.")] = 20,
     data_dir: options.DataDir = options.DATA_DIR,
-) -> int:
-    """List the latest messages of both nodes, or show one request in full.
+) -> None:
+    """List messages, or show one request in full.
 
-    In full: signed texts as they travelled, what they say, every check, every try to deliver, every refusal.
+    In full: signed texts as they travelled, what they say, every check,
+    every try to deliver, every refusal.
 
-    [dim]ocen-sandbox messages[/dim]
-    [dim]ocen-sandbox messages 01999c1e-7b1a-7c40-9a51-2f6a8d0c9e11 --at lender[/dim]
+    [cyan]ocen-sandbox messages[/cyan]
+    [cyan]ocen-sandbox messages 01999c1e-7b1a-7c40-9a51-2f6a8d0c9e11 --at lender[/cyan]
     """
-    pair = {name: ops for name, ops in connect(Folders(data_dir)).items() if at in (None, name)}
-    if request_id is not None:
-        found = {name: ops.message(request_id) for name, ops in pair.items()}
-        known = {name: history for name, history in found.items() if history is not None}
-        if not known:
-            raise SandboxError(f"no message has the requestId {request_id}: list them with `ocen-sandbox messages`")
-        print_history(known)
-        return 0
-    lines = [(name, line) for name, ops in pair.items() for line in ops.messages(limit)]
-    if not lines:
-        screen().print("No messages yet; send one with: ocen-sandbox send TriggerLoanAcceptanceRequest")
-        return 0
-    _print_conversations(lines)
-    return 0
+    with connected(Folders(data_dir)) as pair:
+        asked = {name: ops for name, ops in pair.items() if at in (None, name)}
+        if request_id is not None:
+            _print_request(asked, request_id)
+        else:
+            _print_conversations([(name, line) for name, ops in asked.items() for line in ops.messages(limit)])
 
 
 def sms(
@@ -56,9 +52,13 @@ def sms(
     request_id: Annotated[str | None, typer.Argument(help="Only what belongs to this request.")] = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
-    """Show the lender's SMS inbox: what borrowers would have on their phones, until it expires."""
-    notices = connect(Folders(data_dir))[NodeName.LENDER].notices(request_id)
+    """Show the lender's SMS inbox.
+
+    That is what borrowers would have on their phones, until it expires.
+    """
     console = screen()
+    with connected(Folders(data_dir)) as pair:
+        notices = pair[NodeName.LENDER].notices(request_id)
     if not notices:
         console.print("No SMS, or all have expired; one comes of: ocen-sandbox send TriggerLoanAcceptanceRequest")
     for notice in reversed(notices):
@@ -68,22 +68,38 @@ def sms(
 
 
 def participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
-    """Show whom each node knows: organisation, address, keys and certificates."""
+    """Show whom each node knows.
+
+    Organisation, role, base URL, keys and certificates.
+    """
     console = screen()
-    for name, ops in connect(Folders(data_dir)).items():
-        console.print(Text(f"The {name.label} {ops.identity()['organisation_id']} knows", style="bold"))
-        _print_participants(ops)
+    with connected(Folders(data_dir)) as pair:
+        for name, ops in pair.items():
+            console.print(Text(f"The {name.label} {ops.identity()['organisation_id']} knows", style="bold"))
+            _print_participants(ops)
 
 
-def _print_conversations(lines: Iterable[tuple[NodeName, Record]]) -> None:
+def _print_request(pair: Mapping[NodeName, OpsClient], request_id: str) -> None:
+    found = {name: ops.message(request_id) for name, ops in pair.items()}
+    known = {name: history for name, history in found.items() if history is not None}
+    if not known:
+        raise SandboxError(f"no message has the requestId {request_id}: list them with `ocen-sandbox messages`")
+    print_history(known)
+
+
+def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
     """Print messages by requestId, the newest request last, each in the order of time."""
+    if not lines:
+        screen().print("No messages yet; send one with: ocen-sandbox send TriggerLoanAcceptanceRequest")
     requests: dict[str, list[tuple[NodeName, Record]]] = {}
-    for name, line in sorted(lines, key=lambda one: (one[1]["at"], one[1]["direction"] == "received")):
+    for name, line in sorted(lines, key=lambda one: _order(one[1])):
         requests.setdefault(line["request_id"], []).append((name, line))
     console = screen()
     for request_id, exchanged in requests.items():
         console.print(Text(request_id, style="bold cyan"))
         table = Table.grid(padding=(0, 2, 0, 0))
+        for width in (0, 12, 6, 8, max(map(len, _PLACES))):
+            table.add_column(min_width=width, no_wrap=True)
         for name, line in exchanged:
             state = Text(line["state"], style=_STATE_STYLES.get(line["state"], "yellow"))
             tries = f"{line['tries']} tries" if (line["tries"] or 0) > 1 else ""
@@ -92,14 +108,22 @@ def _print_conversations(lines: Iterable[tuple[NodeName, Record]]) -> None:
 
 
 def _print_participants(ops: OpsClient) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 2))
-    for title in ("organisation", "role", "base URL", "keys", "certificates"):
-        table.add_column(title, overflow="fold")
+    console = screen()
     for one in ops.participants():
-        keys = "\n".join(f"{key['kid']} {key['status']}" for key in one["keys"])
-        certificates = "\n".join(f"{certificate[:16]}..." for certificate in one["certificates"])
-        table.add_row(one["organisation_id"], one["role"], one["base_url"], keys, certificates)
-    screen().print(table)
+        console.print(
+            Text(f"  {one['organisation_id']}", "bold cyan").append(f"  {one['role']}, {one['name']}", "default")
+        )
+        rows = [("base URL", one["base_url"])]
+        rows += [("key", f"{key['kid']}  {key['status']}, {key['algorithm']}") for key in one["keys"]]
+        rows += [("certificate", f"sha256 {certificate}") for certificate in one["certificates"]]
+        rows += [("calls from", ", ".join(one["ip_addresses"]) or "any address")]
+        console.print(facts(rows, indent=4), soft_wrap=True)
+        console.print()
+
+
+def _order(line: Record) -> tuple[str, int, bool]:
+    """By time; within a millisecond a request before its answer, sending before receiving."""
+    return line["at"], _PLACES.get(line["message"], len(_PLACES)), line["direction"] == "received"
 
 
 def _time(moment: str) -> str:

@@ -12,7 +12,7 @@ from sandbox.cli.screen import facts, screen, shown
 from sandbox.errors import SandboxError
 from sandbox.pki import SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise
 from sandbox.pki import issue as issue_files
-from sandbox.running import connect, nodes_alive, read_run
+from sandbox.running import connected, nodes_alive, read_run
 from sandbox.settings import Folders
 from shared.node.clock import SystemClock
 from shared.node.onboarded import read_records
@@ -37,16 +37,15 @@ class Role(StrEnum):
 def init(
     *,
     certs_dir: options.CertsDir = options.CERTS_DIR,
-    host: Annotated[
-        list[str] | None, typer.Option(help="A further host name for the certificates; repeatable.")
-    ] = None,
+    host: Annotated[list[str] | None, typer.Option(help="A further host for the certificates; repeatable.")] = None,
     lender_url: Annotated[str, typer.Option(help="Base URL of the lender.")] = SANDBOX_PAIR[0].base_url,
     lsp_url: Annotated[str, typer.Option(help="Base URL of the LSP.")] = SANDBOX_PAIR[1].base_url,
     any_address: Annotated[bool, typer.Option("--any-address", help="Let the pair call from any address.")] = False,
 ) -> None:
-    """Make what is missing: the authority, and keys and certificates of the pair. What exists is kept.
+    """Make keys and certificates of the pair.
 
-    `up` and `demo` do this by themselves.
+    What exists is kept, what is missing is made. `up` and `demo` do this by
+    themselves.
     """
     urls = {one.organisation_id: url for one, url in zip(SANDBOX_PAIR, (lender_url, lsp_url), strict=True)}
     pair = [replace(one, base_url=urls[one.organisation_id]) for one in SANDBOX_PAIR]
@@ -58,29 +57,37 @@ def init(
 
 @app.command()
 def show(*, certs_dir: options.CertsDir = options.CERTS_DIR) -> None:
-    """Show certificates, expiry and kids of every organisation; never a private key."""
+    """Show certificates and kids of every organisation.
+
+    Never a private key.
+    """
     _print_summary(describe(certs_dir))
 
 
 @app.command()
 def issue(
     *,
-    organisation_id: Annotated[
-        str, typer.Argument(metavar="ORG", help="Its organisation id, as metadata.orgId has it.")
-    ],
+    organisation_id: Annotated[str, typer.Argument(metavar="ORG", help="Its organisation id, for metadata.orgId.")],
     role: Annotated[Role, typer.Option(help="What it does in the network.")],
     base_url: Annotated[str, typer.Option(help="Where its protocol plane is or will be.")] = "https://localhost:8446",
     name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
     certs_dir: options.CertsDir = options.CERTS_DIR,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network that it calls from; up to three.", show_default="not judged"),
+    ] = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
-    """Make keys and a certificate for a further organisation, such as your own lender or LSP.
+    """Make keys and a certificate for a further organisation.
 
-    If the sandbox runs, both nodes know it at once; otherwise from the next start on.
+    Such as your own lender or LSP. If the pair runs, both nodes know it at
+    once; otherwise from the next start on.
 
-    [dim]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/dim]
+    [cyan]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/cyan]
     """
-    organisation = Organisation(organisation_id, name or organisation_id, role.in_network, base_url)
+    organisation = Organisation(
+        organisation_id, name or organisation_id, role.in_network, base_url, ip_addresses=tuple(address or ())
+    )
     made = issue_files(certs_dir, organisation, SystemClock().now())
     console, home = screen(), made.identities[organisation_id].parent
     console.print(Text(f"{organisation_id} has keys and a certificate.\n", style="bold green"))
@@ -92,7 +99,7 @@ def issue(
         ("../ca.pem", "whom it trusts"),
     ]
     console.print(Text("in ").append(f"{shown(home)}/", style="bold"))
-    console.print(facts([(f"  {file}", what) for file, what in rows]))
+    console.print(facts(rows, indent=2), soft_wrap=True)
     console.print()
     _register(Folders(data_dir, certs_dir), organisation_id)
 
@@ -111,8 +118,9 @@ def _register(folders: Folders, organisation_id: str) -> None:
     record = next((one for one in records if one.organisation_id == organisation_id), None)
     if record is None:
         raise SandboxError(f"{organisation_id} is not in {folders.certs}/participants.json: was it edited meanwhile?")
-    for ops in connect(folders).values():
-        ops.register(record)
+    with connected(folders) as pair:
+        for ops in pair.values():
+            ops.register(record)
     console.print("The lender and the LSP that run know it from now on.")
 
 
@@ -124,14 +132,15 @@ def _print_files(made: Pki) -> None:
         ("participants.json", "the directory: ids, roles, base URLs, certificates, public keys"),
         *((f"{one}/identity.json", "what its node loads to know itself") for one in made.identities),
     ]
-    console.print(facts(rows))
+    console.print(facts(rows), soft_wrap=True)
     console.print("\nSee `ocen-sandbox pki show`.", style="dim")
 
 
 def _print_summary(summary: PkiSummary) -> None:
     console, authority = screen(), summary.authority
     console.print(Text("authority  ", style="dim").append(authority.subject, style="bold"))
-    console.print(facts([("  sha256", authority.fingerprint), ("  expires", f"{authority.expires_at:%Y-%m-%d}")]))
+    rows = [("sha256", authority.fingerprint), ("expires", f"{authority.expires_at:%Y-%m-%d}")]
+    console.print(facts(rows, indent=2), soft_wrap=True)
     for one in summary.participants:
         whose = "" if one.held else ", its private keys are elsewhere"
         console.print()
@@ -140,12 +149,12 @@ def _print_summary(summary: PkiSummary) -> None:
                 f"  {one.role.value}, {one.name}{whose}", style="default"
             )
         )
-        rows = [("  base URL", one.base_url)]
+        rows = [("base URL", one.base_url)]
         for certificate in one.certificates:
             hosts = ", ".join(certificate.hosts)
-            rows += [("  certificate", f"{certificate.fingerprint}")]
+            rows += [("certificate", f"{certificate.fingerprint}")]
             rows += [("", f"expires {certificate.expires_at:%Y-%m-%d}, for {hosts}")]
         for key in one.keys:
-            rows += [("  key", f"{key.kid}  {key.status.value}, {key.algorithm}, {key.bits} bits")]
+            rows += [("key", f"{key.kid}  {key.status.value}, {key.algorithm}, {key.bits} bits")]
             rows += [("", f"sha256 {key.fingerprint}")]
-        console.print(facts(rows))
+        console.print(facts(rows, indent=2), soft_wrap=True)

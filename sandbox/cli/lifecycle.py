@@ -9,12 +9,19 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.screen import facts, screen, shown
+from sandbox.following import Record
 from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, end_pair, started_pair
-from sandbox.running import Run, connect, nodes_alive, ops_token, read_run
-from sandbox.settings import Folders, NodeName, PairSettings
+from sandbox.running import Run, connected, nodes_alive, ops_token, read_run
+from sandbox.settings import LOOPBACK_NAMES, Folders, NodeName, PairSettings
 from sandbox.supervisor import interrupted_by_signals
 from shared.node.clock import SystemClock
+
+_STATES: Mapping[bool | None, tuple[str, str]] = {
+    True: ("ready", "green"),
+    False: ("not ready", "yellow"),
+    None: ("not running", "red"),
+}
 
 
 @options.with_pair_settings
@@ -27,23 +34,27 @@ def up(
 ) -> None:
     """Start the lender and the LSP, until Ctrl-C.
 
-    The first run makes keys, certificates and databases; later runs find them.
+    The first run makes keys, certificates and databases; later runs find
+    them. Every option may be given by its environment variable.
 
-    [dim]ocen-sandbox up                                  [/dim]lender at 8444, LSP at 8445
-    [dim]ocen-sandbox up --detach --base-port 18444       [/dim]in the background, on other ports
-    [dim]ocen-sandbox up --host sandbox.bank.example      [/dim]for callers from other machines
+    [cyan]ocen-sandbox up[/cyan]                               lender at 8444, LSP at 8445
+    [cyan]ocen-sandbox up --detach --base-port 18444[/cyan]    in the background, other ports
+    [cyan]ocen-sandbox up --host sandbox.bank.example[/cyan]   for callers from elsewhere
     """
     console = screen()
-    with interrupted_by_signals():
-        console.print("Starting the lender and the LSP ...", style="dim")
-        with started_pair(settings, detached=detach) as pair:
-            print_pair(pair)
-            if detach:
-                console.print("\nThe pair runs in the background; end it with: ocen-sandbox down")
-                return
-            console.print("\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo")
-            run_until_interrupted(pair)
+    with interrupted_by_signals(), started_pair(settings, detached=detach, tell=tell) as pair:
+        print_pair(pair)
+        if detach:
+            console.print("\nThe pair runs in the background; end it with: ocen-sandbox down")
+            return
+        console.print("\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo")
+        run_until_interrupted(pair)
     console.print("The pair has ended.")
+
+
+def tell(sentence: str) -> None:
+    """Say what takes a while."""
+    screen().print(sentence, style="dim", soft_wrap=True)
 
 
 def run_until_interrupted(pair: StartedPair) -> None:
@@ -56,24 +67,35 @@ def run_until_interrupted(pair: StartedPair) -> None:
 
 def print_pair(pair: StartedPair) -> None:
     """Print where the pair is, who it is, and where its files are."""
-    folders = pair.settings.folders
-    console = screen()
+    console, folders = screen(), pair.settings.folders
     console.print("The pair is ready.\n", style="bold green")
-    for name, ops in connect(folders).items():
-        with ops:
-            identity = ops.identity()
-        _print_node(name, pair.run, identity)
-    rows = [
-        ("keys", f"{shown(folders.certs)}  (participants.json, ca.pem, a folder for each organisation)"),
-        ("data", f"{shown(folders.data)}  (databases, logs, ops-token)"),
+    with connected(folders) as nodes:
+        for name, ops in nodes.items():
+            _print_node(name, pair.run, ops.identity())
+        unreachable = [] if pair.settings.is_local else _only_from_loopback(pair.run, nodes)
+    rows = [("keys and certificates", shown(folders.certs)), ("databases, logs, ops token", shown(folders.data))]
+    console.print(facts(rows), soft_wrap=True)
+    if unreachable:
+        line = f"\nparticipants.json lets {' and '.join(unreachable)} call from loopback only: empty ip_addresses there"
+        console.print(f"{line}, or calls over {pair.settings.host} are refused.", style="yellow", soft_wrap=True)
+
+
+def _only_from_loopback(run: Run, nodes: Mapping[NodeName, OpsClient]) -> list[str]:
+    """Return the organisations of the pair whose calls from any other address would be refused."""
+    ours = {node.organisation_id for node in run.nodes.values()}
+    known = [one for ops in nodes.values() for one in ops.participants() if one["organisation_id"] in ours]
+    return [
+        one["organisation_id"]
+        for one in known
+        if one["ip_addresses"] and LOOPBACK_NAMES.issuperset(one["ip_addresses"])
     ]
-    console.print(facts(rows))
 
 
 def down(data_dir: options.DataDir = options.DATA_DIR) -> None:
-    """End the pair that runs in this data folder; nothing happens if none does.
+    """End the pair.
 
-    Only the processes that `up` started are ended, and only if they still are what they were.
+    Nothing happens if none runs in the data folder. Only processes that `up`
+    has started are ended, and only if they still are what they were.
     """
     console, folders = screen(), Folders(data_dir)
     ended = end_pair(folders, SystemClock())
@@ -86,7 +108,10 @@ def down(data_dir: options.DataDir = options.DATA_DIR) -> None:
 
 
 def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
-    """Tell whether the pair runs, and where. Exit status 0: both nodes are ready; 1: not so."""
+    """Tell whether the pair runs, and where.
+
+    Exit status 0: both nodes are ready; 1: they are not.
+    """
     folders = Folders(data_dir)
     run = read_run(folders)
     alive = nodes_alive(folders, run)
@@ -101,19 +126,17 @@ def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
     return 0 if len(ready) == len(NodeName) and all(ready.values()) else 1
 
 
-def _print_node(name: NodeName, run: Run, identity: Mapping[str, object]) -> None:
-    node = run.nodes[name]
-    backup = identity.get("backup_kids")
+def _print_node(name: NodeName, run: Run, identity: Record) -> None:
+    node, reserve = run.nodes[name], ", ".join(identity["backup_kids"])
+    title = Text(node.organisation_id, style="bold cyan").append(f"  {name.label} at ", "default")
     rows = [
-        ("base URL", Text(node.url, style="bold")),
         ("ops plane", f"{node.ops_url}/docs"),
-        ("kid", f"{identity['kid']}"),
-        ("backup kid", ", ".join(backup) if isinstance(backup, list) and backup else "none"),
+        ("signs with", f"{identity['kid']}, in reserve {reserve or 'no key'}"),
         ("process", f"{node.pid}, log {shown(node.log)}"),
     ]
     console = screen()
-    console.print(Text(f"{name.label} ", style="bold").append(node.organisation_id, style="bold cyan"))
-    console.print(facts(rows))
+    console.print(title.append(node.url, style="bold"), soft_wrap=True)
+    console.print(facts(rows, indent=2), soft_wrap=True)
     console.print()
 
 
@@ -122,8 +145,8 @@ def _print_status(run: Run, ready: Mapping[NodeName, bool]) -> None:
     for title in ("node", "organisation", "state", "base URL", "ops plane", "pid"):
         table.add_column(title, overflow="fold")
     for name, node in run.nodes.items():
-        state = {True: Text("ready", "green"), False: Text("not ready", "yellow")}.get(ready.get(name, None))
-        row = (name.label, node.organisation_id, state or Text("not running", "red"), node.url, node.ops_url)
+        state = _STATES[ready.get(name)]
+        row = (name.label, node.organisation_id, Text(*state), node.url, node.ops_url)
         table.add_row(*row, str(node.pid) if name in ready else "")
     console = screen()
     console.print(table)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -45,14 +45,16 @@ def spell_out_marks() -> None:
             reconfigure(errors="ocen-marks")
 
 
-def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
-    """Lay out names and values; long values are folded, never cut."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in rows:
-        grid.add_row(name, value)
-    return grid
+def facts(rows: Iterable[tuple[str, str]], indent: int = 0) -> Text:
+    """Lay out names and values in two columns; to be printed with soft wrapping, so that long values can be copied."""
+    listed = list(rows)
+    width = indent + max(len(name) for name, _ in listed) + 2
+    lines = []
+    for name, value in listed:
+        first, *further = value.splitlines() or [""]
+        lines.append(Text(f"{' ' * indent}{name}".ljust(width), style="dim").append(first, style="not dim"))
+        lines += [Text(" " * width).append(line) for line in further]
+    return Text("\n").join(lines)
 
 
 def step_table(steps: Sequence[Mapping[str, str]]) -> Table:

@@ -14,7 +14,7 @@ from sandbox.errors import SandboxError
 from sandbox.following import Record, finished_delivery, received_message, sent_message
 from sandbox.offline import message_named
 from sandbox.ops_client import OpsClient
-from sandbox.running import connect, read_run
+from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
 from shared.catalogue.table import CATALOGUE
 from shared.catalogue.types import MessageType
@@ -38,29 +38,24 @@ def send(
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for ack and callback; 0: do not wait.")] = 5.0,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> int:
-    """Have a node sign and send a message, and show its ack and its callback.
+    """Send a message, and show what becomes of it.
 
-    The node adds the metadata, and a requestId if the payload has none. Exit status 0: sent, and as far as waited for
-    acknowledged; 1: not so.
+    A node of the pair signs and sends it; it adds the metadata, and a
+    requestId if the payload has none. Exit status 0: acknowledged, and
+    answered if it has a callback; 1: not, or not in time.
 
-    [dim]ocen-sandbox send TriggerLoanAcceptanceRequest                      [/dim]with the example payload
-    [dim]ocen-sandbox send TriggerLoanAcceptanceRequest --file payload.json  [/dim]with your own
-    [dim]ocen-sandbox send TriggerLoanAcceptanceRequest --to BANK01          [/dim]to your own lender
+    [cyan]ocen-sandbox send TriggerLoanAcceptanceRequest[/cyan]
+    [cyan]ocen-sandbox send TriggerLoanAcceptanceRequest --file payload.json[/cyan]
+    [cyan]ocen-sandbox send TriggerLoanAcceptanceRequest --to BANK01[/cyan]
     """
     message = message_named(name)
     content = read_json(file) if file is not None else message.example()
     sender = sender or next(one for one in NodeName if one.role is message.sender)
-    folders = Folders(data_dir)
-    pair = connect(folders)
-    run = read_run(folders)
-    assert run is not None
-    receiver = to or run.nodes[sender.other].organisation_id
-    underway = pair[sender].send(name, receiver, content)
-    console = screen()
-    console.print(Text("requestId ").append(underway["request_id"], style="bold cyan"))
-    if wait == 0:
-        return 0
-    return 0 if _follow(pair[sender], message, underway["request_id"], wait) else 1
+    with connected(Folders(data_dir)) as pair:
+        receiver = to or pair[sender.other].identity()["organisation_id"]
+        underway = pair[sender].send(name, receiver, content)
+        screen().print(Text("requestId ").append(underway["request_id"], style="bold cyan"))
+        return 0 if wait == 0 or _follow(pair[sender], message, underway["request_id"], wait) else 1
 
 
 def redrive(
@@ -69,12 +64,17 @@ def redrive(
     ],
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
-    """Try a delivery that was given up again, with a new budget of tries."""
-    for name, ops in connect(Folders(data_dir)).items():
-        underway = ops.redrive(delivery_id)
-        if underway is not None:
-            screen().print(f"The {name.label} tries again: requestId {underway['request_id']}", soft_wrap=True)
-            return
+    """Try a delivery again that was given up.
+
+    It gets a new budget of tries. The id is that of the sent message, as
+    [cyan]ocen-sandbox messages REQUEST_ID[/cyan] shows it.
+    """
+    with connected(Folders(data_dir)) as pair:
+        for name, ops in pair.items():
+            underway = ops.redrive(delivery_id)
+            if underway is not None:
+                screen().print(f"The {name.label} tries again: requestId {underway['request_id']}", soft_wrap=True)
+                return
     raise SandboxError(
         f"neither node has a delivery {delivery_id}: take the id from `ocen-sandbox messages REQUEST_ID`"
     )

@@ -1,6 +1,6 @@
 """`demo`: the exchange as people watch it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -8,13 +8,14 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.lifecycle import print_pair, run_until_interrupted
+from sandbox.cli.lifecycle import print_pair, run_until_interrupted, tell
 from sandbox.cli.screen import FAILED, PASSED, screen, shown
 from sandbox.cli.stage import Stage
 from sandbox.demo import Demo, DemoFailedError, Sms
 from sandbox.following import Passage
+from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, started_pair
-from sandbox.running import Run, connect, nodes_alive, read_run
+from sandbox.running import Run, connected, nodes_alive, read_run
 from sandbox.settings import DEFAULT_DATA_FOLDER, Folders, NodeName, PairSettings
 from sandbox.spoiled import Refusal, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
@@ -40,7 +41,8 @@ def demo(
     [cyan]ocen-sandbox demo --exit[/cyan]   the pair ends with the demo
     """
     with interrupted_by_signals(), _some_pair(settings) as (run, started):
-        held = play(settings.folders, run, every_check=every_check)
+        with connected(settings.folders) as pair:
+            held = play(settings.folders, run, pair, every_check=every_check)
         if started is not None and not leave:
             screen().print("\nThe pair stays up until Ctrl-C.")
             run_until_interrupted(started)
@@ -55,16 +57,14 @@ def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None
         screen().print("Using the pair that runs already.\n", style="dim")
         yield run, None
         return
-    screen().print("Starting the lender and the LSP ...", style="dim")
-    with started_pair(settings) as pair:
+    with started_pair(settings, tell=tell) as pair:
         print_pair(pair)
         screen().print()
         yield pair.run, pair
 
 
-def play(folders: Folders, run: Run, *, every_check: bool) -> bool:
+def play(folders: Folders, run: Run, pair: Mapping[NodeName, OpsClient], *, every_check: bool) -> bool:
     """Show the exchange and the refusal on a pair that runs; tell whether every step held."""
-    pair = connect(folders)
     stage = Stage(run, every_check=every_check)
     passages: list[Passage] = []
     try:
@@ -85,9 +85,6 @@ def play(folders: Folders, run: Run, *, every_check: bool) -> bool:
         screen().print(Text(f"\n{FAILED} {failure}", style="bold red"), soft_wrap=True)
         screen().print(f"\nSee `ocen-sandbox messages`, and the logs in {shown(folders.data / 'logs')}", soft_wrap=True)
         return False
-    finally:
-        for ops in pair.values():
-            ops.close()
 
 
 def _print_verdict(passages: list[Passage], refusal: Refusal) -> None:
@@ -106,18 +103,17 @@ def _print_verdict(passages: list[Passage], refusal: Refusal) -> None:
     )
 
 
-def _print_next(folders: Folders, *request_ids: str) -> None:
+def _print_next(folders: Folders, exchange: str, refusal: str) -> None:
     console = screen()
     where = "" if folders.data == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folders.data)}"
-    commands = [
-        *((f"messages {request_id}", note) for request_id, note in zip(request_ids, _NOTES, strict=True)),
-        ("send TriggerLoanAcceptanceRequest", "one message of your own"),
-        ("pki issue BANK01 --role LENDER", "keys for your own lender"),
-    ]
+    commands = {
+        f"messages {exchange}{where}": "the first exchange in full",
+        f"messages {refusal}{where}": "the refusal in full",
+        f"send TriggerLoanAcceptanceRequest{where}": "one more message",
+        f"pki issue BANK01 --role LENDER{where}": "keys for your own lender",
+    }
     console.print("\nNext, while the pair runs (ocen-sandbox up):")
-    for command, note in commands:
-        line = Text(f"  ocen-sandbox {command}{where}", style="cyan").append(f"   {note}", style="dim")
+    width = max(map(len, commands))
+    for command, note in commands.items():
+        line = Text(f"  ocen-sandbox {command:{width}}", style="cyan").append(f"  {note}", style="dim")
         console.print(line, soft_wrap=True)
-
-
-_NOTES = ("the first exchange in full", "the refusal in full")

@@ -12,6 +12,7 @@ from sandbox.following import Passage, Record
 from sandbox.running import Run
 from sandbox.settings import NodeName
 from sandbox.spoiled import CHANGED_ID, SIGNED_ID, Refusal
+from shared.protocol.problems import Problem
 
 
 class Stage:
@@ -22,7 +23,7 @@ class Stage:
         self._lsp = run.nodes[NodeName.LSP].organisation_id
         self._lender = run.nodes[NodeName.LENDER].organisation_id
         self._every_check = every_check
-        self._named: set[tuple[str, ...]] = set()
+        self._named: list[tuple[str, ...]] = []
         self._begin: datetime | None = None
         self._number = 0
         self._diagram: SequenceDiagram
@@ -64,23 +65,26 @@ class Stage:
         self._diagram.arrow(refusal.sender, Text("TriggerLoanAcceptanceRequest", style="bold"))
         self._checks(refusal.checks, refusal.receiver)
         error = refusal.ack.get("error", "none")
-        self._diagram.arrow(
-            refusal.receiver, Text(f"signed refusal, HTTP {refusal.status}, error {error}", "bold yellow")
-        )
+        meaning = next((problem.meaning for problem in Problem if problem.code == error), "")
+        answer = Text(f"signed refusal, HTTP {refusal.status}, error {error}", style="bold yellow")
+        self._diagram.arrow(refusal.receiver, answer)
+        self._diagram.text(Text(f"{error}: {meaning}", style="yellow"))
         self._checks(refusal.ack_checks, refusal.sender)
 
     def _checks(self, checks: Sequence[Record], by: str) -> None:
         """Show what `by` has found in the message that came to it."""
         passed = tuple(step["check"] for step in checks if step["outcome"] == "passed")
-        known = passed in self._named and not self._every_check
-        head = f"{PASSED} the same {len(passed)} checks by {by}" if known else f"{PASSED} {len(passed)} checks by {by}"
-        self._diagram.text(Text(head, style="green"), at=by)
-        if not known:
+        before = None if self._every_check else next((one for one in self._named if one[: len(passed)] == passed), None)
+        which = "" if before is None else "the same " if before == passed else "the first "
+        self._diagram.text(Text(f"{PASSED} {which}{len(passed)} checks by {by}", style="green"), at=by)
+        if before is None:
             self._diagram.text(step_names(checks, self._diagram.room))
-        self._named.add(passed)
+            self._named.append(passed)
         for step in checks:
             if step["outcome"] == "failed":
-                self._diagram.text(
-                    Text(f"{FAILED} {step['check']}", style="bold red").append(f"  {step['text']}", "red")
-                )
-                self._diagram.text(Text(f"  expected  {step['expected']}\n  found     {step['found']}", style="red"))
+                self._failure(step)
+
+    def _failure(self, step: Record) -> None:
+        self._diagram.text(Text(f"{FAILED} {step['check']}", style="bold red"))
+        for line in (f"{step['text']}.", f"expected  {step['expected']}", f"found     {step['found']}"):
+            self._diagram.text(Text(f"  {line}", style="red"))

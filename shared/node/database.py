@@ -102,7 +102,7 @@ def reason(error: Exception) -> str:
 def _parse(url: str) -> URL:
     try:
         place = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter: a port that is no number
         # The text itself is not shown: it may hold a password.
         raise DatabaseError(f"The database URL cannot be read; write {_FORMS}.") from None
     if place.drivername not in _DRIVERS:

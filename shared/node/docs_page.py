@@ -27,17 +27,18 @@ _REFERENCE: Final = re.compile(r"&quot;#/components/schemas/([\w.-]+)&quot;")
 
 
 def docs_page(document: Mapping[str, Any]) -> str:
-    """Show an OpenAPI document: its operations with parameters, bodies, answers and callbacks, then its schemas."""
+    """Show an OpenAPI document: operations with parameters, bodies, answers, callbacks; then what they share."""
     info, components = document["info"], document.get("components", {})
     operations = list(_operations(document["paths"]))
     links = "".join(f"<a href='#{_anchor(method, path)}'>{_title(method, path)}</a>" for path, method, _ in operations)
     body = "".join(_operation(document, *operation) for operation in operations)
-    schemas = "".join(_schema(name, schema) for name, schema in sorted(components.get("schemas", {}).items()))
+    answers = "".join(_named(name, shared, _response(shared)) for name, shared in _sorted(components, "responses"))
+    schemas = "".join(_named(name, schema, _json(schema)) for name, schema in _sorted(components, "schemas"))
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{escape(info['title'])}</title><style>{_STYLE}</style>"
         f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>{_text(info.get('description', ''))}"
-        f"<nav>{links}</nav><main>{body}<h1>Schemas</h1>{schemas}</main></html>"
+        f"<nav>{links}</nav><main>{body}<h2>Shared answers and schemas</h2>{answers}{schemas}</main></html>"
     )
 
 
@@ -77,10 +78,15 @@ def _responses(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str
     rows = []
     for status, stated in operation["responses"].items():
         shared = stated.get("$ref", "").rpartition("/")[2]
-        response = document["components"]["responses"][shared] if shared else stated
-        content = "".join(_content("", content) for content in response.get("content", {}).values())
-        rows.append((status, f"{escape(response['description'])} {content}"))
+        described = escape((document["components"]["responses"][shared] if shared else stated)["description"])
+        rows.append(
+            (status, f"<a href='#{escape(shared)}'>{described}</a>" if shared else described + _response(stated))
+        )
     return _table("Answers", rows)
+
+
+def _response(response: Mapping[str, Any]) -> str:
+    return "".join(_content("", content) for content in response.get("content", {}).values())
 
 
 def _content(title: str, content: Mapping[str, Any]) -> str:
@@ -93,8 +99,12 @@ def _content(title: str, content: Mapping[str, Any]) -> str:
     return (f"<h3>{title}</h3>" if title else "") + shown + examples
 
 
-def _schema(name: str, schema: Mapping[str, Any]) -> str:
-    shown = _folded(f"<code>{escape(name)}</code>", _text(schema.get("description", "")) + _json(schema))
+def _sorted(components: Mapping[str, Any], kind: str) -> list[tuple[str, Mapping[str, Any]]]:
+    return sorted(components.get(kind, {}).items())
+
+
+def _named(name: str, component: Mapping[str, Any], content: str) -> str:
+    shown = _folded(f"<code>{escape(name)}</code>", _text(component.get("description", "")) + content)
     return f"<div id='{escape(name)}'>{shown}</div>"
 
 

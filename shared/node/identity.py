@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
-from shared.node.onboarded import ALGORITHM, Kid, OrganisationId
+from shared.node.onboarded import ALGORITHM, Kid, OrganisationId, first_flaw
 from shared.protocol.participants import KeyStatus, ParticipantRole
 from shared.protocol.signing import KeyMaterialError, SigningKey, load_private_key
 
@@ -53,8 +53,7 @@ def load_identity(path: Path) -> Identity:
     try:
         stated = _IdentityFile.model_validate_json(_text(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise IdentityError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise IdentityError(f"{path}: {first_flaw(error)}") from error
     active = [_load_key(folder, key) for key in stated.keys if key.status is KeyStatus.ACTIVE]
     if len(active) != 1:
         raise IdentityError(f"{path}: keys: {len(active)} are ACTIVE; mark exactly one, the other as BACKUP")

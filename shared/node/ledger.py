@@ -4,7 +4,7 @@ Ids grow with time, so a page goes by id, newest first, and costs the same howev
 finds is looked for among a bounded number of rows, and the page says where to go on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -30,13 +30,15 @@ EXAMINED: Final = 20_000
 
 _NOTICES_SHOWN: Final = 50
 
-_INDEXED_STATES: Final = {
-    OutboxState.WAITING: UNFINISHED,
-    OutboxState.SENDING: UNFINISHED,
+_UNFINISHED: Final = OUTBOX.c.id.in_(select(OUTBOX.alias("unfinished").c.id).where(UNFINISHED))
+
+_BY_INDEX: Final[Mapping[str, ColumnElement[bool] | TextClause]] = {
+    OutboxState.WAITING: _UNFINISHED,
+    OutboxState.SENDING: _UNFINISHED,
     OutboxState.REFUSED: GIVEN_UP,
     OutboxState.DEAD: GIVEN_UP,
 }
-"""The states that a partial index finds, and its condition: SQLite takes the index only if it reads the same words."""
+"""A condition that leads to the few messages in a state: SQLite takes a partial index only for its very words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ def _half(connection: Connection, side: _Side, wanted: MessageFilter) -> tuple[l
     """Read one half's lines of a page, one more than it holds, and the lowest id looked at; empty if that was all."""
     older = _older_than(side.table, wanted)
     lowest = "" if _is_led_by_an_index(wanted) else _lowest_examined(connection, side.table, older)
-    conditions = (*older, side.table.c.id >= lowest, *_conditions(side, wanted))
+    examined = [side.table.c.id >= lowest] if lowest else []
+    conditions = (*older, *examined, *_conditions(side, wanted))
     rows = connection.execute(side.lines.where(*conditions).order_by(side.table.c.id.desc()).limit(wanted.limit + 1))
     return [MessageLine(direction=side.direction, **row._mapping) for row in rows], lowest
 
@@ -105,13 +108,14 @@ def _conditions(side: _Side, wanted: MessageFilter) -> Iterator[ColumnElement[bo
     yield from (column == value for column, value in (*columns, (side.peer, wanted.peer)) if value)
     if isinstance(wanted.state, OutboxState):
         yield OUTBOX.c.state == wanted.state
-        if wanted.state in _INDEXED_STATES:
-            yield _INDEXED_STATES[wanted.state]
+        if wanted.state in _BY_INDEX:
+            yield _BY_INDEX[wanted.state]
 
 
 def _is_led_by_an_index(wanted: MessageFilter) -> bool:
-    sparse = wanted.message or wanted.peer or wanted.state is OutboxState.DELIVERED
-    return bool(wanted.request_id) or wanted.state in _INDEXED_STATES or not sparse
+    if wanted.request_id or wanted.state in _BY_INDEX:
+        return True
+    return not (wanted.message or wanted.peer or wanted.state is OutboxState.DELIVERED)
 
 
 def _lowest_examined(connection: Connection, table: Table, conditions: Sequence[ColumnElement[bool]]) -> str:

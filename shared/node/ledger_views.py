@@ -94,11 +94,11 @@ class VerificationStep(BaseModel):
 
     @classmethod
     def all_of(cls, steps: str) -> list[Self]:
-        """Read steps as the journal keeps them; one whose check no longer exists has no text and no clause."""
+        """Read what `steps_text` wrote; a step whose check no longer exists has no text and no clause."""
         return [cls._of(*step) for step in json.loads(steps)]
 
     @classmethod
-    def _of(cls, name: str, outcome: str, expected: str, found: str) -> Self:
+    def _of(cls, name: str, outcome: str, found: str, expected: str = "") -> Self:
         check = _CHECKS.get(name)
         text, clause = (check.text, check.clause) if check else ("", "")
         return cls(check=name, outcome=Outcome(outcome), text=text, clause=clause, expected=expected, found=found)

@@ -32,7 +32,7 @@ from shared.node.tables import create_tables
 from shared.node.telemetry import Telemetry, configure_logging
 from shared.node.tls import TlsConfigurationError, TlsTrust
 from shared.node.transport import PooledTransport
-from shared.node.writer import GroupCommit, StorageUnavailable, read
+from shared.node.writer import GroupCommit, read
 from shared.protocol.participants import ParticipantRole
 
 UNUSABLE = (SettingsError, IdentityError, OnboardingError, DatabaseError, TlsConfigurationError, CannotListenError)

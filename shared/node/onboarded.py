@@ -70,9 +70,14 @@ def read_records(path: Path) -> list[ParticipantRecord]:
     except OSError as error:
         raise OnboardingError(f"{path} cannot be read ({error.strerror}); name a participants file") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise OnboardingError(f"{path}: {place}: {first['msg']}") from error
+        raise OnboardingError(f"{path}: {first_flaw(error)}") from error
+
+
+def first_flaw(error: ValidationError) -> str:
+    """Say in one line what is wrong first with a document, and where, unless it is the whole."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def participant_of(record: ParticipantRecord) -> Participant:

@@ -6,7 +6,6 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import select
 
@@ -35,7 +34,7 @@ async def ready(node: TheNode, response: Response) -> Readiness:
     return Readiness(ready=obstacle is None, reason=obstacle)
 
 
-@routes.get("/metrics", response_class=PlainTextResponse)
+@routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(node: TheNode) -> Response:
     """Return counters in the text format of Prometheus; deliveries that are not finished are counted now."""
     backlog = await node.journal.backlog()

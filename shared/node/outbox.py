@@ -17,7 +17,7 @@ from shared.node.ids import new_id
 from shared.node.journeys import Outgoing
 from shared.node.tables import ATTEMPTS, OUTBOX, UNFINISHED
 from shared.protocol.encoding import dump_json
-from shared.protocol.verification import Step
+from shared.protocol.verification import Outcome, Step
 
 
 class OutboxState(StrEnum):
@@ -176,10 +176,16 @@ def entry_row(entry: OutboxEntry, state: OutboxState, due_at: datetime) -> dict[
 
 
 def steps_text(steps: Sequence[Step]) -> str:
-    """Write verification steps as JSON: name, outcome, expected, found of each."""
-    return json.dumps(
-        [[step.check.name, step.outcome.value, step.expected, step.found] for step in steps], separators=(",", ":")
-    )
+    """Write verification steps as JSON: name, outcome and found of each, and of one that failed also the expected.
+
+    A row of the journal has a score of steps, and what a check that passed had expected is what it found.
+    """
+    return dump_json(
+        [
+            [step.check.name, step.outcome, step.found, *([step.expected] if step.outcome is Outcome.FAILED else ())]
+            for step in steps
+        ]
+    ).decode()
 
 
 def storable(text: str) -> str:

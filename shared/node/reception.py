@@ -1,10 +1,11 @@
 """The reception: what becomes of a verified message, from the application's route to the committed journal."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from fastapi import FastAPI
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from shared.catalogue.types import MessageType
 from shared.node.acceptance import Arrival
@@ -63,19 +64,26 @@ class Reception:
 def protocol_app(reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[str, Rule]) -> FastAPI:
     """Make the application of the protocol plane: a route per message of the catalogue that this role takes.
 
-    The routes are plain ones, without body models: the middleware has judged the payload already, and FastAPI would
-    parse it a second time. Documentation is served on the operator plane.
+    The routes are ASGI endpoints without body models: the middleware has judged the payload already, and FastAPI
+    would parse it a second time. Documentation is served on the operator plane.
     """
     app = FastAPI(openapi_url=None)
     for path, message_type in messages.items():
-        app.add_route(path, _route(reception, message_type, rules[message_type.name]), methods=[message_type.method])
+        endpoint = MessageEndpoint(reception, message_type, rules[message_type.name])
+        app.router.routes.append(Route(path, endpoint, methods=[message_type.method]))
     return app
 
 
-def _route(reception: Reception, message_type: MessageType, rule: Rule) -> Callable[[Request], Awaitable[Response]]:
-    async def take(request: Request) -> Response:
-        message: VerifiedMessage = request.scope[MESSAGE_KEY]
-        payload = await reception.take(message, message_type, rule, request.scope[SEAL_KEY])
-        return Response(payload, media_type="application/json")
+@dataclass(frozen=True, slots=True)
+class MessageEndpoint:
+    """The ASGI endpoint of one message type: answers with the plain payload of the ack, which the middleware signs."""
 
-    return take
+    reception: Reception
+    message_type: MessageType
+    rule: Rule
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the message that the middleware has verified."""
+        payload = await self.reception.take(scope[MESSAGE_KEY], self.message_type, self.rule, scope[SEAL_KEY])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": payload})

@@ -14,6 +14,7 @@ from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
+from shared.node.onboarded import first_flaw
 from shared.node.outbox import OutboxEntry, OutboxState, new_entry
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.profiles import PROFILES
@@ -89,8 +90,6 @@ class Sender:
             message_type.body.model_validate({"metadata": metadata, **content})
             dump_json(content)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise SendError(f"content.{place}: {first['msg']}") from error
+            raise SendError(f"content.{first_flaw(error)}") from error
         except ValueError as error:  # a number or a character that JSON cannot carry
             raise SendError(f"content: {error}") from error

@@ -74,9 +74,7 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     if text.startswith("\ufeff"):
         raise EncodingError("a byte order mark before the JSON text")
     try:
-        parsed = json.loads(
-            text, object_pairs_hook=_unique_members, parse_float=_decimal, parse_constant=_refuse_constant
-        )
+        parsed = _STRICT_JSON.decode(text)
     except EncodingError:
         raise
     except json.JSONDecodeError as error:
@@ -95,8 +93,7 @@ def dump_json(document: Any) -> bytes:
     Raises:
         EncodingError: a decimal number that a JSON reader with binary doubles would change.
     """
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), default=_number, allow_nan=False)
-    return text.encode("utf-8")
+    return _COMPACT_JSON.encode(document).encode("utf-8")
 
 
 def parse_timestamp(text: str) -> datetime:
@@ -172,3 +169,10 @@ def _number(value: object) -> float | int:
     if Decimal(repr(float(value))) != value:
         raise EncodingError(f"{value} has more digits than a JSON reader keeps")
     return float(value)
+
+
+# Made once: making them takes longer than reading or writing a small message does.
+_STRICT_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_float=_decimal, parse_constant=_refuse_constant
+)
+_COMPACT_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_number, allow_nan=False)

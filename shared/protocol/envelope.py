@@ -24,7 +24,7 @@ class Envelope:
     def to_bytes(self) -> bytes:
         """Write the envelope as JSON; base64url needs no escaping."""
         return (
-            f'{{"payload":"{self.payload}","{self.member.value}":"{self.header}","signature":"{self.signature}"}}'
+            f'{{"payload":"{self.payload}","{self.member}":"{self.header}","signature":"{self.signature}"}}'
         ).encode("ascii")
 
 

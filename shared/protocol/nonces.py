@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, default=repr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +63,5 @@ def content_fingerprint(message_name: str, document: Mapping[str, Any]) -> bytes
     else counts, also the message's name, as one body may satisfy several messages (OCEN 4.0 API design, Idempotency).
     """
     metadata = {name: value for name, value in document["metadata"].items() if name not in ("timestamp", "traceId")}
-    canonical = json.dumps([message_name, {**document, "metadata": metadata}], sort_keys=True, default=repr)
+    canonical = _CANONICAL_JSON.encode([message_name, {**document, "metadata": metadata}])
     return hashlib.sha256(canonical.encode()).digest()

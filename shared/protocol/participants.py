@@ -62,9 +62,11 @@ class Participant:
     networks: tuple[Network, ...] = ()
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER
     _by_kid: dict[str, PublicKey] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _hosts: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._by_kid.update({key.kid: key for key in self.keys})
+        self._hosts.update(str(network[0]) for network in self.networks if network.num_addresses == 1)
 
     def key(self, kid: str) -> PublicKey | None:
         """Return the key of that kid, also a blocked one, or None."""
@@ -72,7 +74,7 @@ class Participant:
 
     def calls_from(self, address: str) -> bool:
         """Tell whether the address is one that the participant listed."""
-        if not self.networks:
+        if not self.networks or address in self._hosts:
             return True
         parsed = ip_address(address)
         mapped = getattr(parsed, "ipv4_mapped", None)

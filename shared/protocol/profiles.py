@@ -128,8 +128,8 @@ class Profile:
         Raises:
             ValueError: a check has not passed; a caller that asks is wrong, and nothing must come of it.
         """
-        passed = [step.check for step in examination.steps if step.outcome is Outcome.PASSED]
-        if passed != [*self.opening_checks, *self.verdict_checks]:
+        passed = tuple(step.check for step in examination.steps if step.outcome is Outcome.PASSED)
+        if passed != self.opening_checks + self.verdict_checks:
             raise ValueError("only a message for which every check held becomes a verified message")
         wire, holder, envelope, content = (
             _known(examination.wire),

@@ -163,9 +163,8 @@ def check(problem: Problem, *needs: Need) -> Callable[[Callable[[Examination], F
     return make
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One check and what became of it."""
+class Step(NamedTuple):
+    """One check and what became of it. (A tuple, because a message has a score of them.)"""
 
     check: Check
     outcome: Outcome
@@ -176,7 +175,7 @@ class Step:
         """Return the step as a report shows it."""
         return {
             "check": self.check.name,
-            "outcome": self.outcome.value,
+            "outcome": self.outcome,
             "text": self.check.text,
             "clause": self.check.clause,
             "expected": self.expected,

@@ -122,9 +122,10 @@ class TestRefusals:
             open_engine(url)
         assert "secret" not in str(refusal.value)
 
-    def test_a_url_that_is_none_is_refused(self) -> None:
+    @pytest.mark.parametrize("url", ["", "lender:secret", "postgresql://lender:secret@localhost:port/lender"])
+    def test_a_url_that_cannot_be_read_is_refused(self, url: str) -> None:
         with pytest.raises(DatabaseError, match="cannot be read; write sqlite:///") as refusal:
-            open_engine("lender:secret")
+            open_engine(url)
         assert "secret" not in str(refusal.value)
 
     @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:"])

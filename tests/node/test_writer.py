@@ -75,6 +75,15 @@ class TestKeys:
         await asyncio.gather(*(writer.run(kind, Loan(name, frozenset(keys))) for name, keys in units))
         assert kind.batches == [["1", "4"], ["2"], ["3"]]
 
+    async def test_a_deferred_unit_comes_first_in_the_next_batch(self, engine: Engine) -> None:
+        metadata.create_all(engine)
+        kind, writer = Grant(), GroupCommit(engine, max_batch=2)
+        await writer.start()
+        units = [("a1", "a"), ("a2", "a"), ("b", "b"), ("c", "c")]
+        await asyncio.gather(*(writer.run(kind, Loan(name, frozenset(keys))) for name, keys in units))
+        await writer.stop()
+        assert kind.batches == [["a1", "b"], ["a2", "c"]]
+
 
 class TestLife:
     async def test_a_cancelled_caller_loses_neither_its_unit_nor_the_writer(
@@ -105,6 +114,13 @@ class TestLife:
         await stopping
         assert await asyncio.gather(*answers) == ["granted a", "granted b", "granted c"]
         assert await stored(engine) == ["a", "b", "c"]
+
+    async def test_stop_finishes_what_has_only_just_arrived(self, writer: GroupCommit, engine: Engine) -> None:
+        answer = asyncio.create_task(writer.run(Grant(), Loan("a")))
+        await asyncio.sleep(0)
+        await writer.stop()
+        assert await answer == "granted a"
+        assert await stored(engine) == ["a"]
 
     async def test_a_writer_that_is_not_running_refuses(self, writer: GroupCommit, engine: Engine) -> None:
         await writer.stop()

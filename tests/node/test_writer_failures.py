@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, func, make_url, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from shared.node.writer import GroupCommit, StorageUnavailable
@@ -140,6 +140,15 @@ class TestLostConnections:
             pass
         assert await run_all(writer, Grant(), "b", "c") == ["granted b", "granted c"]
         assert await stored(engine) == ["a", "b", "c"]
+
+    async def test_an_outage_is_met_once_for_all_units_of_a_batch(self, writer: GroupCommit, engine: Engine) -> None:
+        tries: list[object] = []
+        event.listen(engine, "do_connect", lambda *details: tries.append(details))
+        await writer.run(Grant(), Loan("a"))
+        with outage(engine):
+            tries.clear()
+            await run_all(writer, Grant(), *"bcdef")
+        assert len(tries) == 3
 
     async def test_a_unit_whose_commit_is_lost_does_not_run_again(self, writer: GroupCommit, engine: Engine) -> None:
         def cut(connection: Connection) -> None:

@@ -65,5 +65,6 @@ def source_address_is_listed(examination: Examination) -> Finding:
     holder, peer = examination.holder, examination.peer
     assert holder is not None
     assert peer is not None
-    listed = ", ".join(str(network) for network in holder.networks) if holder.networks else "any (none listed)"
-    return Finding(holder.calls_from(peer.address), listed, peer.address)
+    if holder.calls_from(peer.address):
+        return Finding(True, f"an address of {holder.organisation_id}", peer.address)
+    return Finding(False, ", ".join(str(network) for network in holder.networks), peer.address)

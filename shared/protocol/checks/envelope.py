@@ -36,12 +36,12 @@ def envelope_is_flattened(examination: Examination) -> Finding:
 @check(Problem.MALFORMED)
 def one_signed_header(examination: Examination) -> Finding:
     """Exactly one of header and protected is there, as a string (seed 002, signed sample; RFC 7515 s7.2.2)."""
-    names = [member for member in EnvelopeMember if member.value in examination.outer]
+    names = [member for member in EnvelopeMember if member in examination.outer]
     expected = "header or protected, one of them, a string"
     if len(names) != 1:
         return Finding(False, expected, " and ".join(names) or "neither")
-    kind = _kind(examination.outer[names[0].value])
-    return Finding(kind == "string", expected, f"{names[0].value} ({kind})")
+    kind = _kind(examination.outer[names[0]])
+    return Finding(kind == "string", expected, f"{names[0]} ({kind})")
 
 
 @check(Problem.MALFORMED)
@@ -59,13 +59,13 @@ def parts_are_canonical_base64url(examination: Examination) -> Finding:
     outer = examination.outer
     member = EnvelopeMember.HEADER if "header" in outer else EnvelopeMember.PROTECTED
     decoded = {}
-    for name in ("payload", member.value, "signature"):
+    for name in ("payload", member, "signature"):
         try:
             decoded[name] = base64url_decode(outer[name])
         except EncodingError as error:
             return Finding(False, "canonical base64url, no padding", f"{name}: {error}")
     examination.payload, examination.header_bytes, examination.signature = decoded.values()
-    examination.envelope = Envelope(outer["payload"], outer[member.value], outer["signature"], member)
+    examination.envelope = Envelope(outer["payload"], outer[member], outer["signature"], member)
     return Finding(True, "canonical base64url, no padding", "three such parts")
 
 

@@ -1,6 +1,6 @@
 """What the payload has to say, judged only after its signature has been found right."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -54,8 +54,8 @@ def sender_has_the_role(examination: Examination) -> Finding:
     assert examination.holder is not None
     assert examination.message_type is not None
     role, name = examination.message_type.sender, examination.message_type.name
-    found = examination.holder.role.value
-    return Finding(examination.holder.role is role, f"a {role.value}, who sends {name}", found)
+    found = examination.holder.role
+    return Finding(found is role, f"a {role}, who sends {name}", found)
 
 
 @check(Problem.NOT_FRESH)
@@ -76,12 +76,12 @@ def timestamp_is_fresh(examination: Examination) -> Finding:
     assert examination.instant is not None
     assert examination.now is not None
     window, now = examination.window, examination.now
-    expected = f"at most {_seconds(window.past)} s behind and {_seconds(window.future)} s ahead of our {_clock(now)}"
-    passed = window.holds(examination.instant, now)
-    found = _clock(examination.instant)
-    if not passed:
-        found = f"{found}, {(examination.instant - now).total_seconds():+.0f} s by our clock"
-    return Finding(passed, expected, found)
+    expected = f"at most {window.past} behind and {window.future} ahead of our clock"
+    if window.holds(examination.instant, now):
+        return Finding(True, expected, "within")
+    ahead = (examination.instant - now).total_seconds()
+    found = f"{_clock(examination.instant)}, which is {ahead:+.0f} s by our clock, {_clock(now)}"
+    return Finding(False, expected, found)
 
 
 @check(Problem.LENGTH, Need.MESSAGE_TYPE)
@@ -123,10 +123,6 @@ def _problem_for(kind: str) -> Problem:
     if kind.endswith(("too_long", "too_short")):
         return Problem.LENGTH
     return Problem.VALUE
-
-
-def _seconds(span: timedelta) -> int:
-    return int(span.total_seconds())
 
 
 def _clock(instant: datetime) -> str:

@@ -13,7 +13,7 @@ def kid_selects_a_key_that_counts(examination: Examination) -> Finding:
     key = examination.holder.key(kid) if examination.holder else None
     if key is None or examination.holder is None:
         return Finding(False, expected, f"{kid}, which is nobody's")
-    found = f"{kid}, {key.status.value} key of {examination.holder.organisation_id}"
+    found = f"{kid}, {key.status} key of {examination.holder.organisation_id}"
     return Finding(key.status is not KeyStatus.BLOCKED, expected, found)
 
 

@@ -1,0 +1,83 @@
+"""Verified messages, made by the profile itself from signed envelopes; and a rule that decides what a test says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.catalogue.table import BY_NAME
+from shared.node.acceptance import Arrival
+from shared.node.journeys import Decision, Journey, Rule, TakeNote
+from shared.node.outbox import OutboxState
+from shared.protocol.encoding import dump_json
+from shared.protocol.envelope import seal
+from shared.protocol.nonces import DEFAULT_WINDOW
+from shared.protocol.participants import Participant, ParticipantRole
+from shared.protocol.profiles import V3
+from shared.protocol.verification import Peer, VerifiedMessage, WireMessage
+from tests.equipment.clock import NOW
+from tests.equipment.parties import LENDER, LSP, lender, lender_key, lsp, lsp_key, payload_of
+
+TRIGGER = BY_NAME["TriggerLoanAcceptanceRequest"]
+VERIFY = BY_NAME["VerifyLoanAcceptanceRequest"]
+CALLBACK = BY_NAME["TriggerLoanAcceptanceResponse"]
+
+
+def verified(document: Mapping[str, Any], name: str = TRIGGER.name, now: datetime = NOW) -> VerifiedMessage:
+    """The message with this payload, received at `now` from the participant whose role sends it."""
+    message_type = BY_NAME[name]
+    is_lender = message_type.sender is ParticipantRole.LENDER
+    sender, key = (lender(), lender_key()) if is_lender else (lsp(), lsp_key())
+    body = seal(dump_json(document), key).to_bytes()
+    peer = Peer(min(sender.certificates), "192.0.2.7")
+    wire = WireMessage("POST", message_type.path, {"content-type": "application/json"}, body, peer)
+    examination = V3.open(wire, message_type, ("POST",), now, DEFAULT_WINDOW)
+    V3.judge(examination, sender)
+    assert examination.problem is None, examination.steps[-1]
+    return V3.accept(examination)
+
+
+def request(request_id: str = "request-1", trace_id: str = "trace-1", now: datetime = NOW, **content: Any) -> Any:
+    """A TriggerLoanAcceptanceRequest of the LSP."""
+    return verified({**payload_of(TRIGGER.name, request_id, traceId=trace_id), **content}, TRIGGER.name, now)
+
+
+def callback(request_id: str = "request-1", trace_id: str = "trace-1", now: datetime = NOW) -> VerifiedMessage:
+    """A TriggerLoanAcceptanceResponse of the lender."""
+    payload = payload_of(CALLBACK.name, request_id, traceId=trace_id, orgId=LENDER)
+    return verified(payload, CALLBACK.name, now)
+
+
+def arrival(message: VerifiedMessage, rule: Rule | None = None, **changes: Any) -> Arrival:
+    """The message as it comes to the journal."""
+    parts: dict[str, Any] = {
+        "message": message,
+        "message_type": message.message_type,
+        "rule": rule or TakeNote(),
+        "ack": b"the signed ack",
+        "first_due": message.received_at,
+        "state": OutboxState.WAITING,
+    }
+    return Arrival(**{**parts, **changes})
+
+
+@dataclass(frozen=True)
+class RuleOfTest:
+    """Decides as `decides` says, from the journeys under `keys`."""
+
+    decides: Callable[[VerifiedMessage, Mapping[str, Journey], datetime], Decision]
+    keys: Sequence[str] = ()
+
+    def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
+        return self.keys
+
+    def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
+        return self.decides(message, journeys, now)
+
+
+def deciding(decision: Decision, *keys: str) -> RuleOfTest:
+    """A rule that always decides the same."""
+    return RuleOfTest(lambda message, journeys, now: decision, keys)
+
+
+__all__ = ["CALLBACK", "LENDER", "LSP", "TRIGGER", "VERIFY", "arrival", "callback", "deciding", "request", "verified"]

@@ -1,0 +1,104 @@
+"""A participant in memory: everything real but sockets, and its clock stands still."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import httpx
+from sqlalchemy import Engine
+
+from shared.catalogue.table import messages_received_by
+from shared.node.client import SignedClient
+from shared.node.clock import Clock
+from shared.node.courier import Courier
+from shared.node.directory import Directory
+from shared.node.exchange import SignedExchange
+from shared.node.identity import Identity
+from shared.node.journal import Journal
+from shared.node.node import Application
+from shared.node.reception import Reception, protocol_app
+from shared.node.schedule import RetrySchedule
+from shared.node.sending import Sender
+from shared.node.telemetry import Telemetry
+from shared.node.writer import GroupCommit
+from shared.protocol.nonces import DEFAULT_WINDOW
+from shared.protocol.participants import Participant
+from tests.equipment.storage import writing
+
+LEASE = timedelta(seconds=15)
+
+
+class RecordingTelemetry(Telemetry):
+    """Keeps what should not have happened, for tests to look at."""
+
+    def __init__(self, organisation_id: str) -> None:
+        super().__init__(organisation_id)
+        self.troubles: list[tuple[str, Exception]] = []
+
+    def trouble(self, event: str, error: Exception) -> None:
+        self.troubles.append((event, error))
+
+
+class MemoryNode:
+    """The parts of a node, as `shared.node.node.Node` puts them together."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        writer: GroupCommit,
+        *,
+        identity: Identity,
+        counterparties: Iterable[Participant],
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport,
+        explains: bool = True,
+        room: int = 512,
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.explains = explains
+        self.identity = identity
+        self.telemetry = RecordingTelemetry(identity.organisation_id)
+        self.directory = Directory()
+        self.directory.replace(counterparties)
+        self.journal = Journal(engine, writer, LEASE)
+        self.client = SignedClient(transport, identity, clock)
+        self.courier = Courier(
+            journal=self.journal,
+            client=self.client,
+            directory=self.directory,
+            schedule=RetrySchedule(),
+            clock=clock,
+            jitter=lambda: 0.0,
+            telemetry=self.telemetry,
+            room=room,
+        )
+        self.reception = Reception(self.journal, self.courier, clock)
+        self.sender = Sender(
+            journal=self.journal, courier=self.courier, directory=self.directory, identity=identity, clock=clock
+        )
+
+    def protocol_plane(self, application: Application) -> SignedExchange:
+        """What a server would serve."""
+        messages = {message.path: message for message in messages_received_by(application.role)}
+        return SignedExchange(
+            protocol_app(self.reception, messages, application.rules),
+            messages=messages,
+            identity=self.identity,
+            directory=self.directory,
+            journal=self.journal,
+            clock=self.clock,
+            telemetry=self.telemetry,
+            window=DEFAULT_WINDOW,
+            explains=self.explains,
+        )
+
+
+@asynccontextmanager
+async def memory_node(engine: Engine, **parts: object) -> AsyncIterator[MemoryNode]:
+    """A node whose writer runs; at the end what is under way is finished, and nothing unexpected has happened."""
+    async with writing(engine) as writer:
+        node = MemoryNode(engine, writer, **parts)  # type: ignore[arg-type]
+        yield node
+        await node.courier.stop()
+        await node.client.aclose()

@@ -1,0 +1,42 @@
+"""What is stored, and storage that fails."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Engine, Table, select
+
+from shared.node.database import open_engine
+from shared.node.tables import METADATA, create_tables
+from shared.node.writer import GroupCommit
+
+Rows = Sequence[dict[str, Any]]
+
+
+def rows(engine: Engine, table: Table) -> Rows:
+    """All rows of a table, in the order of its primary key."""
+    with engine.connect() as connection:
+        found = connection.execute(select(table).order_by(*table.primary_key.columns)).mappings().all()
+    return [dict(row) for row in found]
+
+
+def contents(engine: Engine, without: Sequence[Table] = ()) -> dict[str, Rows]:
+    """All rows of all tables but these."""
+    return {table.name: rows(engine, table) for table in METADATA.sorted_tables if table not in without}
+
+
+@asynccontextmanager
+async def writing(engine: Engine) -> AsyncIterator[GroupCommit]:
+    """A writer on a database with all tables."""
+    create_tables(engine)
+    writer = GroupCommit(engine, linger=0)
+    await writer.start()
+    try:
+        yield writer
+    finally:
+        await writer.stop()
+
+
+def sqlite_engine(folder: Any, name: str = "node") -> Engine:
+    """An engine on a new SQLite file."""
+    return open_engine(f"sqlite:///{folder / name}.sqlite")

@@ -1,0 +1,68 @@
+"""Fixtures of the tests that run the pair as real processes: keys made once, and pairs to use or to kill."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sandbox.pki import issue
+from sandbox.throwaway import throwaway_environments
+from shared.node.clock import SystemClock
+from tests.live.forger import Forger, caller
+from tests.live.pair import ACME, LENDER, LSP, SECOND_BANK, Pair, Side, pair_in
+
+PairFactory = Callable[..., Pair]
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keys and certificates of the pair and of two further organisations; every pair gets copies of them."""
+    folder = tmp_path_factory.mktemp("keys")
+    throwaway_environments(folder, {})
+    for organisation in (ACME, SECOND_BANK):
+        issue(folder / "certs", organisation, SystemClock().now())
+    return folder / "certs"
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Pair]:
+    """A running pair, for all tests that end no process; to start one takes seconds."""
+    with pair_in(tmp_path_factory.mktemp("pair"), certs) as pair:
+        pair.start()
+        yield pair
+
+
+@pytest.fixture
+def make_pair(tmp_path: Path, certs: Path) -> Iterator[PairFactory]:
+    """Makes a pair for one test, which starts and ends its processes as it likes."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(pair_in(tmp_path, certs, **settings))
+
+
+@pytest.fixture(scope="session")
+def lsp_forger(pair: Pair) -> Iterator[Forger]:
+    """A caller of the lender who has the LSP's TLS certificate."""
+    with forger_of(pair, LSP, pair.lender) as forger:
+        yield forger
+
+
+@pytest.fixture(scope="session")
+def acme_forger(pair: Pair) -> Iterator[Forger]:
+    """A caller of the lender who has the TLS certificate of another LSP."""
+    with forger_of(pair, ACME.organisation_id, pair.lender) as forger:
+        yield forger
+
+
+@pytest.fixture(scope="session")
+def lender_forger(pair: Pair) -> Iterator[Forger]:
+    """A caller of the LSP who has the lender's TLS certificate."""
+    with forger_of(pair, LENDER, pair.lsp) as forger:
+        yield forger
+
+
+def forger_of(pair: Pair, organisation_id: str, receiver: Side) -> Forger:
+    """A caller of `receiver` who has the TLS certificate of that organisation."""
+    home = pair.certs / organisation_id
+    tls = caller(pair.certs / "ca.pem", home / "tls.pem", home / "tls.key")
+    return Forger(receiver.url, tls, receiver.public_key)

@@ -1,0 +1,71 @@
+"""A caller with any TLS identity that sends exactly the bytes it is told, and reads the answer with other code.
+
+The signed answers are opened by joserfc, which shares nothing with the nodes' own verification.
+"""
+
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from shared.protocol.tampering import OutgoingMessage
+from tests.protocol.second_library import verified_payload
+
+JSON = {"content-type": "application/json"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `ack` is the payload of a signed answer that has been verified."""
+
+    status: int
+    headers: Mapping[str, str]
+    ack: dict[str, Any]
+
+    @property
+    def error(self) -> str:
+        """The code in the ack, "0" for accepted."""
+        return str(self.ack["error"])
+
+
+class Forger:
+    """Keeps one TLS connection to a node for all that it sends."""
+
+    def __init__(self, url: str, tls: ssl.SSLContext, signer: str, source_address: str | None = None) -> None:
+        """Call `url`; its answers must be signed with the key whose public half is the PEM text `signer`."""
+        self._signer = signer
+        limits = httpx.Limits(max_connections=1)
+        transport = httpx.HTTPTransport(verify=tls, trust_env=False, limits=limits, local_address=source_address)
+        self._http = httpx.Client(base_url=url, transport=transport, timeout=20)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def send(self, message: OutgoingMessage) -> Answer:
+        """Send a message as it is."""
+        return self.call(message.method, message.path, message.body, message.headers)
+
+    def post(self, path: str, body: bytes) -> Answer:
+        """Send an envelope in the usual way."""
+        return self.call("POST", path, body, JSON)
+
+    def call(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send a request. Raises httpx.TransportError if there is no answer, joserfc's error if it is not signed."""
+        response = self._http.request(method, path, content=body, headers=headers)
+        payload = verified_payload(json.loads(response.content), self._signer, "RS512")
+        return Answer(response.status_code, response.headers, json.loads(payload))
+
+
+def caller(authority: Path, certificate: Path | None, private_key: Path | None = None) -> ssl.SSLContext:
+    """TLS of a caller who shows this certificate (None: none) and trusts the authority alone."""
+    context = ssl.create_default_context(cafile=str(authority))
+    if certificate is not None:
+        context.load_cert_chain(certificate, private_key)
+    return context

@@ -1,0 +1,99 @@
+"""Spoiled messages over real TLS: the LSP's good message, all that a forger has at hand, and a way for each row."""
+
+import socket
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from sandbox.pki import certificates
+from shared.node.identity import load_identity
+from shared.node.onboarded import KeyRecord, ParticipantRecord, participant_of, read_records
+from shared.protocol.participants import KeyStatus
+from shared.protocol.signing import load_private_key
+from shared.protocol.tampering import GoodMessage, OtherMessage, OtherParticipant, OutgoingMessage, TlsIdentity
+from tests.live.forger import Answer, Forger, caller
+from tests.live.letters import TRIGGER, VERIFY, letter, path_of
+from tests.live.pair import LSP, SECOND_BANK, Pair
+
+UNLISTED_ADDRESS = "127.0.0.2"
+
+
+class Workshop:
+    """Where messages of the LSP are made, spoiled and sent to the lender of a running pair.
+
+    The lender is told of a blocked key of the LSP, as the operator of a lender would tell it.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self._lsp = pair.lsp.identity
+        self._records = {one.organisation_id: one for one in read_records(pair.certs / "participants.json")}
+        strange = certificates.private_pem(certificates.new_private_key()).decode()
+        self._stranger = load_private_key(strange, "stranger", "RS512")
+        self._blocked = load_private_key(strange, "blocked-in-2030", "RS512")
+        self._other = self._other_participant()
+        self._stack = ExitStack()
+        self._forgers: dict[tuple[TlsIdentity, bool], Forger] = {}
+
+    def __enter__(self) -> Self:
+        self._pair.lender.ops.register(self._lsp_with_blocked_key())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def good(self) -> GoodMessage:
+        """A message that the lender accepts, written now."""
+        document = letter(TRIGGER, LSP)
+        return GoodMessage(
+            path=path_of(TRIGGER),
+            document=document,
+            key=self._lsp.signing_key,
+            backup_key=self._lsp.backup_keys[0],
+            blocked_key=self._blocked,
+            unknown_key=self._stranger,
+            other=self._other,
+            elsewhere=OtherMessage(path_of(VERIFY), letter(VERIFY, LSP)),
+            now=datetime.fromisoformat(document["metadata"]["timestamp"]).astimezone(UTC),
+        )
+
+    def send(self, message: OutgoingMessage) -> Answer:
+        """Send a message with the certificate and from the address that it asks for."""
+        if not message.from_listed_address and not _is_ours(UNLISTED_ADDRESS):
+            pytest.skip(f"this machine cannot call from {UNLISTED_ADDRESS}, the only address that is not listed")
+        return self._forger(message.identity, message.from_listed_address).send(message)
+
+    def _forger(self, identity: TlsIdentity, is_listed: bool) -> Forger:
+        key = identity, is_listed
+        if key not in self._forgers:
+            home = self._pair.certs / (LSP if identity is TlsIdentity.OWN else SECOND_BANK.organisation_id)
+            tls = caller(self._pair.certs / "ca.pem", home / "tls.pem", home / "tls.key")
+            lender = self._pair.lender
+            forger = Forger(lender.url, tls, lender.public_key, None if is_listed else UNLISTED_ADDRESS)
+            self._forgers[key] = self._stack.enter_context(forger)
+        return self._forgers[key]
+
+    def _other_participant(self) -> OtherParticipant:
+        record = self._records[SECOND_BANK.organisation_id]
+        identity = load_identity(self._pair.certs / record.organisation_id / "identity.json")
+        (certificate,) = participant_of(record).certificates
+        return OtherParticipant(record.organisation_id, certificate, identity.signing_key)
+
+    def _lsp_with_blocked_key(self) -> ParticipantRecord:
+        blocked = KeyRecord(kid=self._blocked.kid, status=KeyStatus.BLOCKED, pem=self._blocked.public().to_pem())
+        record = self._records[LSP]
+        return record.model_copy(update={"keys": [*record.keys, blocked]})
+
+
+def _is_ours(address: str) -> bool:
+    with socket.socket() as listener:
+        try:
+            listener.bind((address, 0))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,87 @@
+"""A process ends amid 200 exchanges, killed or asked to end, and starts again: each exchange completes, and once."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.pair import Pair, Side, pair_in
+from tests.live.traffic import Traffic
+from tests.live.waiting import eventually
+from tests.postgres import create_database
+
+ANSWERED_BEFORE = 20
+"""So many exchanges are complete when the process ends; the LSP is still being told to begin others then."""
+
+SECONDS = 60.0
+LEASE_SECONDS = 11
+"""On PostgreSQL, what a dead process held comes due only when its lease ends; this is the shortest lease."""
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Pair]:
+    """A running pair on each database, for tests that end a process and start it again."""
+    urls = {}
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres_url")
+        urls = {side: create_database(server) for side in ("lender", "lsp")}
+    folder = tmp_path_factory.mktemp(request.param)
+    settings = {"lease_seconds": LEASE_SECONDS, "retry_base_seconds": 0.1, "retry_attempts": 50}
+    with pair_in(folder, certs, urls, **settings) as pair:
+        pair.start()
+        yield pair
+
+
+def kill(side: Side) -> None:
+    side.kill()
+
+
+def stop(side: Side) -> None:
+    assert side.stop(within=15) == 0
+    assert "Traceback" not in side.log.read_text()
+
+
+either_way = pytest.mark.parametrize("end", [kill, stop], ids=["killed", "asked to end"])
+
+
+def await_quiet(pair: Pair) -> None:
+    """Wait until neither side has anything to send."""
+    eventually(lambda: pair.lsp.has_nothing_to_send() and pair.lender.has_nothing_to_send(), SECONDS)
+
+
+@either_way
+def test_each_exchange_completes_once_though_the_lender_ends_amid_them(
+    pair: Pair, end: Callable[[Side], None]
+) -> None:
+    traffic = Traffic(pair)
+    with traffic.under_way():
+        eventually(lambda: len(traffic.answered()) >= ANSWERED_BEFORE, SECONDS)
+        end(pair.lender)
+        answered_before = traffic.answered()
+    assert ANSWERED_BEFORE <= len(answered_before) < len(traffic.request_ids)
+    assert traffic.acknowledged == traffic.request_ids
+
+    pair.lender.start()
+
+    eventually(lambda: traffic.answered() == traffic.request_ids, SECONDS)
+    await_quiet(pair)
+    traffic.assert_completed_once(traffic.request_ids)
+
+
+@either_way
+def test_nothing_that_the_lsp_has_taken_is_lost_though_it_ends_amid_the_exchanges(
+    pair: Pair, end: Callable[[Side], None]
+) -> None:
+    traffic = Traffic(pair)
+    with traffic.under_way():
+        eventually(lambda: len(traffic.answered()) >= ANSWERED_BEFORE, SECONDS)
+        end(pair.lsp)
+    acknowledged = traffic.acknowledged
+    assert ANSWERED_BEFORE <= len(acknowledged) < len(traffic.request_ids)
+
+    pair.lsp.start()
+
+    eventually(lambda: acknowledged <= traffic.answered(), SECONDS)
+    await_quiet(pair)
+    # What was committed when its answer could not leave any more is sent as well.
+    traffic.assert_completed_once(acknowledged | traffic.answered())

@@ -1,0 +1,74 @@
+"""Many exchanges at a time, begun through the LSP's operator plane, and what has become of them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from sqlalchemy import Table
+
+from sandbox.errors import SandboxError
+from shared.catalogue.table import BY_NAME
+from shared.node.ids import new_id
+from shared.node.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
+from shared.protocol.encoding import base64url_decode, parse_json_object
+from tests.live.letters import TRIGGER, TRIGGERED
+from tests.live.pair import LENDER, Pair, Side
+
+SENDERS = 16
+
+
+class Traffic:
+    """Up to 200 exchanges of a running pair, under requestIds of our own."""
+
+    def __init__(self, pair: Pair, exchanges: int = 200) -> None:
+        self.request_ids = frozenset(new_id() for _ in range(exchanges))
+        self._pair = pair
+        self._begun: dict[str, Future[object]] = {}
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Begin all exchanges, as fast as the LSP takes them; leave when each has been taken, or could not be."""
+        with ThreadPoolExecutor(SENDERS) as senders:
+            self._begun = {request_id: senders.submit(self._begin, request_id) for request_id in self.request_ids}
+            yield
+
+    @property
+    def acknowledged(self) -> frozenset[str]:
+        """The requestIds that the LSP's operator plane has taken (202)."""
+        return frozenset(one for one, begun in self._begun.items() if not isinstance(begun.exception(), SandboxError))
+
+    def answered(self) -> frozenset[str]:
+        """The requestIds whose callback the LSP has accepted."""
+        received = self._pair.lsp.ops.messages(200, direction="received")
+        return self.request_ids & {one["request_id"] for one in received}
+
+    def assert_completed_once(self, request_ids: frozenset[str]) -> None:
+        """Find one request, one OTP session, one SMS and one callback for each of these, and nothing given up."""
+        lender, lsp = self._pair.lender, self._pair.lsp
+        once = Counter(request_ids)
+        assert self._under_our_ids(lsp, OUTBOX, state="DELIVERED", message=TRIGGER) == once
+        assert self._under_our_ids(lender, INBOX, message=TRIGGER) == once
+        assert self._under_our_ids(lender, OUTBOX, state="DELIVERED", message=TRIGGERED) == once
+        assert self._under_our_ids(lsp, INBOX, message=TRIGGERED) == once
+        notices = Counter(row["reference"] for row in lender.books.rows(NOTICES))
+        assert Counter({one: notices[one] for one in request_ids}) == once
+        sessions = {row["key"] for row in lender.books.rows(JOURNEYS)}
+        assert len(sessions) == notices.total()
+        told = {_session(row["raw"]) for row in lsp.books.rows(INBOX) if row["request_id"] in request_ids}
+        assert len(told) == len(request_ids)
+        assert told <= sessions
+
+    def _begin(self, request_id: str) -> None:
+        self._pair.lsp.ops.send(TRIGGER, LENDER, {"requestId": request_id, **BY_NAME[TRIGGER].example()})
+
+    def _under_our_ids(self, side: Side, table: Table, **columns: str) -> Counter[str]:
+        """How often each of our requestIds stands in a table; any row with other values spoils the count."""
+        ours = [row for row in side.books.rows(table) if row["request_id"] in self.request_ids]
+        assert [row for row in ours if any(row[name] != value for name, value in columns.items())] == []
+        return Counter(row["request_id"] for row in ours)
+
+
+def _session(callback: bytes) -> str:
+    payload = parse_json_object(base64url_decode(parse_json_object(callback)["payload"]))
+    return str(payload["credBlock"]["data"]["otpSessionKey"])

@@ -1,0 +1,19 @@
+"""The only way in which these tests wait: they look again and again, until a deadline."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+PAUSE_SECONDS = 0.02
+
+
+def eventually(look: Callable[[], Found], within: float) -> Found:
+    """What `look` finds, as soon as it is true; an AssertionError if that takes more than `within` seconds."""
+    deadline = time.monotonic() + within
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still {found!r} after {within} s")
+        time.sleep(PAUSE_SECONDS)
+    return found
