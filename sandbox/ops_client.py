@@ -11,6 +11,7 @@ import httpx
 from sandbox.errors import SandboxError
 from shared.node.clock import Clock, SystemClock
 from shared.node.onboarded import ParticipantRecord
+from shared.protocol.encoding import dump_json
 
 POLL_SECONDS = 0.02
 """Between two looks at a journal while something is awaited."""
@@ -82,6 +83,10 @@ class OpsClient:
         """Return the latest messages, newest first."""
         return self._items("/messages", {"limit": str(limit), **filters})
 
+    def refusals(self, limit: int) -> list[dict[str, Any]]:
+        """Return the latest messages that the node refused, newest first."""
+        return self._items("/refusals", {"limit": str(limit)})
+
     def message(self, request_id: str) -> dict[str, Any] | None:
         """Return everything known under a requestId, or None."""
         return self._ask_or_none(f"/messages/{quote(request_id, safe='')}")
@@ -95,8 +100,13 @@ class OpsClient:
         return self._items("/participants", {})
 
     def send(self, message: str, to: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Have the node sign and send a message; return its `id` and `request_id`."""
-        return self._ask("POST", "/messages", json={"message": message, "to": to, "content": content})
+        """Have the node sign and send a message; return its `id` and `request_id`.
+
+        Raises:
+            EncodingError: a decimal number in the content that a JSON reader would change.
+        """
+        body = dump_json({"message": message, "to": to, "content": content})
+        return self._ask("POST", "/messages", content=body, headers={"content-type": "application/json"})
 
     def redrive(self, delivery_id: str) -> dict[str, Any] | None:
         """Have a delivery that was given up tried again; None if the node has none of that id."""

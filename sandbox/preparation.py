@@ -56,6 +56,6 @@ def check_ports(settings: PairSettings) -> None:
             socket.create_server((address, port), family=family).close()
         except OSError as error:
             raise SandboxError(
-                f"port {port} cannot be used ({error.strerror}): end the program that holds it, "
+                f"port {port} cannot be used ({os.strerror(error.errno or 0)}): end the program that holds it, "
                 "or give another --base-port"
             ) from error

@@ -49,6 +49,15 @@ class NodeName(StrEnum):
         return f"OCEN_{self.value.upper()}_DATABASE_URL"
 
 
+class LogLevel(StrEnum):
+    """From which level on a node logs."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
 _PAIR: Final = {name: next(one for one in SANDBOX_PAIR if one.role is name.role) for name in NodeName}
 
 
@@ -100,7 +109,7 @@ class PairSettings:
     database_urls: Mapping[NodeName, str] = field(default_factory=dict)
     strict: bool = False
     log_format: LogFormat = LogFormat.JSON
-    log_level: str = "INFO"
+    log_level: LogLevel = LogLevel.INFO
 
     @property
     def is_local(self) -> bool:
@@ -152,7 +161,7 @@ class PairSettings:
             "OCEN_OPS_PORT": self.ops_port(node),
             "OCEN_OPS_TOKEN_FILE": self.folders.token_file.absolute(),
             "OCEN_LOG_FORMAT": self.log_format.value,
-            "OCEN_LOG_LEVEL": self.log_level,
+            "OCEN_LOG_LEVEL": self.log_level.value,
         }
         if self.strict:
             own["OCEN_MODE"] = Mode.STRICT.value

@@ -20,6 +20,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from lender_app.app import LenderSettings
 from shared.node.settings import NodeSettings, load_settings
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +28,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NODES = {"lender": "lender_app", "lsp": "lsp_app"}
+SETTINGS: dict[str, type[NodeSettings]] = {"lender": LenderSettings, "lsp": NodeSettings}
 PINS = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
 
 
@@ -88,10 +90,10 @@ def test_a_node_gets_only_variables_that_its_settings_know_and_accept(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = environment(service)
-    assert {name.removeprefix("OCEN_").lower() for name in given} <= set(NodeSettings.model_fields)
+    assert {name.removeprefix("OCEN_").lower() for name in given} <= set(SETTINGS[service].model_fields)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    assert load_settings(NodeSettings).database_url == f"sqlite:////data/{service}.sqlite"
+    assert load_settings(SETTINGS[service]).database_url == f"sqlite:////data/{service}.sqlite"
 
 
 @pytest.mark.parametrize("service", NODES)

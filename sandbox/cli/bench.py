@@ -29,9 +29,10 @@ def bench(
 ) -> int:
     """Measure exchanges per second of a pair of its own, started on free ports and ended again.
 
-    An exchange is a request, its ack, the callback and its ack: 4 signatures and 4 verifications over mutual TLS, and
-    durable on both sides. This machine's RSA limit is measured between the rounds; the ratio to it is what counts,
-    because absolute figures say more of the machine than of the pair.
+    An exchange is a request, its ack, the callback and its ack: 4 signatures and
+    4 verifications over mutual TLS, and durable on both sides. This machine's RSA
+    limit is measured between the rounds; the ratio to it is what counts, because
+    absolute figures say more of the machine than of the pair.
     """
     urls = {side: database_url.replace("{node}", side) for side in ("lender", "lsp")} if database_url else {}
     plan = Plan(exchanges, concurrency, rounds, urls)

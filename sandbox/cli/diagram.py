@@ -26,10 +26,14 @@ class SequenceDiagram:
         """So many columns has a text between the lifelines."""
         return self._inner - 2
 
-    def text(self, text: Text, *, at: str | None = None) -> None:
-        """Write between the lifelines; beside the right one if `at` is the party there."""
-        for line in text.wrap(self._console, self.room):
+    def text(self, text: Text, *, at: str | None = None, hang: int = 0) -> None:
+        """Write between the lifelines, beside the right one if `at` is the party there.
+
+        Lines after the first are indented by `hang`.
+        """
+        for number, line in enumerate(text.wrap(self._console, self.room - hang)):
             line.rstrip()
+            line.pad_left(hang if number else 0)
             pad = self.room - line.cell_len
             before = pad if at not in (None, self._left) else 0
             row = Text("│ ").append(" " * before).append_text(line).append(" " * (pad - before)).append(" │")

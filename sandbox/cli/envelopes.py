@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli.inputs import STANDARD_INPUT, read_bytes, read_text
-from sandbox.cli.screen import FAILED, PASSED, facts, screen, step_table
+from sandbox.cli.screen import FAILED, PASSED, facts, say, screen, step_table
 from sandbox.errors import SandboxError
 from sandbox.offline import Judgement, holder_of, message_named, profile_named, verify_ack
 from sandbox.offline import sign as sign_payload
@@ -105,16 +105,16 @@ def _moment(at: str | None, now: bool) -> datetime | None:
 
 
 def _print(judged: Judgement) -> None:
-    console, verification = screen(), judged.verification
-    console.print(step_table([step.as_dict() for step in verification.steps]))
-    console.print()
+    verification = judged.verification
+    screen().print(step_table([step.as_dict() for step in verification.steps]))
+    say()
     passed, left = judged.count(Outcome.PASSED), judged.count(Outcome.NOT_JUDGED)
     if verification.problem is None:
         line = Text(f"{PASSED} {passed} checks hold", style="bold green")
-        console.print(line.append(f"; {left} cannot be judged here" if left else "", style="default"))
+        say(line.append(f"; {left} cannot be judged here" if left else "", style="default"))
     else:
         line = Text(f"{FAILED} refused with {verification.problem.code}: {verification.problem.meaning}", "bold red")
-        console.print(line.append(" The signature itself holds." if judged.signature_holds else "", style="default"))
+        say(line.append(" The signature itself holds." if judged.signature_holds else "", style="default"))
     if judged.payload:
         rows = [("header", json.dumps(judged.header)), ("payload", judged.payload.decode(errors="replace"))]
-        console.print(facts(rows), soft_wrap=True)
+        say(facts(rows))

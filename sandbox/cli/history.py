@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from sandbox.cli.screen import FAILED, PASSED, facts, screen, step_table
+from sandbox.cli.screen import FAILED, PASSED, facts, say, screen, step_table
 from sandbox.following import Record
 from sandbox.settings import NodeName
 
@@ -92,18 +92,17 @@ def _print_steps(title: str, steps: list[dict[str, Any]]) -> None:
 
 
 def _head(title: str) -> None:
-    console = screen()
-    console.print()
-    console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
+    say()
+    screen().print(Rule(Text(title, style="bold"), align="left", style="dim"))
 
 
 def _raw(text: str) -> None:
     """Print a text that travelled as one line, however long, so that it can be copied as it is."""
-    screen().print(Text(f"  {text}", style="dim"), soft_wrap=True)
+    say(Text(f"  {text}", style="dim"))
 
 
 def _facts(*rows: tuple[str, str]) -> None:
-    screen().print(facts(rows, indent=2), soft_wrap=True)
+    say(facts(rows, indent=2))
 
 
 def _print(what: RenderableType) -> None:

@@ -51,7 +51,7 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         return parse_json_object(read_bytes(file))
     except EncodingError as error:
-        raise SandboxError(f"{_name(file)} is {error}: give one JSON object") from error
+        raise SandboxError(f"{_name(file)}: {error}; give one JSON object") from error
 
 
 def _name(file: Path) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.history import print_history
-from sandbox.cli.screen import facts, screen
+from sandbox.cli.screen import facts, say, screen
 from sandbox.errors import SandboxError
 from sandbox.following import Record
 from sandbox.ops_client import OpsClient
@@ -19,6 +19,7 @@ from shared.catalogue.table import CATALOGUE
 
 _STATE_STYLES = {"ACCEPTED": "green", "DELIVERED": "green", "REFUSED": "red", "DEAD": "red"}
 
+_NAMES = {message.path: message.name for message in CATALOGUE}
 _PLACES = {message.name: place for place, message in enumerate(CATALOGUE)}
 
 At = Annotated[NodeName | None, typer.Option("--at", help="Only this node's journal.", show_default="both nodes")]
@@ -44,7 +45,7 @@ def messages(
         if request_id is not None:
             _print_request(asked, request_id)
         else:
-            _print_conversations([(name, line) for name, ops in asked.items() for line in ops.messages(limit)])
+            _print_conversations([(name, line) for name, ops in asked.items() for line in _latest(ops, limit)])
 
 
 def sms(
@@ -56,15 +57,14 @@ def sms(
 
     That is what borrowers would have on their phones, until it expires.
     """
-    console = screen()
     with connected(Folders(data_dir)) as pair:
         notices = pair[NodeName.LENDER].notices(request_id)
     if not notices:
-        console.print("No SMS, or all have expired; one comes of: ocen-sandbox send TriggerLoanAcceptanceRequest")
+        say("No SMS, or all have expired; one comes of: ocen-sandbox send TriggerLoanAcceptanceRequest")
     for notice in reversed(notices):
         head = Text(_time(notice["at"]), style="dim").append(f"  to {notice['recipient']}", style="bold")
-        console.print(head.append(f"  requestId {notice['reference']}", style="dim"), soft_wrap=True)
-        console.print(Text(f"  {notice['text']}", style="magenta"), soft_wrap=True)
+        say(head.append(f"  requestId {notice['reference']}", style="dim"))
+        say(Text(f"  {notice['text']}", style="magenta"))
 
 
 def participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
@@ -72,10 +72,9 @@ def participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
 
     Organisation, role, base URL, keys and certificates.
     """
-    console = screen()
     with connected(Folders(data_dir)) as pair:
         for name, ops in pair.items():
-            console.print(Text(f"The {name.label} {ops.identity()['organisation_id']} knows", style="bold"))
+            say(Text(f"The {name.label} {ops.identity()['organisation_id']} knows", style="bold"))
             _print_participants(ops)
 
 
@@ -87,43 +86,56 @@ def _print_request(pair: Mapping[NodeName, OpsClient], request_id: str) -> None:
     print_history(known)
 
 
+def _latest(ops: OpsClient, limit: int) -> list[Record]:
+    """Return the latest messages that the node sent, received or refused."""
+    refused: list[Record] = [
+        {
+            "request_id": refusal["request_id"] or "no requestId that could be read",
+            "at": refusal["at"],
+            "direction": "refused",
+            "message": _NAMES.get(refusal["path"], refusal["path"]),
+            "state": refusal["error"],
+            "tries": None,
+        }
+        for refusal in ops.refusals(limit)
+    ]
+    return sorted([*ops.messages(limit), *refused], key=lambda line: line["at"])[-limit:]
+
+
 def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
     """Print messages by requestId, the newest request last, each in the order of time."""
     if not lines:
-        screen().print("No messages yet; send one with: ocen-sandbox send TriggerLoanAcceptanceRequest")
+        say("No messages yet; send one with: ocen-sandbox send TriggerLoanAcceptanceRequest")
     requests: dict[str, list[tuple[NodeName, Record]]] = {}
     for name, line in sorted(lines, key=lambda one: _order(one[1])):
         requests.setdefault(line["request_id"], []).append((name, line))
-    console = screen()
     for request_id, exchanged in requests.items():
-        console.print(Text(request_id, style="bold cyan"))
+        say(Text(request_id, style="bold cyan"))
         table = Table.grid(padding=(0, 2, 0, 0))
         for width in (0, 12, 6, 8, max(map(len, _PLACES))):
             table.add_column(min_width=width, no_wrap=True)
         for name, line in exchanged:
-            state = Text(line["state"], style=_STATE_STYLES.get(line["state"], "yellow"))
+            style = "red" if line["direction"] == "refused" else _STATE_STYLES.get(line["state"], "yellow")
+            state = Text(line["state"], style=style)
             tries = f"{line['tries']} tries" if (line["tries"] or 0) > 1 else ""
             table.add_row("", _time(line["at"]), name.label, line["direction"], line["message"], state, tries)
-        console.print(table)
+        screen().print(table)
 
 
 def _print_participants(ops: OpsClient) -> None:
-    console = screen()
     for one in ops.participants():
-        console.print(
-            Text(f"  {one['organisation_id']}", "bold cyan").append(f"  {one['role']}, {one['name']}", "default")
-        )
+        say(Text(f"  {one['organisation_id']}", "bold cyan").append(f"  {one['role']}, {one['name']}", "default"))
         rows = [("base URL", one["base_url"])]
         rows += [("key", f"{key['kid']}  {key['status']}, {key['algorithm']}") for key in one["keys"]]
         rows += [("certificate", f"sha256 {certificate}") for certificate in one["certificates"]]
         rows += [("calls from", ", ".join(one["ip_addresses"]) or "any address")]
-        console.print(facts(rows, indent=4), soft_wrap=True)
-        console.print()
+        say(facts(rows, indent=4))
+        say()
 
 
 def _order(line: Record) -> tuple[str, int, bool]:
     """By time; within a millisecond a request before its answer, sending before receiving."""
-    return line["at"], _PLACES.get(line["message"], len(_PLACES)), line["direction"] == "received"
+    return line["at"], _PLACES.get(line["message"], len(_PLACES)), line["direction"] != "sent"
 
 
 def _time(moment: str) -> str:

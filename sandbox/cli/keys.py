@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.screen import facts, screen, shown
+from sandbox.cli.screen import facts, say, shown
 from sandbox.errors import SandboxError
 from sandbox.pki import SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise
 from sandbox.pki import issue as issue_files
@@ -89,8 +89,8 @@ def issue(
         organisation_id, name or organisation_id, role.in_network, base_url, ip_addresses=tuple(address or ())
     )
     made = issue_files(certs_dir, organisation, SystemClock().now())
-    console, home = screen(), made.identities[organisation_id].parent
-    console.print(Text(f"{organisation_id} has keys and a certificate.\n", style="bold green"))
+    home = made.identities[organisation_id].parent
+    say(Text(f"{organisation_id} has keys and a certificate.\n", style="bold green"))
     rows = [
         ("identity.json", "its organisation id, role, kids, and the files below"),
         ("signing.key", "its JWS key in use, RSA 2048; signing.pub.pem is the public half"),
@@ -98,21 +98,21 @@ def issue(
         ("tls.pem, tls.key", "its TLS certificate and key, for serving and calling"),
         ("../ca.pem", "whom it trusts"),
     ]
-    console.print(Text("in ").append(f"{shown(home)}/", style="bold"))
-    console.print(facts(rows, indent=2), soft_wrap=True)
-    console.print()
+    say(Text("in ").append(f"{shown(home)}/", style="bold"))
+    say(facts(rows, indent=2))
+    say()
     _register(Folders(data_dir, certs_dir), organisation_id)
 
 
 def _register(folders: Folders, organisation_id: str) -> None:
     """Tell the nodes that run, if they trust this authority, of the new participant."""
-    console, run = screen(), read_run(folders)
+    run = read_run(folders)
     later = f"The next `ocen-sandbox up` loads it from {shown(folders.certs)}/participants.json."
     if run is None or not nodes_alive(folders, run):
-        console.print(f"The sandbox does not run. {later}", soft_wrap=True)
+        say(f"The sandbox does not run. {later}")
         return
     if run.certs.resolve() != folders.certs.resolve():
-        console.print(f"The sandbox that runs uses other keys ({shown(run.certs)}). {later}", soft_wrap=True)
+        say(f"The sandbox that runs uses other keys ({shown(run.certs)}). {later}")
         return
     records = read_records(folders.certs / "participants.json")
     record = next((one for one in records if one.organisation_id == organisation_id), None)
@@ -121,30 +121,29 @@ def _register(folders: Folders, organisation_id: str) -> None:
     with connected(folders) as pair:
         for ops in pair.values():
             ops.register(record)
-    console.print("The lender and the LSP that run know it from now on.")
+    say("The lender and the LSP that run know it from now on.")
 
 
 def _print_files(made: Pki) -> None:
-    console = screen()
-    console.print(Text(f"Keys and certificates are in {shown(made.folder)}.\n", style="bold green"))
+    say(Text(f"Keys and certificates are in {shown(made.folder)}.\n", style="bold green"))
     rows = [
         ("ca.pem", "the authority, the only root that the nodes trust"),
         ("participants.json", "the directory: ids, roles, base URLs, certificates, public keys"),
         *((f"{one}/identity.json", "what its node loads to know itself") for one in made.identities),
     ]
-    console.print(facts(rows), soft_wrap=True)
-    console.print("\nSee `ocen-sandbox pki show`.", style="dim")
+    say(facts(rows))
+    say("\nSee `ocen-sandbox pki show`.", style="dim")
 
 
 def _print_summary(summary: PkiSummary) -> None:
-    console, authority = screen(), summary.authority
-    console.print(Text("authority  ", style="dim").append(authority.subject, style="bold"))
+    authority = summary.authority
+    say(Text("authority  ", style="dim").append(authority.subject, style="bold"))
     rows = [("sha256", authority.fingerprint), ("expires", f"{authority.expires_at:%Y-%m-%d}")]
-    console.print(facts(rows, indent=2), soft_wrap=True)
+    say(facts(rows, indent=2))
     for one in summary.participants:
         whose = "" if one.held else ", its private keys are elsewhere"
-        console.print()
-        console.print(
+        say()
+        say(
             Text(one.organisation_id, style="bold cyan").append(
                 f"  {one.role.value}, {one.name}{whose}", style="default"
             )
@@ -157,4 +156,4 @@ def _print_summary(summary: PkiSummary) -> None:
         for key in one.keys:
             rows += [("key", f"{key.kid}  {key.status.value}, {key.algorithm}, {key.bits} bits")]
             rows += [("", f"sha256 {key.fingerprint}")]
-        console.print(facts(rows, indent=2), soft_wrap=True)
+        say(facts(rows, indent=2))

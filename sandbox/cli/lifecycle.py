@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.screen import facts, screen, shown
+from sandbox.cli.screen import facts, say, screen, shown
 from sandbox.following import Record
 from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, end_pair, started_pair
@@ -41,20 +41,19 @@ def up(
     [cyan]ocen-sandbox up --detach --base-port 18444[/cyan]    in the background, other ports
     [cyan]ocen-sandbox up --host sandbox.bank.example[/cyan]   for callers from elsewhere
     """
-    console = screen()
     with interrupted_by_signals(), started_pair(settings, detached=detach, tell=tell) as pair:
         print_pair(pair)
         if detach:
-            console.print("\nThe pair runs in the background; end it with: ocen-sandbox down")
+            say("\nThe pair runs in the background; end it with: ocen-sandbox down")
             return
-        console.print("\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo")
+        say("\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo")
         run_until_interrupted(pair)
-    console.print("The pair has ended.")
+    say("The pair has ended.")
 
 
 def tell(sentence: str) -> None:
     """Say what takes a while."""
-    screen().print(sentence, style="dim", soft_wrap=True)
+    say(sentence, "dim")
 
 
 def run_until_interrupted(pair: StartedPair) -> None:
@@ -62,22 +61,22 @@ def run_until_interrupted(pair: StartedPair) -> None:
     try:
         pair.watch()
     except KeyboardInterrupt:
-        screen().print("\nEnding the pair ...", style="dim")
+        say("\nEnding the pair ...", style="dim")
 
 
 def print_pair(pair: StartedPair) -> None:
     """Print where the pair is, who it is, and where its files are."""
-    console, folders = screen(), pair.settings.folders
-    console.print("The pair is ready.\n", style="bold green")
+    folders = pair.settings.folders
+    say("The pair is ready.\n", style="bold green")
     with connected(folders) as nodes:
         for name, ops in nodes.items():
             _print_node(name, pair.run, ops.identity())
         unreachable = [] if pair.settings.is_local else _only_from_loopback(pair.run, nodes)
     rows = [("keys and certificates", shown(folders.certs)), ("databases, logs, ops token", shown(folders.data))]
-    console.print(facts(rows), soft_wrap=True)
+    say(facts(rows))
     if unreachable:
         line = f"\nparticipants.json lets {' and '.join(unreachable)} call from loopback only: empty ip_addresses there"
-        console.print(f"{line}, or calls over {pair.settings.host} are refused.", style="yellow", soft_wrap=True)
+        say(f"{line}, or calls over {pair.settings.host} are refused.", style="yellow")
 
 
 def _only_from_loopback(run: Run, nodes: Mapping[NodeName, OpsClient]) -> list[str]:
@@ -97,14 +96,14 @@ def down(data_dir: options.DataDir = options.DATA_DIR) -> None:
     Nothing happens if none runs in the data folder. Only processes that `up`
     has started are ended, and only if they still are what they were.
     """
-    console, folders = screen(), Folders(data_dir)
+    folders = Folders(data_dir)
     ended = end_pair(folders, SystemClock())
     if ended.nodes:
-        console.print(f"Ended: {' and '.join(f'the {name.label}' for name in ended.nodes)}.")
+        say(f"Ended: {' and '.join(f'the {name.label}' for name in ended.nodes)}.")
     else:
-        console.print(f"Nothing runs in {shown(data_dir)}.")
+        say(f"Nothing runs in {shown(data_dir)}.")
     for name, pid in ended.left_alone.items():
-        console.print(f"Process {pid}, once the {name.label}, does not answer as it now and is left alone.")
+        say(f"Process {pid}, once the {name.label}, does not answer as it now and is left alone.")
 
 
 def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
@@ -116,7 +115,7 @@ def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
     run = read_run(folders)
     alive = nodes_alive(folders, run)
     if run is None or not alive:
-        screen().print(f"Nothing runs in {shown(data_dir)}; start the pair with: ocen-sandbox up")
+        say(f"Nothing runs in {shown(data_dir)}; start the pair with: ocen-sandbox up")
         return 1
     token, ready = ops_token(folders), {}
     for name, node in alive.items():
@@ -134,10 +133,9 @@ def _print_node(name: NodeName, run: Run, identity: Record) -> None:
         ("signs with", f"{identity['kid']}, in reserve {reserve or 'no key'}"),
         ("process", f"{node.pid}, log {shown(node.log)}"),
     ]
-    console = screen()
-    console.print(title.append(node.url, style="bold"), soft_wrap=True)
-    console.print(facts(rows, indent=2), soft_wrap=True)
-    console.print()
+    say(title.append(node.url, style="bold"))
+    say(facts(rows, indent=2))
+    say()
 
 
 def _print_status(run: Run, ready: Mapping[NodeName, bool]) -> None:
@@ -148,7 +146,6 @@ def _print_status(run: Run, ready: Mapping[NodeName, bool]) -> None:
         state = _STATES[ready.get(name)]
         row = (name.label, node.organisation_id, Text(*state), node.url, node.ops_url)
         table.add_row(*row, str(node.pid) if name in ready else "")
-    console = screen()
-    console.print(table)
+    screen().print(table)
     how = "in the background" if run.supervisor is None else f"with process {run.supervisor}"
-    console.print(f"since {run.started_at:%Y-%m-%d %H:%M:%S} UTC, {how}", style="dim")
+    say(f"since {run.started_at:%Y-%m-%d %H:%M:%S} UTC, {how}", style="dim")

@@ -10,7 +10,7 @@ import typer
 
 from sandbox.errors import SandboxError
 from sandbox.pki import DEFAULT_FOLDER
-from sandbox.settings import DEFAULT_BASE_PORT, DEFAULT_DATA_FOLDER, Folders, NodeName, PairSettings
+from sandbox.settings import DEFAULT_BASE_PORT, DEFAULT_DATA_FOLDER, Folders, LogLevel, NodeName, PairSettings
 from shared.node.settings import LogFormat
 
 HIGHEST_BASE_PORT = 65_535 - 1_001
@@ -62,7 +62,9 @@ Strict = Annotated[
     bool, typer.Option("--strict", envvar="OCEN_STRICT", help="Answer refusals with the error code alone.")
 ]
 LogFormatOption = Annotated[LogFormat, typer.Option(envvar="OCEN_LOG_FORMAT", help="How log lines look.")]
-LogLevel = Annotated[str, typer.Option(envvar="OCEN_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR.")]
+LogLevelOption = Annotated[
+    LogLevel, typer.Option(envvar="OCEN_LOG_LEVEL", case_sensitive=False, help="From which level on nodes log.")
+]
 
 DATA_DIR = DEFAULT_DATA_FOLDER
 CERTS_DIR = DEFAULT_FOLDER
@@ -81,7 +83,7 @@ def pair_settings(
     lsp_database_url: LspDatabaseUrl = None,
     strict: Strict = False,
     log_format: LogFormatOption = LogFormat.JSON,
-    log_level: LogLevel = "INFO",
+    log_level: LogLevelOption = LogLevel.INFO,
 ) -> PairSettings:
     """Make the settings of a pair from its options.
 

@@ -36,6 +36,11 @@ def screen(*, stderr: bool = False) -> Console:
     return console
 
 
+def say(text: str | Text = "", style: str = "") -> None:
+    """Print text on standard output; long lines are left to the terminal, so that what is copied is in one piece."""
+    screen().print(text, style=style, soft_wrap=True)
+
+
 def spell_out_marks() -> None:
     """Let streams that cannot hold our marks show plain characters in their place."""
     codecs.register_error("ocen-marks", _plain)
@@ -46,7 +51,7 @@ def spell_out_marks() -> None:
 
 
 def facts(rows: Iterable[tuple[str, str]], indent: int = 0) -> Text:
-    """Lay out names and values in two columns; to be printed with soft wrapping, so that long values can be copied."""
+    """Lay out names and values in two columns."""
     listed = list(rows)
     width = indent + max(len(name) for name, _ in listed) + 2
     lines = []

@@ -9,7 +9,7 @@ from rich.text import Text
 from sandbox.cli import options
 from sandbox.cli.diagram import leaves
 from sandbox.cli.inputs import read_json
-from sandbox.cli.screen import FAILED, PASSED, screen
+from sandbox.cli.screen import FAILED, PASSED, say
 from sandbox.errors import SandboxError
 from sandbox.following import Record, finished_delivery, received_message, sent_message
 from sandbox.offline import message_named
@@ -54,7 +54,7 @@ def send(
     with connected(Folders(data_dir)) as pair:
         receiver = to or pair[sender.other].identity()["organisation_id"]
         underway = pair[sender].send(name, receiver, content)
-        screen().print(Text("requestId ").append(underway["request_id"], style="bold cyan"))
+        say(Text("requestId ").append(underway["request_id"], style="bold cyan"))
         return 0 if wait == 0 or _follow(pair[sender], message, underway["request_id"], wait) else 1
 
 
@@ -73,7 +73,7 @@ def redrive(
         for name, ops in pair.items():
             underway = ops.redrive(delivery_id)
             if underway is not None:
-                screen().print(f"The {name.label} tries again: requestId {underway['request_id']}", soft_wrap=True)
+                say(f"The {name.label} tries again: requestId {underway['request_id']}")
                 return
     raise SandboxError(
         f"neither node has a delivery {delivery_id}: take the id from `ocen-sandbox messages REQUEST_ID`"
@@ -82,38 +82,37 @@ def redrive(
 
 def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: float) -> bool:
     """Show the ack and the callback of a message as the sender's journal has them; tell whether all is well."""
-    console = screen()
     sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.name), seconds)
     if sent is None:
         underway = sent_message(ops, request_id, message.name)
-        console.print(_not_yet(underway, request_id), soft_wrap=True)
+        say(_not_yet(underway, request_id))
         return False
     _print_delivery(sent)
     if sent["state"] != "DELIVERED" or message.answered_by is None:
         return bool(sent["state"] == "DELIVERED")
     answer = ops.wait_for(lambda ops: received_message(ops, request_id, message.answered_by or ""), seconds)
     if answer is None:
-        console.print(f"no {message.answered_by} after {seconds:g} s; see `ocen-sandbox messages {request_id}`")
+        say(f"no {message.answered_by} after {seconds:g} s; see `ocen-sandbox messages {request_id}`")
         return False
     passed = sum(step["outcome"] == "passed" for step in answer["verification"])
     line = Text(f"{PASSED} ", style="green").append(f"{answer['message']}", style="bold")
-    console.print(line.append(f" from {answer['peer']}, {passed} checks hold", style="default"))
-    console.print(Text("  ").append_text(leaves(answer["decoded"]["payload"])))
-    console.print(f"\nIn full: ocen-sandbox messages {request_id}", style="dim", soft_wrap=True)
+    say(line.append(f" from {answer['peer']}, {passed} checks hold", style="default"))
+    say(Text("  ").append_text(leaves(answer["decoded"]["payload"])))
+    say(f"\nIn full: ocen-sandbox messages {request_id}", style="dim")
     return True
 
 
 def _print_delivery(sent: Record) -> None:
-    console, attempt = screen(), sent["attempts"][-1] if sent["attempts"] else None
+    attempt = sent["attempts"][-1] if sent["attempts"] else None
     took = f", {attempt['milliseconds']:.0f} ms" if attempt else ""
     tries = f", {sent['tries']} tries" if sent["tries"] > 1 else ""
     if sent["state"] == "DELIVERED":
         line = Text(f"{PASSED} ", style="green").append("signed ack", style="bold")
-        console.print(line.append(f" from {sent['peer']}{took}{tries}", style="default"))
+        say(line.append(f" from {sent['peer']}{took}{tries}", style="default"))
         return
     line = Text(f"{FAILED} {sent['state']} ", style="bold red").append(f"by {sent['peer']}{took}{tries}", "default")
-    console.print(line)
-    console.print(Text(f"  {sent['result']}"), soft_wrap=True)
+    say(line)
+    say(Text(f"  {sent['result']}"))
 
 
 def _not_yet(underway: Record | None, request_id: str) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.lifecycle import print_pair, run_until_interrupted, tell
-from sandbox.cli.screen import FAILED, PASSED, screen, shown
+from sandbox.cli.screen import FAILED, PASSED, say, shown
 from sandbox.cli.stage import Stage
 from sandbox.demo import Demo, DemoFailedError, Sms
 from sandbox.following import Passage
@@ -44,7 +44,7 @@ def demo(
         with connected(settings.folders) as pair:
             held = play(settings.folders, run, pair, every_check=every_check)
         if started is not None and not leave:
-            screen().print("\nThe pair stays up until Ctrl-C.")
+            say("\nThe pair stays up until Ctrl-C.")
             run_until_interrupted(started)
     return 0 if held else 1
 
@@ -54,12 +54,12 @@ def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None
     """Use the pair that runs, or start one; a started one is returned too."""
     run = read_run(settings.folders)
     if run is not None and len(nodes_alive(settings.folders, run)) == len(NodeName):
-        screen().print("Using the pair that runs already.\n", style="dim")
+        say("Using the pair that runs already.\n", style="dim")
         yield run, None
         return
     with started_pair(settings, tell=tell) as pair:
         print_pair(pair)
-        screen().print()
+        say()
         yield pair.run, pair
 
 
@@ -82,29 +82,27 @@ def play(folders: Folders, run: Run, pair: Mapping[NodeName, OpsClient], *, ever
         _print_next(folders, passages[0].request_id, refusal.request_id)
         return refusal.is_right
     except DemoFailedError as failure:
-        screen().print(Text(f"\n{FAILED} {failure}", style="bold red"), soft_wrap=True)
-        screen().print(f"\nSee `ocen-sandbox messages`, and the logs in {shown(folders.data / 'logs')}", soft_wrap=True)
+        say(Text(f"\n{FAILED} {failure}", style="bold red"))
+        say(f"\nSee `ocen-sandbox messages`, and the logs in {shown(folders.data / 'logs')}")
         return False
 
 
 def _print_verdict(passages: list[Passage], refusal: Refusal) -> None:
-    console = screen()
-    console.print()
+    say()
     if not refusal.is_right:
-        console.print(Text(f"{FAILED} The spoiled message was not refused as it has to be.", style="bold red"))
+        say(Text(f"{FAILED} The spoiled message was not refused as it has to be.", style="bold red"))
         return
     count = len(passages)
     checks = sum(len(step.checks) + len(step.ack_checks) for step in passages)
     took = (max(step.acked_at for step in passages) - passages[0].sent_at).total_seconds() * 1000
-    console.print(Text(f"{PASSED} Every step held.", style="bold green"))
-    console.print(
+    say(Text(f"{PASSED} Every step held.", style="bold green"))
+    say(
         f"  {count} messages and {count} acks, {2 * count} signatures, {checks} checks, {took:.0f} ms.\n"
         "  The message that was changed was refused, and left no trace but its refusal."
     )
 
 
 def _print_next(folders: Folders, exchange: str, refusal: str) -> None:
-    console = screen()
     where = "" if folders.data == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folders.data)}"
     commands = {
         f"messages {exchange}{where}": "the first exchange in full",
@@ -112,8 +110,8 @@ def _print_next(folders: Folders, exchange: str, refusal: str) -> None:
         f"send TriggerLoanAcceptanceRequest{where}": "one more message",
         f"pki issue BANK01 --role LENDER{where}": "keys for your own lender",
     }
-    console.print("\nNext, while the pair runs (ocen-sandbox up):")
+    say("\nNext, while the pair runs (ocen-sandbox up):")
     width = max(map(len, commands))
     for command, note in commands.items():
         line = Text(f"  ocen-sandbox {command:{width}}", style="cyan").append(f"  {note}", style="dim")
-        console.print(line, soft_wrap=True)
+        say(line)

@@ -87,4 +87,4 @@ class Stage:
     def _failure(self, step: Record) -> None:
         self._diagram.text(Text(f"{FAILED} {step['check']}", style="bold red"))
         for line in (f"{step['text']}.", f"expected  {step['expected']}", f"found     {step['found']}"):
-            self._diagram.text(Text(f"  {line}", style="red"))
+            self._diagram.text(Text(f"  {line}", style="red"), hang=12 if line.startswith(("expected", "found")) else 2)

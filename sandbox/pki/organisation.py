@@ -87,7 +87,7 @@ def complete(
     certificate = files.parse_certificate(tls_path.read_bytes(), tls_path)
     fault = certificates.leaf_fault(certificate, authority, tls_key, hosts, now)
     if fault:
-        raise PkiError(f"{tls_path} {fault}: delete it and run `ocen-sandbox pki init` for a new one; its key stays")
+        raise PkiError(f"{tls_path} {fault}: delete it and run the same command again for a new one; its key stays")
     files.write_identity(path, identity)
     return certificate, keys
 

@@ -23,6 +23,9 @@ Schema = dict[str, Any]
 
 _REFERENCE: Final = "#/components/schemas/{model}"
 
+_NOT_ANSWERED: Final = frozenset({Problem.VERSION, Problem.TIMED_OUT})
+"""Codes that OCEN has published and that no answer of ours carries: any version is taken, a slow request is dropped."""
+
 _DESCRIPTION: Final = """What a {role} takes from its counterparties: over mutual TLS, every message and answer signed.
 
 Send the payload as an envelope: a flattened JWS whose three parts are base64url without padding. The signature is by
@@ -175,7 +178,11 @@ def _problems_by_status() -> list[tuple[int, list[Problem]]]:
     def status(problem: Problem) -> int:
         return problem.status
 
-    return [(number, list(problems)) for number, problems in groupby(sorted(Problem, key=status), key=status)]
+    def code(problem: Problem) -> str:
+        return problem.code
+
+    answered = sorted(set(Problem) - _NOT_ANSWERED, key=status)
+    return [(number, sorted(problems, key=code)) for number, problems in groupby(answered, key=status)]
 
 
 def _meanings(problems: Iterable[Problem]) -> str:
@@ -204,6 +211,6 @@ def _headers(problems: Iterable[Problem]) -> Schema:
     text = {"schema": {"type": "string"}}
     if Problem.METHOD_NOT_ALLOWED in problems:
         return {"headers": {"Allow": text}}
-    if {Problem.UNAVAILABLE, Problem.TOO_MANY} & set(problems):
+    if Problem.UNAVAILABLE in problems:
         return {"headers": {"Retry-After": text}}
     return {}

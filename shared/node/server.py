@@ -20,6 +20,9 @@ from shared.node.tls import PeerCertificate
 PEER_EXTENSION = "ocen.peer"
 """Key of the `PeerCertificate` in an ASGI scope's `extensions`."""
 
+SWEEP_SECONDS = 0.1
+"""While a server stops, between two looks for connections that have become idle, or have only just been made."""
+
 TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
@@ -172,7 +175,13 @@ class NodeServer:
         if not self._server.started:
             return
         self._server.started = False
-        await self._server.shutdown()
+        async with asyncio.TaskGroup() as group:
+            ending = group.create_task(self._server.shutdown())
+            while not ending.done():
+                # Uvicorn does this once, at the beginning; a TLS handshake may be complete only after that.
+                for connection in list(self._server.server_state.connections):
+                    connection.shutdown()
+                await asyncio.wait([ending], timeout=SWEEP_SECONDS)
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
 

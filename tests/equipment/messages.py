@@ -12,7 +12,7 @@ from shared.node.outbox import OutboxState
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.nonces import DEFAULT_WINDOW
-from shared.protocol.participants import Participant, ParticipantRole
+from shared.protocol.participants import ParticipantRole
 from shared.protocol.profiles import V3
 from shared.protocol.verification import Peer, VerifiedMessage, WireMessage
 from tests.equipment.clock import NOW

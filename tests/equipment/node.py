@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import httpx
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from shared.catalogue.table import messages_received_by
 from shared.node.client import SignedClient
@@ -23,9 +23,7 @@ from shared.node.telemetry import Telemetry
 from shared.node.writer import GroupCommit
 from shared.protocol.nonces import DEFAULT_WINDOW
 from shared.protocol.participants import Participant
-from tests.equipment.storage import writing
-
-LEASE = timedelta(seconds=15)
+from tests.equipment.storage import LEASE, writing
 
 
 class RecordingTelemetry(Telemetry):
@@ -53,6 +51,7 @@ class MemoryNode:
         transport: httpx.AsyncBaseTransport,
         explains: bool = True,
         room: int = 512,
+        tick: float = 0.5,
     ) -> None:
         self.engine = engine
         self.clock = clock
@@ -72,17 +71,18 @@ class MemoryNode:
             jitter=lambda: 0.0,
             telemetry=self.telemetry,
             room=room,
+            tick=tick,
         )
         self.reception = Reception(self.journal, self.courier, clock)
         self.sender = Sender(
             journal=self.journal, courier=self.courier, directory=self.directory, identity=identity, clock=clock
         )
 
-    def protocol_plane(self, application: Application) -> SignedExchange:
-        """What a server would serve."""
+    def protocol_plane(self, application: Application, app: ASGIApp | None = None) -> SignedExchange:
+        """What a server would serve; `app` stands behind the middleware in place of the application."""
         messages = {message.path: message for message in messages_received_by(application.role)}
         return SignedExchange(
-            protocol_app(self.reception, messages, application.rules),
+            app or protocol_app(self.reception, messages, application.rules),
             messages=messages,
             identity=self.identity,
             directory=self.directory,

@@ -94,7 +94,7 @@ def identity_of(participant: Participant, key: SigningKey) -> Identity:
 def payload_of(name: str, request_id: str = "request-1", **metadata: str) -> dict[str, Any]:
     """A payload of that message, sent by the LSP now."""
     stamp = {"version": "1.0", "timestamp": format_timestamp(NOW), "traceId": "trace-1", "orgId": LSP}
-    return {"metadata": {**stamp, **metadata}, "requestId": request_id, **BY_NAME[name].example()}
+    return {**BY_NAME[name].example(), "metadata": {**stamp, **metadata}, "requestId": request_id}
 
 
 def good_message(member: EnvelopeMember = EnvelopeMember.HEADER) -> GoodMessage:

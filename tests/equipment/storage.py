@@ -2,13 +2,18 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, Table, select
 
 from shared.node.database import open_engine
+from shared.node.journal import Journal
 from shared.node.tables import METADATA, create_tables
 from shared.node.writer import GroupCommit
+
+LEASE = timedelta(seconds=15)
 
 Rows = Sequence[dict[str, Any]]
 
@@ -37,6 +42,13 @@ async def writing(engine: Engine) -> AsyncIterator[GroupCommit]:
         await writer.stop()
 
 
-def sqlite_engine(folder: Any, name: str = "node") -> Engine:
+@asynccontextmanager
+async def journal_on(engine: Engine) -> AsyncIterator[Journal]:
+    """The journal of a process of its own."""
+    async with writing(engine) as writer:
+        yield Journal(engine, writer, LEASE)
+
+
+def sqlite_engine(folder: Path, name: str = "node") -> Engine:
     """An engine on a new SQLite file."""
     return open_engine(f"sqlite:///{folder / name}.sqlite")

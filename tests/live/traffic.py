@@ -43,6 +43,10 @@ class Traffic:
         received = self._pair.lsp.ops.messages(200, direction="received")
         return self.request_ids & {one["request_id"] for one in received}
 
+    def journalled(self) -> frozenset[str]:
+        """The requestIds whose callback stands in the journal of the LSP, which need not run."""
+        return self.request_ids & {row["request_id"] for row in self._pair.lsp.books.rows(INBOX)}
+
     def assert_completed_once(self, request_ids: frozenset[str]) -> None:
         """Find one request, one OTP session, one SMS and one callback for each of these, and nothing given up."""
         lender, lsp = self._pair.lender, self._pair.lsp

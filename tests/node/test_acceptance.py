@@ -14,7 +14,6 @@ from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.outbox import OutboxState, new_entry
 from shared.node.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
-from shared.node.writer import GroupCommit
 from shared.protocol.problems import Problem
 from shared.protocol.verification import History, VerifiedMessage
 from tests.equipment.clock import NOW
@@ -29,9 +28,8 @@ from tests.equipment.messages import (
     request,
     verified,
 )
-from tests.equipment.node import LEASE
 from tests.equipment.parties import LENDER, LSP, lsp, payload_of
-from tests.equipment.storage import contents, rows, writing
+from tests.equipment.storage import LEASE, contents, journal_on, rows
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -44,14 +42,9 @@ DECISION = Decision(
 
 
 @pytest.fixture
-async def writer(engine: Engine) -> AsyncIterator[GroupCommit]:
-    async with writing(engine) as writer:
-        yield writer
-
-
-@pytest.fixture
-def journal(engine: Engine, writer: GroupCommit) -> Journal:
-    return Journal(engine, writer, LEASE)
+async def journal(engine: Engine) -> AsyncIterator[Journal]:
+    async with journal_on(engine) as journal:
+        yield journal
 
 
 def restamped(message: VerifiedMessage, trace_id: str) -> VerifiedMessage:
@@ -171,7 +164,8 @@ async def test_a_callback_counts_only_if_its_sender_was_asked(journal: Journal, 
     assert contents(engine) == before
 
     await journal.dispatch(Dispatch(new_entry(replace(asked[0], receiver=LENDER), NOW), OutboxState.SENDING, NOW))
-    assert await journal.accept(arrival(callback())) == Acceptance(History.NEW)
+    accepted = await journal.accept(arrival(callback()))
+    assert (accepted.history, accepted.problem) == (History.NEW, None)
 
 
 async def test_a_rule_sees_the_journeys_that_it_needs_and_that_are_alive(journal: Journal) -> None:
@@ -248,8 +242,8 @@ async def test_two_processes_never_both_accept(journal: Journal, engine: Engine,
     messages: Sequence[VerifiedMessage] = [
         first if delivery == "the same" else restamped(first, f"trace-{number}") for number in range(6)
     ]
-    async with writing(engine) as second_writer:
-        journals = [journal, Journal(engine, second_writer, LEASE)] * 3
+    async with journal_on(engine) as second:
+        journals = [journal, second] * 3
         results = await asyncio.gather(
             *(one.accept(arrival(message, deciding(DECISION))) for one, message in zip(journals, messages, strict=True))
         )
@@ -262,8 +256,8 @@ async def test_two_processes_decide_one_after_another_about_the_same_journey(jou
     rule = RuleOfTest(counting, ["session-1"])
     await journal.accept(arrival(request("request-first", "trace-first"), rule))
     messages = [request(f"request-{number}", f"trace-{number}") for number in range(6)]
-    async with writing(engine) as second_writer:
-        journals = [journal, Journal(engine, second_writer, LEASE)] * 3
+    async with journal_on(engine) as second:
+        journals = [journal, second] * 3
         results = await asyncio.gather(
             *(one.accept(arrival(message, rule)) for one, message in zip(journals, messages, strict=True))
         )

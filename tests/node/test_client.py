@@ -135,12 +135,12 @@ async def test_an_ack_signed_by_the_back_up_key_of_the_receiver_counts() -> None
     assert attempt.outcome is AttemptOutcome.ACCEPTED
 
 
-def _signature_of_another_ack(request: httpx.Request) -> httpx.Response:
+def _signature_of_another_ack(request: httpx.Request) -> Any:
     mine, other = json.loads(acking()(request).content), json.loads(acking(error="1")(request).content)
     return answering(json.dumps({**mine, "signature": other["signature"]}).encode())(request)
 
 
-def _unsigned(request: httpx.Request) -> httpx.Response:
+def _unsigned(request: httpx.Request) -> Any:
     return answering(base64url_decode(json.loads(acking()(request).content)["payload"]))(request)
 
 
@@ -310,7 +310,7 @@ async def test_closing_the_client_closes_its_connections() -> None:
 
 
 async def test_a_tampered_kid_in_an_ack_reaches_the_reason_without_harm() -> None:
-    def reply(request: httpx.Request) -> httpx.Response:
+    def reply(request: httpx.Request) -> Any:
         envelope = json.loads(acking()(request).content)
         header = base64url_encode(json.dumps({"alg": "RS512", "kid": "a\x00b"}).encode())
         return answering(json.dumps({**envelope, "header": header}).encode())(request)

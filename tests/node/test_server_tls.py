@@ -159,3 +159,20 @@ def test_the_client_of_a_node_follows_its_trust_too(
 
     run(call_twice())
     assert len(witness.scopes) == 1
+
+
+def test_a_handshake_that_ends_after_the_stop_has_begun_does_not_hold_it_up(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    async def shake_hands_late() -> None:
+        node = make_server(witness, host="127.0.0.1", port=0, tls=trust.server, grace=60)
+        await node.start()
+        _, late = await asyncio.open_connection("127.0.0.1", node.port)
+        # Connections are accepted in their order: after the answer to the second, the first has been, too.
+        await send(node.port, caller(lsp, authority), GET)
+        stop = asyncio.create_task(node.stop())
+        await late.start_tls(caller(lsp, authority), server_hostname="localhost")
+        await asyncio.wait_for(stop, timeout=20)
+        late.close()
+
+    run(shake_hands_late())

@@ -1,7 +1,6 @@
 """How an examination proceeds: what is not reached, what is not judged, and that nothing passes by default."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -85,9 +84,9 @@ INCOMPLETE: dict[str, Callable[[list[Step]], list[Step]]] = {
     "nothing was judged": lambda steps: [],
     "the last check is missing": lambda steps: steps[:-1],
     "the signature check is missing": lambda steps: [one for one in steps if one.check is not signature_verifies],
-    "a check was not judged": lambda steps: [replace(steps[0], outcome=Outcome.NOT_JUDGED), *steps[1:]],
-    "a check was not reached": lambda steps: [*steps[:-1], replace(steps[-1], outcome=Outcome.NOT_REACHED)],
-    "a check failed": lambda steps: [*steps[:-1], replace(steps[-1], outcome=Outcome.FAILED)],
+    "a check was not judged": lambda steps: [steps[0]._replace(outcome=Outcome.NOT_JUDGED), *steps[1:]],
+    "a check was not reached": lambda steps: [*steps[:-1], steps[-1]._replace(outcome=Outcome.NOT_REACHED)],
+    "a check failed": lambda steps: [*steps[:-1], steps[-1]._replace(outcome=Outcome.FAILED)],
     "a check was judged twice": lambda steps: [steps[0], *steps],
     "the checks changed places": lambda steps: steps[::-1],
 }

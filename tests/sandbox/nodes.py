@@ -43,7 +43,8 @@ def operator_plane(answers: Mapping[str, tuple[int, Any]], asked: list[tuple[str
             self.end_headers()
             self.wfile.write(text)
 
-        do_POST = do_PUT = do_GET
+        do_POST = do_GET  # noqa: N815 - the names are the library's
+        do_PUT = do_GET  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the library's)
             pass
@@ -66,6 +67,7 @@ def alive(organisation_id: str, pid: int) -> Answers:
     return {
         "GET /health": (200, {"status": "ok", "pid": pid}),
         "GET /ready": (200, {"ready": True}),
+        "GET /refusals": (200, {"items": []}),
         "GET /identity": (
             200,
             {"organisation_id": organisation_id, "kid": "kid-1", "backup_kids": ["kid-2"], "certificate": "ab"},

@@ -108,7 +108,7 @@ def test_a_second_start_is_refused_in_one_line(folders: Folders) -> None:
         operator_plane(alive("LSP123", os.getpid()), []) as lsp,
     ):
         run = run_of(folders, {NodeName.LENDER: lender, NodeName.LSP: lsp}, os.getpid())
-        with pytest.raises(SandboxError, match="the pair runs already, at https://lender.example and"):
+        with pytest.raises(SandboxError, match=r"the pair runs already, at https://lender\.example and"):
             started_pair(PairSettings(folders)).__enter__()
     assert read_run(folders) == run
 
@@ -123,9 +123,9 @@ def test_half_a_pair_has_to_be_ended_first(folders: Folders) -> None:
 def test_a_taken_port_is_named_before_anything_is_made(tmp_path: Path) -> None:
     folders, base = Folders(tmp_path / "data", tmp_path / "certs"), free_base_port()
     settings = PairSettings(folders, base)
-    with socket.create_server(("127.0.0.1", settings.ops_port(NodeName.LSP))):
-        with pytest.raises(SandboxError, match=f"port {base + 1001} cannot be used .*give another --base-port"):
-            started_pair(settings).__enter__()
+    taken = socket.create_server(("127.0.0.1", settings.ops_port(NodeName.LSP)))
+    with taken, pytest.raises(SandboxError, match=f"port {base + 1001} cannot be used .*give another --base-port"):
+        started_pair(settings).__enter__()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -147,7 +147,7 @@ def test_a_stale_run_file_does_not_stop_a_start(folders: Folders, tmp_path: Path
 def test_a_run_file_that_somebody_edited_is_named(folders: Folders) -> None:
     folders.data.mkdir()
     folders.run_file.write_text("{")
-    with pytest.raises(SandboxError, match="run.json is not what ocen-sandbox wrote: delete it"):
+    with pytest.raises(SandboxError, match=r"run\.json is not what ocen-sandbox wrote: delete it"):
         end(folders)
 
 
@@ -163,7 +163,9 @@ def test_the_data_folder_and_its_token_are_for_their_owner_only(folders: Folders
 
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SandboxError, match="file/data cannot be used .Not a directory.: name another with --data-dir"):
+    with pytest.raises(
+        SandboxError, match=r"file/data cannot be used \(Not a directory\): name another with --data-dir"
+    ):
         make_data_folder(Folders(tmp_path / "file" / "data"))
 
 

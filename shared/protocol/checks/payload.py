@@ -1,6 +1,5 @@
 """What the payload has to say, judged only after its signature has been found right."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -31,7 +30,7 @@ def metadata_is_complete(examination: Examination) -> Finding:
     metadata = examination.metadata
     bad = [name for name in METADATA_MEMBERS if not _usable(metadata.get(name))]
     missing = [name for name in bad if name not in metadata]
-    problem = Problem.MANDATORY_MISSING if missing else Problem.LENGTH
+    problem = Problem.MANDATORY_MISSING if missing else _unusable(metadata[bad[0]]) if bad else None
     found = f"missing or unusable: {', '.join(bad)}" if bad else "all four"
     return Finding(not bad, f"metadata with {', '.join(METADATA_MEMBERS)}", found, problem)
 
@@ -76,19 +75,19 @@ def timestamp_is_fresh(examination: Examination) -> Finding:
     assert examination.instant is not None
     assert examination.now is not None
     window, now = examination.window, examination.now
-    expected = f"at most {window.past} behind and {window.future} ahead of our clock"
     if window.holds(examination.instant, now):
-        return Finding(True, expected, "within")
+        return Finding(True, "a timestamp near our clock", "near enough")
+    past, future = window.past.total_seconds(), window.future.total_seconds()
     ahead = (examination.instant - now).total_seconds()
-    found = f"{_clock(examination.instant)}, which is {ahead:+.0f} s by our clock, {_clock(now)}"
-    return Finding(False, expected, found)
+    expected = f"at most {past:.0f} s behind and {future:.0f} s ahead of our {format_timestamp(now)}"
+    return Finding(False, expected, f"{format_timestamp(examination.instant)}, {ahead:+.0f} s by our clock")
 
 
 @check(Problem.LENGTH, Need.MESSAGE_TYPE)
 def request_id_is_usable(examination: Examination) -> Finding:
     """The requestId is a text of 1 to 64 printable characters (OCEN v3 request; OCEN 4.0 API design, requestId)."""
     request_id = examination.document.get("requestId")
-    problem = Problem.LENGTH if "requestId" in examination.document else Problem.MANDATORY_MISSING
+    problem = _unusable(request_id) if "requestId" in examination.document else Problem.MANDATORY_MISSING
     found = request_id[:80] if isinstance(request_id, str) else type(request_id).__name__
     return Finding(_usable(request_id), f"1 to {MAX_IDENTIFIER_LENGTH} printable characters", found, problem)
 
@@ -110,6 +109,10 @@ def _usable(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable()
 
 
+def _unusable(value: Any) -> Problem:
+    return Problem.LENGTH if isinstance(value, str) and value.isprintable() else Problem.VALUE
+
+
 def _describe(error: ErrorDetails) -> str:
     place = ".".join(str(part)[:64] for part in error["loc"][:8])
     return f"{place}: {error['msg']}"[:300]
@@ -123,7 +126,3 @@ def _problem_for(kind: str) -> Problem:
     if kind.endswith(("too_long", "too_short")):
         return Problem.LENGTH
     return Problem.VALUE
-
-
-def _clock(instant: datetime) -> str:
-    return format_timestamp(instant.astimezone(UTC))

@@ -1,0 +1,80 @@
+"""The command line as people meet it: the demo, and the pair in the background."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def free_base_port() -> int:
+    """A port which is free now, and so are the next one and those 1000 higher."""
+    for base in range(30000, 60000, 11):
+        with ExitStack() as stack:
+            try:
+                for port in (base, base + 1, base + 1000, base + 1001):
+                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            return base
+    raise AssertionError("no four ports are free")
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Command]:
+    """Run `ocen-sandbox` in an empty folder, on ports of its own."""
+    program = Path(sys.executable).with_name("ocen-sandbox")
+    variables = {**os.environ, "OCEN_BASE_PORT": str(free_base_port()), "COLUMNS": "100"}
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [program, *arguments], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    yield run
+    run("down")
+
+
+def test_the_demo_shows_the_whole_exchange_and_a_refusal_and_ends_the_pair(command: Command, tmp_path: Path) -> None:
+    done = command("demo", "--exit")
+    assert (done.returncode, done.stderr) == (0, "")
+    arrows = re.findall(r"\d (Trigger\w+|Verify\w+)", done.stdout)
+    assert arrows == [
+        "TriggerLoanAcceptanceRequest",
+        "TriggerLoanAcceptanceResponse",
+        "VerifyLoanAcceptanceRequest",
+        "VerifyLoanAcceptanceResponse",
+    ]
+    for word in ("✓ signature_verifies", "status SUCCESS", "is your OTP", "✓ Every step held."):
+        assert word in done.stdout
+    for word in ("✗ signature_verifies", "found     256 bytes that do not verify", "signed refusal, HTTP 401"):
+        assert word in done.stdout
+    assert "\x1b" not in done.stdout
+    assert all(len(line) <= 110 for line in done.stdout.splitlines())
+    assert not (tmp_path / ".sandbox" / "run.json").exists()
+    assert command("status").returncode == 1
+
+
+def test_a_pair_in_the_background_is_used_by_every_command_and_ended_by_down(command: Command) -> None:
+    assert command("up", "--detach").returncode == 0
+    assert command("status").returncode == 0
+    again = command("up")
+    assert (again.returncode, again.stdout) == (2, "")
+    assert "the pair runs already" in again.stderr
+    assert command("demo", "--exit").stdout.startswith("Using the pair that runs already.")
+    issued = command("pki", "issue", "BANK01", "--role", "LENDER")
+    assert "know it from now on" in issued.stdout
+    sent = command("send", "TriggerLoanAcceptanceRequest")
+    assert sent.returncode == 0
+    request_id = sent.stdout.split()[1]
+    assert "HTTP 200, ACCEPTED" in command("messages", request_id).stdout
+    assert request_id in command("sms").stdout
+    assert command("down").stdout == "Ended: the lender and the LSP.\n"
+    assert command("down").stdout == "Nothing runs in .sandbox.\n"

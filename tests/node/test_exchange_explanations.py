@@ -1,0 +1,84 @@
+"""What a refusal tells: everything in a sandbox, its code alone in strict mode, and always the operator."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.node.tables import REFUSALS
+from shared.protocol.checks.signature import kid_selects_a_key_that_counts
+from shared.protocol.encoding import dump_json
+from shared.protocol.problems import Problem
+from shared.protocol.tampering import TAMPERINGS
+from tests.equipment.clock import NOW
+from tests.equipment.lender_node import LenderNode, lender_node, parts_of, signed
+from tests.equipment.messages import TRIGGER
+from tests.equipment.parties import (
+    LISTED_ADDRESS,
+    good_message,
+    lender_key,
+    lsp_blocked_key,
+    payload_of,
+    stranger_key,
+)
+from tests.equipment.storage import rows
+
+
+@pytest.fixture
+async def lender(tmp_path: Path) -> AsyncIterator[LenderNode]:
+    async with lender_node(tmp_path) as lender:
+        yield lender
+
+
+async def test_in_a_sandbox_the_failed_check_is_explained(lender: LenderNode) -> None:
+    answer = await lender.post(key=stranger_key())
+    detail = answer.ack(lender_key().public())["detail"]
+    assert detail["meaning"] == Problem.SIGNATURE.meaning
+    assert detail["check"] == "kid_selects_a_key_that_counts"
+    assert detail["clause"] == kid_selects_a_key_that_counts.clause
+    assert "of an onboarded participant" in detail["expected"]
+    assert "stranger-kid" in detail["found"]
+
+
+async def test_in_strict_mode_no_refusal_says_more_than_its_code(tmp_path: Path) -> None:
+    async with lender_node(tmp_path, explains=False) as lender:
+        await lender.send(signed())
+        for row in {row.caught_by.name: row for row in TAMPERINGS}.values():
+            answer = await lender.deliver(row.messages(good_message())[-1])
+            shape = "header" if "header" in answer.envelope else "protected"
+            ack = answer.ack(lender_key().public(), shape)
+            assert set(ack) == {"error", "traceId", "timestamp"}, row.name
+        document = {**payload_of(TRIGGER.name, traceId="new"), "loanApplicationIds": ["UNKNOWN-1"], "requestId": "new"}
+        assert "detail" not in (await lender.post(document)).ack(lender_key().public())
+
+
+async def test_in_strict_mode_an_unknown_kid_a_blocked_kid_and_a_wrong_signature_look_alike(tmp_path: Path) -> None:
+    other = signed(payload_of(TRIGGER.name, "request-2"))
+    forged = dump_json({**parts_of(signed()), "signature": parts_of(other)["signature"]})
+    async with lender_node(tmp_path, explains=False) as lender:
+        answers = [
+            await lender.post(key=stranger_key()),
+            await lender.post(key=lsp_blocked_key()),
+            await lender.send(forged),
+        ]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0].status == 401
+
+
+async def test_a_refusal_is_noted_with_all_that_is_known_of_it(lender: LenderNode) -> None:
+    body = signed()
+    await lender.send(body, path="/v3/loan/unknown")
+    (noted,) = rows(lender.node.engine, REFUSALS)
+    assert noted | {"id": "", "steps": ""} == {
+        "id": "",
+        "received_at": NOW,
+        "peer": "LSP123",
+        "address": LISTED_ADDRESS,
+        "path": "/v3/loan/unknown",
+        "request_id": "request-1",
+        "trace_id": "trace-1",
+        "error": Problem.NO_SUCH_PATH.code,
+        "steps": "",
+        "raw": body,
+    }
+    assert '"path_is_known","failed"' in noted["steps"]

@@ -1,0 +1,174 @@
+"""The reception: from a verified message to the journal, and from the journal to the courier."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import Route
+
+from shared.catalogue.table import messages_received_by
+from shared.node.exchange import MessageRefusedError
+from shared.node.journeys import Decision, Outgoing, Rule, TakeNote
+from shared.node.reception import protocol_app
+from shared.node.tables import INBOX, OUTBOX
+from shared.protocol.participants import ParticipantRole
+from shared.protocol.problems import Problem
+from shared.protocol.verification import History, VerifiedMessage
+from tests.equipment.clock import NOW, FrozenClock
+from tests.equipment.counterparty import ScriptedTransport, acking
+from tests.equipment.messages import CALLBACK, TRIGGER, deciding, request
+from tests.equipment.node import MemoryNode, memory_node
+from tests.equipment.parties import (
+    LENDER_CERTIFICATE,
+    LSP,
+    LSP_CERTIFICATE,
+    identity_of,
+    lender,
+    lender_key,
+    lsp,
+    lsp_key,
+)
+from tests.equipment.storage import LEASE, contents, rows, sqlite_engine
+
+ANSWERED = Decision(outgoing=[Outgoing(LSP, CALLBACK.name, "request-1", {"requestId": "request-1"})])
+
+
+async def slow_lsp(request: httpx.Request) -> Any:
+    await asyncio.sleep(0)
+    return acking(key=lsp_key(), certificate=LSP_CERTIFICATE)(request)
+
+
+@pytest.fixture
+async def node(tmp_path: Path, room: int) -> AsyncIterator[MemoryNode]:
+    async with memory_node(
+        sqlite_engine(tmp_path),
+        identity=identity_of(lender(), lender_key()),
+        counterparties=[lsp()],
+        clock=FrozenClock(),
+        transport=ScriptedTransport(slow_lsp),
+        room=room,
+    ) as node:
+        yield node
+
+
+@pytest.fixture
+def room() -> int:
+    """How many deliveries the courier may have in hand."""
+    return 8
+
+
+def seal(payload: bytes) -> bytes:
+    return b"signed " + payload
+
+
+async def take(node: MemoryNode, message: VerifiedMessage | None = None, rule: Rule | None = None) -> bytes:
+    return await node.reception.take(message or request(), TRIGGER, rule or deciding(ANSWERED), seal)
+
+
+def row_of(node: MemoryNode) -> dict[str, Any]:
+    (row,) = rows(node.engine, OUTBOX)
+    return row
+
+
+async def test_the_ack_is_returned_unsigned_and_stored_as_it_travels(node: MemoryNode) -> None:
+    payload = await take(node)
+    assert payload == b'{"error":"0","traceId":"trace-1","timestamp":"2031-03-04T05:06:07.890Z"}'
+    (row,) = rows(node.engine, INBOX)
+    assert row["ack"] == b"signed " + payload
+
+
+async def test_what_the_rule_sends_is_held_and_handed_to_the_courier(node: MemoryNode) -> None:
+    await take(node)
+    row = row_of(node)
+    assert (row["state"], row["due_at"]) == ("SENDING", NOW + LEASE)
+    await node.courier.settle()
+    assert row_of(node)["state"] == "DELIVERED"
+
+
+@pytest.mark.parametrize("room", [0])
+async def test_what_the_courier_has_no_room_for_waits_for_its_sweep(node: MemoryNode) -> None:
+    await take(node)
+    row = row_of(node)
+    assert (row["state"], row["due_at"]) == ("WAITING", NOW)
+
+
+async def test_a_repeated_message_sends_nothing_a_second_time(node: MemoryNode) -> None:
+    await take(node)
+    await node.courier.settle()
+    again = request(trace_id="trace-2")
+    assert b'"traceId":"trace-2"' in await take(node, again)
+    await node.courier.settle()
+    assert row_of(node)["tries"] == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "rule", "history", "problem"),
+    [
+        (request(), TakeNote(), History.NONCE_USED, None),
+        (request(trace_id="trace-2", extra=1), TakeNote(), History.CONFLICT, None),
+        (
+            request("request-2", "trace-2"),
+            deciding(replace(ANSWERED, problem=Problem.NOT_ALLOWED_NOW, reason="not yet")),
+            History.NEW,
+            Problem.NOT_ALLOWED_NOW,
+        ),
+    ],
+    ids=["replayed", "in conflict", "refused by its rule"],
+)
+async def test_what_is_not_accepted_is_raised_and_has_no_effect(
+    node: MemoryNode, message: VerifiedMessage, rule: Rule, history: History, problem: Problem | None
+) -> None:
+    await take(node, rule=TakeNote())
+    before = contents(node.engine)
+    heard: list[VerifiedMessage] = []
+    node.reception.listeners.append(heard.append)
+    with pytest.raises(MessageRefusedError) as refusal:
+        await take(node, message, rule)
+    assert (refusal.value.history, refusal.value.problem) == (history, problem)
+    assert refusal.value.reason == ("not yet" if problem else "")
+    assert contents(node.engine) == before
+    assert heard == []
+
+
+async def test_an_ack_that_cannot_be_signed_accepts_nothing(node: MemoryNode) -> None:
+    def fail(payload: bytes) -> bytes:
+        raise OSError("the key store is gone")
+
+    before = contents(node.engine)
+    with pytest.raises(OSError, match="key store"):
+        await node.reception.take(request(), TRIGGER, deciding(ANSWERED), fail)
+    assert contents(node.engine) == before
+
+
+async def test_listeners_hear_of_each_message_once(node: MemoryNode) -> None:
+    heard: list[str] = []
+    node.reception.listeners.append(lambda message: heard.append(message.nonce.trace_id))
+    await take(node)
+    await take(node, request(trace_id="trace-2"))
+    await take(node, request("request-2", "trace-3"), TakeNote())
+    assert heard == ["trace-1", "trace-3"]
+
+
+@pytest.mark.parametrize("role", list(ParticipantRole))
+async def test_there_is_a_route_for_each_message_that_the_role_takes_and_no_other(
+    node: MemoryNode, role: ParticipantRole
+) -> None:
+    messages = {message.path: message for message in messages_received_by(role)}
+    app = protocol_app(node.reception, messages, {message.name: TakeNote() for message in messages.values()})
+    routes = [route for route in app.routes if isinstance(route, Route)]
+    assert len(routes) == len(app.routes) == len(messages)
+    assert {route.path for route in routes} == set(messages)
+    assert all("POST" in (route.methods or ()) for route in routes)
+
+
+async def test_a_message_without_a_rule_is_noticed_when_the_application_is_made(node: MemoryNode) -> None:
+    with pytest.raises(KeyError, match=TRIGGER.name):
+        protocol_app(node.reception, {TRIGGER.path: TRIGGER}, {})
+
+
+def test_the_certificates_of_the_two_parties_differ() -> None:
+    assert LSP_CERTIFICATE != LENDER_CERTIFICATE
