@@ -17,8 +17,9 @@ from typing import Any
 import lender_app.app
 import lsp_app.app
 from shared.catalogue.table import BY_NAME
-from shared.node.node import Node, fast_loop
+from shared.node.node import Node
 from shared.node.outbox import DeliveryAttempt
+from shared.node.process import calm_garbage_collector, run
 from shared.node.settings import NodeSettings, load_settings
 from shared.node.telemetry import configure_logging
 from shared.protocol.signing import SigningKey, VerificationKey
@@ -129,6 +130,7 @@ def answer(what: dict[str, Any]) -> None:
 async def obey(node: Node, meter: RsaMeter) -> None:
     """Start the node and carry out commands until standard input ends."""
     await node.start()
+    calm_garbage_collector()
     driver = Driver(node)
     answer({"ready": True})
     loop = asyncio.get_running_loop()
@@ -152,8 +154,7 @@ def main(side: str) -> None:
     configure_logging(settings.log_format, settings.log_level)
     meter = RsaMeter()
     meter.install()
-    with asyncio.Runner(loop_factory=fast_loop()) as runner:
-        runner.run(obey(Node(settings, application), meter))
+    run(obey(Node(settings, application), meter))
 
 
 if __name__ == "__main__":

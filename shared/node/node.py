@@ -2,12 +2,9 @@
 
 import asyncio
 import random
-import signal
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar, cast
 
 from sqlalchemy import Engine
 
@@ -15,28 +12,25 @@ from shared.catalogue.table import messages_received_by
 from shared.node.client import SignedClient
 from shared.node.clock import Clock, SystemClock
 from shared.node.courier import Courier
-from shared.node.database import DatabaseError, open_engine
+from shared.node.database import open_engine
 from shared.node.directory import Directory, save_record
 from shared.node.exchange import SignedExchange
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
-from shared.node.onboarded import OnboardingError, read_records
+from shared.node.onboarded import read_records
 from shared.node.ops import ops_app
 from shared.node.reception import Reception, protocol_app
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
 from shared.node.server import CannotListenError, make_server
-from shared.node.settings import Mode, NodeSettings, SettingsError, load_settings
+from shared.node.settings import Mode, NodeSettings
 from shared.node.tables import create_tables
-from shared.node.telemetry import Telemetry, configure_logging
-from shared.node.tls import TlsConfigurationError, TlsTrust
+from shared.node.telemetry import Telemetry
+from shared.node.tls import TlsTrust
 from shared.node.transport import PooledTransport
 from shared.node.writer import GroupCommit, read
 from shared.protocol.participants import ParticipantRole
-
-UNUSABLE = (SettingsError, IdentityError, OnboardingError, DatabaseError, TlsConfigurationError, CannotListenError)
-"""What is wrong with a node's surroundings rather than with the node: told in one line, without a traceback."""
 
 REFRESH_SECONDS = 1.0
 PURGE_SECONDS = 60.0
@@ -99,9 +93,10 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _protocol_plane(self, application: Application) -> SignedExchange:
+        # The router alone: what FastAPI puts before it (error pages, body limits) is the middleware's business here.
         messages = {message.path: message for message in messages_received_by(application.role)}
         return SignedExchange(
-            protocol_app(self.reception, messages, application.rules),
+            protocol_app(self.reception, messages, application.rules).router,
             messages=messages,
             identity=self.identity,
             directory=self.directory,
@@ -182,39 +177,3 @@ def _load_participants(engine: Engine, settings: NodeSettings, identity: Identit
         for record in read_records(settings.participants):
             if record.organisation_id != identity.organisation_id:
                 save_record(connection, record, clock.now())
-
-
-SettingsKind = TypeVar("SettingsKind", bound=NodeSettings)
-
-
-def main(kind: type[SettingsKind], compose: Callable[[SettingsKind], Application]) -> None:
-    """Run a node until SIGINT or SIGTERM; exit with status 2 and one line if it cannot run as it is set up."""
-    try:
-        settings = load_settings(kind)
-        configure_logging(settings.log_format, settings.log_level)
-        application = compose(settings)
-        with asyncio.Runner(loop_factory=fast_loop()) as runner:
-            runner.run(serve(Node(settings, application)))
-    except UNUSABLE as error:
-        print(f"{error}", file=sys.stderr)
-        sys.exit(2)
-
-
-def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return uvloop's event loop where there is one (not on Windows)."""
-    try:
-        import uvloop  # noqa: PLC0415 - optional on some platforms
-    except ImportError:
-        return None
-    return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
-
-
-async def serve(node: Node) -> None:
-    """Run a node until SIGINT or SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await node.start()
-    await stop.wait()
-    await node.stop()

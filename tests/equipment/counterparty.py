@@ -1,16 +1,16 @@
 """A counterparty that answers by a script, instead of a network."""
 
-import json
 from collections.abc import Callable, Mapping
 from inspect import isawaitable
 from typing import Any
 
 import httpx
 
-from shared.protocol.encoding import base64url_decode, dump_json
+from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.signing import SigningKey
+from tests.equipment.envelopes import payload_inside
 from tests.equipment.parties import LENDER_CERTIFICATE, lender_key
 
 Reply = Callable[[httpx.Request], Any]
@@ -38,13 +38,7 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
     @property
     def payloads(self) -> list[dict[str, Any]]:
         """The payloads of all requests."""
-        return [payload_in(request) for request in self.requests]
-
-
-def payload_in(request: httpx.Request) -> dict[str, Any]:
-    """What a signed request says."""
-    payload: dict[str, Any] = json.loads(base64url_decode(json.loads(request.content)["payload"]))
-    return payload
+        return [payload_inside(request.content) for request in self.requests]
 
 
 def acking(
@@ -60,7 +54,7 @@ def acking(
     """Answer with a signed ack; `change` is given the payload before it is signed."""
 
     def reply(request: httpx.Request) -> httpx.Response:
-        trace_id = payload_in(request)["metadata"]["traceId"]
+        trace_id = payload_inside(request.content)["metadata"]["traceId"]
         ack = change({"error": error, "traceId": trace_id, "timestamp": "2031-03-04T05:06:07.890Z"})
         body = seal(dump_json(ack), key or lender_key(), member).to_bytes()
         return answer(body, status, headers, certificate)

@@ -1,6 +1,5 @@
 """The lender as a server would run it, without the server; what it has to send waits in the outbox, in sight."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -47,12 +46,6 @@ def signed(
     """An envelope by the LSP, round a message that the lender accepts unless another is given."""
     payload = dump_json(payload_of(TRIGGER.name) if document is None else document)
     return seal(payload, key or lsp_key(), member).to_bytes()
-
-
-def parts_of(envelope: bytes) -> dict[str, str]:
-    """The members of an envelope."""
-    parts: dict[str, str] = json.loads(envelope)
-    return parts
 
 
 @dataclass

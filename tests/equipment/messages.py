@@ -16,7 +16,7 @@ from shared.protocol.participants import ParticipantRole
 from shared.protocol.profiles import V3
 from shared.protocol.verification import Peer, VerifiedMessage, WireMessage
 from tests.equipment.clock import NOW
-from tests.equipment.parties import LENDER, LSP, lender, lender_key, lsp, lsp_key, payload_of
+from tests.equipment.parties import LENDER, lender, lender_key, lsp, lsp_key, payload_of
 
 TRIGGER = BY_NAME["TriggerLoanAcceptanceRequest"]
 VERIFY = BY_NAME["VerifyLoanAcceptanceRequest"]
@@ -78,6 +78,3 @@ class RuleOfTest:
 def deciding(decision: Decision, *keys: str) -> RuleOfTest:
     """A rule that always decides the same."""
     return RuleOfTest(lambda message, journeys, now: decision, keys)
-
-
-__all__ = ["CALLBACK", "LENDER", "LSP", "TRIGGER", "VERIFY", "arrival", "callback", "deciding", "request", "verified"]

@@ -35,7 +35,10 @@ class Books:
             return list(connection.execute(select(table).order_by(*table.primary_key)).mappings())
 
     def entries(self) -> Entries:
-        """What the node remembers and will act on, each entry by its key and what of it may change."""
+        """What the node remembers and will act on, each entry by its key and what of it may change.
+
+        Nothing has happened if all entries were there before: a running node forgets what is out of date.
+        """
         return self._entries(_KEYS)
 
     def entries_and_refusals(self) -> Entries:

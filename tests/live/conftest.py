@@ -1,6 +1,6 @@
 """Fixtures of the tests that run the pair as real processes: keys made once, and pairs to use or to kill."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,10 +9,8 @@ import pytest
 from sandbox.pki import issue
 from sandbox.throwaway import throwaway_environments
 from shared.node.clock import SystemClock
-from tests.live.forger import Forger, caller
-from tests.live.pair import ACME, LENDER, LSP, SECOND_BANK, Pair, Side, pair_in
-
-PairFactory = Callable[..., Pair]
+from tests.live.forger import Forger, calling_as
+from tests.live.pair import ACME, LENDER, LSP, SECOND_BANK, Pair, PairFactory, pair_in
 
 
 @pytest.fixture(scope="session")
@@ -43,26 +41,19 @@ def make_pair(tmp_path: Path, certs: Path) -> Iterator[PairFactory]:
 @pytest.fixture(scope="session")
 def lsp_forger(pair: Pair) -> Iterator[Forger]:
     """A caller of the lender who has the LSP's TLS certificate."""
-    with forger_of(pair, LSP, pair.lender) as forger:
+    with calling_as(LSP, pair, pair.lender) as forger:
         yield forger
 
 
 @pytest.fixture(scope="session")
 def acme_forger(pair: Pair) -> Iterator[Forger]:
     """A caller of the lender who has the TLS certificate of another LSP."""
-    with forger_of(pair, ACME.organisation_id, pair.lender) as forger:
+    with calling_as(ACME.organisation_id, pair, pair.lender) as forger:
         yield forger
 
 
 @pytest.fixture(scope="session")
 def lender_forger(pair: Pair) -> Iterator[Forger]:
     """A caller of the LSP who has the lender's TLS certificate."""
-    with forger_of(pair, LENDER, pair.lsp) as forger:
+    with calling_as(LENDER, pair, pair.lsp) as forger:
         yield forger
-
-
-def forger_of(pair: Pair, organisation_id: str, receiver: Side) -> Forger:
-    """A caller of `receiver` who has the TLS certificate of that organisation."""
-    home = pair.certs / organisation_id
-    tls = caller(pair.certs / "ca.pem", home / "tls.pem", home / "tls.key")
-    return Forger(receiver.url, tls, receiver.public_key)

@@ -13,6 +13,7 @@ from typing import Any, Self
 import httpx
 
 from shared.protocol.tampering import OutgoingMessage
+from tests.live.pair import Pair, Side
 from tests.protocol.second_library import verified_payload
 
 JSON = {"content-type": "application/json"}
@@ -69,3 +70,10 @@ def caller(authority: Path, certificate: Path | None, private_key: Path | None =
     if certificate is not None:
         context.load_cert_chain(certificate, private_key)
     return context
+
+
+def calling_as(organisation_id: str, pair: Pair, receiver: Side, source_address: str | None = None) -> Forger:
+    """A caller of one side of the pair who has the TLS certificate of that organisation."""
+    home = pair.certs / organisation_id
+    tls = caller(pair.certs / "ca.pem", home / "tls.pem", home / "tls.key")
+    return Forger(receiver.url, tls, receiver.public_key, source_address)

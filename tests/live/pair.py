@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +42,7 @@ class Side:
         self.settings = dict(settings)
         self.url = f"https://127.0.0.1:{settings['OCEN_PORT']}"
         self.log = folder / f"{name}.log"
+        self.log.touch()
         self.command = (sys.executable, "-m", f"{name}_app")
         self._process: subprocess.Popen[bytes] | None = None
         token = Path(settings["OCEN_OPS_TOKEN_FILE"]).read_text()
@@ -67,6 +68,11 @@ class Side:
         """The whole environment of its process."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("OCEN_")}
         return {**inherited, **self.settings}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started, and not been ended by us."""
+        return self._process is not None
 
     def launch(self) -> None:
         """Start its process, and do not wait."""
@@ -150,9 +156,10 @@ class Pair:
     certs: Path
 
     def start(self) -> None:
-        """Start both."""
+        """Start both, or the one that does not run."""
         for side in (self.lender, self.lsp):
-            side.launch()
+            if not side.is_running:
+                side.launch()
         for side in (self.lender, self.lsp):
             side.await_ready()
 
@@ -162,6 +169,10 @@ class Pair:
             self.lsp.close()
         finally:
             self.lender.close()
+
+
+PairFactory = Callable[..., Pair]
+"""Makes a pair with the settings that it is given by name, not yet started."""
 
 
 @contextmanager
@@ -178,3 +189,5 @@ def pair_in(
         yield pair
     finally:
         pair.close()
+    for side in sides.values():
+        assert "Traceback" not in side.log.read_text()

@@ -14,7 +14,7 @@ from shared.node.onboarded import KeyRecord, ParticipantRecord, participant_of, 
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key
 from shared.protocol.tampering import GoodMessage, OtherMessage, OtherParticipant, OutgoingMessage, TlsIdentity
-from tests.live.forger import Answer, Forger, caller
+from tests.live.forger import Answer, Forger, calling_as
 from tests.live.letters import TRIGGER, VERIFY, letter, path_of
 from tests.live.pair import LSP, SECOND_BANK, Pair
 
@@ -71,10 +71,9 @@ class Workshop:
     def _forger(self, identity: TlsIdentity, is_listed: bool) -> Forger:
         key = identity, is_listed
         if key not in self._forgers:
-            home = self._pair.certs / (LSP if identity is TlsIdentity.OWN else SECOND_BANK.organisation_id)
-            tls = caller(self._pair.certs / "ca.pem", home / "tls.pem", home / "tls.key")
-            lender = self._pair.lender
-            forger = Forger(lender.url, tls, lender.public_key, None if is_listed else UNLISTED_ADDRESS)
+            organisation_id = LSP if identity is TlsIdentity.OWN else SECOND_BANK.organisation_id
+            address = None if is_listed else UNLISTED_ADDRESS
+            forger = calling_as(organisation_id, self._pair, self._pair.lender, address)
             self._forgers[key] = self._stack.enter_context(forger)
         return self._forgers[key]
 

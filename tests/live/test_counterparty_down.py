@@ -1,4 +1,4 @@
-"""One side is down for a while: the other tries again, and the exchange completes; or gives up, and is told to go on."""
+"""One side is down for a while: the other tries again until the exchange completes, or gives up and is driven again."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from shared.catalogue.table import BY_NAME
 from shared.node.ids import new_id
 from shared.node.tables import INBOX
 from shared.protocol.problems import SUCCESS
-from tests.live.conftest import PairFactory, forger_of
+from tests.live.forger import calling_as
 from tests.live.letters import TRIGGER, TRIGGERED, envelope, path_of, written
-from tests.live.pair import LENDER, LSP, Pair
+from tests.live.pair import LENDER, LSP, Pair, PairFactory
 from tests.live.waiting import eventually
 
 SECONDS = 30.0
@@ -44,7 +44,7 @@ def test_a_callback_to_an_lsp_that_is_down_is_delivered_when_it_is_up(make_pair:
     pair.lsp.stop()
     pair.lender.start()
     # As if the LSP's last try had got through just before it went down.
-    with forger_of(pair, LSP, pair.lender) as forger:
+    with calling_as(LSP, pair, pair.lender) as forger:
         body = envelope(written(content, LSP), pair.lsp.identity.signing_key)
         assert forger.post(path_of(TRIGGER), body).error == SUCCESS
 

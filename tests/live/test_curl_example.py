@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed here: {', 
 def run(pair: Pair, *arguments: str, believed: str = LENDER) -> subprocess.CompletedProcess[str]:
     """Run the script as ACME; the key that it verifies acks with is that of `believed`."""
     keys, key, authority = (pair.certs / one for one in (ACME.organisation_id, f"{believed}/signing.pub.pem", "ca.pem"))
-    command = ["sh", SCRIPT, keys, pair.lender.url, key, authority, *arguments]
+    command: list[str | Path] = ["sh", SCRIPT, keys, pair.lender.url, key, authority, *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
 

@@ -21,7 +21,8 @@ def exchange(pair: Pair, message: str, callback: str, content: dict[str, Any]) -
     answer = eventually(lambda: pair.lsp.received(request_id, callback), SECONDS)
     eventually(lambda: pair.lender.delivered(request_id, callback), SECONDS)
     eventually(lambda: pair.lsp.delivered(request_id, message), SECONDS)
-    return answer["decoded"]["payload"]
+    payload: dict[str, Any] = answer["decoded"]["payload"]
+    return payload
 
 
 def accept_loan(pair: Pair, wrong_by: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -71,7 +72,8 @@ def verify_passage(request_id: str, message: str, sender: Side, receiver: Side) 
 
 def opened(envelope: str, signer: Side) -> dict[str, Any]:
     """The payload of an envelope that `signer` has signed."""
-    return json.loads(verified_payload(json.loads(envelope), signer.public_key, "RS512"))
+    payload: dict[str, Any] = json.loads(verified_payload(json.loads(envelope), signer.public_key, "RS512"))
+    return payload
 
 
 def test_a_message_that_the_lender_refuses_is_not_sent_again(pair: Pair) -> None:
@@ -79,7 +81,7 @@ def test_a_message_that_the_lender_refuses_is_not_sent_again(pair: Pair) -> None
 
     request_id = pair.lsp.ops.send(TRIGGER, LENDER, content)["request_id"]
 
-    eventually(lambda: pair.lsp.has_nothing_to_send(), SECONDS)
+    eventually(pair.lsp.has_nothing_to_send, SECONDS)
     sent = pair.lsp.sent(request_id, TRIGGER)
     assert sent is not None
     assert (sent["state"], sent["tries"]) == ("REFUSED", 1)

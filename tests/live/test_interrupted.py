@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.pair import Pair, Side, pair_in
+from shared.protocol.problems import SUCCESS
+from tests.live.forger import calling_as
+from tests.live.letters import TRIGGER, envelope, letter, path_of
+from tests.live.pair import LSP, Pair, Side, pair_in
 from tests.live.traffic import Traffic
 from tests.live.waiting import eventually
 from tests.postgres import create_database
@@ -18,9 +21,11 @@ LEASE_SECONDS = 11
 """On PostgreSQL, what a dead process held comes due only when its lease ends; this is the shortest lease."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Pair]:
-    """A running pair on each database, for tests that end a process and start it again."""
+@pytest.fixture(scope="module")
+def mortal_pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certs: Path
+) -> Iterator[Pair]:
+    """A pair on each database, for tests that end a process and start it again."""
     urls = {}
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_url")
@@ -28,8 +33,14 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp(request.param)
     settings = {"lease_seconds": LEASE_SECONDS, "retry_base_seconds": 0.1, "retry_attempts": 50}
     with pair_in(folder, certs, urls, **settings) as pair:
-        pair.start()
         yield pair
+
+
+@pytest.fixture
+def pair(mortal_pair: Pair) -> Pair:
+    """The pair, both sides running."""
+    mortal_pair.start()
+    return mortal_pair
 
 
 def kill(side: Side) -> None:
@@ -38,10 +49,14 @@ def kill(side: Side) -> None:
 
 def stop(side: Side) -> None:
     assert side.stop(within=8) == 0
-    assert "Traceback" not in side.log.read_text()
 
 
-either_way = pytest.mark.parametrize("end", [kill, stop], ids=["killed", "asked to end"])
+in_each_way = pytest.mark.parametrize(
+    ("mortal_pair", "end"),
+    [("sqlite", kill), ("sqlite", stop), ("postgresql", kill)],
+    ids=["killed on SQLite", "asked to end on SQLite", "killed on PostgreSQL"],
+    indirect=["mortal_pair"],
+)
 
 
 def await_quiet(pair: Pair) -> None:
@@ -49,10 +64,8 @@ def await_quiet(pair: Pair) -> None:
     eventually(lambda: pair.lsp.has_nothing_to_send() and pair.lender.has_nothing_to_send(), SECONDS)
 
 
-@either_way
-def test_each_exchange_completes_once_though_the_lender_ends_amid_them(
-    pair: Pair, end: Callable[[Side], None]
-) -> None:
+@in_each_way
+def test_each_exchange_completes_once_though_the_lender_ends_amid_them(pair: Pair, end: Callable[[Side], None]) -> None:
     traffic = Traffic(pair)
     with traffic.under_way():
         eventually(lambda: len(traffic.answered()) >= ANSWERED_BEFORE, SECONDS)
@@ -67,7 +80,7 @@ def test_each_exchange_completes_once_though_the_lender_ends_amid_them(
     traffic.assert_completed_once(traffic.request_ids)
 
 
-@either_way
+@in_each_way
 def test_nothing_that_the_lsp_has_taken_is_lost_though_it_ends_amid_the_exchanges(
     pair: Pair, end: Callable[[Side], None]
 ) -> None:
@@ -84,3 +97,16 @@ def test_nothing_that_the_lsp_has_taken_is_lost_though_it_ends_amid_the_exchange
     await_quiet(pair)
     # What was committed when its answer could not leave any more is sent as well.
     traffic.assert_completed_once(traffic.acknowledged | traffic.answered())
+
+
+@pytest.mark.parametrize("mortal_pair", ["sqlite", "postgresql"], indirect=True)
+def test_a_lender_that_was_killed_still_knows_what_it_has_accepted(pair: Pair) -> None:
+    body = envelope(letter(TRIGGER, LSP), pair.lsp.identity.signing_key)
+    with calling_as(LSP, pair, pair.lender) as forger:
+        assert forger.post(path_of(TRIGGER), body).error == SUCCESS
+
+    pair.lender.kill()
+    pair.lender.start()
+
+    with calling_as(LSP, pair, pair.lender) as forger:
+        assert forger.post(path_of(TRIGGER), body).error == "AUTH1002"

@@ -2,36 +2,44 @@
 
 import socket
 import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import PairFactory
-from tests.live.pair import Side
+from tests.live.pair import Pair, Side, pair_in
 
 
-def told(side: Side) -> str:
-    """Start it in vain; the one line that it writes."""
-    done = subprocess.run(side.command, env=side.environment, check=False, capture_output=True, text=True, timeout=60)
+@pytest.fixture(scope="module")
+def idle_pair(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Pair]:
+    """A pair that could run, and does not."""
+    with pair_in(tmp_path_factory.mktemp("idle"), certs) as pair:
+        yield pair
+
+
+def told(side: Side, **changes: str | None) -> str:
+    """The one line that a side writes when it is started with these settings changed, or (None) left out."""
+    changed = {**side.environment, **changes}
+    environment = {name: value for name, value in changed.items() if value is not None}
+    done = subprocess.run(side.command, env=environment, check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     return line
 
 
 @pytest.mark.parametrize("plane", ["OCEN_PORT", "OCEN_OPS_PORT"])
-def test_a_port_in_use_is_told_in_one_line(make_pair: PairFactory, plane: str) -> None:
-    lender = make_pair().lender
-    with socket.create_server(("127.0.0.1", int(lender.settings[plane]))):
-        line = told(lender)
+def test_a_port_in_use_is_told_in_one_line(idle_pair: Pair, plane: str) -> None:
+    port = idle_pair.lender.settings[plane]
+    with socket.create_server(("127.0.0.1", int(port))):
+        line = told(idle_pair.lender)
 
-    assert f"port {lender.settings[plane]}" in line
-    assert "stop the program that holds it or choose another port" in line
+    assert f"port {port}: the port is in use; stop the program that holds it or choose another port" in line
 
 
-def test_a_missing_identity_file_is_told_in_one_line(make_pair: PairFactory) -> None:
-    lsp = make_pair().lsp
-    lsp.settings["OCEN_IDENTITY"] += ".not-there"
+def test_a_missing_identity_file_is_told_in_one_line(idle_pair: Pair) -> None:
+    line = told(idle_pair.lsp, OCEN_IDENTITY="/no/such/identity.json")
 
-    assert f"{lsp.settings['OCEN_IDENTITY']} cannot be read; make the keys with: ocen-sandbox pki init" in told(lsp)
+    assert line == "/no/such/identity.json cannot be read; make the keys with: ocen-sandbox pki init"
 
 
 @pytest.mark.parametrize(
@@ -43,15 +51,9 @@ def test_a_missing_identity_file_is_told_in_one_line(make_pair: PairFactory) -> 
     ],
     ids=["no folder", "no server", "another kind"],
 )
-def test_a_database_that_cannot_be_used_is_told_in_one_line(make_pair: PairFactory, url: str, mend: str) -> None:
-    lender = make_pair().lender
-    lender.settings["OCEN_DATABASE_URL"] = url
-
-    assert mend in told(lender)
+def test_a_database_that_cannot_be_used_is_told_in_one_line(idle_pair: Pair, url: str, mend: str) -> None:
+    assert mend in told(idle_pair.lender, OCEN_DATABASE_URL=url)
 
 
-def test_a_missing_setting_is_told_in_one_line(make_pair: PairFactory) -> None:
-    lsp = make_pair().lsp
-    del lsp.settings["OCEN_OPS_TOKEN_FILE"]
-
-    assert told(lsp).startswith("OCEN_OPS_TOKEN_FILE: ")
+def test_a_missing_setting_is_told_in_one_line(idle_pair: Pair) -> None:
+    assert told(idle_pair.lsp, OCEN_OPS_TOKEN_FILE=None).startswith("OCEN_OPS_TOKEN_FILE: ")

@@ -9,8 +9,8 @@ Found = TypeVar("Found")
 PAUSE_SECONDS = 0.02
 
 
-def eventually(look: Callable[[], Found], within: float) -> Found:
-    """What `look` finds, as soon as it is true; an AssertionError if that takes more than `within` seconds."""
+def eventually(look: Callable[[], Found | None], within: float) -> Found:
+    """What `look` finds, as soon as it finds anything; an AssertionError if that takes more than `within` seconds."""
     deadline = time.monotonic() + within
     while not (found := look()):
         if time.monotonic() > deadline:

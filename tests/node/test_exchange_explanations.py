@@ -11,7 +11,8 @@ from shared.protocol.encoding import dump_json
 from shared.protocol.problems import Problem
 from shared.protocol.tampering import TAMPERINGS
 from tests.equipment.clock import NOW
-from tests.equipment.lender_node import LenderNode, lender_node, parts_of, signed
+from tests.equipment.envelopes import parts_of
+from tests.equipment.lender_node import LenderNode, lender_node, signed
 from tests.equipment.messages import TRIGGER
 from tests.equipment.parties import (
     LISTED_ADDRESS,

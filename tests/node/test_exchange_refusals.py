@@ -19,7 +19,8 @@ from shared.protocol.problems import Problem
 from shared.protocol.tampering import TAMPERINGS
 from tests.equipment.asgi import JSON, Answer
 from tests.equipment.clock import NOW
-from tests.equipment.lender_node import LenderNode, lender_node, parts_of, signed
+from tests.equipment.envelopes import parts_of
+from tests.equipment.lender_node import LenderNode, lender_node, signed
 from tests.equipment.messages import TRIGGER, VERIFY
 from tests.equipment.parties import (
     LENDER_CERTIFICATE,
@@ -190,9 +191,9 @@ async def test_a_message_that_is_stale_or_of_the_future_is_refused_and_both_cloc
     stamp = format_timestamp(NOW + timedelta(seconds=seconds))
     document = payload_of(TRIGGER.name, timestamp=stamp)
     answer = await refused(lender, Problem.NOT_FRESH, signed(document))
-    found = answer.ack(lender_key().public())["detail"]["found"]
-    assert format_timestamp(NOW) in found
-    assert stamp in found
+    detail = answer.ack(lender_key().public())["detail"]
+    assert format_timestamp(NOW) in detail["expected"] + detail["found"]
+    assert stamp in detail["found"]
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 60])

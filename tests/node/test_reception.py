@@ -1,12 +1,10 @@
 """The reception: from a verified message to the journal, and from the journal to the courier."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from starlette.routing import Route
 
@@ -23,7 +21,6 @@ from tests.equipment.counterparty import ScriptedTransport, acking
 from tests.equipment.messages import CALLBACK, TRIGGER, deciding, request
 from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.parties import (
-    LENDER_CERTIFICATE,
     LSP,
     LSP_CERTIFICATE,
     identity_of,
@@ -37,11 +34,6 @@ from tests.equipment.storage import LEASE, contents, rows, sqlite_engine
 ANSWERED = Decision(outgoing=[Outgoing(LSP, CALLBACK.name, "request-1", {"requestId": "request-1"})])
 
 
-async def slow_lsp(request: httpx.Request) -> Any:
-    await asyncio.sleep(0)
-    return acking(key=lsp_key(), certificate=LSP_CERTIFICATE)(request)
-
-
 @pytest.fixture
 async def node(tmp_path: Path, room: int) -> AsyncIterator[MemoryNode]:
     async with memory_node(
@@ -49,7 +41,7 @@ async def node(tmp_path: Path, room: int) -> AsyncIterator[MemoryNode]:
         identity=identity_of(lender(), lender_key()),
         counterparties=[lsp()],
         clock=FrozenClock(),
-        transport=ScriptedTransport(slow_lsp),
+        transport=ScriptedTransport(acking(key=lsp_key(), certificate=LSP_CERTIFICATE)),
         room=room,
     ) as node:
         yield node
@@ -168,7 +160,3 @@ async def test_there_is_a_route_for_each_message_that_the_role_takes_and_no_othe
 async def test_a_message_without_a_rule_is_noticed_when_the_application_is_made(node: MemoryNode) -> None:
     with pytest.raises(KeyError, match=TRIGGER.name):
         protocol_app(node.reception, {TRIGGER.path: TRIGGER}, {})
-
-
-def test_the_certificates_of_the_two_parties_differ() -> None:
-    assert LSP_CERTIFICATE != LENDER_CERTIFICATE

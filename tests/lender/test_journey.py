@@ -1,0 +1,190 @@
+"""Loan acceptance as a journey: what the lender answers to each message, and what it remembers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lender_app.app import LenderSettings, application
+from lender_app.journey import OTP_SESSION, TriggerAcceptance, VerifyAcceptance
+from lender_app.policy import AcceptancePolicy
+from lender_app.rules import SessionState
+from shared.catalogue.table import BY_NAME, messages_received_by
+from shared.node.journeys import Decision, Journey
+from shared.node.settings import SettingsError
+from shared.protocol.participants import ParticipantRole
+from shared.protocol.problems import Problem
+from shared.protocol.verification import VerifiedMessage
+from tests.equipment.clock import NOW
+from tests.equipment.messages import VERIFY, request, verified
+from tests.equipment.parties import LSP, lsp, payload_of
+
+SECRET = b"a secret of thirty-two bytes ....."
+OTP = "042042"
+
+TRIGGERED = TriggerAcceptance(AcceptancePolicy(), SECRET, lambda: OTP, lambda: "session-1")
+VERIFIED = VerifyAcceptance(SECRET)
+
+
+def trigger(**content: Any) -> Decision:
+    return TRIGGERED.decide(request(**content), {}, NOW)
+
+
+def opened() -> Journey:
+    (journey,) = trigger().journeys
+    return journey
+
+
+def verification(otp: Any = OTP, key: str = "session-1") -> VerifiedMessage:
+    payload = payload_of(VERIFY.name, "request-2")
+    data = {"otpSessionKey": key, "otp": otp}
+    return verified({**payload, "credBlock": {"type": "OTP", "data": data}}, VERIFY.name)
+
+
+def verify(journeys: Mapping[str, Journey], message: VerifiedMessage | None = None) -> tuple[Decision, dict[str, Any]]:
+    """The decision, and the block that answers."""
+    decision = VERIFIED.decide(message or verification(), journeys, NOW)
+    (answer,) = decision.outgoing
+    return decision, answer.content["credBlock"]["data"]
+
+
+def fits(decision: Decision) -> bool:
+    """Tell whether what is sent satisfies the catalogue."""
+    metadata = {"version": "1.0", "timestamp": "2031-03-04T05:06:07.890Z", "traceId": "t", "orgId": "LENDER01"}
+    for outgoing in decision.outgoing:
+        BY_NAME[outgoing.message].body.model_validate({"metadata": metadata, **outgoing.content})
+    return True
+
+
+def test_a_trigger_opens_a_session_sends_the_sms_and_answers_with_the_key_of_the_session() -> None:
+    decision = trigger()
+    assert decision.problem is None
+    (journey,), (notice,), (answer,) = decision.journeys, decision.notices, decision.outgoing
+    assert (journey.key, journey.kind, journey.participant) == ("session-1", OTP_SESSION, LSP)
+    assert notice.text.startswith(f"{OTP} is your OTP")
+    assert (notice.reference, notice.expires_at) == ("request-1", journey.expires_at)
+    assert (answer.receiver, answer.message, answer.request_id) == (LSP, "TriggerLoanAcceptanceResponse", "request-1")
+    assert answer.content["requestId"] == "request-1"
+    assert answer.content["response"] == {"error": "0"}
+    data = answer.content["credBlock"]["data"]
+    assert data == {"otpSessionKey": "session-1", "maskedPhoneNumber": notice.recipient}
+    assert fits(decision)
+
+
+def test_the_otp_is_in_the_sms_and_nowhere_else() -> None:
+    decision = trigger()
+    assert OTP not in json.dumps([dict(journey.state) for journey in decision.journeys])
+    assert OTP not in json.dumps([dict(outgoing.content) for outgoing in decision.outgoing])
+
+
+def test_the_state_of_a_session_survives_its_storage() -> None:
+    journey = opened()
+    stored = replace(journey, state=json.loads(json.dumps(journey.state)))
+    decision, data = verify({"session-1": stored}, verification("000000"))
+    assert data["status"] == "INCORRECT_OTP"
+    assert decision.journeys[0].state == {**stored.state, "triesLeft": 2}
+
+
+@pytest.mark.parametrize(
+    ("loan_application_id", "problem"),
+    [
+        ("UNKNOWN-1", Problem.UNKNOWN_REFERENCE),
+        ("FOREIGN-1", Problem.UNKNOWN_REFERENCE),
+        ("NOTACCEPTED-1", Problem.NOT_ALLOWED_NOW),
+    ],
+)
+def test_applications_that_cannot_be_accepted_are_refused_and_nothing_else_happens(
+    loan_application_id: str, problem: Problem
+) -> None:
+    decision = trigger(loanApplicationIds=["APPL-1", loan_application_id])
+    assert decision == Decision(problem, decision.reason)
+    assert loan_application_id not in decision.reason
+
+
+def test_a_trigger_needs_no_journey_and_a_verification_the_one_that_it_names() -> None:
+    assert TRIGGERED.journey_keys(request()) == ()
+    assert VERIFIED.journey_keys(verification(key="session-9")) == ("session-9",)
+
+
+def test_the_right_otp_is_answered_with_success_and_closes_the_session() -> None:
+    decision, data = verify({"session-1": opened()})
+    assert data == {"otpSessionKey": "session-1", "status": "SUCCESS"}
+    (journey,) = decision.journeys
+    assert journey == replace(opened(), state={**opened().state, "state": SessionState.VERIFIED.value})
+    (answer,) = decision.outgoing
+    assert (answer.receiver, answer.message, answer.request_id) == (LSP, "VerifyLoanAcceptanceResponse", "request-2")
+    assert fits(decision)
+    assert verify({"session-1": journey})[1]["status"] == "INVALID_SESSION"
+
+
+def test_an_otp_that_came_as_a_number_has_its_leading_zeros_again() -> None:
+    _, data = verify({"session-1": opened()}, verification(42042))
+    assert data["status"] == "SUCCESS"
+
+
+def test_three_wrong_otps_lock_the_session() -> None:
+    journey, verdicts = opened(), []
+    for otp in ("000000", "000001", "000002", OTP):
+        decision, data = verify({"session-1": journey}, verification(otp))
+        verdicts.append(data["status"])
+        journey = next(iter(decision.journeys), journey)
+        assert fits(decision)
+    assert verdicts == ["INCORRECT_OTP"] * 3 + ["INVALID_SESSION"]
+
+
+INVALID: dict[str, Mapping[str, Journey]] = {
+    "missing or expired": {},
+    "of another sender": {"session-1": replace(opened(), participant="LSP999")},
+    "of another kind": {"session-1": replace(opened(), kind="something-else")},
+}
+
+
+@pytest.mark.parametrize("journeys", INVALID.values(), ids=INVALID)
+def test_sessions_that_are_missing_foreign_or_of_another_kind_look_alike(journeys: Mapping[str, Journey]) -> None:
+    decision, data = verify(journeys)
+    assert data == {"otpSessionKey": "session-1", "status": "INVALID_SESSION"}
+    assert (decision.problem, decision.journeys, decision.notices) == (None, [], ())
+    assert fits(decision)
+
+
+def test_an_answer_goes_to_whoever_has_asked() -> None:
+    message = replace(verification(), sender=lsp(organisation_id="LSP999"))
+    decision, data = verify({"session-1": opened()}, message)
+    assert decision.outgoing[0].receiver == "LSP999"
+    assert data["status"] == "INVALID_SESSION"
+
+
+def settings(file: Path) -> LenderSettings:
+    return LenderSettings.model_construct(otp_secret_file=file)
+
+
+def test_the_lender_has_a_rule_for_every_message_that_it_takes(tmp_path: Path) -> None:
+    composed = application(settings(tmp_path / "secret"))
+    assert composed.role is ParticipantRole.LENDER
+    assert set(composed.rules) == {message.name for message in messages_received_by(composed.role)}
+
+
+def test_the_secret_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    first, second = (application(settings(file)).rules["VerifyLoanAcceptanceRequest"] for _ in range(2))
+    assert first == second
+    assert len(file.read_bytes()) == 32
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"), [(b"short", "holds fewer than 32 bytes; delete it"), (None, "name a file in a writable")]
+)
+def test_a_secret_that_cannot_be_used_is_told_of_in_one_line(
+    tmp_path: Path, content: bytes | None, complaint: str
+) -> None:
+    file = tmp_path / "secret" if content is not None else tmp_path / "missing" / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=complaint) as refusal:
+        application(settings(file))
+    assert str(refusal.value).startswith("OCEN_OTP_SECRET_FILE: ")
+    assert "\n" not in str(refusal.value)
