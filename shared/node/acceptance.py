@@ -7,7 +7,7 @@ it were alone, because two that touch the same nonce, requestId or journey never
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,7 @@ class Arrival:
         ack: the signed ack that goes out if the message is accepted.
         first_due: when anyone may take the outbox rows that come of it; a lease ahead if the caller takes them itself.
         state: the state in which those rows begin.
+        keys: what no other message of the same transaction may touch.
     """
 
     message: VerifiedMessage
@@ -43,13 +44,13 @@ class Arrival:
     ack: bytes
     first_due: datetime
     state: OutboxState
+    keys: frozenset[str] = field(init=False)
 
-    @property
-    def keys(self) -> frozenset[str]:
-        """What no other message of the same transaction may touch."""
-        message = self.message
-        journeys = (f"journey {key}" for key in self.rule.journey_keys(message))
-        return frozenset({f"nonce {message.nonce.key}", f"request {message.request_id}", *journeys})
+    def __post_init__(self) -> None:
+        # Here, and not when they are asked for: that is in the writer's thread, which a rule's exception would end.
+        journeys = (f"journey {key}" for key in self.rule.journey_keys(self.message))
+        own = (f"nonce {self.message.nonce.key}", f"request {self.message.request_id}")
+        object.__setattr__(self, "keys", frozenset({*own, *journeys}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """What a node tells of itself: one structured line per message, and metrics. Never a payload, never a secret."""
 
+import json
 import logging
 import sys
 from datetime import datetime
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -76,10 +78,17 @@ class Telemetry:
         self._log.info(event, **facts)
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, default=repr)
+
+
+def _as_json(line: dict[str, Any], **_: Any) -> str:
+    return _JSON.encode(line)
+
+
 def configure_logging(log_format: LogFormat, level: str) -> None:
     """Write log lines to standard error, one line each, times in UTC; other libraries' lines from WARNING on."""
     renderer = (
-        structlog.processors.JSONRenderer(sort_keys=False)
+        structlog.processors.JSONRenderer(_as_json)
         if log_format is LogFormat.JSON
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )

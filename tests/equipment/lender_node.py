@@ -87,15 +87,15 @@ class LenderNode:
 @asynccontextmanager
 async def lender_node(folder: Path, *, explains: bool = True, app: Any = None) -> AsyncIterator[LenderNode]:
     """A lender who knows the LSP; `app` takes the place of its application."""
-    clock, engine = FrozenClock(), sqlite_engine(folder, "lender")
-    async with memory_node(
-        engine,
-        identity=identity_of(lender(), lender_key()),
-        counterparties=[lsp(), lender()],
-        clock=clock,
-        transport=ScriptedTransport(acking(key=lsp_key())),
-        explains=explains,
-        room=0,
-    ) as node:
-        yield LenderNode(node, node.protocol_plane(lender_application(folder), app), clock)
-    engine.dispose()
+    clock = FrozenClock()
+    with sqlite_engine(folder, "lender") as engine:
+        async with memory_node(
+            engine,
+            identity=identity_of(lender(), lender_key()),
+            counterparties=[lsp(), lender()],
+            clock=clock,
+            transport=ScriptedTransport(acking(key=lsp_key())),
+            explains=explains,
+            room=0,
+        ) as node:
+            yield LenderNode(node, node.protocol_plane(lender_application(folder), app), clock)

@@ -145,27 +145,25 @@ async def memory_pair(folder: Path) -> AsyncIterator[Pair]:
     clock = FrozenClock()
     to_lender = Link("lender.example", LSP_CERTIFICATE, LENDER_CERTIFICATE)
     to_lsp = Link("lsp.example", LENDER_CERTIFICATE, LSP_CERTIFICATE)
-    engines = [sqlite_engine(folder, name) for name in ("lsp", "lender")]
     lender_as_known = lender(base_url="https://lender.example")
-    async with (
-        memory_node(
-            engines[0],
-            identity=identity_of(lsp(), lsp_key()),
-            counterparties=[lender_as_known],
-            clock=clock,
-            transport=to_lender,
-        ) as lsp_node,
-        memory_node(
-            engines[1],
-            identity=identity_of(lender(), lender_key()),
-            counterparties=[lsp()],
-            clock=clock,
-            transport=to_lsp,
-        ) as lender_node,
-    ):
-        lsp_plane = lsp_node.protocol_plane(lsp_app.app.application(NodeSettings.model_construct()))
-        lender_plane = lender_node.protocol_plane(lender_application(folder))
-        to_lender.callee, to_lsp.callee = lender_plane, lsp_plane
-        yield Pair(lsp_node, lender_node, lsp_plane, lender_plane, to_lender, to_lsp, clock, lender_as_known)
-    for engine in engines:
-        engine.dispose()
+    with sqlite_engine(folder, "lsp") as lsp_engine, sqlite_engine(folder, "lender") as lender_engine:
+        async with (
+            memory_node(
+                lsp_engine,
+                identity=identity_of(lsp(), lsp_key()),
+                counterparties=[lender_as_known],
+                clock=clock,
+                transport=to_lender,
+            ) as lsp_node,
+            memory_node(
+                lender_engine,
+                identity=identity_of(lender(), lender_key()),
+                counterparties=[lsp()],
+                clock=clock,
+                transport=to_lsp,
+            ) as lender_node,
+        ):
+            lsp_plane = lsp_node.protocol_plane(lsp_app.app.application(NodeSettings.model_construct()))
+            lender_plane = lender_node.protocol_plane(lender_application(folder))
+            to_lender.callee, to_lsp.callee = lender_plane, lsp_plane
+            yield Pair(lsp_node, lender_node, lsp_plane, lender_plane, to_lender, to_lsp, clock, lender_as_known)

@@ -1,7 +1,7 @@
 """What is stored, and storage that fails."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,9 @@ async def journal_on(engine: Engine) -> AsyncIterator[Journal]:
         yield Journal(engine, writer, LEASE)
 
 
-def sqlite_engine(folder: Path, name: str = "node") -> Engine:
+@contextmanager
+def sqlite_engine(folder: Path, name: str = "node") -> Iterator[Engine]:
     """An engine on a new SQLite file."""
-    return open_engine(f"sqlite:///{folder / name}.sqlite")
+    engine = open_engine(f"sqlite:///{folder / name}.sqlite")
+    yield engine
+    engine.dispose()

@@ -13,7 +13,6 @@ from tests.live.letters import TRIGGER, envelope, letter, path_of
 from tests.live.pair import LSP, Pair
 from tests.node.certificates import Authority
 
-
 both_versions = pytest.mark.parametrize(
     "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls1.2", "tls1.3"]
 )

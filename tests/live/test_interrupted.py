@@ -17,30 +17,33 @@ ANSWERED_BEFORE = 20
 """So many exchanges are complete when the process ends; the LSP is still being told to begin others then."""
 
 SECONDS = 60.0
-LEASE_SECONDS = 11
-"""On PostgreSQL, what a dead process held comes due only when its lease ends; this is the shortest lease."""
+
+SETTINGS = {
+    "lease_seconds": 11,  # the shortest: on PostgreSQL, what a dead process held comes due when its lease ends
+    "retry_base_seconds": 0.1,
+    "retry_attempts": 50,
+}
 
 
 @pytest.fixture(scope="module")
-def mortal_pair(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certs: Path
-) -> Iterator[Pair]:
-    """A pair on each database, for tests that end a process and start it again."""
-    urls = {}
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgres_url")
-        urls = {side: create_database(server) for side in ("lender", "lsp")}
-    folder = tmp_path_factory.mktemp(request.param)
-    settings = {"lease_seconds": LEASE_SECONDS, "retry_base_seconds": 0.1, "retry_attempts": 50}
-    with pair_in(folder, certs, urls, **settings) as pair:
+def pair_on_sqlite(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Pair]:
+    with pair_in(tmp_path_factory.mktemp("sqlite"), certs, **SETTINGS) as pair:
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def pair_on_postgresql(tmp_path_factory: pytest.TempPathFactory, certs: Path, postgres_url: str) -> Iterator[Pair]:
+    urls = {side: create_database(postgres_url) for side in ("lender", "lsp")}
+    with pair_in(tmp_path_factory.mktemp("postgresql"), certs, urls, **SETTINGS) as pair:
         yield pair
 
 
 @pytest.fixture
-def pair(mortal_pair: Pair) -> Pair:
-    """The pair, both sides running."""
-    mortal_pair.start()
-    return mortal_pair
+def pair(request: pytest.FixtureRequest) -> Pair:
+    """The pair on the database that the test asks for, both sides running."""
+    pair: Pair = request.getfixturevalue(f"pair_on_{request.param}")
+    pair.start()
+    return pair
 
 
 def kill(side: Side) -> None:
@@ -52,10 +55,10 @@ def stop(side: Side) -> None:
 
 
 in_each_way = pytest.mark.parametrize(
-    ("mortal_pair", "end"),
+    ("pair", "end"),
     [("sqlite", kill), ("sqlite", stop), ("postgresql", kill)],
     ids=["killed on SQLite", "asked to end on SQLite", "killed on PostgreSQL"],
-    indirect=["mortal_pair"],
+    indirect=["pair"],
 )
 
 
@@ -99,7 +102,7 @@ def test_nothing_that_the_lsp_has_taken_is_lost_though_it_ends_amid_the_exchange
     traffic.assert_completed_once(traffic.acknowledged | traffic.answered())
 
 
-@pytest.mark.parametrize("mortal_pair", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("pair", ["sqlite", "postgresql"], indirect=True)
 def test_a_lender_that_was_killed_still_knows_what_it_has_accepted(pair: Pair) -> None:
     body = envelope(letter(TRIGGER, LSP), pair.lsp.identity.signing_key)
     with calling_as(LSP, pair, pair.lender) as forger:

@@ -16,7 +16,6 @@ from tests.live.forger import JSON, Answer, Forger
 from tests.live.letters import TRIGGER, TRIGGERED, VERIFY, envelope, letter, path_of, rewritten
 from tests.live.pair import LSP, Pair
 
-
 Post = Callable[..., Answer]
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.03
 
 
 def eventually(look: Callable[[], Found | None], within: float) -> Found:

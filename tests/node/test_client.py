@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.catalogue.table import BY_NAME
@@ -275,6 +275,7 @@ async def test_retry_after_is_read_in_seconds_or_as_a_date(value: str, seconds: 
     assert attempt.retry_after == (None if seconds is None else pytest.approx(seconds))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40))
 async def test_no_text_in_retry_after_spoils_a_try(value: str) -> None:
     headers = httpx.Headers([(b"retry-after", value.encode("latin-1"))])
@@ -283,6 +284,7 @@ async def test_no_text_in_retry_after_spoils_a_try(value: str) -> None:
     assert attempt.started_at + timedelta(seconds=attempt.retry_after or 0)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 async def test_no_bytes_in_an_answer_spoil_a_try(body: bytes) -> None:
     attempt = await outcome_of(answering(body))

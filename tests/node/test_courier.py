@@ -1,7 +1,7 @@
 """The courier: what is in the outbox gets delivered, or is given up in plain sight; nothing is lost or done twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,9 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return sqlite_engine(tmp_path)
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    with sqlite_engine(tmp_path) as engine:
+        yield engine
 
 
 @pytest.fixture

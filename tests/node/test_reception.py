@@ -1,6 +1,6 @@
 """The reception: from a verified message to the journal, and from the journal to the courier."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,16 @@ ANSWERED = Decision(outgoing=[Outgoing(LSP, CALLBACK.name, "request-1", {"reques
 
 @pytest.fixture
 async def node(tmp_path: Path, room: int) -> AsyncIterator[MemoryNode]:
-    async with memory_node(
-        sqlite_engine(tmp_path),
-        identity=identity_of(lender(), lender_key()),
-        counterparties=[lsp()],
-        clock=FrozenClock(),
-        transport=ScriptedTransport(acking(key=lsp_key(), certificate=LSP_CERTIFICATE)),
-        room=room,
-    ) as node:
-        yield node
+    with sqlite_engine(tmp_path) as engine:
+        async with memory_node(
+            engine,
+            identity=identity_of(lender(), lender_key()),
+            counterparties=[lsp()],
+            clock=FrozenClock(),
+            transport=ScriptedTransport(acking(key=lsp_key(), certificate=LSP_CERTIFICATE)),
+            room=room,
+        ) as node:
+            yield node
 
 
 @pytest.fixture
@@ -134,6 +135,18 @@ async def test_an_ack_that_cannot_be_signed_accepts_nothing(node: MemoryNode) ->
     with pytest.raises(OSError, match="key store"):
         await node.reception.take(request(), TRIGGER, deciding(ANSWERED), fail)
     assert contents(node.engine) == before
+
+
+async def test_a_rule_that_fails_before_the_transaction_stops_nobody_else(node: MemoryNode) -> None:
+    class Failing(TakeNote):
+        def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
+            raise ZeroDivisionError
+
+    before = contents(node.engine)
+    with pytest.raises(ZeroDivisionError):
+        await take(node, rule=Failing())
+    assert contents(node.engine) == before
+    assert await take(node)
 
 
 async def test_listeners_hear_of_each_message_once(node: MemoryNode) -> None:

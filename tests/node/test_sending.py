@@ -36,15 +36,16 @@ def room() -> int:
 
 @pytest.fixture
 async def node(tmp_path: Path, network: ScriptedTransport, room: int) -> AsyncIterator[MemoryNode]:
-    async with memory_node(
-        sqlite_engine(tmp_path),
-        identity=identity_of(lsp(), lsp_key()),
-        counterparties=[lender(), replace(lsp(), organisation_id="LSP999")],
-        clock=FrozenClock(),
-        transport=network,
-        room=room,
-    ) as node:
-        yield node
+    with sqlite_engine(tmp_path) as engine:
+        async with memory_node(
+            engine,
+            identity=identity_of(lsp(), lsp_key()),
+            counterparties=[lender(), replace(lsp(), organisation_id="LSP999")],
+            clock=FrozenClock(),
+            transport=network,
+            room=room,
+        ) as node:
+            yield node
 
 
 async def refuse(node: MemoryNode, kind: type[Exception], *send: Any) -> str:
