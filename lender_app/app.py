@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from lender_app.journey import TriggerAcceptance, VerifyAcceptance
 from lender_app.policy import AcceptancePolicy
@@ -47,10 +48,8 @@ def draw_otp() -> str:
 
 def _secret(file: Path) -> bytes:
     try:
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(secrets.token_bytes(32))
+        if not file.exists():
+            _make_secret(file)
         secret = file.read_bytes()
     except OSError as error:
         raise SettingsError(
@@ -59,3 +58,12 @@ def _secret(file: Path) -> bytes:
     if len(secret) < 32:
         raise SettingsError(f"OCEN_OTP_SECRET_FILE: {file} holds fewer than 32 bytes; delete it to have a new one")
     return secret
+
+
+def _make_secret(file: Path) -> None:
+    # Written aside and then linked, so that another process of this lender never reads half of it.
+    with NamedTemporaryFile(dir=file.parent) as made:
+        made.write(secrets.token_bytes(32))
+        made.flush()
+        with contextlib.suppress(FileExistsError):
+            os.link(made.name, file)

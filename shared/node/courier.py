@@ -13,6 +13,9 @@ from shared.node.schedule import RetrySchedule
 from shared.node.telemetry import Telemetry
 from shared.protocol.profiles import PROFILES
 
+LANE_WIDTH = 64
+"""So many tries towards one receiver at a time; the transport has as many connections for it."""
+
 
 class Courier:
     """The one worker of the one queue.
@@ -45,6 +48,7 @@ class Courier:
         self._tick = tick
         self.listeners: list[Callable[[DeliveryAttempt], None]] = []
         self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._lanes: dict[str, asyncio.Semaphore] = {}
         self._stopping = asyncio.Event()
 
     def has_room(self) -> bool:
@@ -103,9 +107,11 @@ class Courier:
         receiver = self._directory.participant(entry.outgoing.receiver)
         if receiver is None:
             return self._untried(entry, f"{entry.outgoing.receiver} is not in the directory; onboard it")
+        lane = self._lanes.setdefault(receiver.organisation_id, asyncio.Semaphore(LANE_WIDTH))
         try:
             message_type = BY_NAME[entry.outgoing.message]
-            return await self._client.deliver(entry, message_type, receiver, PROFILES[message_type.version])
+            async with lane:  # waited for before the message is stamped and signed, so that it goes out fresh
+                return await self._client.deliver(entry, message_type, receiver, PROFILES[message_type.version])
         except Exception as error:  # counts as a try, so that what fails here for ever ends as DEAD, in plain sight
             self._telemetry.trouble("message cannot be sent", error)
             return self._untried(entry, f"it cannot be sent: {type(error).__name__}: {error}"[:500])

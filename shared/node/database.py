@@ -113,9 +113,10 @@ def _parse(url: str) -> URL:
 def _open_sqlite(place: URL) -> Engine:
     """Make an engine that sends BEGIN itself, for sqlite3 would begin late and never before DDL.
 
-    The recipe is SQLAlchemy's "Using SQLAlchemy to emit BEGIN in lieu of SQLite's transaction control".
+    The recipe is SQLAlchemy's "Using SQLAlchemy to emit BEGIN in lieu of SQLite's transaction control". Parameters are
+    hidden: an error goes into the log, and what it was about (an OTP, a signed message) does not belong there.
     """
-    engine = create_engine(place.set(query={**_SQLITE_DEFAULTS, **place.query}))
+    engine = create_engine(place.set(query={**_SQLITE_DEFAULTS, **place.query}), hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -146,6 +147,7 @@ def _open_postgresql(place: URL) -> Engine:
         place.set(query={**_POSTGRESQL_DEFAULTS, **place.query}),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
+        hide_parameters=True,
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from shared.node.onboarded import KeyRecord, OnboardingError, ParticipantRecord, participant_of
 from shared.node.tables import PARTICIPANT_KEYS, PARTICIPANTS
-from shared.protocol.participants import Participant
+from shared.protocol.participants import KeyStatus, Participant
 
 
 class Directory:
@@ -86,9 +86,12 @@ def load_records(connection: Connection) -> list[ParticipantRecord]:
 def save_record(connection: Connection, record: ParticipantRecord, now: datetime) -> None:
     """Write a participant into the tables in place of what stood there under its organisation id.
 
+    A key that was blocked there stays, and stays blocked, whatever the record says of it.
+
     Raises:
         OnboardingError: the record cannot be used, or a kid or a certificate belongs to another participant already.
     """
+    record = _with_blocked_keys(connection, record)
     participant = participant_of(record)
     for other in map(participant_of, load_records(connection)):
         if other.organisation_id == record.organisation_id:
@@ -103,6 +106,17 @@ def save_record(connection: Connection, record: ParticipantRecord, now: datetime
     connection.execute(insert(PARTICIPANTS), [_row(record, changed_at)])
     owner = {"organisation_id": record.organisation_id}
     connection.execute(insert(PARTICIPANT_KEYS), [owner | key.model_dump(mode="json") for key in record.keys])
+
+
+def _with_blocked_keys(connection: Connection, record: ParticipantRecord) -> ParticipantRecord:
+    rows = connection.execute(
+        select(PARTICIPANT_KEYS)
+        .where(PARTICIPANT_KEYS.c.organisation_id == record.organisation_id)
+        .where(PARTICIPANT_KEYS.c.status == KeyStatus.BLOCKED)
+    )
+    blocked = {row.kid: KeyRecord(kid=row.kid, algorithm=row.algorithm, status=row.status, pem=row.pem) for row in rows}
+    kept = [key for key in record.keys if key.kid not in blocked]
+    return record.model_copy(update={"keys": [*kept, *blocked.values()]})
 
 
 def _later_than_any_change(connection: Connection, now: datetime) -> datetime:

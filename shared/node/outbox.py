@@ -32,7 +32,10 @@ class OutboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:
-    """One message on its way. `tries` and `driven_at` count from its making or from its last re-drive."""
+    """One message on its way. `tries` counts from its making or its last re-drive, `driven_at` is the first of them.
+
+    Until then `driven_at` is when it was made: time in which we were down is not taken from its budget.
+    """
 
     id: str
     outgoing: Outgoing
@@ -65,6 +68,11 @@ class DeliveryAttempt:
     retry_after: float | None = None
     steps: Sequence[Step] = ()
 
+    @property
+    def first_started_at(self) -> datetime:
+        """When the first try began, which may be this one."""
+        return self.entry.driven_at if self.entry.tries else self.started_at
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
@@ -87,6 +95,7 @@ class RecordAttempts:
         .values(
             state=bindparam("new_state"),
             due_at=bindparam("new_due_at"),
+            driven_at=bindparam("new_driven_at"),
             tries=bindparam("new_tries"),
             result=bindparam("new_result"),
         )
@@ -104,6 +113,7 @@ def _progress(unit: AttemptRecord) -> dict[str, Any]:
         "outbox_id": unit.attempt.entry.id,
         "new_state": unit.state.value,
         "new_due_at": unit.due_at,
+        "new_driven_at": unit.attempt.first_started_at,
         "new_tries": unit.attempt.entry.tries + 1,
         "new_result": storable(unit.attempt.reason),
     }

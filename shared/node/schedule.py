@@ -38,6 +38,6 @@ class RetrySchedule:
         if attempt.retry_after is not None:
             pause = max(pause, timedelta(seconds=attempt.retry_after))
         due_at = now + pause
-        if tries >= self.attempts or due_at > attempt.entry.driven_at + self.budget:
+        if tries >= self.attempts or due_at > attempt.first_started_at + self.budget:
             return OutboxState.DEAD, now
         return OutboxState.WAITING, due_at

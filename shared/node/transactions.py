@@ -100,6 +100,8 @@ class Transactions:
                     job.fail(f"the connection was lost: {reason(error)}")
                 pause = next(pauses, None)
                 if pause is None:
+                    if isinstance(error, OperationalError):  # a full disk, a lock that is never let go
+                        job.fail(f"the database cannot do it now: {reason(error)}")
                     return
                 time.sleep(pause)
             except Exception as error:

@@ -177,7 +177,7 @@ PairFactory = Callable[..., Pair]
 
 @contextmanager
 def pair_in(
-    folder: Path, certs: Path, database_urls: Mapping[str, str] | None = None, **settings: object
+    folder: Path, certs: Path, database_urls: Mapping[str, str] | None = None, /, **settings: object
 ) -> Iterator[Pair]:
     """A pair with copies of these keys, not yet started; `settings` are added to the environment of both."""
     shutil.copytree(certs, folder / "certs")

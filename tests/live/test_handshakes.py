@@ -101,7 +101,7 @@ def test_a_certificate_of_our_authority_that_nobody_registered_is_refused_by_a_s
 
     answer = call(pair, caller(pair.certs / "ca.pem", leaf.certificate, leaf.private_key))
 
-    assert (answer.status, answer.error) == (403, "AUTH1004")
+    assert (answer.status, answer.error) == (401, "AUTH1001")
     assert answer.ack["detail"]["check"] == "certificate_is_registered"
     assert pair.lender.books.entries() <= before
 
@@ -113,6 +113,6 @@ def test_a_message_of_the_lsp_over_the_connection_of_another_lsp_is_refused_by_a
 
     answer = acme_forger.post(path_of(TRIGGER), envelope(letter(TRIGGER, LSP), pair.lsp.identity.signing_key))
 
-    assert (answer.status, answer.error) == (403, "AUTH1004")
+    assert (answer.status, answer.error) == (401, "AUTH1001")
     assert answer.ack["detail"]["check"] == "certificate_is_registered"
     assert pair.lender.books.entries() <= before

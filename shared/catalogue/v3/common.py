@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 class Body(BaseModel):
     """A part of a payload. Unknown members are kept, never refused; member names are camelCase on the wire."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="allow", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, extra="allow", frozen=True)
 
 
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[\x20-\x7E]+$")]

@@ -46,9 +46,10 @@ def body_is_within_size(examination: Examination) -> Finding:
     return Finding(size <= MAX_BODY_BYTES, f"at most {MAX_BODY_BYTES} bytes", found)
 
 
-@check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY)
+@check(Problem.SIGNATURE, Need.CONNECTION, Need.DIRECTORY)
 def certificate_is_registered(examination: Examination) -> Finding:
     """The TLS certificate is one that the holder of the key has registered (seed 002, Two-way TLS; RFC 8705 s3)."""
+    # The code is that of an unknown kid: which kids exist at other participants is nobody else's business.
     holder, peer = examination.holder, examination.peer
     assert holder is not None
     assert peer is not None
