@@ -136,6 +136,13 @@ def test_a_verdict_is_one_of_the_three_documented_ones(status: OtpStatus) -> Non
     assert VerifyLoanAcceptanceResponse.model_validate(document).cred_block.data.status is status
 
 
+def test_a_member_counts_only_under_the_name_that_it_has_on_the_wire() -> None:
+    document = complete("TriggerLoanAcceptanceRequest")
+    document["loan_application_ids"] = document.pop("loanApplicationIds")
+    with pytest.raises(ValidationError, match="loanApplicationIds"):
+        BY_NAME["TriggerLoanAcceptanceRequest"].body.model_validate(document)
+
+
 def test_a_body_cannot_be_changed() -> None:
     body = VerifyLoanAcceptanceRequest.model_validate(complete("VerifyLoanAcceptanceRequest"))
     with pytest.raises(ValidationError, match="frozen"):

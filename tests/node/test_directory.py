@@ -106,6 +106,15 @@ async def test_those_who_are_replaced_are_not_found_any_more() -> None:
     assert directory.owner(next(iter(lsp().certificates))) is None
 
 
+def test_a_key_that_was_blocked_stays_blocked_whatever_a_later_record_says(engine: Engine) -> None:
+    blocked = lsp_record(keys=[key_of("leaf"), key_of("lsp", status="BLOCKED")])
+    save(engine, blocked)
+    save(engine, lsp_record(keys=[key_of("leaf"), key_of("lsp", status="ACTIVE")]), LATER)
+    assert saved(engine) == [blocked]
+    save(engine, lsp_record(keys=[key_of("leaf")]), LATER)
+    assert saved(engine) == [blocked]
+
+
 def test_a_refresh_reads_only_what_has_changed(engine: Engine) -> None:
     directory = Directory()
     assert refresh(directory, engine)

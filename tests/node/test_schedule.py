@@ -1,5 +1,6 @@
 """When a delivery is tried again, and when it is given up."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -77,6 +78,13 @@ def test_the_last_try_that_is_allowed_ends_the_delivery() -> None:
 def test_no_try_begins_after_the_budget(age: float, state: OutboxState) -> None:
     now = NOW + timedelta(seconds=age)
     assert SCHEDULE.next_attempt(attempt(), now, 0)[0] is state
+
+
+def test_time_before_the_first_try_is_not_taken_from_the_budget() -> None:
+    made_long_ago = replace(attempt(), started_at=NOW + timedelta(days=1))
+    state, due_at = SCHEDULE.next_attempt(made_long_ago, made_long_ago.started_at, 0)
+    assert state is OutboxState.WAITING
+    assert due_at > made_long_ago.started_at
 
 
 def test_a_receiver_that_asks_for_more_than_the_budget_ends_the_delivery() -> None:
