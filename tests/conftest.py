@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from shared.node.database import open_engine
+from shared.node.store.database import open_engine
 from tests.postgres import create_database, find_binaries, private_server
 
 

@@ -13,9 +13,9 @@ from sandbox.cli.screen import screen, spell_out_marks
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pki import PkiError
 from shared.node.identity import IdentityError
+from shared.node.net.tls import TlsConfigurationError
 from shared.node.onboarded import OnboardingError
 from shared.node.settings import SettingsError
-from shared.node.tls import TlsConfigurationError
 from shared.protocol.encoding import EncodingError
 from shared.protocol.signing import KeyMaterialError
 

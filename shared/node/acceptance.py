@@ -18,7 +18,7 @@ from shared.catalogue.types import MessageType
 from shared.node.ids import new_id
 from shared.node.journeys import Decision, Journey, Notice, Rule
 from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, steps_text
-from shared.node.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
+from shared.node.store.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
 from shared.protocol.encoding import dump_json
 from shared.protocol.nonces import content_fingerprint
 from shared.protocol.problems import Problem

@@ -12,8 +12,8 @@ from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
 from shared.node.identity import Identity
 from shared.node.ids import new_id
+from shared.node.net.tls import thumbprint
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
-from shared.node.tls import thumbprint
 from shared.protocol.participants import Participant
 from shared.protocol.problems import SUCCESS
 from shared.protocol.profiles import Profile

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, insert, select
 
 from shared.node.onboarded import KeyRecord, OnboardingError, ParticipantRecord, participant_of
-from shared.node.tables import PARTICIPANT_KEYS, PARTICIPANTS
+from shared.node.store.tables import PARTICIPANT_KEYS, PARTICIPANTS
 from shared.protocol.participants import KeyStatus, Participant
 
 

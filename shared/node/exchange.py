@@ -14,10 +14,10 @@ from shared.node.clock import Clock
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
+from shared.node.net.server import PEER_EXTENSION
 from shared.node.refusals import Refusal
-from shared.node.server import PEER_EXTENSION
+from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
-from shared.node.writer import StorageUnavailable
 from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.claims import claimed_ids, claimed_member

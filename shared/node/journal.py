@@ -19,8 +19,8 @@ from shared.node.outbox import (
     entry_row,
 )
 from shared.node.refusals import Refusal, WriteRefusals, purge_refusals
-from shared.node.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, UNFINISHED
-from shared.node.writer import GroupCommit, read
+from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, UNFINISHED
+from shared.node.store.writer import GroupCommit, read
 
 T = TypeVar("T")
 

@@ -12,24 +12,24 @@ from shared.catalogue.table import messages_received_by
 from shared.node.client import SignedClient
 from shared.node.clock import Clock, SystemClock
 from shared.node.courier import Courier
-from shared.node.database import open_engine
 from shared.node.directory import Directory, save_record
 from shared.node.exchange import SignedExchange
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
+from shared.node.net.server import CannotListenError, make_server
+from shared.node.net.tls import TlsTrust
+from shared.node.net.transport import PooledTransport
 from shared.node.onboarded import read_records
-from shared.node.ops import ops_app
+from shared.node.ops.app import ops_app
 from shared.node.reception import Reception, protocol_app
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
-from shared.node.server import CannotListenError, make_server
 from shared.node.settings import Mode, NodeSettings
-from shared.node.tables import create_tables
+from shared.node.store.database import open_engine
+from shared.node.store.tables import create_tables
+from shared.node.store.writer import GroupCommit, read
 from shared.node.telemetry import Telemetry
-from shared.node.tls import TlsTrust
-from shared.node.transport import PooledTransport
-from shared.node.writer import GroupCommit, read
 from shared.protocol.participants import ParticipantRole
 
 REFRESH_SECONDS = 1.0

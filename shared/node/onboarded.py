@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from shared.node.tls import thumbprint
+from shared.node.net.tls import thumbprint
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole, PublicKey
 from shared.protocol.signing import KeyMaterialError, load_public_key
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 
 from shared.node.ids import new_id
 from shared.node.journeys import Outgoing
-from shared.node.tables import ATTEMPTS, OUTBOX, UNFINISHED
+from shared.node.store.tables import ATTEMPTS, OUTBOX, UNFINISHED
 from shared.protocol.encoding import dump_json
 from shared.protocol.verification import Outcome, Step
 

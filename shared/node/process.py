@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, cast
 
-from shared.node.database import DatabaseError
 from shared.node.identity import IdentityError
+from shared.node.net.server import CannotListenError
+from shared.node.net.tls import TlsConfigurationError
 from shared.node.node import Application, Node
 from shared.node.onboarded import OnboardingError
-from shared.node.server import CannotListenError
 from shared.node.settings import NodeSettings, SettingsError, load_settings
+from shared.node.store.database import DatabaseError
 from shared.node.telemetry import configure_logging
-from shared.node.tls import TlsConfigurationError
 
 UNUSABLE = (SettingsError, IdentityError, OnboardingError, DatabaseError, TlsConfigurationError, CannotListenError)
 """What is wrong with a node's surroundings rather than with the node: told in one line, without a traceback."""

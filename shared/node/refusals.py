@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from shared.node.ids import new_id
 from shared.node.outbox import steps_text, storable
-from shared.node.tables import REFUSALS
+from shared.node.store.tables import REFUSALS
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Step
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from shared.node.server import PEER_EXTENSION
-from shared.node.tls import PeerCertificate, thumbprint
+from shared.node.net.server import PEER_EXTENSION
+from shared.node.net.tls import PeerCertificate, thumbprint
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.signing import VerificationKey
 from tests.equipment.parties import LISTED_ADDRESS, LSP_CERTIFICATE

@@ -19,8 +19,8 @@ from shared.node.node import Application
 from shared.node.reception import Reception, protocol_app
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
+from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
-from shared.node.writer import GroupCommit
 from shared.protocol.nonces import DEFAULT_WINDOW
 from shared.protocol.participants import Participant
 from tests.equipment.storage import LEASE, writing

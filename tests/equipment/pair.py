@@ -14,7 +14,7 @@ from shared.catalogue.table import BY_NAME
 from shared.node.exchange import SignedExchange
 from shared.node.outbox import DeliveryAttempt, OutboxEntry
 from shared.node.settings import NodeSettings
-from shared.node.tables import INBOX, NOTICES
+from shared.node.store.tables import INBOX, NOTICES
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V3
 from tests.equipment.asgi import call

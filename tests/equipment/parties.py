@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.catalogue.table import BY_NAME
 from shared.node.identity import Identity
-from shared.node.tls import thumbprint
+from shared.node.net.tls import thumbprint
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant, ParticipantRole, PublicKey
 from shared.protocol.signing import SigningKey, load_private_key

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Engine, Table, select
 
-from shared.node.database import open_engine
 from shared.node.journal import Journal
-from shared.node.tables import METADATA, create_tables
-from shared.node.writer import GroupCommit
+from shared.node.store.database import open_engine
+from shared.node.store.tables import METADATA, create_tables
+from shared.node.store.writer import GroupCommit
 
 LEASE = timedelta(seconds=15)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
-from shared.node.tls import thumbprint
+from shared.node.net.tls import thumbprint
+from shared.node.store.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.participants import PublicKey

@@ -10,7 +10,7 @@ from sqlalchemy import Table
 from sandbox.errors import SandboxError
 from shared.catalogue.table import BY_NAME
 from shared.node.ids import new_id
-from shared.node.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
+from shared.node.store.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from tests.live.letters import TRIGGER, TRIGGERED
 from tests.live.pair import LENDER, Pair, Side

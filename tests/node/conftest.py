@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from shared.node.tls import TlsTrust
+from shared.node.net.tls import TlsTrust
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import Run, Witness
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from shared.node.outbox import steps_text
-from shared.node.tables import ATTEMPTS, INBOX, NOTICES, OUTBOX, REFUSALS
+from shared.node.store.tables import ATTEMPTS, INBOX, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.checks.journal import nonce_is_new
 from shared.protocol.checks.signature import signature_verifies
 from shared.protocol.envelope import seal

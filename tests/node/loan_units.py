@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Connection, Engine, ForeignKey, MetaData, String, Table, select
 
-from shared.node.writer import GroupCommit, read
+from shared.node.store.writer import GroupCommit, read
 
 metadata = MetaData()
 loans = Table("loans", metadata, Column("name", String, primary_key=True))

@@ -11,16 +11,16 @@ import httpx
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Engine, func, select
 
-from shared.node.database import open_engine
 from shared.node.directory import Directory, save_record
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.onboarded import KeyRecord, ParticipantRecord
-from shared.node.ops import ops_app
+from shared.node.ops.app import ops_app
 from shared.node.sending import Sender
-from shared.node.tables import METADATA, create_tables
+from shared.node.store.database import open_engine
+from shared.node.store.tables import METADATA, create_tables
+from shared.node.store.writer import GroupCommit, read
 from shared.node.telemetry import Telemetry
-from shared.node.writer import GroupCommit, read
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.signing import load_private_key
 from tests.node.certificates import Authority, private_pem, rsa_key

@@ -13,7 +13,7 @@ from shared.node.acceptance import Acceptance
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.outbox import OutboxState, new_entry
-from shared.node.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
+from shared.node.store.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
 from shared.protocol.problems import Problem
 from shared.protocol.verification import History, VerifiedMessage
 from tests.equipment.clock import NOW

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from shared.catalogue.table import BY_NAME
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
-from shared.node.tables import ATTEMPTS, OUTBOX
-from shared.node.writer import StorageUnavailable
+from shared.node.store.tables import ATTEMPTS, OUTBOX
+from shared.node.store.writer import StorageUnavailable
 from tests.equipment.clock import FrozenClock
 from tests.equipment.counterparty import Reply, ScriptedTransport, acking, failing
 from tests.equipment.node import MemoryNode, memory_node

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, Engine, ForeignKey, Integer, MetaData
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from shared.node.database import READ_ONLY, DatabaseError, Instant, open_engine
+from shared.node.store.database import READ_ONLY, DatabaseError, Instant, open_engine
 
 metadata = MetaData()
 loans = Table("loans", metadata, Column("id", Integer, primary_key=True), Column("at", Instant))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from shared.node.exchange import MESSAGE_KEY, SEAL_KEY
-from shared.node.tables import INBOX, REFUSALS
-from shared.node.writer import StorageUnavailable
+from shared.node.store.tables import INBOX, REFUSALS
+from shared.node.store.writer import StorageUnavailable
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember

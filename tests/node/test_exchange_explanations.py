@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.tables import REFUSALS
+from shared.node.store.tables import REFUSALS
 from shared.protocol.checks.signature import kid_selects_a_key_that_counts
 from shared.protocol.encoding import dump_json
 from shared.protocol.problems import Problem
@@ -53,7 +53,9 @@ async def test_in_strict_mode_no_refusal_says_more_than_its_code(tmp_path: Path)
         assert "detail" not in (await lender.post(document)).ack(lender_key().public())
 
 
-async def test_in_strict_mode_a_kid_unknown_blocked_or_of_another_party_and_a_wrong_signature_look_alike(tmp_path: Path) -> None:
+async def test_in_strict_mode_a_kid_that_does_not_count_and_a_wrong_signature_look_alike(
+    tmp_path: Path,
+) -> None:
     other = signed(payload_of(TRIGGER.name, "request-2"))
     forged = dump_json({**parts_of(signed()), "signature": parts_of(other)["signature"]})
     async with lender_node(tmp_path, explains=False) as lender:

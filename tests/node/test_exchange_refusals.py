@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.catalogue.table import CATALOGUE
-from shared.node.tables import REFUSALS
+from shared.node.store.tables import REFUSALS
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.participants import EnvelopeMember, ParticipantRole
@@ -143,7 +143,7 @@ async def test_a_wrong_signature_is_refused(lender: LenderNode) -> None:
 
 @pytest.mark.parametrize("certificate", [LENDER_CERTIFICATE, STRANGER_CERTIFICATE])
 async def test_a_message_that_comes_over_anothers_connection_is_refused(lender: LenderNode, certificate: bytes) -> None:
-    await refused(lender, Problem.SENDER, signed(), certificate=certificate)
+    await refused(lender, Problem.SIGNATURE, signed(), certificate=certificate)
     (noted,) = rows(lender.node.engine, REFUSALS)
     assert noted["peer"] == ("LENDER01" if certificate == LENDER_CERTIFICATE else "")
 

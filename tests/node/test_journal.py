@@ -14,8 +14,8 @@ from shared.node.journal import Dispatch, DuplicateRequestError, Journal, NotFin
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState, new_entry
 from shared.node.refusals import MAX_RAW_BYTES, Refusal
-from shared.node.tables import ATTEMPTS, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
-from shared.node.writer import StorageUnavailable
+from shared.node.store.tables import ATTEMPTS, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
+from shared.node.store.writer import StorageUnavailable
 from shared.protocol.nonces import DEFAULT_WINDOW, Nonce
 from shared.protocol.problems import Problem
 from tests.equipment.clock import NOW

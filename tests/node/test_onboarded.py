@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from shared.node.net.tls import thumbprint
 from shared.node.onboarded import OnboardingError, ParticipantRecord, participant_of, read_records
-from shared.node.tls import thumbprint
 from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
 from tests.equipment.records import (
     key_of,

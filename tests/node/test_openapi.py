@@ -8,7 +8,7 @@ import pytest
 
 from shared.catalogue.table import CATALOGUE, messages_received_by
 from shared.catalogue.types import MessageType
-from shared.node.openapi import protocol_openapi
+from shared.node.ops.openapi import protocol_openapi
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.problems import SUCCESS, Problem

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from shared.node.ops import ops_app
-from shared.node.ops_guard import OPEN_PATHS
-from shared.node.tls import thumbprint
+from shared.node.net.tls import thumbprint
+from shared.node.ops.app import ops_app
+from shared.node.ops.guard import OPEN_PATHS
 from tests.node.journal_rows import add_sent
 from tests.node.operated import TOKEN, OperatedStandIn, caller, operated_node, operator
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from shared.node.onboarded import ParticipantRecord
-from shared.node.tables import PARTICIPANT_KEYS, PARTICIPANTS
+from shared.node.store.tables import PARTICIPANT_KEYS, PARTICIPANTS
 from shared.protocol.participants import KeyStatus
 from tests.node.operated import OperatedStandIn, key_record, lender_record, operated_node, operator
 

@@ -21,7 +21,7 @@ from shared.node.outbox import (
     new_entry,
     storable,
 )
-from shared.node.tables import ATTEMPTS, OUTBOX
+from shared.node.store.tables import ATTEMPTS, OUTBOX
 from tests.equipment.clock import NOW
 from tests.equipment.storage import LEASE, contents, journal_on, rows
 

@@ -12,7 +12,7 @@ from shared.catalogue.table import messages_received_by
 from shared.node.exchange import MessageRefusedError
 from shared.node.journeys import Decision, Outgoing, Rule, TakeNote
 from shared.node.reception import protocol_app
-from shared.node.tables import INBOX, OUTBOX
+from shared.node.store.tables import INBOX, OUTBOX
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.problems import Problem
 from shared.protocol.verification import History, VerifiedMessage

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from shared.node.server import PEER_EXTENSION, CannotListenError, PeerProtocol, PortInUseError, make_server
-from shared.node.tls import PeerCertificate, TlsTrust, thumbprint
+from shared.node.net.server import PEER_EXTENSION, CannotListenError, PeerProtocol, PortInUseError, make_server
+from shared.node.net.tls import PeerCertificate, TlsTrust, thumbprint
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, POST, TLS12, Run, Witness, caller, exchange, send, talk_until_dropped
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.tls import TlsConfigurationError, client_context, server_context
+from shared.node.net.tls import TlsConfigurationError, client_context, server_context
 from tests.node.certificates import Authority, Identity, private_pem, rsa_key
 
 

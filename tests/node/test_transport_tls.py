@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.node.tls import client_context, server_context
-from shared.node.transport import PooledTransport
+from shared.node.net.tls import client_context, server_context
+from shared.node.net.transport import PooledTransport
 from tests.node.certificates import Authority, Identity
 from tests.node.scripted_peer import OK, Line, ScriptedPeer, answering, silence
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Table, select
 
-from shared.node.ledger_views import (
+from shared.node.ops.ledger_views import (
     Attempt,
     Decoded,
     MessageHistory,
@@ -16,7 +16,7 @@ from shared.node.ledger_views import (
     SignedText,
     VerificationStep,
 )
-from shared.node.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
+from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
 
 _REFUSALS_SHOWN: Final = 50
 

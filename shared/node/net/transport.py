@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import httpx
 
-from shared.node.connection import Connection
+from shared.node.net.connection import Connection
 
 MAX_RESPONSE_BYTES = 1024 * 1024 + 64 * 1024  # 1 MiB of body, and room for head and chunk marks
 _TLS_SHUTDOWN_SECONDS = 1.0

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.node.tls import PeerCertificate
+from shared.node.net.tls import PeerCertificate
 
 PEER_EXTENSION = "ocen.peer"
 """Key of the `PeerCertificate` in an ASGI scope's `extensions`."""

@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from shared.catalogue.table import BY_NAME
 from shared.catalogue.types import MessageType
-from shared.node.openapi_examples import ack_envelope, base_url, message_envelopes, message_payload
+from shared.node.ops.openapi_examples import ack_envelope, base_url, message_envelopes, message_payload
 from shared.protocol.checks.envelope import HEADER_MEMBERS, MAX_KID_LENGTH
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.problems import SUCCESS, Problem

@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 
 from shared.node.journal import DuplicateRequestError, NotFinishedError
 from shared.node.onboarded import OnboardingError
-from shared.node.ops_views import Mistake
+from shared.node.ops.views import Mistake
 from shared.node.sending import SendError, UnknownReceiverError
-from shared.node.writer import StorageUnavailable
+from shared.node.store.writer import StorageUnavailable
 
 _STATUSES: Final[Mapping[type[Exception], int]] = {
     UnknownReceiverError: 404,

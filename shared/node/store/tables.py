@@ -19,7 +19,7 @@ from sqlalchemy import (
     text,
 )
 
-from shared.node.database import Instant
+from shared.node.store.database import Instant
 
 METADATA = MetaData()
 

@@ -13,13 +13,13 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
 
 from shared.catalogue.table import messages_received_by
-from shared.node import ops_messages, ops_participants, ops_status
-from shared.node.docs_page import docs_page
-from shared.node.openapi import protocol_openapi
-from shared.node.ops_errors import add_error_handlers
-from shared.node.ops_guard import OperatorGuard
-from shared.node.ops_node import OperatedNode
-from shared.node.ops_views import Mistake
+from shared.node.ops import messages, participants, status
+from shared.node.ops.docs_page import docs_page
+from shared.node.ops.errors import add_error_handlers
+from shared.node.ops.guard import OperatorGuard
+from shared.node.ops.openapi import protocol_openapi
+from shared.node.ops.operated import OperatedNode
+from shared.node.ops.views import Mistake
 
 _DESCRIPTION: Final = """What this node has received, sent and refused, with every signed text and every check; how to
 send a message and to onboard a counterparty. `/protocol/docs` describes what the node takes from its counterparties."""
@@ -46,8 +46,8 @@ def ops_app(node: OperatedNode) -> FastAPI:
     app.state.node = node
     app.add_middleware(OperatorGuard, token=node.settings.ops_token, listens_on=node.settings.ops_host)
     add_error_handlers(app)
-    app.include_router(ops_status.public_routes)
-    for routes in (ops_status.routes, ops_messages.routes, ops_participants.routes):
+    app.include_router(status.public_routes)
+    for routes in (status.routes, messages.routes, participants.routes):
         app.include_router(routes, responses=_MISTAKES, dependencies=[Security(_operator_token)])
     app.include_router(_documentation(app, node))
     return app

@@ -9,8 +9,8 @@ from shared.node.clock import Clock
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
+from shared.node.net.server import NodeServer
 from shared.node.sending import Sender
-from shared.node.server import NodeServer
 from shared.node.settings import NodeSettings
 from shared.node.telemetry import Telemetry
 

@@ -6,13 +6,13 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from shared.catalogue.v3.common import Identifier
-from shared.node.history import message_history
-from shared.node.ledger import list_messages, list_notices, list_refusals
-from shared.node.ledger_views import MessageFilter, MessageHistory, MessagePage, Notices, RefusalFilter, RefusalPage
-from shared.node.ops_body import StrictRoute
-from shared.node.ops_node import TheNode
-from shared.node.ops_views import MessageToSend, Mistake, Underway
-from shared.node.writer import read
+from shared.node.ops.body import StrictRoute
+from shared.node.ops.history import message_history
+from shared.node.ops.ledger import list_messages, list_notices, list_refusals
+from shared.node.ops.ledger_views import MessageFilter, MessageHistory, MessagePage, Notices, RefusalFilter, RefusalPage
+from shared.node.ops.operated import TheNode
+from shared.node.ops.views import MessageToSend, Mistake, Underway
+from shared.node.store.writer import read
 
 routes: Final = APIRouter(tags=["messages"], route_class=StrictRoute)
 

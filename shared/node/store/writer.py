@@ -17,8 +17,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.node.database import READ_ONLY, StorageUnavailable, reason
-from shared.node.transactions import Job, Kind, Transactions, Work
+from shared.node.store.database import READ_ONLY, StorageUnavailable, reason
+from shared.node.store.transactions import Job, Kind, Transactions, Work
 
 __all__ = ["GroupCommit", "Kind", "StorageUnavailable", "Work", "read"]
 

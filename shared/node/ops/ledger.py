@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, TextClause, func, literal_column, null, select
 
-from shared.node.history import refused_message
-from shared.node.ledger_views import (
+from shared.node.ops.history import refused_message
+from shared.node.ops.ledger_views import (
     Direction,
     MessageFilter,
     MessageLine,
@@ -23,7 +23,7 @@ from shared.node.ledger_views import (
     RefusalPage,
 )
 from shared.node.outbox import OutboxState
-from shared.node.tables import GIVEN_UP, INBOX, NOTICES, OUTBOX, REFUSALS, UNFINISHED
+from shared.node.store.tables import GIVEN_UP, INBOX, NOTICES, OUTBOX, REFUSALS, UNFINISHED
 
 EXAMINED: Final = 20_000
 """So many rows of a table are looked at for one page, if no index leads to those that are wanted."""

@@ -7,9 +7,9 @@ from fastapi import APIRouter, HTTPException
 
 from shared.node.directory import save_record
 from shared.node.onboarded import OnboardingError, ParticipantRecord, participant_of
-from shared.node.ops_body import StrictRoute
-from shared.node.ops_node import TheNode
-from shared.node.ops_views import KnownParticipant, KnownParticipants, Mistake, ParticipantKey
+from shared.node.ops.body import StrictRoute
+from shared.node.ops.operated import TheNode
+from shared.node.ops.views import KnownParticipant, KnownParticipants, Mistake, ParticipantKey
 from shared.protocol.participants import Network, Participant
 
 routes: Final = APIRouter(tags=["participants"], route_class=StrictRoute)

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import select
 
-from shared.node.ops_node import OperatedNode, TheNode
-from shared.node.ops_views import Health, OwnIdentity, Readiness
+from shared.node.net.tls import thumbprint
+from shared.node.ops.operated import OperatedNode, TheNode
+from shared.node.ops.views import Health, OwnIdentity, Readiness
 from shared.node.outbox import OutboxState
-from shared.node.tls import thumbprint
-from shared.node.writer import StorageUnavailable, read
+from shared.node.store.writer import StorageUnavailable, read
 
 public_routes: Final = APIRouter(tags=["node"])
 routes: Final = APIRouter(tags=["node"])
