@@ -52,7 +52,7 @@ class SignedClient:
         """Make one try.
 
         The metadata is stamped and the message signed here and now: requestId and content stay the same over all
-        tries, timestamp and traceId are new each time, so that a repetition is no replay (position 9) and keys may
+        tries, timestamp and traceId are new each time, so that a repetition is no replay (docs/positions.md P8, P10) and keys may
         have changed since the last try.
         """
         key, trace_id = self._identity.signing_key, new_id()
@@ -106,7 +106,7 @@ def _url(base_url: str, path: str) -> httpx.URL:
 
 
 def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
-    """Read an answer: only a signed ack that names our traceId says anything (position 10 and 12)."""
+    """Read an answer: only a signed ack that names our traceId says anything (docs/positions.md P9, P10)."""
     if examination.problem is not None:
         failed = examination.steps[-1]
         return AttemptOutcome.FAILED, f"HTTP {status} without a valid ack: {failed.check.name}: {failed.found}"

@@ -69,11 +69,7 @@ class Node:
             journal=self.journal,
             client=self.client,
             directory=self.directory,
-            schedule=RetrySchedule(
-                base=timedelta(seconds=settings.retry_base_seconds),
-                attempts=settings.retry_attempts,
-                budget=timedelta(seconds=settings.retry_budget_seconds),
-            ),
+            schedule=_schedule(settings),
             clock=self.clock,
             jitter=random.random,
             telemetry=self.telemetry,
@@ -158,6 +154,14 @@ class Node:
                     await self.purge()
             except Exception as error:  # whatever it is, the directory must be brought up to date a second later
                 self.telemetry.trouble("housekeeping failed", error)
+
+
+def _schedule(settings: NodeSettings) -> RetrySchedule:
+    return RetrySchedule(
+        base=timedelta(seconds=settings.retry_base_seconds),
+        attempts=settings.retry_attempts,
+        budget=timedelta(seconds=settings.retry_budget_seconds),
+    )
 
 
 def _own_identity(settings: NodeSettings, application: Application) -> Identity:

@@ -1,4 +1,4 @@
-"""When a delivery is tried again. Pure: the courier acts, this decides (position 12)."""
+"""When a delivery is tried again. Pure: the courier acts, this decides (docs/positions.md P10)."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from shared.catalogue.v3.common import Body, Identifier, Message, Response, ShortText
+from shared.catalogue.v3.body import Body, Identifier, Message, Response, ShortText
 
 OTP_DIGITS = 6
 
