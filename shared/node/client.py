@@ -51,9 +51,9 @@ class SignedClient:
     ) -> DeliveryAttempt:
         """Make one try.
 
-        The metadata is stamped and the message signed here and now: requestId and content stay the same over all
-        tries, timestamp and traceId are new each time, so that a repetition is no replay (docs/positions.md P8, P10) and
-        keys may have changed since the last try.
+        The metadata is stamped and the message signed here and now: requestId and content stay the same over all tries,
+        timestamp and traceId are new each time (docs/positions.md P8, P10), so that a repetition is no replay, and keys
+        may have changed since the last try.
         """
         key, trace_id = self._identity.signing_key, new_id()
         started_at, started = self._clock.now(), self._clock.elapsed()

@@ -1,0 +1,60 @@
+"""The README tells no lie that a test can catch."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lender_app.policy import MAGIC_PREFIXES, AcceptancePolicy
+from sandbox.cli.app import app
+from shared.protocol.checks import REQUEST_CHECKS
+from shared.protocol.problems import Problem
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_table_of_errors_is_the_table_of_problems() -> None:
+    rows = re.findall(r"^\| `(\w+)`(\*?) \| (\d{3}) \| (.*) \|$", README, re.MULTILINE)
+    assert rows == [
+        (problem.code, "*" if problem.published else "", str(problem.status), problem.meaning)
+        for problem in sorted(Problem, key=lambda problem: problem.code)
+    ]
+
+
+def test_the_number_of_checks_is_right() -> None:
+    assert f"{len(REQUEST_CHECKS)} named checks" in README
+
+
+def test_every_command_is_listed_and_every_listed_command_exists() -> None:
+    table = README.partition("## The command line")[2].partition("###")[0]
+    listed = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)", row)}
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    groups = {group.name for group in app.registered_groups}
+    subcommands = {
+        command.callback.__name__
+        for group in app.registered_groups
+        if group.typer_instance
+        for command in group.typer_instance.registered_commands
+        if command.callback
+    }
+    assert listed - subcommands == commands | groups
+
+
+def test_the_magic_ids_and_the_limits_of_an_otp_are_those_of_the_policy() -> None:
+    assert set(re.findall(r"^\| `(\w+-)` \|", README, re.MULTILINE)) == set(MAGIC_PREFIXES)
+    policy = AcceptancePolicy()
+    minutes = policy.otp_validity.total_seconds() / 60
+    assert f"valid for {minutes:.0f} minutes and allows {policy.tries} wrong answers" in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    named = re.findall(r"`((?:shared|lender_app|lsp_app|sandbox|tests|examples|docs|certs)/[\w./-]*)`", text)
+    linked = [target for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]
+    made = {"certs/generated/"}
+    missing = [name for name in named if name not in made and not (ROOT / name).exists()]
+    missing += [target for target in linked if not (page.parent / target).exists()]
+    assert not missing
