@@ -62,7 +62,8 @@ def _print_refused(name: NodeName, record: Record) -> None:
     _head(f"{FAILED} {name.label} refused a message at {record['path']}: {record['error']}")
     sender = record["peer"] or "unknown"
     rows = [("at", record["at"]), ("connection of", sender), ("address", record["address"])]
-    _facts(*rows, ("traceId", record["trace_id"]))
+    why = [("because", record["reason"])] if record["reason"] else []
+    _facts(*rows, ("traceId", record["trace_id"]), ("meaning", record["meaning"]), *why)
     _print_steps("checks", record["verification"])
     _print(Text("what came in", style="bold"))
     _raw(record["raw"])

@@ -197,6 +197,7 @@ class SignedExchange:
             problem=problem,
             steps=self._profile.verdict(examination).steps,
             raw=wire.body,
+            reason=reason,
         )
         if problem is not Problem.UNAVAILABLE:  # a storage that has just failed must not delay the answer once more
             await self._note(refusal)

@@ -21,7 +21,10 @@ MAX_RAW_BYTES: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One message that was refused. `peer` is whose the connection is, as far as known; the rest is as claimed."""
+    """One message that was refused. `peer` is whose the connection is, as far as known; the rest is as claimed.
+
+    `reason` is what a rule gave, where a rule refused and not a check.
+    """
 
     received_at: datetime
     peer: str
@@ -32,6 +35,7 @@ class Refusal:
     problem: Problem
     steps: Sequence[Step]
     raw: bytes
+    reason: str = ""
     keys: frozenset[str] = frozenset()
 
 
@@ -60,6 +64,7 @@ def _row(refusal: Refusal) -> dict[str, object]:
         "request_id": storable(refusal.request_id[:200]),
         "trace_id": storable(refusal.trace_id[:200]),
         "error": refusal.problem.code,
+        "reason": refusal.reason,
         "steps": steps_text(refusal.steps),
         "raw": refusal.raw[:MAX_RAW_BYTES],
     }

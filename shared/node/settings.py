@@ -51,7 +51,7 @@ class NodeSettings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
     past_seconds: int = Field(default=300, ge=1, le=86400)
     future_seconds: int = Field(default=60, ge=0, le=3600)
-    retry_base_seconds: float = Field(default=1.0, gt=0, le=60)
+    retry_base_seconds: float = Field(default=5.0, gt=0, le=60)
     retry_budget_seconds: int = Field(default=900, ge=1, le=604_800)
     retry_attempts: int = Field(default=8, ge=1, le=100)
     lease_seconds: int = Field(default=15, ge=11, le=300)

@@ -85,6 +85,14 @@ def _as_json(line: dict[str, Any], **_: Any) -> str:
     return _JSON.encode(line)
 
 
+class _ToStructlog(logging.Handler):
+    """Hands the lines of the standard library's loggers on, so that all lines look alike."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+
+
 def configure_logging(log_format: LogFormat, level: str) -> None:
     """Write log lines to standard error, one line each, times in UTC; other libraries' lines from WARNING on."""
     renderer = (
@@ -104,6 +112,5 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(
-        stream=sys.stderr, level=max(threshold, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(handlers=[_ToStructlog()], level=max(threshold, logging.WARNING))
+    logging.getLogger("shared").setLevel(threshold)

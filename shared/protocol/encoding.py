@@ -82,7 +82,7 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
     except (RecursionError, ValueError, ArithmeticError) as error:
         raise EncodingError("not JSON within the limits of depth and of numbers") from error
     if not isinstance(parsed, dict):
-        raise EncodingError(f"JSON, but not an object: {type(parsed).__name__}")
+        raise EncodingError(f"JSON, but not an object: {kind_of(parsed)}")
     _check_limits(text, parsed)
     return parsed
 
@@ -94,6 +94,16 @@ def dump_json(document: Any) -> bytes:
         EncodingError: a decimal number that a JSON reader with binary doubles would change.
     """
     return _COMPACT_JSON.encode(document).encode("utf-8")
+
+
+def kind_of(value: Any) -> str:
+    """Name the kind of a parsed JSON value as JSON names it, and say what is empty or not there."""
+    if isinstance(value, str):
+        return "string" if value else "empty string"
+    if isinstance(value, bool):
+        return "boolean"
+    kinds = {dict: "object", list: "array", int: "number", Decimal: "number", type(None): "absent or null"}
+    return kinds.get(type(value), type(value).__name__)
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from jwcrypto.jwa import JWA
@@ -21,6 +22,14 @@ MAXIMUM_BITS = 8192
 """A larger modulus only makes us slow: verification time grows with its square."""
 
 MINIMUM_EXPONENT = 65537
+
+_DIGEST_INFO = {
+    "SHA-1": bytes.fromhex("3021300906052b0e03021a05000414"),
+    "SHA-256": bytes.fromhex("3031300d060960864801650304020105000420"),
+    "SHA-384": bytes.fromhex("3041300d060960864801650304020205000430"),
+    "SHA-512": bytes.fromhex("3051300d060960864801650304020305000440"),
+}
+"""What stands before the digest in a PKCS#1 v1.5 signature (RFC 8017 s9.2, notes)."""
 
 _JWK_MEMBERS = ("kty", "n", "e", "use", "key_ops")
 """What is handed on of a JWK from outside; jwcrypto makes a new key where it finds a member `generate`."""
@@ -45,6 +54,20 @@ class VerificationKey:
         except InvalidSignature:
             return False
         return True
+
+    def open(self, signature: bytes) -> tuple[str, bytes] | None:
+        """Return the hash and the digest that were signed, or None if it is no signature by this key (RFC 8017 s9.2).
+
+        Good for telling people what they signed instead; a verdict is for `verify` alone.
+        """
+        try:
+            signed = self.jwk.get_op_key("verify").recover_data_from_signature(signature, PKCS1v15(), None)
+        except (InvalidSignature, ValueError):
+            return None
+        for name, prefix in _DIGEST_INFO.items():
+            if signed.startswith(prefix):
+                return name, signed[len(prefix) :]
+        return "no known hash", signed
 
     def thumbprint(self) -> str:
         """Return the JWK thumbprint (RFC 7638), base64url of SHA-256: equal for equal keys in whatever form."""

@@ -99,6 +99,7 @@ def add_refusal(connection: Connection, number: int, **changes: Any) -> None:
         "request_id": f"request-{number}",
         "trace_id": f"trace-{number}",
         "error": "AUTH1001",
+        "reason": "",
         "steps": STEPS,
         "raw": b"\xff not even text",
     }

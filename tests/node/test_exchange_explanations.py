@@ -1,13 +1,13 @@
 """What a refusal tells: everything in a sandbox, its code alone in strict mode, and always the operator."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from shared.node.store.tables import REFUSALS
 from shared.protocol.checks.signature import kid_selects_a_key_that_counts
-from shared.protocol.encoding import dump_json
+from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json
 from shared.protocol.problems import Problem
 from shared.protocol.tampering import TAMPERINGS
 from tests.equipment.clock import NOW
@@ -19,6 +19,7 @@ from tests.equipment.parties import (
     good_message,
     lender_key,
     lsp_blocked_key,
+    lsp_key,
     payload_of,
     stranger_key,
 )
@@ -82,7 +83,47 @@ async def test_a_refusal_is_noted_with_all_that_is_known_of_it(lender: LenderNod
         "request_id": "request-1",
         "trace_id": "trace-1",
         "error": Problem.NO_SUCH_PATH.code,
+        "reason": "",
         "steps": "",
         "raw": body,
     }
     assert '"path_is_known","failed"' in noted["steps"]
+
+
+async def test_a_rule_that_refuses_leaves_its_reason_with_the_operator(tmp_path: Path) -> None:
+    async with lender_node(tmp_path, explains=False) as lender:
+        await lender.post({**payload_of(TRIGGER.name), "loanApplicationIds": ["UNKNOWN-1"]})
+        (noted,) = rows(lender.node.engine, REFUSALS)
+    assert (noted["error"], noted["reason"]) == ("GEN5011", "no such application of this sender")
+
+
+@pytest.mark.parametrize(
+    ("sign", "found"),
+    [
+        (lambda header, payload: f"{payload}.{header}".encode(), "payload.header, the wrong way round"),
+        (lambda header, payload: base64url_decode(header) + b"." + base64url_decode(payload), "the decoded header"),
+        (lambda header, payload: payload.encode(), "the payload alone"),
+        (lambda header, payload: base64url_decode(payload), "the decoded payload alone"),
+        (lambda header, payload: b"something else", "other bytes than these"),
+    ],
+)
+async def test_who_signs_other_bytes_is_told_which(
+    lender: LenderNode, sign: Callable[[str, str], bytes], found: str
+) -> None:
+    parts = parts_of(signed())
+    signature = base64url_encode(lsp_key().sign(sign(parts["header"], parts["payload"])))
+    answer = await lender.send(dump_json({**parts, "signature": signature}))
+    detail = answer.ack(lender_key().public())["detail"]
+    assert found in detail["found"]
+    assert detail["found"].startswith("a signature by this key that does not verify")
+
+
+async def test_who_signs_with_another_key_or_hash_is_told_so(lender: LenderNode) -> None:
+    parts = parts_of(signed())
+    text = f"{parts['header']}.{parts['payload']}".encode()
+    found = []
+    for key in (stranger_key(), lsp_key().bound_to("RS256")):
+        body = dump_json({**parts, "signature": base64url_encode(key.sign(text))})
+        found.append((await lender.send(body)).ack(lender_key().public())["detail"]["found"])
+    assert found[0] == "256 bytes that do not verify: not a signature by this key"
+    assert found[1] == "a signature by this key that does not verify: it is over SHA-256"

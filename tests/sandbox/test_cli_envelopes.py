@@ -199,7 +199,7 @@ def test_wrong_input_to_verify_gives_one_line_and_status_2(bench: Bench, argumen
     ("payload", "said"),
     [
         (b"", "standard input is empty"),
-        (b"[]", "the payload: JSON, but not an object: list"),
+        (b"[]", "the payload: JSON, but not an object: array"),
         (b'{"a":1,"a":2}', "the payload: the member 'a' is repeated"),
         (b'{"a":NaN}', "NaN is not JSON"),
         (b'\xef\xbb\xbf{"a":1}', "a byte order mark"),

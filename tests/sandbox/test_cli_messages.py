@@ -84,6 +84,8 @@ def refused() -> dict[str, Any]:
         "request_id": "r-1",
         "trace_id": "t-3",
         "error": "AUTH1001",
+        "meaning": "The signature is not valid.",
+        "reason": "no such application of this sender",
         "verification": [FAILED, {**STEP, "check": "nonce_is_new", "outcome": "not reached"}],
         "raw": '{"payload":"[bold]evil[/bold]"}',
     }
@@ -223,6 +225,7 @@ def test_one_request_in_full_has_texts_checks_tries_and_refusals(pair: Pair) -> 
     for text in ('{"payload":"e30"}', '"error": "0"', "try 1  HTTP 200, ACCEPTED", "connection of  unknown"):
         assert text in out
     assert "expected  an RS512 signature by kid-1" in out
+    assert "no such application of this sender" in out
     assert "[bold]evil[/bold]" in out  # a stranger's text is shown, never interpreted
 
 

@@ -17,6 +17,7 @@ from shared.node.ops.ledger_views import (
     VerificationStep,
 )
 from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
+from shared.protocol.problems import Problem
 
 _REFUSALS_SHOWN: Final = 50
 
@@ -112,6 +113,8 @@ def refused_message(row: Row[Any]) -> RefusedMessage:
         request_id=row.request_id,
         trace_id=row.trace_id,
         error=row.error,
+        meaning=next((problem.meaning for problem in Problem if problem.code == row.error), ""),
+        reason=row.reason,
         verification=VerificationStep.all_of(row.steps),
         raw=row.raw.decode(errors="replace"),
     )

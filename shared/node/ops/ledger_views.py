@@ -189,6 +189,8 @@ class RefusedMessage(BaseModel):
     request_id: str
     trace_id: str
     error: str
+    meaning: str
+    reason: str
     verification: list[VerificationStep]
     raw: str
 

@@ -125,6 +125,7 @@ REFUSALS = Table(
     Column("request_id", String, nullable=False),
     Column("trace_id", String, nullable=False),
     Column("error", String, nullable=False),
+    Column("reason", Text, nullable=False),
     Column("steps", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+from shared.protocol.encoding import EncodingError, base64url_decode, kind_of, parse_json_object
 from shared.protocol.envelope import Envelope
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.problems import Problem
@@ -40,7 +40,7 @@ def one_signed_header(examination: Examination) -> Finding:
     expected = "header or protected, one of them, a string"
     if len(names) != 1:
         return Finding(False, expected, " and ".join(names) or "neither")
-    kind = _kind(examination.outer[names[0]])
+    kind = kind_of(examination.outer[names[0]])
     return Finding(kind == "string", expected, f"{names[0]} ({kind})")
 
 
@@ -48,7 +48,7 @@ def one_signed_header(examination: Examination) -> Finding:
 def parts_are_strings(examination: Examination) -> Finding:
     """Payload and signature are there, as strings that are not empty (RFC 7515 s7.2.2, s5.2)."""
     outer = examination.outer
-    found = ", ".join(f"{name} ({_kind(outer.get(name))})" for name in ("payload", "signature"))
+    found = ", ".join(f"{name} ({kind_of(outer.get(name))})" for name in ("payload", "signature"))
     passed = all(isinstance(outer.get(name), str) and outer[name] for name in ("payload", "signature"))
     return Finding(passed, "payload (string), signature (string)", found)
 
@@ -105,16 +105,10 @@ def kid_is_given(examination: Examination) -> Finding:
     return Finding(passed, f"a string of 1 to {MAX_KID_LENGTH} printable characters", _show(kid))
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return "string" if value else "empty string"
-    return {dict: "object", list: "array", type(None): "absent or null"}.get(type(value), type(value).__name__)
-
-
 def _names(members: dict[str, Any]) -> str:
     names = [name[:32] for name in members]
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"
 
 
 def _show(value: Any) -> str:
-    return value[:100] if isinstance(value, str) and value else f"{_kind(value)} {str(value)[:40]}"
+    return value[:100] if isinstance(value, str) and value else kind_of(value)

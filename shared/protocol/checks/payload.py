@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.protocol.encoding import EncodingError, format_timestamp, parse_json_object, parse_timestamp
+from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_json_object, parse_timestamp
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Examination, Finding, Need, check
 
@@ -31,7 +31,8 @@ def metadata_is_complete(examination: Examination) -> Finding:
     bad = [name for name in METADATA_MEMBERS if not _usable(metadata.get(name))]
     missing = [name for name in bad if name not in metadata]
     problem = Problem.MANDATORY_MISSING if missing else _unusable(metadata[bad[0]]) if bad else None
-    found = f"missing or unusable: {', '.join(bad)}" if bad else "all four"
+    unusable = ", ".join(f"{name} ({kind_of(metadata.get(name))})" for name in bad)
+    found = f"missing or unusable: {unusable}" if bad else "all four"
     return Finding(not bad, f"metadata with {', '.join(METADATA_MEMBERS)}", found, problem)
 
 
@@ -88,7 +89,7 @@ def request_id_is_usable(examination: Examination) -> Finding:
     """The requestId is a text of 1 to 64 printable characters (OCEN v3 request; OCEN 4.0 API design, requestId)."""
     request_id = examination.document.get("requestId")
     problem = _unusable(request_id) if "requestId" in examination.document else Problem.MANDATORY_MISSING
-    found = request_id[:80] if isinstance(request_id, str) else type(request_id).__name__
+    found = request_id[:80] if isinstance(request_id, str) else kind_of(request_id)
     return Finding(_usable(request_id), f"1 to {MAX_IDENTIFIER_LENGTH} printable characters", found, problem)
 
 

@@ -1,7 +1,10 @@
 """Whose key it is, and whether the signature is that key's."""
 
+import hashlib
+
 from shared.protocol.participants import KeyStatus
 from shared.protocol.problems import Problem
+from shared.protocol.signing import VerificationKey
 from shared.protocol.verification import Examination, Finding, Need, check
 
 
@@ -28,5 +31,31 @@ def signature_verifies(examination: Examination) -> Finding:
     verifies = key.verifier.algorithm == examination.algorithm and key.verifier.verify(
         envelope.signing_input, examination.signature
     )
-    found = f"{len(examination.signature)} bytes that {'verify' if verifies else 'do not verify'}"
-    return Finding(verifies, f"an {examination.algorithm} signature by {key.kid}", found)
+    expected = f"an {examination.algorithm} signature by {key.kid}"
+    if verifies:
+        return Finding(True, expected, f"{len(examination.signature)} bytes that verify")
+    return Finding(False, expected, _what_was_signed(examination, key.verifier))
+
+
+_HASHES = {"RS256": "SHA-256", "RS512": "SHA-512"}
+
+
+def _what_was_signed(examination: Examination, verifier: VerificationKey) -> str:
+    """Tell the maker of a wrong signature where to look: at the key, at the hash, or at the bytes."""
+    size, envelope = len(examination.signature), examination.envelope
+    opened = verifier.open(examination.signature)
+    if opened is None or envelope is None:
+        return f"{size} bytes that do not verify: not a signature by this key"
+    name, digest = opened
+    if name != _HASHES[examination.algorithm]:
+        return f"a signature by this key that does not verify: it is over {name}"
+    header, payload = envelope.header.encode(), envelope.payload.encode()
+    instead = {
+        "payload.header, the wrong way round": payload + b"." + header,
+        "the decoded header and payload": examination.header_bytes + b"." + examination.payload,
+        "the payload alone": payload,
+        "the decoded payload alone": examination.payload,
+    }
+    hashed = hashlib.sha512 if name == "SHA-512" else hashlib.sha256
+    guess = next((what for what, text in instead.items() if hashed(text).digest() == digest), "other bytes than these")
+    return f"a signature by this key that does not verify: it is over {guess}"
