@@ -54,7 +54,11 @@ def test_the_demo_shows_the_whole_exchange_and_a_refusal_and_ends_the_pair(comma
     ]
     for word in ("✓ signature_verifies", "status SUCCESS", "is your OTP", "✓ Every step held."):
         assert word in done.stdout
-    for word in ("✗ signature_verifies", "found     a signature by this key that does not verify", "signed refusal, HTTP 401"):
+    for word in (
+        "✗ signature_verifies",
+        "found     a signature by this key that does not verify",
+        "signed refusal, HTTP 401",
+    ):
         assert word in done.stdout
     assert "\x1b" not in done.stdout
     assert all(len(line) <= 110 for line in done.stdout.splitlines())
