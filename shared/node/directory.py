@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, insert, select
 
 from shared.node.onboarded import KeyRecord, OnboardingError, ParticipantRecord, participant_of
-from shared.node.store.tables import PARTICIPANT_KEYS, PARTICIPANTS
+from shared.node.store.tables import PARTICIPANT_KEYS, PARTICIPANTS, take_turns
 from shared.protocol.participants import KeyStatus, Participant
 
 
@@ -91,6 +91,7 @@ def save_record(connection: Connection, record: ParticipantRecord, now: datetime
     Raises:
         OnboardingError: the record cannot be used, or a kid or a certificate belongs to another participant already.
     """
+    take_turns(connection)
     record = _with_blocked_keys(connection, record)
     participant = participant_of(record)
     for other in map(participant_of, load_records(connection)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -24,6 +25,7 @@ SettingsKind = TypeVar("SettingsKind", bound=NodeSettings)
 
 def main(kind: type[SettingsKind], compose: Callable[[SettingsKind], Application]) -> None:
     """Run a node until SIGINT or SIGTERM; exit with status 2 and one line if it cannot run as it is set up."""
+    os.umask(0o077)  # databases hold messages; nobody else on this machine needs to read them
     try:
         settings = load_settings(kind)
         configure_logging(settings.log_format, settings.log_level)

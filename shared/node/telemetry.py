@@ -1,5 +1,6 @@
 """What a node tells of itself: one structured line per message, and metrics. Never a payload, never a secret."""
 
+import contextlib
 import json
 import logging
 import sys
@@ -70,8 +71,9 @@ class Telemetry:
         )
 
     def trouble(self, event: str, error: Exception) -> None:
-        """Tell of something that should not happen."""
-        self._log.error(event, error=f"{type(error).__name__}: {error}", exc_info=error)
+        """Tell of something that should not happen; never raises, because who tells is in trouble already."""
+        with contextlib.suppress(Exception):  # a full disk or a closed pipe under the log
+            self._log.error(event, error=f"{type(error).__name__}: {error}", exc_info=error)
 
     def say(self, event: str, **facts: str | int | datetime) -> None:
         """Tell of a change in the life of the node."""

@@ -73,6 +73,9 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
         raise EncodingError(f"not UTF-8 at byte {error.start}") from error
     if text.startswith("\ufeff"):
         raise EncodingError("a byte order mark before the JSON text")
+    if text.count("{") + text.count("[") > MAX_MEMBERS:
+        # Counted before parsing: a mebibyte of empty arrays would take seconds, and anybody can send one.
+        raise EncodingError(f"more than {MAX_MEMBERS} objects and arrays")
     try:
         parsed = _STRICT_JSON.decode(text)
     except EncodingError:

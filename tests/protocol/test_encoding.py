@@ -179,7 +179,7 @@ def test_nesting_is_taken_to_the_limit_and_not_beyond(opening: str, closing: str
 
 def test_nesting_that_would_exhaust_the_stack_is_refused() -> None:
     with pytest.raises(EncodingError, match="limits of depth"):
-        parse_json_object(b'{"a":' + b"[" * 200_000)
+        parse_json_object(b'{"a":' + b"[" * 15_000)
 
 
 def test_brackets_inside_of_texts_are_no_nesting() -> None:
@@ -245,3 +245,9 @@ def test_a_decimal_that_a_reader_would_change_is_not_written(digits_: str) -> No
 def test_what_is_not_json_is_not_written(value: object) -> None:
     with pytest.raises((ValueError, TypeError)):
         dump_json({"a": value})
+
+
+def test_a_mebibyte_of_empty_containers_is_refused_before_it_is_parsed() -> None:
+    for part in (b"[],", b"{},"):
+        with pytest.raises(EncodingError, match="more than 20000 objects and arrays"):
+            parse_json_object(b'{"a":[' + part * 300_000 + b"1]}")

@@ -6,6 +6,7 @@ history. Indexes are few for the same reason; what only an unfinished delivery n
 
 from sqlalchemy import (
     Column,
+    Connection,
     Engine,
     Float,
     Index,
@@ -153,12 +154,17 @@ PARTICIPANT_KEYS = Table(
     Column("pem", Text, nullable=False),
 )
 
-_SCHEMA_LOCK = 0x4F43454E  # "OCEN": processes that share a PostgreSQL database make the tables one after another
+_TURNS = 0x4F43454E  # "OCEN"
 
 
 def create_tables(engine: Engine) -> None:
     """Make the tables that are not there yet."""
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+        take_turns(connection)
         METADATA.create_all(connection)
+
+
+def take_turns(connection: Connection) -> None:
+    """Let processes that share a PostgreSQL database do this one after another, each in its whole transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURNS})
