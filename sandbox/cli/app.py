@@ -31,8 +31,6 @@ app.command(rich_help_panel=OFFLINE)(envelopes.sign)
 app.command(rich_help_panel=OFFLINE)(envelopes.verify)
 app.add_typer(keys.app, name="pki", rich_help_panel=OFFLINE)
 
-app.command(rich_help_panel=PAIR)(bench.bench)
-
 
 def _print_version(asked: bool) -> None:
     if asked:

@@ -103,7 +103,8 @@ async def test_a_message_that_does_not_fit_is_refused_and_nothing_is_sent(
         (b'{"to":"LENDER01","to":"LENDER02"}', "body: the member 'to' is repeated"),
         (b'{"to":NaN}', "body: NaN is not JSON"),
         (b"\xff", "body: not UTF-8"),
-        (b'{"to":' + b"[" * 100_000, "body: not JSON"),
+        (b'{"to":' + b"[" * 10_000, "body: not JSON within the limits of depth"),
+        (b'{"to":' + b"[" * 100_000, "body: more than 20000 objects and arrays"),
         (
             json.dumps(wish(content=content(amount=0)))
             .replace('"amount": 0', '"amount": 0.12345678901234567890')
@@ -111,7 +112,7 @@ async def test_a_message_that_does_not_fit_is_refused_and_nothing_is_sent(
             "content: 0.12345678901234567890 has more digits",
         ),
     ],
-    ids=["nothing", "half", "array", "repeated", "nan", "binary", "deep", "digits"],
+    ids=["nothing", "half", "array", "repeated", "nan", "binary", "deep", "crowded", "digits"],
 )
 async def test_a_body_that_is_not_strict_json_is_refused(
     node: OperatedStandIn, client: httpx.AsyncClient, body: bytes, part: str
