@@ -10,8 +10,8 @@ import httpx
 
 from sandbox.errors import SandboxError
 from shared.node.clock import Clock, SystemClock
-from shared.node.onboarded import ParticipantRecord
 from shared.protocol.encoding import dump_json
+from shared.protocol.participants import KeyStatus
 
 POLL_SECONDS = 0.02
 """Between two looks at a journal while something is awaited."""
@@ -112,9 +112,53 @@ class OpsClient:
         """Have a delivery that was given up tried again; None if the node has none of that id."""
         return self._ask_or_none(f"/messages/{quote(delivery_id, safe='')}/redrive", method="POST")
 
-    def register(self, record: ParticipantRecord) -> None:
-        """Make a participant known to the node, from now on."""
-        self._ask("PUT", f"/participants/{record.organisation_id}", json=record.model_dump(mode="json"))
+    def onboard(self, form: Mapping[str, Any]) -> dict[str, Any]:
+        """Onboard a participant by its form; return what is known of it now, and the node's own form."""
+        return self._ask("POST", "/participants", json=form)
+
+    def participant(self, organisation_id: str) -> dict[str, Any]:
+        """Return a participant with the history of its keys and certificates."""
+        return self._ask("GET", f"/participants/{organisation_id}")
+
+    def offboard(self, organisation_id: str, reason: str) -> dict[str, Any]:
+        """Offboard a participant."""
+        return self._ask("POST", f"/participants/{organisation_id}/offboard", json={"reason": reason})
+
+    def amend(self, organisation_id: str, **fields: Any) -> dict[str, Any]:
+        """Change what is neither key nor certificate of a participant."""
+        return self._ask("PATCH", f"/participants/{organisation_id}", json=fields)
+
+    def add_key(self, organisation_id: str, public_key: str, kid: str = "", reason: str = "") -> dict[str, Any]:
+        """Add a verification key of a participant, as back-up."""
+        wish = {"public_key": public_key, "kid": kid, "reason": reason}
+        return self._ask("POST", f"/participants/{organisation_id}/keys", json=wish)
+
+    def change_key(self, organisation_id: str, kid: str, status: KeyStatus, reason: str = "") -> dict[str, Any]:
+        """Make a key ACTIVE, RETIRED or BLOCKED."""
+        wish = {"status": status.value, "reason": reason}
+        return self._ask("PUT", f"/participants/{organisation_id}/keys/{quote(kid, safe='')}", json=wish)
+
+    def add_certificate(self, organisation_id: str, pem: str, reason: str = "") -> dict[str, Any]:
+        """Register a further TLS certificate of a participant."""
+        wish = {"tls_certificate": pem, "reason": reason}
+        return self._ask("POST", f"/participants/{organisation_id}/certificates", json=wish)
+
+    def remove_certificate(self, organisation_id: str, thumbprint: str, reason: str = "") -> dict[str, Any]:
+        """Remove a TLS certificate of a participant."""
+        path = f"/participants/{organisation_id}/certificates/{quote(thumbprint, safe='')}"
+        return self._ask("DELETE", path, params={"reason": reason})
+
+    def own_form(self) -> dict[str, Any]:
+        """Return the node's own side of the onboarding form."""
+        return self._ask("GET", "/identity/form")
+
+    def make_key(self, kid: str | None = None, reason: str = "") -> dict[str, Any]:
+        """Have the node make a further signing key of its own, as back-up."""
+        return self._ask("POST", "/identity/keys", json={"kid": kid, "reason": reason})
+
+    def renew_certificate(self) -> str:
+        """Have the node show the TLS certificate that lies in its file now; return its thumbprint."""
+        return str(self._ask("POST", "/identity/certificate")["certificate"])
 
     def wait_for(self, look: Callable[[Self], Found | None], seconds: float) -> Found | None:
         """Look again and again until something is found; None when the time is over."""

@@ -19,7 +19,7 @@ from shared.node.clock import Clock
 from shared.node.identity import Identity, load_identity
 from shared.node.ids import new_id
 from shared.node.net.tls import client_context, thumbprint
-from shared.node.onboarded import participant_of, read_records
+from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.encoding import base64url_encode, dump_json, parse_json_object
 from shared.protocol.envelope import seal
 from shared.protocol.participants import Participant

@@ -14,7 +14,7 @@ from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pki import PkiError
 from shared.node.identity import IdentityError
 from shared.node.net.tls import TlsConfigurationError
-from shared.node.onboarded import OnboardingError
+from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import SettingsError
 from shared.protocol.encoding import EncodingError
 from shared.protocol.signing import KeyMaterialError

@@ -9,13 +9,11 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.screen import facts, say, shown
-from sandbox.errors import SandboxError
-from sandbox.pki import SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise
+from sandbox.pki import LOOPBACK, SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise, own_form
 from sandbox.pki import issue as issue_files
 from sandbox.running import connected, nodes_alive, read_run
 from sandbox.settings import Folders
 from shared.node.clock import SystemClock
-from shared.node.onboarded import read_records
 from shared.protocol.participants import ParticipantRole
 
 app = typer.Typer(help="Make keys and certificates, and show them.", no_args_is_help=True)
@@ -74,7 +72,7 @@ def issue(
     certs_dir: options.CertsDir = options.CERTS_DIR,
     address: Annotated[
         list[str] | None,
-        typer.Option(help="Address or network that it calls from; up to three.", show_default="not judged"),
+        typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
     ] = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
@@ -86,7 +84,7 @@ def issue(
     [cyan]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/cyan]
     """
     organisation = Organisation(
-        organisation_id, name or organisation_id, role.in_network, base_url, ip_addresses=tuple(address or ())
+        organisation_id, name or organisation_id, role.in_network, base_url, ip_addresses=tuple(address or LOOPBACK)
     )
     made = issue_files(certs_dir, organisation, SystemClock().now())
     home = made.identities[organisation_id].parent
@@ -114,13 +112,10 @@ def _register(folders: Folders, organisation_id: str) -> None:
     if run.certs.resolve() != folders.certs.resolve():
         say(f"The sandbox that runs uses other keys ({shown(run.certs)}). {later}")
         return
-    records = read_records(folders.certs / "participants.json")
-    record = next((one for one in records if one.organisation_id == organisation_id), None)
-    if record is None:
-        raise SandboxError(f"{organisation_id} is not in {folders.certs}/participants.json: was it edited meanwhile?")
+    form = own_form(folders.certs / organisation_id / "identity.json")
     with connected(folders) as pair:
         for ops in pair.values():
-            ops.register(record)
+            ops.onboard(form.model_dump())
     say("The lender and the LSP that run know it from now on.")
 
 

@@ -12,11 +12,12 @@ What exists is kept and what is missing is made; a key is never written over. Me
 
 from sandbox.pki.certificates import PkiError
 from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue
-from sandbox.pki.organisation import Organisation
+from sandbox.pki.organisation import LOOPBACK, Organisation, own_form
 from sandbox.pki.summary import PkiSummary, describe
 
 __all__ = [
     "DEFAULT_FOLDER",
+    "LOOPBACK",
     "SANDBOX_PAIR",
     "Organisation",
     "Pki",
@@ -25,4 +26,5 @@ __all__ = [
     "describe",
     "initialise",
     "issue",
+    "own_form",
 ]

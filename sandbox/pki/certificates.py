@@ -14,10 +14,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-KEY_BITS: Final = 2048
 AUTHORITY_VALIDITY: Final = timedelta(days=3650)
 LEAF_VALIDITY: Final = timedelta(days=730)
 BACKDATED: Final = timedelta(minutes=1)
@@ -44,16 +43,6 @@ class Authority:
         except (ValueError, TypeError, InvalidSignature):
             return False
         return True
-
-
-def new_private_key() -> rsa.RSAPrivateKey:
-    """Make an RSA key of 2048 bits (RFC 7518 s3.3 asks for no fewer)."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-
-
-def private_pem(key: rsa.RSAPrivateKey) -> bytes:
-    """Write a private key as `openssl genpkey` does: PKCS#8 in PEM, not encrypted."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def public_pem(key: rsa.RSAPublicKey) -> bytes:

@@ -12,32 +12,13 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from sandbox.pki.certificates import PkiError
-from shared.node.onboarded import OnboardingError, ParticipantRecord, read_records
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.node.identity import IdentityFile
+from shared.node.onboarding.record import OnboardingError, ParticipantRecord, read_records
 
 _PRIVATE, _PUBLIC = 0o600, 0o644
-
-
-class IdentityKey(BaseModel):
-    """A signing key that a node holds; `file` is relative to identity.json."""
-
-    kid: str
-    file: str
-    status: KeyStatus
-
-
-class Identity(BaseModel):
-    """identity.json: what a node loads to know itself; every path is relative to the file."""
-
-    organisation_id: str
-    role: ParticipantRole
-    keys: list[IdentityKey]
-    tls_certificate: str
-    tls_private_key: str
-    trust: str
 
 
 _DIRECTORY: Final = TypeAdapter(list[ParticipantRecord])
@@ -60,21 +41,21 @@ def write_directory(path: Path, participants: list[ParticipantRecord]) -> None:
     _write_json(path, _DIRECTORY.dump_python(participants, mode="json"))
 
 
-def read_identity(path: Path) -> Identity:
+def read_identity(path: Path) -> IdentityFile:
     """Read an identity.json.
 
     Raises:
         PkiError: not the JSON that belongs there.
     """
     try:
-        return Identity.model_validate_json(path.read_bytes())
+        return IdentityFile.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise PkiError(f"{path}: {place}: {first['msg']}: put the right value or file back") from error
 
 
-def write_identity(path: Path, identity: Identity) -> None:
+def write_identity(path: Path, identity: IdentityFile) -> None:
     """Write an identity.json, unless it says just that already."""
     _write_json(path, identity.model_dump(mode="json"))
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sandbox.pki import certificates, files
 from sandbox.pki.certificates import Authority, PkiError
 from sandbox.pki.organisation import Organisation, complete, kept_or_new_key
-from shared.node.onboarded import KeyRecord, ParticipantRecord
+from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.protocol.participants import KeyStatus, ParticipantRole
 
 DEFAULT_FOLDER: Final = Path("certs/generated")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from sandbox.pki import certificates, files
 from sandbox.pki.certificates import Authority, PkiError
-from sandbox.pki.files import Identity, IdentityKey
-from shared.node.onboarded import ALGORITHM, KeyRecord
+from shared.node.identity import IdentityFile, KeyFile, load_identity
+from shared.node.onboarding.form import OnboardingForm, form_of
+from shared.node.onboarding.record import ALGORITHM, KeyRecord
 from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.signing import new_private_key, private_pem
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 _ORGANISATION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -75,6 +77,7 @@ def complete(
     home.mkdir(mode=0o700, exist_ok=True)
     path = home / "identity.json"
     identity = files.read_identity(path) if path.exists() else _new_identity(organisation)
+    identity = identity.model_copy(update=_told(organisation))
     if (identity.organisation_id, identity.role) != (organisation.organisation_id, organisation.role):
         raise PkiError(f"{path} is of {identity.organisation_id}, {identity.role}: put the right file back")
     key_of = _existing_key if path.exists() else kept_or_new_key
@@ -92,10 +95,21 @@ def complete(
     return certificate, keys
 
 
+def own_form(path: Path) -> OnboardingForm:
+    """Return the onboarding form of the organisation whose identity.json is at `path`.
+
+    Raises:
+        IdentityError: the file, or one that it names, cannot be used.
+    """
+    stated = load_identity(path).stated
+    assert stated is not None
+    return form_of(stated)
+
+
 def kept_or_new_key(path: Path) -> rsa.RSAPrivateKey:
     """Read the private key at `path`, made first if there is none."""
     if not path.exists():
-        files.write_private(path, certificates.private_pem(certificates.new_private_key()))
+        files.write_private(path, private_pem(new_private_key()))
     return files.read_private_key(path)
 
 
@@ -108,18 +122,28 @@ def _existing_key(path: Path) -> rsa.RSAPrivateKey:
     return files.read_private_key(path)
 
 
-def _new_identity(organisation: Organisation) -> Identity:
-    return Identity(
+def _new_identity(organisation: Organisation) -> IdentityFile:
+    keys = [KeyFile(kid=str(uuid4()), file=Path(file), status=status) for file, status in _SIGNING_KEYS.items()]
+    return IdentityFile(
+        **_told(organisation),
         organisation_id=organisation.organisation_id,
         role=organisation.role,
-        keys=[IdentityKey(kid=str(uuid4()), file=file, status=status) for file, status in _SIGNING_KEYS.items()],
-        tls_certificate="tls.pem",
-        tls_private_key="tls.key",
-        trust="../ca.pem",
+        ip_addresses=list(organisation.ip_addresses),
+        spoc_email=f"ocen@{organisation.organisation_id.lower()}.example",
+        spoc_phone="+91 22 5550 0100",
+        keys=keys,
+        tls_certificate=Path("tls.pem"),
+        tls_private_key=Path("tls.key"),
+        trust=Path("../ca.pem"),
     )
 
 
-def _key_record(home: Path, entry: IdentityKey, key_of: Callable[[Path], rsa.RSAPrivateKey]) -> KeyRecord:
+def _told(organisation: Organisation) -> dict[str, Any]:
+    """What of an identity follows the command that is run, not the file that is there."""
+    return {"name": organisation.name, "base_url": organisation.base_url.rstrip("/")}
+
+
+def _key_record(home: Path, entry: KeyFile, key_of: Callable[[Path], rsa.RSAPrivateKey]) -> KeyRecord:
     pem = certificates.public_pem(key_of(home / entry.file).public_key())
     public_path = (home / entry.file).with_suffix(".pub.pem")
     if not public_path.exists() or public_path.read_bytes() != pem:

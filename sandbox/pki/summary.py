@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from sandbox.pki import certificates, files
 from sandbox.pki.certificates import PkiError
-from shared.node.onboarded import KeyRecord, ParticipantRecord
+from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.protocol.participants import KeyStatus, ParticipantRole
 
 

@@ -65,7 +65,10 @@ class SignedClient:
             _url(receiver.base_url, message_type.path),
             headers=_HEADERS,
             content=body,
-            extensions={"timeout": {"connect": seconds, "read": seconds, "write": seconds, "pool": None}},
+            extensions={
+                "timeout": {"connect": seconds, "read": seconds, "write": seconds, "pool": None},
+                "peer_certificates": receiver.certificates,
+            },
         )
         verdict = await self._exchange(request, receiver, trace_id, profile)
         return DeliveryAttempt(
@@ -92,6 +95,7 @@ class SignedClient:
         return {
             "outcome": outcome,
             "reason": reason,
+            "certificate": peer.certificate,
             "status": response.status_code,
             "answer": response.content,
             "retry_after": _retry_after(response.headers.get("retry-after"), self._clock.now()),

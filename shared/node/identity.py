@@ -1,12 +1,22 @@
-"""Who we are: organisation id, role, signing keys and TLS files, as the identity file of a node names them."""
+"""Who we are: what the identity file of a node states of ourselves, and the key that we sign with at present."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.node.onboarded import ALGORITHM, Kid, OrganisationId, first_flaw
+from shared.node.onboarding.record import (
+    ALGORITHM,
+    BaseUrl,
+    KeyRecord,
+    Kid,
+    Line,
+    OrganisationId,
+    ParticipantRecord,
+    first_flaw,
+)
 from shared.protocol.participants import KeyStatus, ParticipantRole
 from shared.protocol.signing import KeyMaterialError, SigningKey, load_private_key
 
@@ -15,24 +25,42 @@ class IdentityError(Exception):
     """The identity file or a file that it names cannot be used; the message names it and the mend."""
 
 
-class _KeyFile(BaseModel):
+class KeyFile(BaseModel):
+    """A signing key of ours; `file` is relative to the identity file."""
+
     kid: Kid
     file: Path
     status: KeyStatus
 
 
-class _IdentityFile(BaseModel):
+class IdentityFile(BaseModel):
+    """The identity file: what a counterparty would ask for on its form, and where our private files are."""
+
+    model_config = ConfigDict(extra="forbid")
+
     organisation_id: OrganisationId
+    name: Annotated[Line, Field(min_length=1)]
     role: ParticipantRole
-    keys: Annotated[list[_KeyFile], Field(min_length=1)]
+    base_url: BaseUrl
+    ip_addresses: Annotated[list[str], Field(max_length=3)] = []
+    spoc_email: Line = ""
+    spoc_phone: Line = ""
+    keys: Annotated[list[KeyFile], Field(min_length=1, max_length=2)]
     tls_certificate: Path
     tls_private_key: Path
-    trust: Path
+    trust: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Identity:
-    """One participant as it knows itself. `signing_key` is the ACTIVE one; `trust` is PEM text of trusted issuers."""
+    """One participant as it knows itself.
+
+    Attributes:
+        signing_key: the key that signs now; `OwnKeys` changes it while the node runs, and `backup_keys` with it.
+        trust: PEM text of issuers that we trust beside the certificates that counterparties have registered.
+        key_files: where the private keys that the identity file names are, by kid.
+        stated: what the identity file says of us, as a record that a counterparty could register.
+    """
 
     organisation_id: str
     role: ParticipantRole
@@ -41,6 +69,8 @@ class Identity:
     tls_certificate: Path
     tls_private_key: Path
     trust: str
+    key_files: Mapping[str, Path] = field(default_factory=dict)
+    stated: ParticipantRecord | None = None
 
 
 def load_identity(path: Path) -> Identity:
@@ -51,33 +81,55 @@ def load_identity(path: Path) -> Identity:
     """
     folder = path.parent
     try:
-        stated = _IdentityFile.model_validate_json(_text(path))
+        file = IdentityFile.model_validate_json(read_text(path))
     except ValidationError as error:
-        raise IdentityError(f"{path}: {first_flaw(error)}") from error
-    active = [_load_key(folder, key) for key in stated.keys if key.status is KeyStatus.ACTIVE]
+        raise IdentityError(f"{path}: {first_flaw(error)}; see certs/README.md") from error
+    keys = {entry.kid: load_own_key(folder / entry.file, entry.kid) for entry in file.keys}
+    active = [entry.kid for entry in file.keys if entry.status is KeyStatus.ACTIVE]
     if len(active) != 1:
         raise IdentityError(f"{path}: keys: {len(active)} are ACTIVE; mark exactly one, the other as BACKUP")
     return Identity(
-        organisation_id=stated.organisation_id,
-        role=stated.role,
-        signing_key=active[0],
-        backup_keys=tuple(_load_key(folder, key) for key in stated.keys if key.status is KeyStatus.BACKUP),
-        tls_certificate=folder / stated.tls_certificate,
-        tls_private_key=folder / stated.tls_private_key,
-        trust=_text(folder / stated.trust),
+        organisation_id=file.organisation_id,
+        role=file.role,
+        signing_key=keys[active[0]],
+        backup_keys=tuple(keys[entry.kid] for entry in file.keys if entry.status is KeyStatus.BACKUP),
+        tls_certificate=folder / file.tls_certificate,
+        tls_private_key=folder / file.tls_private_key,
+        trust=read_text(folder / file.trust) if file.trust else "",
+        key_files={entry.kid: folder / entry.file for entry in file.keys},
+        stated=_stated(file, read_text(folder / file.tls_certificate), keys),
     )
 
 
-def _load_key(folder: Path, key: _KeyFile) -> SigningKey:
-    file = folder / key.file
+def load_own_key(file: Path, kid: str) -> SigningKey:
+    """Load a private signing key of ours.
+
+    Raises:
+        IdentityError: the file cannot be read, or holds no key that can be used.
+    """
     try:
-        return load_private_key(_text(file), key.kid, ALGORITHM)
+        return load_private_key(read_text(file), kid, ALGORITHM)
     except KeyMaterialError as error:
         raise IdentityError(f"{file}: {error}") from error
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """Read a file of the identity.
+
+    Raises:
+        IdentityError: it cannot be read.
+    """
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise IdentityError(f"{file} cannot be read; make the keys with: ocen-sandbox pki init") from error
+
+
+def _stated(file: IdentityFile, certificate: str, keys: Mapping[str, SigningKey]) -> ParticipantRecord:
+    return ParticipantRecord(
+        **file.model_dump(include={*ParticipantRecord.model_fields} - {"keys"}),
+        tls_certificates=[certificate],
+        keys=[
+            KeyRecord(kid=entry.kid, status=entry.status, pem=keys[entry.kid].public().to_pem()) for entry in file.keys
+        ],
+    )

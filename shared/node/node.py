@@ -12,7 +12,7 @@ from shared.catalogue.table import messages_received_by
 from shared.node.client import SignedClient
 from shared.node.clock import Clock, SystemClock
 from shared.node.courier import Courier
-from shared.node.directory import Directory, save_record
+from shared.node.directory import Directory
 from shared.node.exchange import SignedExchange
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
@@ -20,7 +20,10 @@ from shared.node.journeys import Rule
 from shared.node.net.server import CannotListenError, make_server
 from shared.node.net.tls import TlsTrust
 from shared.node.net.transport import PooledTransport
-from shared.node.onboarded import read_records
+from shared.node.onboarding.own import OwnKeys
+from shared.node.onboarding.record import read_records
+from shared.node.onboarding.registrar import Registrar
+from shared.node.onboarding.stated import take_stated
 from shared.node.ops.app import ops_app
 from shared.node.reception import Reception, protocol_app
 from shared.node.schedule import RetrySchedule
@@ -32,7 +35,9 @@ from shared.node.store.writer import GroupCommit, read
 from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
 
-REFRESH_SECONDS = 1.0
+REFRESH_SECONDS = 0.5
+"""What another process on the same database has changed counts here after so long at most (OCEN-ROT-03: a second)."""
+
 PURGE_SECONDS = 60.0
 
 
@@ -59,11 +64,20 @@ class Node:
         self.telemetry = Telemetry(self.identity.organisation_id)
         self.engine = open_engine(settings.database_url)
         create_tables(self.engine)
-        self.directory = Directory()
-        _load_participants(self.engine, settings, self.identity, self.clock)
+        self.directory = Directory(self.identity.organisation_id)
+        left_aside = _load_participants(self.engine, settings, self.identity, self.clock)
         self.writer = GroupCommit(self.engine)
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))
         self.trust = TlsTrust(self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust)
+        self.own_keys = OwnKeys(self.identity, settings.keys_folder or settings.identity.parent)
+        self.registrar = Registrar(
+            journal=self.journal,
+            directory=self.directory,
+            identity=self.identity,
+            own_keys=self.own_keys,
+            clock=self.clock,
+            refresh=self.refresh_directory,
+        )
         self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock)
         self.courier = Courier(
             journal=self.journal,
@@ -87,6 +101,9 @@ class Node:
         )
         self.ops_server = make_server(ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None)
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_in_step = False
+        for organisation_id in left_aside:
+            self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
 
     def _protocol_plane(self, application: Application) -> SignedExchange:
         # The router alone: what FastAPI puts before it (error pages, body limits) is the middleware's business here.
@@ -135,8 +152,19 @@ class Node:
         self.engine.dispose()
 
     async def refresh_directory(self) -> None:
-        """Bring the directory up to date with the participants table."""
-        await read(self.engine, self.directory.refresh)
+        """Bring directory, signing key and TLS trust in step with the register.
+
+        Raises:
+            IdentityError, TlsConfigurationError: our own files do not fit; tried again at the next refresh.
+        """
+        if await read(self.engine, self.directory.refresh):
+            self._is_in_step = False
+        if not self._is_in_step:
+            trust = f"{self.identity.trust}\n{self.directory.trust}"
+            await asyncio.to_thread(self.trust.replace, trust, self.directory.revoked)
+            if self.directory.own is not None:
+                await asyncio.to_thread(self.own_keys.use, self.directory.own)
+            self._is_in_step = True
 
     async def purge(self) -> int:
         """Delete what nobody needs any more; return how many rows went."""
@@ -173,11 +201,10 @@ def _own_identity(settings: NodeSettings, application: Application) -> Identity:
     return identity
 
 
-def _load_participants(engine: Engine, settings: NodeSettings, identity: Identity, clock: Clock) -> None:
-    """Take the participants of the file into the tables; those that were onboarded otherwise stay."""
-    if settings.participants is None:
-        return
+def _load_participants(engine: Engine, settings: NodeSettings, identity: Identity, clock: Clock) -> list[str]:
+    """Take ourselves and the participants of the file into the register; return whom it has offboarded since."""
+    records = [] if settings.participants is None else read_records(settings.participants)
+    others = [record for record in records if record.organisation_id != identity.organisation_id]
+    own = [] if identity.stated is None else [identity.stated]
     with engine.begin() as connection:
-        for record in read_records(settings.participants):
-            if record.organisation_id != identity.organisation_id:
-                save_record(connection, record, clock.now())
+        return take_stated(connection, [*own, *others], clock.now())

@@ -53,7 +53,10 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAttempt:
-    """One try: what was sent, what came back, and what it means. `answer` is empty where nothing came back."""
+    """One try: what was sent, what came back, and what it means.
+
+    `answer` and `certificate`, the thumbprint of the server's, are empty where nothing came back.
+    """
 
     entry: OutboxEntry
     started_at: datetime
@@ -62,6 +65,7 @@ class DeliveryAttempt:
     kid: str
     outcome: AttemptOutcome
     reason: str
+    certificate: str = ""
     status: int | None = None
     sent: bytes = b""
     answer: bytes = b""
@@ -212,6 +216,7 @@ def _attempt_row(attempt: DeliveryAttempt) -> dict[str, Any]:
         "milliseconds": attempt.milliseconds,
         "trace_id": attempt.trace_id,
         "kid": attempt.kid,
+        "certificate": attempt.certificate,
         "outcome": attempt.outcome.value,
         "status": attempt.status,
         "reason": storable(attempt.reason),

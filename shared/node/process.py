@@ -12,7 +12,7 @@ from shared.node.identity import IdentityError
 from shared.node.net.server import CannotListenError
 from shared.node.net.tls import TlsConfigurationError
 from shared.node.node import Application, Node
-from shared.node.onboarded import OnboardingError
+from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import NodeSettings, SettingsError, load_settings
 from shared.node.store.database import DatabaseError
 from shared.node.telemetry import configure_logging

@@ -14,7 +14,7 @@ from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
-from shared.node.onboarded import first_flaw
+from shared.node.onboarding.record import first_flaw
 from shared.node.outbox import OutboxEntry, OutboxState, new_entry
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.profiles import PROFILES

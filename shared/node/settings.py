@@ -40,6 +40,7 @@ class NodeSettings(BaseSettings):
 
     identity: Path
     participants: Path | None = None
+    keys_folder: Path | None = None
     database_url: str
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)

@@ -17,11 +17,21 @@ class ParticipantRole(StrEnum):
 
 
 class KeyStatus(StrEnum):
-    """Whether signatures by a key count: ACTIVE and BACKUP keys do, at any time; a BLOCKED key never again."""
+    """Whether signatures by a key count: ACTIVE and BACKUP keys do, at any time.
+
+    A RETIRED key has been replaced in good order and may be taken back; a BLOCKED one, which somebody else may have,
+    never counts again.
+    """
 
     ACTIVE = "ACTIVE"
     BACKUP = "BACKUP"
     BLOCKED = "BLOCKED"
+    RETIRED = "RETIRED"
+
+    @property
+    def counts(self) -> bool:
+        """Whether a signature by a key of this status is accepted now."""
+        return self in (KeyStatus.ACTIVE, KeyStatus.BACKUP)
 
 
 class EnvelopeMember(StrEnum):
@@ -48,8 +58,9 @@ class Participant:
         organisation_id: the id that `metadata.orgId` carries.
         base_url: where its messages go; a message's path is appended.
         certificates: thumbprints (SHA-256 of the DER certificate, lower-case hex) of its TLS certificates.
-        keys: one or two keys that count, and any blocked ones.
+        keys: one or two keys that count, and any that were blocked or retired.
         networks: addresses that it calls from; none listed means that addresses are not judged.
+        judges_addresses: whether the list is applied.
         envelope_member: how the signed header is named in messages that we begin.
     """
 
@@ -60,6 +71,7 @@ class Participant:
     certificates: frozenset[str]
     keys: tuple[PublicKey, ...]
     networks: tuple[Network, ...] = ()
+    judges_addresses: bool = True
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER
     _by_kid: dict[str, PublicKey] = field(init=False, repr=False, compare=False, default_factory=dict)
     _hosts: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
@@ -69,12 +81,12 @@ class Participant:
         self._hosts.update(str(network[0]) for network in self.networks if network.num_addresses == 1)
 
     def key(self, kid: str) -> PublicKey | None:
-        """Return the key of that kid, also a blocked one, or None."""
+        """Return the key of that kid, also one that no longer counts, or None."""
         return self._by_kid.get(kid)
 
     def calls_from(self, address: str) -> bool:
         """Tell whether the address is one that the participant listed."""
-        if not self.networks or address in self._hosts:
+        if not self.networks or not self.judges_addresses or address in self._hosts:
             return True
         parsed = ip_address(address)
         mapped = getattr(parsed, "ipv4_mapped", None)

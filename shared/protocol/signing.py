@@ -10,8 +10,14 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 from jwcrypto.jwa import JWA
 from jwcrypto.jwk import JWK
 
@@ -102,6 +108,16 @@ class SigningKey:
         """Return the same key under the same kid, bound to another algorithm."""
         header, primitive = _protected_header(self.kid, algorithm), JWA.signing_alg(algorithm)
         return replace(self, algorithm=algorithm, header=header, _primitive=primitive)
+
+
+def new_private_key() -> RSAPrivateKey:
+    """Make an RSA key of 2048 bits (RFC 7518 s3.3 asks for no fewer)."""
+    return generate_private_key(public_exponent=MINIMUM_EXPONENT, key_size=MINIMUM_BITS)
+
+
+def private_pem(key: RSAPrivateKey) -> bytes:
+    """Write a private key as `openssl genpkey` does: PKCS#8 in PEM, not encrypted."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def load_private_key(material: str, kid: str, algorithm: str) -> SigningKey:

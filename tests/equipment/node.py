@@ -58,7 +58,7 @@ class MemoryNode:
         self.explains = explains
         self.identity = identity
         self.telemetry = RecordingTelemetry(identity.organisation_id)
-        self.directory = Directory()
+        self.directory = Directory(identity.organisation_id)
         self.directory.replace(counterparties)
         self.journal = Journal(engine, writer, LEASE)
         self.client = SignedClient(transport, identity, clock)

@@ -7,7 +7,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.node.onboarded import ParticipantRecord
+from shared.node.onboarding.record import ParticipantRecord
 from tests.node.certificates import Identity, rsa_key, self_signed
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sandbox.pki import certificates, files
+from shared.protocol.signing import new_private_key, private_pem
 from tests.live.pair import LSP
 
 
@@ -22,9 +23,9 @@ def leaf_issued_at(now: datetime, certs: Path, folder: Path) -> Leaf:
     """A certificate in the LSP's name, right in everything, with two years to go from `now`; nobody registered it."""
     certificate = files.parse_certificate((certs / "ca.pem").read_bytes(), certs / "ca.pem")
     authority = certificates.Authority(certificate, files.read_private_key(certs / "ca.key"))
-    key = certificates.new_private_key()
+    key = new_private_key()
     issued = certificates.leaf_certificate(authority, LSP, key.public_key(), ["localhost"], now)
     leaf = Leaf(folder / "leaf.pem", folder / "leaf.key")
     leaf.certificate.write_bytes(issued.public_bytes(Encoding.PEM))
-    leaf.private_key.write_bytes(certificates.private_pem(key))
+    leaf.private_key.write_bytes(private_pem(key))
     return leaf

@@ -8,11 +8,10 @@ from typing import Self
 
 import pytest
 
-from sandbox.pki import certificates
 from shared.node.identity import load_identity
-from shared.node.onboarded import KeyRecord, ParticipantRecord, participant_of, read_records
+from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.participants import KeyStatus
-from shared.protocol.signing import load_private_key
+from shared.protocol.signing import load_private_key, new_private_key, private_pem
 from shared.protocol.tampering import GoodMessage, OtherMessage, OtherParticipant, OutgoingMessage, TlsIdentity
 from tests.live.forger import Answer, Forger, calling_as
 from tests.live.letters import TRIGGER, VERIFY, letter, path_of
@@ -31,7 +30,7 @@ class Workshop:
         self._pair = pair
         self._lsp = pair.lsp.identity
         self._records = {one.organisation_id: one for one in read_records(pair.certs / "participants.json")}
-        strange = certificates.private_pem(certificates.new_private_key()).decode()
+        strange = private_pem(new_private_key()).decode()
         self._stranger = load_private_key(strange, "stranger", "RS512")
         self._blocked = load_private_key(strange, "blocked-in-2030", "RS512")
         self._other = self._other_participant()
@@ -39,7 +38,7 @@ class Workshop:
         self._forgers: dict[tuple[TlsIdentity, bool], Forger] = {}
 
     def __enter__(self) -> Self:
-        self._pair.lender.ops.register(self._lsp_with_blocked_key())
+        self._tell_of_a_blocked_key()
         return self
 
     def __exit__(
@@ -83,10 +82,13 @@ class Workshop:
         (certificate,) = participant_of(record).certificates
         return OtherParticipant(record.organisation_id, certificate, identity.signing_key)
 
-    def _lsp_with_blocked_key(self) -> ParticipantRecord:
-        blocked = KeyRecord(kid=self._blocked.kid, status=KeyStatus.BLOCKED, pem=self._blocked.public().to_pem())
-        record = self._records[LSP]
-        return record.model_copy(update={"keys": [*record.keys, blocked]})
+    def _tell_of_a_blocked_key(self) -> None:
+        """Let the lender know a key and block it; the back-up makes room for it meanwhile."""
+        ops, backup = self._pair.lender.ops, self._lsp.backup_keys[0]
+        ops.change_key(LSP, backup.kid, KeyStatus.RETIRED, "makes room")
+        ops.add_key(LSP, self._blocked.public().to_pem(), self._blocked.kid)
+        ops.change_key(LSP, self._blocked.kid, KeyStatus.BLOCKED, "somebody else has it")
+        ops.add_key(LSP, backup.public().to_pem(), backup.kid)
 
 
 def _is_ours(address: str) -> bool:

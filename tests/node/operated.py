@@ -11,10 +11,11 @@ import httpx
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Engine, func, select
 
-from shared.node.directory import Directory, save_record
+from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.onboarded import KeyRecord, ParticipantRecord
+from shared.node.onboarding.record import KeyRecord, ParticipantRecord
+from shared.node.onboarding.register import save_record
 from shared.node.ops.app import ops_app
 from shared.node.sending import Sender
 from shared.node.store.database import open_engine

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from shared.node.directory import Directory, load_records, save_record
-from shared.node.onboarded import OnboardingError, ParticipantRecord
+from shared.node.directory import Directory
+from shared.node.onboarding.record import OnboardingError, ParticipantRecord
+from shared.node.onboarding.register import load_records, save_record
 from shared.node.store.tables import PARTICIPANT_KEYS, PARTICIPANTS, create_tables
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.node.net.tls import thumbprint
-from shared.node.onboarded import OnboardingError, ParticipantRecord, participant_of, read_records
+from shared.node.onboarding.record import OnboardingError, ParticipantRecord, participant_of, read_records
 from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
 from tests.equipment.records import (
     key_of,

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from shared.node.onboarded import ParticipantRecord
+from shared.node.onboarding.record import ParticipantRecord
 from shared.node.store.tables import PARTICIPANT_KEYS, PARTICIPANTS
 from shared.protocol.participants import KeyStatus
 from tests.node.operated import OperatedStandIn, key_record, lender_record, operated_node, operator

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.errors import SandboxError
 from sandbox.ops_client import OpsClient
-from shared.node.onboarded import ParticipantRecord
+from shared.node.onboarding.record import ParticipantRecord
 from tests.sandbox.nodes import TOKEN, alive, operator_plane
 
 

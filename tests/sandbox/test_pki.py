@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue
 from shared.node.identity import load_identity
-from shared.node.onboarded import participant_of, read_records
+from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.participants import KeyStatus
 from tests.sandbox.pki_folder import NOW, THIRD, again, connect, contents, directory, edit_directory
 

@@ -7,6 +7,8 @@ from typing import Any, cast
 import httptools
 import httpx
 
+from shared.node.net.tls import thumbprint
+
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
 
@@ -37,13 +39,15 @@ class BufferedResponse(httpx.Response):
 class Connection(asyncio.Protocol):
     """A TLS connection. `is_closed` is true from the first sign that it cannot carry another request.
 
-    `peer_certificate` is the peer's leaf (DER), read once. `lost` is done when the socket is gone.
+    `peer_certificate` is the peer's leaf (DER), read once, `peer_thumbprint` its SHA-256 in hex. `lost` is done when
+    the socket is gone.
     """
 
     def __init__(self, max_response_bytes: int) -> None:
         self.is_closed = False
         self.idle_since = 0.0
         self.peer_certificate: bytes | None = None
+        self.peer_thumbprint = ""
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self._max_response_bytes = max_response_bytes
@@ -113,6 +117,7 @@ class Connection(asyncio.Protocol):
         """asyncio: TLS is established."""
         self._transport = cast("asyncio.Transport", transport)
         self.peer_certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        self.peer_thumbprint = thumbprint(self.peer_certificate or b"")
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes came. The limit counts all of them: heads, chunk marks, body."""

@@ -13,6 +13,7 @@ client's key usage without signing                          may be used for any 
 has a chain that breaks the RFC 5280 profile                OpenSSL, `VERIFY_X509_STRICT`
 shows an issuer's certificate (CA:TRUE) as its own          `CheckedConnection`: OpenSSL lets it pass
                                                             (RFC 5280 s4.2.1.9)
+shows one that was registered and has been removed          `CheckedConnection`: its issuer may still be trusted
 is a server whose names do not include the one called       OpenSSL, client side; the common name does not count
                                                             (RFC 9525 s6.3)
 offers only TLS 1.1 or older, only CBC, RC4 or static RSA   OpenSSL (RFC 8996, RFC 9325 s3.1.1, s4.2)
@@ -81,6 +82,7 @@ class CheckedConnection(ssl.SSLObject):
     """One TLS connection: OpenSSL's checks, then ours, and as server the reason of a refusal for log and peer."""
 
     outgoing: ssl.MemoryBIO | None = None
+    revoked: frozenset[str] = frozenset()
     _refusal: ssl.SSLError | None = None
 
     def do_handshake(self) -> None:
@@ -96,10 +98,15 @@ class CheckedConnection(ssl.SSLObject):
             self._send_alert_before(error)
             raise
         try:
-            PeerCertificate.read(self.getpeercert(binary_form=True) or b"")
+            self._check(PeerCertificate.read(self.getpeercert(binary_form=True) or b""))
         except ssl.SSLError as error:
             self._log(error)
             raise
+
+    def _check(self, peer: PeerCertificate) -> None:
+        if peer.thumbprint in self.revoked:
+            found = f"the peer's certificate ({peer.subject}, sha256 {peer.thumbprint[:16]}...) has been removed here"
+            raise ssl.SSLCertVerificationError(1, found)
 
     def _log(self, error: ssl.SSLError) -> None:
         if self.server_side:
@@ -209,6 +216,7 @@ class LiveContext(ssl.SSLContext):
     """
 
     current: ssl.SSLContext
+    revoked: frozenset[str] = frozenset()
 
     def wrap_bio(
         self,
@@ -221,7 +229,7 @@ class LiveContext(ssl.SSLContext):
         """See `ssl.SSLContext.wrap_bio`."""
         connection = self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
         if isinstance(connection, CheckedConnection):
-            connection.outgoing = outgoing
+            connection.outgoing, connection.revoked = outgoing, self.revoked
         return connection
 
 
@@ -238,12 +246,15 @@ class TlsTrust:
         self._private_key = private_key
         self.replace(trust)
 
-    def replace(self, trust: str) -> None:
+    def replace(self, trust: str, revoked: frozenset[str] = frozenset()) -> None:
         """Trust exactly these certificates from now on (PEM text), and read our own two files again.
+
+        Certificates whose thumbprints are `revoked` are refused, whoever vouches for them.
 
         Raises:
             TlsConfigurationError: what was in force stays in force.
         """
         server = server_context(self._certificate, self._private_key, trust)
         client = client_context(self._certificate, self._private_key, trust)
-        self.server.current, self.client.current = server, client
+        for live, context in ((self.server, server), (self.client, client)):
+            live.current, live.revoked = context, revoked

@@ -10,7 +10,7 @@ bytes as a replay: the caller gets httpx.ReadError, and the courier signs anew.
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import NamedTuple
 
 import httpx
@@ -78,11 +78,13 @@ class _Origin:
         except TimeoutError as exc:
             raise httpx.PoolTimeout("all connections to the peer are in use") from exc
 
-    def take(self) -> Connection | None:
-        """The live connection used last, so that those not needed grow old."""
+    def take(self, allowed: Container[str] | None) -> Connection | None:
+        """The live connection used last, so that those not needed grow old; one to a peer not allowed is closed."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed:
+            if allowed is not None and connection.peer_thumbprint not in allowed:
+                connection.close()
+            elif not connection.is_closed:
                 return connection
         return None
 
@@ -107,6 +109,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     `ssl_context` may be a function: it is asked for each new connection, so trust changes without a restart.
     Open connections stay: compare the response extension `tls_peer_certificate` (DER) each time.
+
+    The request extension `peer_certificates` holds the thumbprints of the certificates that the server may show: to
+    another server not one byte of the request goes out, for a v3 signature does not name its receiver.
 
     Seconds come from httpx's `timeout` extension: `pool` for a permit, `connect` for TCP and TLS, `read` from the
     write to the end of the response. `write` is not used: who does not read the request does not answer it.
@@ -137,12 +142,13 @@ class PooledTransport(httpx.AsyncBaseTransport):
         address = _address(request)
         message = _message(request)
         timeouts = request.extensions.get("timeout", {})
+        allowed = request.extensions.get("peer_certificates")
         origin = self._origins.get(address)
         if origin is None:
             origin = self._origins[address] = _Origin(self._max_connections_per_origin, self._idle_seconds)
         await origin.acquire(timeouts.get("pool"))
         try:
-            connection = origin.take() or await self._connect(address, timeouts.get("connect"))
+            connection = origin.take(allowed) or await self._connect(address, timeouts.get("connect"), allowed)
             head_only = request.method == "HEAD"
             response = await connection.exchange(message, head_only=head_only, seconds=timeouts.get("read"))
             origin.keep(connection)
@@ -158,7 +164,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         if self._connections:
             await asyncio.wait([connection.lost for connection in self._connections])
 
-    async def _connect(self, address: _Address, seconds: float | None) -> Connection:
+    async def _connect(self, address: _Address, seconds: float | None, allowed: Container[str] | None) -> Connection:
         if self._is_closed:
             raise httpx.ConnectError("the transport is closed")
         place = f"{address.host}:{address.port}"
@@ -176,6 +182,10 @@ class PooledTransport(httpx.AsyncBaseTransport):
             raise httpx.ConnectTimeout(f"no TLS connection to {place} in time") from exc
         except (OSError, ValueError) as exc:
             raise httpx.ConnectError(f"no TLS connection to {place}: {exc}") from exc
+        if allowed is not None and connection.peer_thumbprint not in allowed:
+            connection.close()
+            shown = f"sha256 {connection.peer_thumbprint[:16]}..."
+            raise httpx.ConnectError(f"{place} shows a certificate that its participant has not registered: {shown}")
         self._connections.add(connection)
         connection.lost.add_done_callback(lambda _: self._connections.discard(connection))
         if self._is_closed:

@@ -9,8 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from shared.node.identity import IdentityError
 from shared.node.journal import DuplicateRequestError, NotFinishedError
-from shared.node.onboarded import OnboardingError
+from shared.node.net.tls import TlsConfigurationError
+from shared.node.onboarding.record import OnboardingError, TakenError
+from shared.node.onboarding.registrar import UnknownParticipantError
 from shared.node.ops.views import Mistake
 from shared.node.sending import SendError, UnknownReceiverError
 from shared.node.store.writer import StorageUnavailable
@@ -20,7 +23,11 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     DuplicateRequestError: 409,
     NotFinishedError: 409,
     SendError: 422,
+    UnknownParticipantError: 404,
+    TakenError: 409,
     OnboardingError: 422,
+    IdentityError: 409,
+    TlsConfigurationError: 409,
     StorageUnavailable: 503,
 }
 """The HTTP status of what the node may answer; its text goes out as it is."""

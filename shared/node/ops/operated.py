@@ -10,6 +10,7 @@ from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.net.server import NodeServer
+from shared.node.onboarding.registrar import Registrar
 from shared.node.sending import Sender
 from shared.node.settings import NodeSettings
 from shared.node.telemetry import Telemetry
@@ -26,10 +27,8 @@ class OperatedNode(Protocol):
     directory: Directory
     journal: Journal
     sender: Sender
+    registrar: Registrar
     protocol_server: NodeServer
-
-    async def refresh_directory(self) -> None:
-        """Bring the directory up to date with the participants table."""
 
 
 async def _node(request: Request) -> OperatedNode:

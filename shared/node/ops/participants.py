@@ -1,64 +1,115 @@
-"""The operator plane's routes about counterparties: who is known, and onboarding."""
+"""The operator plane's routes about participants: onboarding, and the life of keys and certificates afterwards.
 
-import asyncio
-from typing import Final
+Our own organisation id may stand wherever a participant's does: our keys and certificates live as theirs do.
+"""
 
-from fastapi import APIRouter, HTTPException
+from functools import partial
+from typing import Annotated, Any, Final
 
-from shared.node.directory import save_record
-from shared.node.onboarded import OnboardingError, ParticipantRecord, participant_of
+from fastapi import APIRouter, HTTPException, Path, Query
+
+from shared.catalogue.v3.body import Identifier
+from shared.node.onboarding.changes import with_certificate, with_key, without_certificate
+from shared.node.onboarding.form import OnboardingForm
+from shared.node.onboarding.history import load_history
+from shared.node.onboarding.registrar import amended, new_certificate, new_key, standing
 from shared.node.ops.body import StrictRoute
-from shared.node.ops.operated import TheNode
-from shared.node.ops.views import KnownParticipant, KnownParticipants, Mistake, ParticipantKey
-from shared.protocol.participants import Network, Participant
+from shared.node.ops.operated import OperatedNode, TheNode
+from shared.node.ops.participant_views import (
+    Amendment,
+    KeyStanding,
+    KnownParticipant,
+    KnownParticipants,
+    NewCertificate,
+    NewKey,
+    Onboarded,
+    ParticipantDetails,
+    Reason,
+)
+from shared.node.ops.views import Mistake
+from shared.node.store.writer import read
+
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Mistake}, 409: {"model": Mistake}}
 
 routes: Final = APIRouter(tags=["participants"], route_class=StrictRoute)
+
+OrganisationId = Annotated[Identifier, Path()]
 
 
 @routes.get("/participants")
 async def participants(node: TheNode) -> KnownParticipants:
     """List the counterparties that are known."""
-    return KnownParticipants(items=[_known(one) for one in node.directory.participants()])
+    return KnownParticipants(items=[KnownParticipant.of(one) for one in node.directory.participants()])
 
 
-@routes.put("/participants/{organisation_id}", responses={409: {"model": Mistake}})
-async def onboard(node: TheNode, organisation_id: str, record: ParticipantRecord) -> KnownParticipant:
-    """Onboard a counterparty, or replace what is known of one; it counts from the next message on."""
-    if record.organisation_id != organisation_id:
-        raise OnboardingError(f"organisation_id: the body says {record.organisation_id}, the path does not; mend one")
-    if organisation_id == node.identity.organisation_id:
-        raise HTTPException(409, f"{organisation_id} is this node itself; onboard it at its counterparties.")
-    participant = await asyncio.to_thread(participant_of, record)
+@routes.post("/participants", status_code=201, responses={409: {"model": Mistake}})
+async def onboard(node: TheNode, form: OnboardingForm) -> Onboarded:
+    """Onboard a counterparty by its form, and answer with ours; its messages count from now on."""
+    record = await node.registrar.onboard(form)
+    return Onboarded(participant=_known(node, record.organisation_id), ours=node.registrar.own_form)
+
+
+@routes.get("/participants/{organisation_id}", responses=_UNKNOWN)
+async def participant(node: TheNode, organisation_id: OrganisationId) -> ParticipantDetails:
+    """Show a participant with every key and certificate that it ever had, offboarded or not."""
+    history = await read(node.engine, partial(load_history, organisation_id=organisation_id))
+    if history is None:
+        raise HTTPException(404, f"{organisation_id} has never been onboarded; GET /participants lists who is.")
+    return ParticipantDetails.of(history)
+
+
+@routes.patch("/participants/{organisation_id}", responses=_UNKNOWN)
+async def amend(node: TheNode, organisation_id: OrganisationId, amendment: Amendment) -> ParticipantDetails:
+    """Change what is neither key nor certificate, such as addresses; what is left out stays."""
+    change = amended(amendment.model_dump(exclude={"reason"}, exclude_none=True))
+    await node.registrar.change(organisation_id, change, amendment.reason)
+    return await participant(node, organisation_id)
+
+
+@routes.post("/participants/{organisation_id}/offboard", responses=_UNKNOWN)
+async def offboard(node: TheNode, organisation_id: OrganisationId, why: Reason) -> ParticipantDetails:
+    """Offboard a counterparty: its keys and certificates count no more, its history stays."""
+    await node.registrar.offboard(organisation_id, why.reason)
+    return await participant(node, organisation_id)
+
+
+@routes.post("/participants/{organisation_id}/keys", status_code=201, responses=_UNKNOWN)
+async def add_key(node: TheNode, organisation_id: OrganisationId, wish: NewKey) -> ParticipantDetails:
+    """Add a verification key, as back-up; of ours, POST /identity/keys makes one."""
+    key = new_key(wish.public_key, wish.kid)
+    await node.registrar.change(organisation_id, lambda record: with_key(record, key), wish.reason)
+    return await participant(node, organisation_id)
+
+
+@routes.put("/participants/{organisation_id}/keys/{kid:path}", responses=_UNKNOWN)
+async def change_key(node: TheNode, organisation_id: OrganisationId, kid: str, wish: KeyStanding) -> ParticipantDetails:
+    """Make a key the ACTIVE one, or let it count no more: RETIRED, or BLOCKED for ever."""
+    await node.registrar.change(organisation_id, standing(kid, wish.status), wish.reason)
+    return await participant(node, organisation_id)
+
+
+@routes.post("/participants/{organisation_id}/certificates", status_code=201, responses=_UNKNOWN)
+async def add_certificate(node: TheNode, organisation_id: OrganisationId, wish: NewCertificate) -> ParticipantDetails:
+    """Register a further TLS certificate; the former ones stay valid beside it until they are removed."""
     now = node.clock.now()
-    try:
-        await node.journal.act(lambda connection: save_record(connection, record, now))
-    except OnboardingError as taken:
-        raise HTTPException(409, str(taken)) from taken
-    await node.refresh_directory()
-    return _known(node.directory.participant(organisation_id) or participant)
-
-
-def _known(participant: Participant) -> KnownParticipant:
-    keys = [
-        ParticipantKey(
-            kid=key.kid,
-            algorithm=key.verifier.algorithm,
-            status=key.status,
-            thumbprint=key.verifier.thumbprint(),
-        )
-        for key in participant.keys
-    ]
-    return KnownParticipant(
-        organisation_id=participant.organisation_id,
-        name=participant.name,
-        role=participant.role,
-        base_url=participant.base_url,
-        envelope_member=participant.envelope_member,
-        ip_addresses=[_address(network) for network in participant.networks],
-        certificates=sorted(participant.certificates),
-        keys=keys,
+    await node.registrar.change(
+        organisation_id,
+        lambda record: with_certificate(record, new_certificate(wish.tls_certificate, record.base_url, now)),
+        wish.reason,
     )
+    return await participant(node, organisation_id)
 
 
-def _address(network: Network) -> str:
-    return str(network.network_address if network.num_addresses == 1 else network)
+@routes.delete("/participants/{organisation_id}/certificates/{thumbprint}", responses=_UNKNOWN)
+async def remove_certificate(
+    node: TheNode, organisation_id: OrganisationId, thumbprint: str, reason: Annotated[str, Query()] = ""
+) -> ParticipantDetails:
+    """Remove a TLS certificate, named by its SHA-256 in hex or the beginning of it."""
+    await node.registrar.change(organisation_id, lambda record: without_certificate(record, thumbprint), reason)
+    return await participant(node, organisation_id)
+
+
+def _known(node: OperatedNode, organisation_id: str) -> KnownParticipant:
+    known = node.directory.participant(organisation_id)
+    assert known is not None
+    return KnownParticipant.of(known)

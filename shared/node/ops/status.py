@@ -1,17 +1,14 @@
-"""The operator plane's routes about the node itself: does it live, can it work, who is it, what did it count."""
+"""The operator plane's routes about the node itself: does it live, can it work, what did it count."""
 
 import os
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from sqlalchemy import select
 
-from shared.node.net.tls import thumbprint
 from shared.node.ops.operated import OperatedNode, TheNode
-from shared.node.ops.views import Health, OwnIdentity, Readiness
+from shared.node.ops.views import Health, Readiness
 from shared.node.outbox import OutboxState
 from shared.node.store.writer import StorageUnavailable, read
 
@@ -41,20 +38,6 @@ async def metrics(node: TheNode) -> Response:
     for state in (OutboxState.WAITING, OutboxState.SENDING):
         node.telemetry.unfinished.labels(state.value).set(backlog.get(state, 0))
     return Response(generate_latest(node.telemetry.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-@routes.get("/identity")
-def identity(node: TheNode) -> OwnIdentity:
-    """Tell who this node is, as its counterparties should have it on file."""
-    own = node.identity
-    leaf = x509.load_pem_x509_certificate(own.tls_certificate.read_bytes())
-    return OwnIdentity(
-        organisation_id=own.organisation_id,
-        role=own.role,
-        kid=own.signing_key.kid,
-        backup_kids=[key.kid for key in own.backup_keys],
-        certificate=thumbprint(leaf.public_bytes(Encoding.DER)),
-    )
 
 
 async def _obstacle(node: OperatedNode) -> str | None:

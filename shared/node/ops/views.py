@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from shared.catalogue.v3.body import Identifier
-from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
+from shared.protocol.participants import ParticipantRole
 
 
 class MessageToSend(BaseModel):
@@ -26,34 +26,6 @@ class Underway(BaseModel):
 
     id: str
     request_id: str
-
-
-class ParticipantKey(BaseModel):
-    """A verification key, told by its JWK thumbprint (RFC 7638)."""
-
-    kid: str
-    algorithm: str
-    status: KeyStatus
-    thumbprint: str
-
-
-class KnownParticipant(BaseModel):
-    """A counterparty as it was onboarded; `certificates` are SHA-256 thumbprints in hex."""
-
-    organisation_id: str
-    name: str
-    role: ParticipantRole
-    base_url: str
-    envelope_member: EnvelopeMember
-    ip_addresses: list[str]
-    certificates: list[str]
-    keys: list[ParticipantKey]
-
-
-class KnownParticipants(BaseModel):
-    """All counterparties, in the order of their ids."""
-
-    items: list[KnownParticipant]
 
 
 class OwnIdentity(BaseModel):

@@ -5,6 +5,7 @@ history. Indexes are few for the same reason; what only an unfinished delivery n
 """
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     Engine,
@@ -86,6 +87,7 @@ ATTEMPTS = Table(
     Column("milliseconds", Float, nullable=False),
     Column("trace_id", String, nullable=False),
     Column("kid", String, nullable=False),
+    Column("certificate", String, nullable=False),
     Column("outcome", String, nullable=False),
     Column("status", Integer),
     Column("reason", String, nullable=False),
@@ -140,8 +142,26 @@ PARTICIPANTS = Table(
     Column("base_url", String, nullable=False),
     Column("envelope_member", String, nullable=False),
     Column("ip_addresses", Text, nullable=False),
-    Column("tls_certificates", Text, nullable=False),
+    Column("judges_addresses", Boolean, nullable=False),
+    Column("spoc_email", String, nullable=False),
+    Column("spoc_phone", String, nullable=False),
+    Column("stated", Text),  # the record as a file stated it last
+    Column("onboarded_at", Instant, nullable=False),
+    Column("offboarded_at", Instant),
+    Column("offboarded_because", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
+)
+"""Everybody, ourselves included: who was offboarded stays, for the evidence of what they once sent."""
+
+PARTICIPANT_CERTIFICATES = Table(
+    "participant_certificates",
+    METADATA,
+    Column("organisation_id", String, primary_key=True),
+    Column("thumbprint", String, primary_key=True),
+    Column("registered_at", Instant, primary_key=True),
+    Column("removed_at", Instant),
+    Column("removed_because", Text, nullable=False),
+    Column("pem", Text, nullable=False),
 )
 
 PARTICIPANT_KEYS = Table(
@@ -150,9 +170,20 @@ PARTICIPANT_KEYS = Table(
     Column("kid", String, primary_key=True),
     Column("organisation_id", String, nullable=False, index=True),
     Column("algorithm", String, nullable=False),
+    Column("thumbprint", String, nullable=False, unique=True),
     Column("status", String, nullable=False),
     Column("pem", Text, nullable=False),
 )
+
+KEY_EVENTS = Table(
+    "key_events",
+    METADATA,
+    Column("kid", String, primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("status", String, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Every change of a key's status. From `at` on it has that status, until the next event of the same kid."""
 
 _TURNS = 0x4F43454E  # "OCEN"
 

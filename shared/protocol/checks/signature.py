@@ -2,7 +2,6 @@
 
 import hashlib
 
-from shared.protocol.participants import KeyStatus
 from shared.protocol.problems import Problem
 from shared.protocol.signing import VerificationKey
 from shared.protocol.verification import Examination, Finding, Need, check
@@ -10,14 +9,14 @@ from shared.protocol.verification import Examination, Finding, Need, check
 
 @check(Problem.SIGNATURE, Need.KEY)
 def kid_selects_a_key_that_counts(examination: Examination) -> Finding:
-    """The kid is that of a configured key of the sender, not blocked (seed 002, How are the keys managed)."""
+    """The kid is that of a configured key of the sender that still counts (seed 002, How are the keys managed)."""
     expected = "the kid of an active or back-up key of an onboarded participant"
     kid = examination.kid or ""
     key = examination.holder.key(kid) if examination.holder else None
     if key is None or examination.holder is None:
         return Finding(False, expected, f"{kid}, which is nobody's")
     found = f"{kid}, {key.status} key of {examination.holder.organisation_id}"
-    return Finding(key.status is not KeyStatus.BLOCKED, expected, found)
+    return Finding(key.status.counts, expected, found)
 
 
 @check(Problem.SIGNATURE, Need.KEY)

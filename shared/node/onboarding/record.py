@@ -1,6 +1,7 @@
 """How a participant is written down: the record in the participants file, in the operator plane and in the tables."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from shared.node.net.tls import thumbprint
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole, PublicKey
-from shared.protocol.signing import KeyMaterialError, load_public_key
+from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
 
 ALGORITHM: Final = "RS512"
 
@@ -19,6 +20,12 @@ OrganisationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0
 
 Kid = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7E]+$")]
 """The id of a key: printable ASCII, for it has to travel in a signed header."""
+
+Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1F\x7F]*$")]
+"""One line of text."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1F\x7F]+$")]
+"""The name of an organisation: one line, not empty."""
 
 BaseUrl = Annotated[
     str,
@@ -31,6 +38,10 @@ BaseUrl = Annotated[
 
 class OnboardingError(Exception):
     """A participant's record that cannot be used; the message names the field, what was found and the mend."""
+
+
+class TakenError(OnboardingError):
+    """What the record says would be right, if it were not at odds with what is known already."""
 
 
 class KeyRecord(BaseModel):
@@ -50,13 +61,16 @@ class ParticipantRecord(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     organisation_id: OrganisationId
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1F\x7F]+$")]
+    name: Name
     role: ParticipantRole
     base_url: BaseUrl
     tls_certificates: Annotated[list[str], Field(min_length=1, max_length=4)]
-    keys: Annotated[list[KeyRecord], Field(min_length=1, max_length=20)]
+    keys: Annotated[list[KeyRecord], Field(min_length=1, max_length=1000)]
     ip_addresses: Annotated[list[str], Field(max_length=3)] = []
+    judges_addresses: bool = True
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER
+    spoc_email: Line = ""
+    spoc_phone: Line = ""
 
 
 def read_records(path: Path) -> list[ParticipantRecord]:
@@ -96,20 +110,36 @@ def participant_of(record: ParticipantRecord) -> Participant:
         certificates=frozenset(_thumbprints(record)),
         keys=keys,
         networks=tuple(_networks(record)),
+        judges_addresses=record.judges_addresses,
         envelope_member=record.envelope_member,
     )
 
 
 def _key(organisation_id: str, record: KeyRecord) -> PublicKey:
     try:
-        return PublicKey(record.kid, load_public_key(record.pem, record.algorithm, record.kid), record.status)
+        return PublicKey(record.kid, verification_key(record.pem, record.algorithm, record.kid), record.status)
     except KeyMaterialError as error:
         raise OnboardingError(f"{organisation_id}: key {record.kid}: {error}") from error
 
 
+def retired(key: KeyRecord) -> KeyRecord:
+    """Return the key as one that counts no more; a blocked one stays blocked."""
+    return key.model_copy(update={"status": KeyStatus.RETIRED}) if key.status.counts else key
+
+
+@lru_cache(maxsize=4096)
+def verification_key(material: str, algorithm: str, kid: str) -> VerificationKey:
+    """Load a public key once: keys of all participants are needed again at every change of one.
+
+    Raises:
+        KeyMaterialError: as `load_public_key` says.
+    """
+    return load_public_key(material, algorithm, kid)
+
+
 def _check_keys(organisation_id: str, keys: tuple[PublicKey, ...]) -> None:
-    counting = [key for key in keys if key.status is not KeyStatus.BLOCKED]
-    if not 1 <= len(counting) <= 2:
+    counting = [key for key in keys if key.status.counts]
+    if len(counting) > 2:
         raise OnboardingError(f"{organisation_id}: keys: {len(counting)} that count; configure one or two")
     if len({key.kid for key in keys}) != len(keys):
         raise OnboardingError(f"{organisation_id}: keys: the same kid twice; give each key a kid of its own")
@@ -120,12 +150,25 @@ def _check_keys(organisation_id: str, keys: tuple[PublicKey, ...]) -> None:
 def _thumbprints(record: ParticipantRecord) -> Iterable[str]:
     for pem in record.tls_certificates:
         try:
-            # Of a chain the leaf, which comes first (RFC 8446 s4.4.2).
-            yield thumbprint(x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER))
+            yield thumbprint_of(pem)
         except ValueError as error:
             raise OnboardingError(
                 f"{record.organisation_id}: tls_certificates: no certificate in PEM; paste it whole, marker lines too"
             ) from error
+
+
+def leaf_of(pem: str) -> x509.Certificate:
+    """Read a certificate in PEM; of a chain the leaf, which comes first (RFC 8446 s4.4.2).
+
+    Raises:
+        ValueError: there is none in it.
+    """
+    return x509.load_pem_x509_certificate(pem.encode())
+
+
+def thumbprint_of(pem: str) -> str:
+    """Return the thumbprint of the leaf in a PEM text: SHA-256 of its DER, lower-case hex. Raises as `leaf_of`."""
+    return thumbprint(leaf_of(pem).public_bytes(Encoding.DER))
 
 
 def _networks(record: ParticipantRecord) -> Iterable[Network]:

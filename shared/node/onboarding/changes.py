@@ -1,0 +1,107 @@
+"""What may happen to a participant's keys and certificates after onboarding: pure functions from record to record."""
+
+from collections.abc import Mapping
+
+from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
+from shared.protocol.participants import KeyStatus
+
+MOST_COUNTING = 2
+"""So many keys of one participant count at a time (seed 002, "You can configure upto 2 keys")."""
+
+MOST_CERTIFICATES = 4
+
+
+def with_key(record: ParticipantRecord, key: KeyRecord) -> ParticipantRecord:
+    """Add a key: as back-up, or as the active one where none counts.
+
+    Raises:
+        TakenError: two keys count already, or the kid has been used.
+    """
+    counting = [one for one in record.keys if one.status.counts]
+    if any(one.kid == key.kid and one.status is not KeyStatus.RETIRED for one in record.keys):
+        raise TakenError(f"{record.organisation_id}: kid {key.kid} is there already: give a new key a new kid")
+    if len(counting) >= MOST_COUNTING:
+        kids = " and ".join(one.kid for one in counting)
+        raise TakenError(f"{record.organisation_id}: two keys count already, {kids}: retire or block one first")
+    status = KeyStatus.BACKUP if counting else KeyStatus.ACTIVE
+    others = [one for one in record.keys if one.kid != key.kid]
+    return record.model_copy(update={"keys": [*others, key.model_copy(update={"status": status})]})
+
+
+def with_active(record: ParticipantRecord, kid: str) -> ParticipantRecord:
+    """Make a back-up key the active one; the former stays as back-up.
+
+    Raises:
+        OnboardingError: there is no such key, or it does not count.
+    """
+    key = key_named(record, kid)
+    if not key.status.counts:
+        raise TakenError(f"{record.organisation_id}: kid {kid} is {key.status}: add a new key with a new kid")
+    former = {one.kid: KeyStatus.BACKUP for one in record.keys if one.status is KeyStatus.ACTIVE}
+    return _with_statuses(record, former | {kid: KeyStatus.ACTIVE})
+
+
+def without_key(record: ParticipantRecord, kid: str, status: KeyStatus) -> ParticipantRecord:
+    """Let a key count no more: RETIRED or BLOCKED. Where it was the active one, the back-up takes its place.
+
+    Raises:
+        OnboardingError: there is no such key.
+        TakenError: it is blocked, and is to be merely retired.
+    """
+    key = key_named(record, kid)
+    if key.status is KeyStatus.BLOCKED and status is not KeyStatus.BLOCKED:
+        raise TakenError(f"{record.organisation_id}: kid {kid} is BLOCKED, and stays so")
+    statuses = {kid: status}
+    backup = next((one.kid for one in record.keys if one.status is KeyStatus.BACKUP and one.kid != kid), None)
+    if key.status is KeyStatus.ACTIVE and backup is not None:
+        statuses[backup] = KeyStatus.ACTIVE
+    return _with_statuses(record, statuses)
+
+
+def with_certificate(record: ParticipantRecord, pem: str) -> ParticipantRecord:
+    """Register a further TLS certificate; the others stay valid beside it.
+
+    Raises:
+        TakenError: there are as many as there may be.
+    """
+    if thumbprint_of(pem) in map(thumbprint_of, record.tls_certificates):
+        return record
+    if len(record.tls_certificates) >= MOST_CERTIFICATES:
+        raise TakenError(f"{record.organisation_id}: {MOST_CERTIFICATES} certificates already: remove an old one first")
+    return record.model_copy(update={"tls_certificates": [*record.tls_certificates, pem]})
+
+
+def without_certificate(record: ParticipantRecord, thumbprint: str) -> ParticipantRecord:
+    """Remove a TLS certificate, named by its thumbprint or the first characters of it.
+
+    Raises:
+        OnboardingError: none, or more than one, has that thumbprint.
+        TakenError: it is the only one.
+    """
+    wanted = thumbprint.lower().replace(":", "")
+    gone = [pem for pem in record.tls_certificates if len(wanted) >= 8 and thumbprint_of(pem).startswith(wanted)]
+    if len(gone) != 1:
+        known = ", ".join(thumbprint_of(pem)[:16] for pem in record.tls_certificates)
+        raise OnboardingError(f"{record.organisation_id}: no certificate with sha256 {thumbprint[:64]}: it has {known}")
+    if len(record.tls_certificates) == 1:
+        raise TakenError(f"{record.organisation_id}: its only certificate: add another first, or offboard it")
+    return record.model_copy(update={"tls_certificates": [pem for pem in record.tls_certificates if pem not in gone]})
+
+
+def key_named(record: ParticipantRecord, kid: str) -> KeyRecord:
+    """Return the key of that kid.
+
+    Raises:
+        OnboardingError: there is none.
+    """
+    for key in record.keys:
+        if key.kid == kid:
+            return key
+    raise OnboardingError(
+        f"{record.organisation_id}: no key {kid[:128]}: it has {', '.join(k.kid for k in record.keys)}"
+    )
+
+
+def _with_statuses(record: ParticipantRecord, statuses: Mapping[str, KeyStatus]) -> ParticipantRecord:
+    keys = [key.model_copy(update={"status": statuses.get(key.kid, key.status)}) for key in record.keys]
+    return record.model_copy(update={"keys": keys})

@@ -1,0 +1,115 @@
+"""The fields of the onboarding form, one by one: what each may hold, and what to do where it holds something else."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_network
+from typing import Any, Final, NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.node.onboarding.record import BaseUrl
+
+MOST_ADDRESSES: Final = 3
+
+FREE_MAIL: Final = re.compile(
+    r"(gmail|googlemail|yahoo|ymail|rocketmail|hotmail|outlook|live|msn|icloud|me|mac|aol|rediff|rediffmail|proton"
+    r"|protonmail|gmx|yandex|mail|zohomail|tutanota)\.[a-z.]{2,6}"
+)
+"""Domains at which anybody has an address: not an organisation's (seed 002, "has to be organisation email ID")."""
+
+_EMAIL: Final = re.compile(
+    r"[A-Za-z0-9._%+-]{1,64}@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})"
+)
+_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()-]{6,24}")
+_MOUNT: Final = re.compile(r"v\d+(\.\d+)*[a-z]*", re.IGNORECASE)
+
+_TEXT_MENDS: Final = {
+    "organisation_id": "give 1 to 64 letters, digits, dots, dashes or underscores, as in metadata.orgId",
+    "name": "give one line of 1 to 200 characters",
+    "base_url": "give one such as https://bank.example/credit",
+}
+
+
+class Flaw(NamedTuple):
+    """One thing that is wrong with a form: the field, what was found there, and what to do."""
+
+    field: str
+    found: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.found}: {self.mend}"
+
+
+def checked_text(field: str, text: str, kind: Any, flaws: list[Flaw]) -> str:
+    """Return a text that has to be of a kind of text; what it is otherwise is a flaw."""
+    try:
+        return str(TypeAdapter(kind).validate_python(text.strip()))
+    except ValidationError as error:
+        found = "empty" if not text.strip() else error.errors()[0]["msg"]
+        flaws.append(Flaw(field, found, _TEXT_MENDS[field]))
+        return ""
+
+
+def checked_base_url(text: str, flaws: list[Flaw]) -> str:
+    """Return the base URL; of a message's full URL the part before `/v3` or another version (seed 002, Lender URL)."""
+    text = text.strip()
+    try:
+        url = urlsplit(text)
+        usable = bool(url.hostname) and (url.port or 1) > 0
+    except ValueError:
+        url, usable = SplitResult("", "", "", "", ""), False
+    if url.scheme == "http":
+        flaws.append(Flaw("base_url", f"{text[:100]} is not encrypted", "give one that begins with https://"))
+        return ""
+    if not usable or url.scheme != "https" or url.query or url.fragment or url.username is not None:
+        found = f"{text[:100]!r} is no base URL" if text else "empty"
+        flaws.append(Flaw("base_url", found, "give one such as https://bank.example/credit, no user, ? or #"))
+        return ""
+    segments = url.path.split("/")
+    cut = next((number for number, segment in enumerate(segments) if _MOUNT.fullmatch(segment)), len(segments))
+    base = f"https://{url.netloc}{'/'.join(segments[:cut])}".rstrip("/")
+    return checked_text("base_url", base, BaseUrl, flaws)
+
+
+def checked_email(text: str, flaws: list[Flaw]) -> str:
+    """Return an e-mail address at an organisation's own domain."""
+    found = _EMAIL.fullmatch(text.strip())
+    if found is None:
+        what = f"{text[:100]!r} is no e-mail address" if text.strip() else "empty"
+        flaws.append(Flaw("spoc_email", what, "give the address of a person such as ocen@bank.example"))
+        return ""
+    if FREE_MAIL.fullmatch(found[1].lower()):
+        flaws.append(
+            Flaw("spoc_email", f"{found[1]} gives addresses to anybody", "give one at your organisation's domain")
+        )
+        return ""
+    return found[0]
+
+
+def checked_phone(text: str, flaws: list[Flaw]) -> str:
+    """Return a telephone number of 8 to 15 digits (ITU-T E.164)."""
+    text = text.strip()
+    if not _PHONE.fullmatch(text) or not 8 <= sum(one.isdigit() for one in text) <= 15:
+        found = f"{text[:40]!r} is no telephone number" if text else "empty"
+        flaws.append(Flaw("spoc_phone", found, "give 8 to 15 digits with the country code, such as +91 22 5550 0100"))
+    return text
+
+
+def checked_addresses(addresses: Sequence[str], flaws: list[Flaw]) -> list[str]:
+    """Return one to three addresses or networks (seed 002, "multiple addresses (max 3)")."""
+    if not 1 <= len(addresses) <= MOST_ADDRESSES:
+        found = f"{len(addresses)} addresses" if addresses else "none"
+        flaws.append(Flaw("ip_addresses", found, f"give 1 to {MOST_ADDRESSES}; write more as networks, 10.0.0.0/28"))
+    checked = []
+    for address in addresses:
+        try:
+            network = ip_network(address.strip())
+        except ValueError as error:
+            flaws.append(Flaw("ip_addresses", str(error)[:120], "give addresses such as 10.0.0.5 or 10.0.0.0/28"))
+            continue
+        if network.prefixlen == 0:
+            flaws.append(Flaw("ip_addresses", f"{network} is every address", "give those that you call from"))
+        checked.append(str(network[0]) if network.num_addresses == 1 else str(network))
+    return checked

@@ -1,0 +1,111 @@
+"""The onboarding form (seed 002, Onboarding Process): what is asked, and the form that a record is handed out as."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.node.onboarding.certificates import checked_certificate
+from shared.node.onboarding.fields import (
+    Flaw,
+    checked_addresses,
+    checked_base_url,
+    checked_email,
+    checked_phone,
+    checked_text,
+)
+from shared.node.onboarding.key_forms import checked_keys
+from shared.node.onboarding.record import Name, OnboardingError, OrganisationId, ParticipantRecord
+from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
+
+ROLES = {"LSP": ParticipantRole.LOAN_AGENT, **{role.value: role for role in ParticipantRole}}
+"""The roles by what a form may call them."""
+
+
+class FormError(OnboardingError):
+    """A form that cannot be taken: everything that is wrong with it, field by field."""
+
+    def __init__(self, flaws: Sequence[Flaw]) -> None:
+        super().__init__("; ".join(str(flaw) for flaw in flaws))
+        self.flaws = tuple(flaws)
+
+
+class OnboardingForm(BaseModel):
+    """What a participant tells its counterparty once, in the fields of seed 002."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organisation_id: Annotated[str, Field(description="The id that metadata.orgId carries.")] = ""
+    name: Annotated[str, Field(description="Name of the organisation.")] = ""
+    role: Annotated[str, Field(description="LENDER or LSP (OCEN 4: LOAN_AGENT).")] = ""
+    base_url: Annotated[str, Field(description="Where its messages go: https, without the path of a message.")] = ""
+    tls_certificate: Annotated[str, Field(description="TLS certificate for serving and calling, in PEM.")] = ""
+    public_key: Annotated[str, Field(description="Key to verify its messages with: PEM, X.509, JWK or JWK set.")] = ""
+    kid: Annotated[str, Field(description="The id of that key; may be left out where a JWK has its own.")] = ""
+    backup_public_key: Annotated[str, Field(description="A second key, to change to without a pause.")] = ""
+    backup_kid: Annotated[str, Field(description="The id of the second key.")] = ""
+    spoc_email: Annotated[str, Field(description="E-mail of the person to ask, at the organisation's domain.")] = ""
+    spoc_phone: Annotated[str, Field(description="Telephone number of that person, with country code.")] = ""
+    ip_addresses: Annotated[list[str], Field(description="One to three addresses or networks it calls from.")] = []
+    envelope_member: Annotated[str, Field(description="How it spells the signed header: header or protected.")] = (
+        EnvelopeMember.HEADER.value
+    )
+
+
+def record_of(form: OnboardingForm, now: datetime) -> ParticipantRecord:
+    """Judge a form as a whole and make the record of it; `now` (aware) is when its certificate has to be valid.
+
+    Raises:
+        FormError: something is wrong; the error has every flaw, not only the first.
+    """
+    flaws: list[Flaw] = []
+    base_url = checked_base_url(form.base_url, flaws)
+    checked = {
+        "organisation_id": checked_text("organisation_id", form.organisation_id, OrganisationId, flaws),
+        "name": checked_text("name", form.name, Name, flaws),
+        "role": _role(form.role, flaws),
+        "base_url": base_url,
+        "tls_certificates": [checked_certificate(form.tls_certificate, base_url, now, flaws)],
+        "keys": checked_keys(form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws),
+        "spoc_email": checked_email(form.spoc_email, flaws),
+        "spoc_phone": checked_phone(form.spoc_phone, flaws),
+        "ip_addresses": checked_addresses(form.ip_addresses, flaws),
+        "envelope_member": _member(form.envelope_member, flaws),
+    }
+    if flaws:
+        raise FormError(flaws)
+    return ParticipantRecord.model_validate(checked)
+
+
+def form_of(record: ParticipantRecord) -> OnboardingForm:
+    """Write a record as the form that its counterparty takes; of several certificates the newest."""
+    active = next((key for key in record.keys if key.status is KeyStatus.ACTIVE), None)
+    backup = next((key for key in record.keys if key.status is KeyStatus.BACKUP), None)
+    plain = ("organisation_id", "name", "base_url", "ip_addresses", "spoc_email", "spoc_phone")
+    return OnboardingForm(
+        **{name: getattr(record, name) for name in plain},
+        role="LSP" if record.role is ParticipantRole.LOAN_AGENT else record.role.value,
+        tls_certificate=record.tls_certificates[-1],
+        public_key=active.pem if active else "",
+        kid=active.kid if active else "",
+        backup_public_key=backup.pem if backup else "",
+        backup_kid=backup.kid if backup else "",
+        envelope_member=record.envelope_member.value,
+    )
+
+
+def _role(text: str, flaws: list[Flaw]) -> ParticipantRole | None:
+    role = ROLES.get(text.strip().upper())
+    if role is None:
+        flaws.append(Flaw("role", f"{text!r}" if text else "empty", "write LENDER or LSP"))
+    return role
+
+
+def _member(text: str, flaws: list[Flaw]) -> EnvelopeMember | None:
+    if text not in tuple(EnvelopeMember):
+        flaws.append(
+            Flaw("envelope_member", f"{text!r}", "write header, or protected for a peer that follows RFC 7515")
+        )
+        return None
+    return EnvelopeMember(text)

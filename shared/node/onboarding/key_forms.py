@@ -1,0 +1,72 @@
+"""The keys of the onboarding form: public keys in whatever form they come, each under its kid."""
+
+import json
+
+from pydantic import ValidationError
+
+from shared.node.onboarding.fields import Flaw
+from shared.node.onboarding.record import ALGORITHM, KeyRecord
+from shared.protocol.participants import KeyStatus
+from shared.protocol.signing import KeyMaterialError, load_public_key
+
+
+def checked_keys(first: str, first_kid: str, second: str, second_kid: str, flaws: list[Flaw]) -> list[KeyRecord]:
+    """Return the one or two keys of a form: the key in use, then the back-up, each as SPKI in PEM.
+
+    A JWK set in place of the first key may hold both, with kids of their own.
+    """
+    kids = jwk_kids(first)
+    if not second.strip() and not first_kid.strip() and len(kids) == 2:
+        second, first_kid, second_kid = first, *kids
+    keys = [checked_key("public_key", "kid", first, first_kid.strip(), flaws)]
+    if second.strip() or second_kid.strip():
+        keys.append(checked_key("backup_public_key", "backup_kid", second, second_kid.strip(), flaws))
+    stated = [key for key in keys if key is not None]
+    if len(stated) == 2:
+        _refuse_twins(stated[0], stated[1], flaws)
+        stated[1] = stated[1].model_copy(update={"status": KeyStatus.BACKUP})
+    return stated
+
+
+def checked_key(field: str, kid_field: str, material: str, kid: str, flaws: list[Flaw]) -> KeyRecord | None:
+    """Return one public key under its kid, or None where the key or the kid is a flaw."""
+    if not material.strip():
+        flaws.append(Flaw(field, "empty", "give the public key: openssl rsa -in private.pem -pubout"))
+        return None
+    own = jwk_kids(material)
+    kid = kid or (own[0] if len(own) == 1 else "")
+    try:
+        key = load_public_key(material, ALGORITHM, kid or None)
+    except KeyMaterialError as error:
+        flaws.append(Flaw(field, *_halves(str(error))))
+        return None
+    try:
+        return KeyRecord(kid=kid, pem=key.to_pem())
+    except ValidationError:
+        found = f"{kid[:40]!r} cannot be a kid" if kid else "empty"
+        flaws.append(Flaw(kid_field, found, "give 1 to 128 printable ASCII characters, such as a UUID"))
+        return None
+
+
+def jwk_kids(material: str) -> list[str]:
+    """Return the kids that a JWK or the keys of a JWK set bear; none where it is something else."""
+    try:
+        document = json.loads(material) if material.lstrip().startswith("{") else {}
+    except ValueError:
+        return []
+    keys = document.get("keys", [document])
+    found = [key.get("kid") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
+    return [kid for kid in found if isinstance(kid, str)]
+
+
+def _refuse_twins(first: KeyRecord, second: KeyRecord, flaws: list[Flaw]) -> None:
+    if first.kid == second.kid:
+        flaws.append(Flaw("backup_kid", f"{second.kid}, like the first key's", "give each key a kid of its own"))
+    if first.pem == second.pem:
+        flaws.append(Flaw("backup_public_key", "the same key as public_key", "a back-up has to be another key"))
+
+
+def _halves(sentence: str) -> tuple[str, str]:
+    """Split what a key's refusal says into what was found and what to do."""
+    found, _, mend = sentence.partition("; ")
+    return found, mend or "give an RSA public key of 2048 bits"

@@ -1,0 +1,95 @@
+"""Our own signing keys: what the register says of them decides which signs, in every process that shares it.
+
+Private keys never enter the database. A key that was made here lies in the folder of keys, in a file named after its
+kid; processes that share a register have to share that folder too.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from shared.node.identity import Identity, IdentityError, load_own_key
+from shared.node.onboarding.record import KeyRecord, ParticipantRecord, TakenError
+from shared.protocol.participants import KeyStatus
+from shared.protocol.signing import SigningKey, new_private_key, private_pem
+
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class OwnKeys:
+    """Keeps `identity.signing_key` in step with the register."""
+
+    def __init__(self, identity: Identity, folder: Path) -> None:
+        """Keep keys that are made here in `folder`."""
+        self._identity = identity
+        self._folder = folder
+        known = (identity.signing_key, *identity.backup_keys)
+        self._loaded: dict[str, SigningKey] = {key.kid: key for key in known}
+
+    def file(self, kid: str) -> Path:
+        """Return where the private key of that kid is, or belongs."""
+        return self._identity.key_files.get(kid, self._folder / f"{kid}.key")
+
+    def is_here(self, kid: str) -> bool:
+        """Tell whether the private key of that kid is here."""
+        return self.file(kid).exists()
+
+    def make(self, kid: str) -> KeyRecord:
+        """Make a key pair: the private half becomes a file for our eyes only, the public half a record.
+
+        Raises:
+            IdentityError: the kid cannot name a file, or the file is there already or cannot be written.
+        """
+        if not _FILE_NAME.fullmatch(kid):
+            raise IdentityError(f"kid {kid[:64]!r}: use 1 to 64 letters, digits, dots, dashes and underscores")
+        private = new_private_key()
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.file(kid), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(private_pem(private))
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            mend = "give another kid, or a folder for keys that this user may write: OCEN_KEYS_FOLDER"
+            raise IdentityError(f"{self.file(kid)} cannot be made ({error.strerror}): {mend}") from error
+        return KeyRecord(kid=kid, pem=load_own_key(self.file(kid), kid).public().to_pem())
+
+    def discard(self, kid: str) -> None:
+        """Delete a private key that was made in vain."""
+        self.file(kid).unlink(missing_ok=True)
+
+    def check(self, record: ParticipantRecord) -> None:
+        """Make sure that we could sign by what a record says of us.
+
+        Raises:
+            TakenError: no key would be active, or the private half of one that counts is not here.
+        """
+        counting = [key for key in record.keys if key.status.counts]
+        if not any(key.status is KeyStatus.ACTIVE for key in counting):
+            raise TakenError(f"{record.organisation_id}: no key would be left to sign with: make one first")
+        for key in counting:
+            if not self.is_here(key.kid):
+                raise TakenError(f"{record.organisation_id}: the private key of {key.kid} is not here: make keys here")
+
+    def use(self, record: ParticipantRecord) -> None:
+        """Sign from now on with the key that the register calls ACTIVE.
+
+        Raises:
+            IdentityError: its private key is not here; then the former key goes on signing.
+        """
+        counting = [key for key in record.keys if key.status.counts]
+        active = next(key for key in counting if key.status is KeyStatus.ACTIVE)
+        self._identity.signing_key = self._load(active)
+        self._identity.backup_keys = tuple(
+            self._load(key) for key in counting if key is not active and self.is_here(key.kid)
+        )
+
+    def _load(self, key: KeyRecord) -> SigningKey:
+        if key.kid not in self._loaded:
+            loaded = load_own_key(self.file(key.kid), key.kid)
+            if loaded.public().to_pem() != key.pem:
+                raise IdentityError(f"{self.file(key.kid)} is not the private key of {key.kid}; put the right one back")
+            self._loaded[key.kid] = loaded
+        return self._loaded[key.kid]
