@@ -84,7 +84,7 @@ def sign(payload: bytes, profile: Profile, private_key: str, kid: str, member: E
         parse_json_object(payload)
     except EncodingError as error:
         raise SandboxError(f"the payload: {error}; give one JSON object in UTF-8, no member twice") from error
-    return profile.dress(payload, load_private_key(private_key, kid, profile.algorithm), member)
+    return profile.dress(payload, load_private_key(private_key, kid, profile.algorithm), member).body
 
 
 def holder_of(public_key: str, profile: Profile, kid: str | None) -> Holder:

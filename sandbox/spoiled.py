@@ -73,8 +73,8 @@ def send_spoiled(run: Run, lender: OpsClient, clock: Clock) -> Refusal:
     identity = load_identity(run.certs / run.nodes[NodeName.LSP].organisation_id / "identity.json")
     receiver = _receiver(run)
     request_id, trace_id = new_id(), new_id()
-    content = {**MESSAGE.example(), "requestId": request_id, "loanApplicationIds": [SIGNED_ID]}
-    payload = V3.stamp(content, identity.organisation_id, trace_id, clock.now())
+    content = {**MESSAGE.example(), "loanApplicationIds": [SIGNED_ID]}
+    payload = V3.stamp(content, identity.originators[V3.name], request_id, trace_id, clock.now())
     status, examination = _post(_spoil(payload, identity, receiver), identity, receiver, trace_id)
     history = lender.wait_for(lambda ops: ops.message(request_id), 2.0) or {"received": [], "refused": []}
     return Refusal(

@@ -57,12 +57,13 @@ CATALOGUE: tuple[MessageType, ...] = (
     ),
 )
 
-BY_NAME: Mapping[str, MessageType] = MappingProxyType({message.name: message for message in CATALOGUE})
+BY_NAME: Mapping[str, MessageType] = MappingProxyType({message.key: message for message in CATALOGUE})
+"""All messages by their keys: in v3 the name, in v4 the name behind `v4/`."""
 
 
-def messages_received_by(role: ParticipantRole) -> tuple[MessageType, ...]:
-    """Return the messages that a participant of this role takes, in the order of the journey."""
-    return tuple(message for message in CATALOGUE if message.receiver is role)
+def messages_received_by(role: ParticipantRole, version: str | None = None) -> tuple[MessageType, ...]:
+    """Return the messages that a participant of this role takes, of one version or all, in the order of the journey."""
+    return tuple(one for one in CATALOGUE if one.receiver is role and version in (None, one.version))
 
 
 def messages_sent_by(role: ParticipantRole) -> tuple[MessageType, ...]:

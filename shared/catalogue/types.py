@@ -10,13 +10,18 @@ from pydantic import BaseModel
 from shared.protocol.participants import ParticipantRole
 
 
+def key_of(version: str, name: str) -> str:
+    """Return the key of a message: in v3 its name, later the version before it."""
+    return name if version == "v3" else f"{version}/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class MessageType:
     """One row of the catalogue.
 
     Attributes:
         name: the OCEN message name, for example `TriggerLoanAcceptanceRequest`.
-        version: the profile that carries it (`v3`).
+        version: the profile that carries it (`v3`, `v4`).
         path: where the receiver takes it, appended to the receiver's base URL.
         sender: the role that sends it.
         receiver: the role that takes it.
@@ -26,6 +31,7 @@ class MessageType:
         answered_by: name of the callback that answers it later, if one does.
         answers: name of the request that it answers, if it is a callback.
         method: its HTTP method.
+        wraps_ack: whether its ack stands inside a member `ack` (three messages of OCEN 4.0).
     """
 
     name: str
@@ -39,6 +45,22 @@ class MessageType:
     answered_by: str | None = None
     answers: str | None = None
     method: str = "POST"
+    wraps_ack: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name by which code, tables and commands tell it from its namesakes in other versions."""
+        return key_of(self.version, self.name)
+
+    @property
+    def answer_key(self) -> str | None:
+        """The key of the callback that answers it."""
+        return key_of(self.version, self.answered_by) if self.answered_by else None
+
+    @property
+    def request_key(self) -> str | None:
+        """The key of the request that it answers."""
+        return key_of(self.version, self.answers) if self.answers else None
 
     def example(self) -> dict[str, Any]:
         """Return an example payload, without the metadata that the sender's node stamps on delivery."""

@@ -19,9 +19,11 @@ from shared.node.ids import new_id
 from shared.node.journeys import Decision, Journey, Notice, Rule
 from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, steps_text
 from shared.node.store.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
+from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import dump_json
 from shared.protocol.nonces import content_fingerprint
 from shared.protocol.problems import Problem
+from shared.protocol.profiles import Dressed
 from shared.protocol.verification import History, VerifiedMessage
 
 
@@ -41,7 +43,7 @@ class Arrival:
     message: VerifiedMessage
     message_type: MessageType
     rule: Rule
-    ack: bytes
+    ack: Dressed
     first_due: datetime
     state: OutboxState
     keys: frozenset[str] = field(init=False)
@@ -88,7 +90,7 @@ class AcceptMessages:
     def apply(self, connection: Connection, units: Sequence[Arrival]) -> Sequence[Acceptance]:
         """Judge every arrival by what is known, then write what follows from all of them."""
         known = self._read(connection, units)
-        digests = [content_fingerprint(unit.message_type.name, unit.message.document) for unit in units]
+        digests = [content_fingerprint(unit.message_type.key, unit.message.document) for unit in units]
         batch = _Batch()
         results = [batch.take(unit, digest, known) for unit, digest in zip(units, digests, strict=True)]
         batch.write(connection)
@@ -172,7 +174,7 @@ def _history(unit: Arrival, digest: bytes, known: _Known) -> History:
 
 
 def _decide(unit: Arrival, known: _Known) -> Decision:
-    message, answers = unit.message, unit.message_type.answers
+    message, answers = unit.message, unit.message_type.request_key
     if answers and (message.sender.organisation_id, message.request_id, answers) not in known.asked:
         # One answer for "never asked" and "asked somebody else": a stranger must not learn which requestIds exist.
         return Decision(Problem.UNKNOWN_REFERENCE, f"no {answers} with this requestId was sent to this participant")
@@ -188,7 +190,7 @@ def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
         "id": new_id(),
         "sender": message.sender.organisation_id,
         "request_id": message.request_id,
-        "message": unit.message_type.name,
+        "message": unit.message_type.key,
         "trace_id": message.nonce.trace_id,
         "kid": message.kid,
         "certificate": message.wire.peer.certificate,
@@ -196,7 +198,9 @@ def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
         "received_at": message.received_at,
         "content_digest": digest,
         "raw": message.wire.body,
-        "ack": unit.ack,
+        "signature": message.wire.headers.get(SIGNATURE_HEADER, ""),
+        "ack": unit.ack.body,
+        "ack_signature": unit.ack.headers.get(SIGNATURE_HEADER, ""),
         "steps": steps_text(message.verification.steps),
     }
 

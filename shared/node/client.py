@@ -10,10 +10,12 @@ import httpx
 
 from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
+from shared.node.counterparties import Access
 from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.net.tls import thumbprint
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
+from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.participants import Participant
 from shared.protocol.problems import SUCCESS
 from shared.protocol.profiles import Profile
@@ -21,6 +23,8 @@ from shared.protocol.verification import Examination, Peer
 
 LONGEST_RETRY_AFTER = 86_400.0
 """Seconds; a receiver that asks for more is taken to ask for a day. It must not reach beyond what dates can hold."""
+
+UNAUTHORIZED = 401
 
 _HEADERS = httpx.Headers(
     # Not compressed: the size of an answer has to be known before anything is done with it.
@@ -37,10 +41,14 @@ class SignedClient:
     redirects, authentication and proxies have no place here, and they cost a third of a signature per message.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, identity: Identity, clock: Clock) -> None:
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, identity: Identity, clock: Clock, access: Access | None = None
+    ) -> None:
+        """Deliver over `transport`; `access` gives the tokens of the profiles that want one."""
         self._transport = transport
         self._identity = identity
         self._clock = clock
+        self._access = access
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -49,25 +57,45 @@ class SignedClient:
     async def deliver(
         self, entry: OutboxEntry, message_type: MessageType, receiver: Participant, profile: Profile
     ) -> DeliveryAttempt:
-        """Make one try.
+        """Make one try; where the receiver does not take our token, another with a new token.
 
         The metadata is stamped and the message signed here and now: requestId and content stay the same over all tries,
         timestamp and traceId are new each time (docs/positions.md P8, P10), so that a repetition is no replay, and keys
         may have changed since the last try.
+
+        Raises:
+            CounterpartiesUnavailable: no token can be had now.
         """
-        key, trace_id = self._identity.signing_key, new_id()
+        if not profile.wants_token or self._access is None:
+            return await self._try(entry, message_type, receiver, profile, _HEADERS)
+        token = await self._access.token()
+        attempt = await self._try(entry, message_type, receiver, profile, _authorized(token))
+        if attempt.status == UNAUTHORIZED and (renewed := await self._access.renew(token)) != token:
+            attempt = await self._try(entry, message_type, receiver, profile, _authorized(renewed))
+        return attempt
+
+    async def _try(
+        self,
+        entry: OutboxEntry,
+        message_type: MessageType,
+        receiver: Participant,
+        profile: Profile,
+        headers: httpx.Headers,
+    ) -> DeliveryAttempt:
+        key, trace_id, outgoing = self._identity.key_for(profile.algorithm), new_id(), entry.outgoing
         started_at, started = self._clock.now(), self._clock.elapsed()
-        payload = profile.stamp(entry.outgoing.content, self._identity.organisation_id, trace_id, started_at)
-        body = profile.dress(payload, key, receiver.envelope_member)
+        originator = self._identity.originators[profile.name]
+        payload = profile.stamp(outgoing.content, originator, outgoing.request_id, trace_id, started_at)
+        body, signed = profile.dress(payload, key, profile.style_for(receiver))
         seconds = profile.ack_timeout.total_seconds()
         request = httpx.Request(
             message_type.method,
             _url(receiver.base_url, message_type.path),
-            headers=_HEADERS,
+            headers=httpx.Headers({**headers, **signed}) if signed else headers,
             content=body,
             extensions={
                 "timeout": {"connect": seconds, "read": seconds, "write": seconds, "pool": None},
-                "peer_certificates": receiver.certificates,
+                "peer_certificates": receiver.certificates or None,
             },
         )
         verdict = await self._exchange(request, receiver, trace_id, profile)
@@ -78,6 +106,7 @@ class SignedClient:
             trace_id=trace_id,
             kid=key.kid,
             sent=body,
+            signature=signed.get(SIGNATURE_HEADER, ""),
             **verdict,
         )
 
@@ -90,7 +119,8 @@ class SignedClient:
             reason = f"no answer: {type(error).__name__}: {error}"[:500]
             return {"outcome": AttemptOutcome.FAILED, "reason": reason}
         peer = Peer(thumbprint(response.extensions.get("tls_peer_certificate", b"")), receiver.base_url)
-        examination = profile.examine_ack(response.content, peer, receiver, trace_id)
+        headers = {name.lower(): value for name, value in response.headers.items()} if profile.wants_token else {}
+        examination = profile.examine_ack(response.content, peer, receiver, trace_id, headers)
         outcome, reason = _judge(response.status_code, examination)
         return {
             "outcome": outcome,
@@ -98,9 +128,16 @@ class SignedClient:
             "certificate": peer.certificate,
             "status": response.status_code,
             "answer": response.content,
+            "answer_signature": examination.signature_text,
             "retry_after": _retry_after(response.headers.get("retry-after"), self._clock.now()),
             "steps": tuple(examination.steps),
         }
+
+
+@lru_cache(maxsize=16)
+def _authorized(token: str) -> httpx.Headers:
+    """Make the headers of calls with this token once (RFC 6750 s2.1)."""
+    return httpx.Headers({**_HEADERS, "authorization": f"Bearer {token}"})
 
 
 @lru_cache(maxsize=1024)
@@ -116,7 +153,7 @@ def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
         return AttemptOutcome.FAILED, f"HTTP {status} without a valid ack: {failed.check.name}: {failed.found}"
     error = examination.document["error"]
     if error == SUCCESS and status < 300:
-        return AttemptOutcome.ACCEPTED, "acknowledged"
+        return AttemptOutcome.ACCEPTED, "acknowledged" if examination.signature else "acknowledged, unsigned"
     if error == SUCCESS or status == 429 or status >= 500:
         return AttemptOutcome.FAILED, f"HTTP {status} with error {error}"
     detail = examination.document.get("detail")

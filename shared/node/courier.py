@@ -1,12 +1,12 @@
 """The courier: delivers what is in the outbox. It acts; when to try again is for the schedule to say."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from shared.catalogue.table import BY_NAME
 from shared.node.client import SignedClient
 from shared.node.clock import Clock
-from shared.node.directory import Directory
+from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.journal import Journal
 from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry
 from shared.node.schedule import RetrySchedule
@@ -29,7 +29,7 @@ class Courier:
         *,
         journal: Journal,
         client: SignedClient,
-        directory: Directory,
+        directories: Mapping[str, Counterparties],
         schedule: RetrySchedule,
         clock: Clock,
         jitter: Callable[[], float],
@@ -39,7 +39,7 @@ class Courier:
     ) -> None:
         self._journal = journal
         self._client = client
-        self._directory = directory
+        self._directories = directories
         self._schedule = schedule
         self._clock = clock
         self._jitter = jitter
@@ -104,14 +104,19 @@ class Courier:
             del self._in_hand[entry.id]
 
     async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt:
-        receiver = self._directory.participant(entry.outgoing.receiver)
+        message_type = BY_NAME[entry.outgoing.message]
+        try:
+            receiver = await self._directories[message_type.version].receiver(entry.outgoing.receiver)
+        except CounterpartiesUnavailable as error:
+            return self._untried(entry, str(error))
         if receiver is None:
             return self._untried(entry, f"{entry.outgoing.receiver} is not in the directory; onboard it")
         lane = self._lanes.setdefault(receiver.organisation_id, asyncio.Semaphore(LANE_WIDTH))
         try:
-            message_type = BY_NAME[entry.outgoing.message]
             async with lane:  # waited for before the message is stamped and signed, so that it goes out fresh
                 return await self._client.deliver(entry, message_type, receiver, PROFILES[message_type.version])
+        except CounterpartiesUnavailable as error:
+            return self._untried(entry, str(error))
         except Exception as error:  # counts as a try, so that what fails here for ever ends as DEAD, in plain sight
             self._telemetry.trouble("message cannot be sent", error)
             return self._untried(entry, f"it cannot be sent: {type(error).__name__}: {error}"[:500])

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
-from shared.node.directory import Directory
+from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.net.server import PEER_EXTENSION
@@ -20,11 +20,9 @@ from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
 from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.checks.connection import MAX_BODY_BYTES
-from shared.protocol.claims import claimed_ids, claimed_member
 from shared.protocol.nonces import FreshnessWindow
-from shared.protocol.participants import EnvelopeMember
 from shared.protocol.problems import Problem
-from shared.protocol.profiles import V3, Profile
+from shared.protocol.profiles import V3, Dressed, Profile, Style
 from shared.protocol.signing import SigningKey
 from shared.protocol.verification import Examination, History, Outcome, Peer, Step, VerifiedMessage, WireMessage
 
@@ -32,7 +30,7 @@ MESSAGE_KEY = "ocen.message"
 """Key of the `VerifiedMessage` in the ASGI scope that the application sees."""
 
 SEAL_KEY = "ocen.seal"
-"""Key of a function in the scope: from an ack's payload to the signed bytes that will travel for it."""
+"""Key of a function in the scope: from an ack's payload to what will travel for it, signed."""
 
 RETRY_AFTER_SECONDS = 5
 
@@ -53,12 +51,12 @@ class _Sealer:
 
     profile: Profile
     key: SigningKey
-    member: EnvelopeMember
-    sealed: dict[bytes, bytes] = field(default_factory=dict)
+    style: Style
+    sealed: dict[bytes, Dressed] = field(default_factory=dict)
 
-    def __call__(self, payload: bytes) -> bytes:
+    def __call__(self, payload: bytes) -> Dressed:
         if payload not in self.sealed:
-            self.sealed[payload] = self.profile.dress(payload, self.key, self.member)
+            self.sealed[payload] = self.profile.dress(payload, self.key, self.style)
         return self.sealed[payload]
 
 
@@ -87,7 +85,7 @@ class SignedExchange:
         *,
         messages: Mapping[str, MessageType],
         identity: Identity,
-        directory: Directory,
+        directory: Counterparties,
         journal: Journal,
         clock: Clock,
         telemetry: Telemetry,
@@ -112,43 +110,62 @@ class SignedExchange:
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served on the protocol plane")
         started = self._clock.elapsed()
-        wire = await read_wire(scope, receive)
-        if wire is None:
-            return
+        examination = self._open(scope)
         try:
-            examination = await self._examine(wire)
-            sealer = _Sealer(self._profile, self._identity.signing_key, _member(examination))
+            if examination.problem is None:
+                body = await read_body(receive)
+                if body is None:
+                    return
+                await self._examine(examination, body)
+            sealer = self._sealer(self._profile.style_of(examination))
             answer = await self._answer(examination, scope, sealer)
         except Exception as error:  # a server's own page for a failure would leave the node unsigned
             self._telemetry.trouble("message not judged", error)
-            await self._send_failure(wire, send)
+            await self._send_failure(examination, send)
             return
         await self._send(answer, sealer, send)
-        self._tell(examination, wire, self._clock.elapsed() - started)
+        self._tell(examination, self._clock.elapsed() - started)
 
-    async def _send_failure(self, wire: WireMessage, send: Send) -> None:
-        sealer = _Sealer(self._profile, self._identity.signing_key, claimed_member(wire.body))
-        ack = Acknowledgement(claimed_ids(wire.body)[1], self._clock.now(), Problem.INTERNAL)
-        await self._send(_Answer(ack.status, ack.payload()), sealer, send)
-
-    async def _send(self, answer: _Answer, seal: Callable[[bytes], bytes], send: Send) -> None:
-        try:
-            body, status = seal(answer.payload), answer.status
-        except Exception as error:  # an answer that cannot be signed must not leave as anything that looks like one
-            self._telemetry.trouble("answer not signed", error)
-            body, status = b"", 500
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        headers += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _examine(self, wire: WireMessage) -> Examination:
+    def _open(self, scope: Scope) -> Examination:
+        """Judge what the HTTP head alone tells."""
+        wire = read_head(scope)
         message_type = self._messages.get(wire.path)
         methods = (message_type.method,) if message_type else ()
-        examination = self._profile.open(wire, message_type, methods, self._clock.now(), self._window)
-        if examination.problem is None:
-            self._profile.judge(examination, await self._directory.holder(examination.kid or ""))
+        examination = self._profile.open_head(wire, message_type, methods, self._clock.now(), self._window)
+        examination.own_id = self._identity.originators[self._profile.name].participant_id
         return examination
+
+    async def _examine(self, examination: Examination, body: bytes) -> None:
+        """Judge the message once its body is there, and who sent it."""
+        self._profile.open_body(examination, body)
+        if examination.problem is not None:
+            return
+        before = examination.checkpoint()
+        await self._directory.identify(self._profile, examination)
+        self._profile.judge(examination, examination.holder)
+        if examination.problem is Problem.SIGNATURE and await self._directory.renew(examination):
+            examination.rewind(before)
+            await self._directory.identify(self._profile, examination)
+            self._profile.judge(examination, examination.holder)
+
+    def _sealer(self, style: Style) -> _Sealer:
+        return _Sealer(self._profile, self._identity.key_for(self._profile.algorithm), style)
+
+    async def _send_failure(self, examination: Examination, send: Send) -> None:
+        claimed = self._profile.claimed(examination.body)
+        ack = Acknowledgement(claimed.trace_id, self._clock.now(), Problem.INTERNAL)
+        await self._send(_Answer(ack.status, ack.payload()), self._sealer(claimed.style), send)
+
+    async def _send(self, answer: _Answer, seal: Callable[[bytes], Dressed], send: Send) -> None:
+        try:
+            (body, signed), status = seal(answer.payload), answer.status
+        except Exception as error:  # an answer that cannot be signed must not leave as anything that looks like one
+            self._telemetry.trouble("answer not signed", error)
+            body, signed, status = b"", {}, 500
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers += [(name.encode(), value.encode()) for name, value in (*signed.items(), *answer.headers.items())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, examination: Examination, scope: Scope, sealer: _Sealer) -> _Answer:
         if examination.problem is not None:
@@ -160,15 +177,15 @@ class SignedExchange:
             self._profile.judge_history(examination, refused.history)
             examination.problem = examination.problem or refused.problem
             return await self._refuse(examination, refused.reason)
-        except StorageUnavailable as error:
-            self._telemetry.trouble("journal not available", error)
+        except (StorageUnavailable, CounterpartiesUnavailable) as error:
+            self._telemetry.trouble("not available", error)
             examination.problem = Problem.UNAVAILABLE
         except Exception as error:  # whatever it is, the counterparty gets a signed 500, and the log the rest
             self._telemetry.trouble("message not handled", error)
             examination.problem = Problem.INTERNAL
         return await self._refuse(examination)
 
-    async def _ask(self, message: VerifiedMessage, scope: Scope, seal: Callable[[bytes], bytes]) -> _Answer:
+    async def _ask(self, message: VerifiedMessage, scope: Scope, seal: Callable[[bytes], Dressed]) -> _Answer:
         """Let the application answer; it reads the plain payload as the body of its request."""
         answer = _Answer()
 
@@ -184,9 +201,10 @@ class SignedExchange:
         problem, wire = examination.problem, examination.wire
         assert problem is not None
         assert wire is not None
-        request_id, trace_id = claimed_ids(examination.body)
+        request_id, trace_id, _ = self._profile.claimed(examination.body)
         detail = explain(problem, _failed_step(examination)) | ({"reason": reason} if reason else {})
-        ack = Acknowledgement(trace_id, self._clock.now(), problem, detail if self._explains else None)
+        wraps = examination.message_type is not None and examination.message_type.wraps_ack
+        ack = Acknowledgement(trace_id, self._clock.now(), problem, detail if self._explains else None, wraps)
         refusal = Refusal(
             received_at=self._clock.now(),
             peer=self._peer_name(wire.peer),
@@ -197,11 +215,12 @@ class SignedExchange:
             problem=problem,
             steps=self._profile.verdict(examination).steps,
             raw=wire.body,
+            signature=examination.signature_text,
             reason=reason,
         )
         if problem is not Problem.UNAVAILABLE:  # a storage that has just failed must not delay the answer once more
             await self._note(refusal)
-        return _Answer(problem.status, ack.payload(), _http_headers(problem, examination.allowed_methods))
+        return _Answer(problem.status, ack.payload(), self._http_headers(examination, problem))
 
     async def _note(self, refusal: Refusal) -> None:
         try:
@@ -213,49 +232,59 @@ class SignedExchange:
         owner = self._directory.owner(peer.certificate)
         return owner.organisation_id if owner else ""
 
-    def _tell(self, examination: Examination, wire: WireMessage, seconds: float) -> None:
+    def _http_headers(self, examination: Examination, problem: Problem) -> dict[str, str]:
+        if problem is Problem.METHOD_NOT_ALLOWED:
+            return {"allow": ", ".join(examination.allowed_methods)}
+        if problem.status in (429, 503):
+            return {"retry-after": str(RETRY_AFTER_SECONDS)}
+        if self._profile.wants_token and problem.status in (401, 403):
+            return {"www-authenticate": challenge(problem, examination.token_text != "")}
+        return {}
+
+    def _tell(self, examination: Examination, seconds: float) -> None:
         refused = examination.problem is not None
         failed = _failed_step(examination) if refused else None
-        ids = claimed_ids(wire.body) if refused else ("", "")
+        claimed = self._profile.claimed(examination.body) if refused else None
+        assert examination.peer is not None
         self._telemetry.received(
-            message=examination.message_type.name if examination.message_type else "unknown",
-            request_id=ids[0] if refused else examination.document["requestId"],
-            trace_id=ids[1] if refused else examination.metadata["traceId"],
-            peer=self._peer_name(wire.peer),
+            message=examination.message_type.key if examination.message_type else "unknown",
+            request_id=claimed.request_id if claimed else examination.identified["requestId"],
+            trace_id=claimed.trace_id if claimed else examination.metadata["traceId"],
+            peer=self._peer_name(examination.peer),
             verdict=examination.problem.code if examination.problem else "0",
             seconds=seconds,
             check=failed.check.name if failed else "",
         )
 
 
-async def read_wire(scope: Scope, receive: Receive) -> WireMessage | None:
-    """Read a request with at most one byte more of body than is accepted; None if the peer went away."""
+def read_head(scope: Scope) -> WireMessage:
+    """Read the head of a request; of a header that is there several times the values are joined (RFC 9110 s5.3)."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    certificate = scope["extensions"][PEER_EXTENSION].thumbprint
+    return WireMessage(scope["method"], scope["path"], headers, b"", Peer(certificate, scope["client"][0]))
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """Read a body, at most one byte more of it than is accepted; None if the peer went away."""
     body = b""
     while True:
-        event = await receive()
+        event: Message = await receive()
         if event["type"] != "http.request":
             return None
-        body += event.get("body", b"")
+        body += bytes(event.get("body", b""))
         if len(body) > MAX_BODY_BYTES or not event.get("more_body", False):
-            break
-    certificate = scope["extensions"][PEER_EXTENSION].thumbprint
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    address = scope["client"][0]
-    return WireMessage(scope["method"], scope["path"], headers, body, Peer(certificate, address))
+            return body
 
 
-def _member(examination: Examination) -> EnvelopeMember:
-    """Return the spelling that the message has; what was refused before its envelope was judged is asked again."""
-    return examination.envelope.member if examination.envelope else claimed_member(examination.body)
+def challenge(problem: Problem, is_given: bool) -> str:
+    """Return the WWW-Authenticate of a refusal where tokens are demanded (RFC 6750 s3)."""
+    if problem is Problem.TOKEN and is_given:
+        return 'Bearer error="invalid_token"'
+    return 'Bearer error="insufficient_scope"' if problem is Problem.SENDER else "Bearer"
 
 
 def _failed_step(examination: Examination) -> Step | None:
     return next((step for step in examination.steps if step.outcome is Outcome.FAILED), None)
-
-
-def _http_headers(problem: Problem, allowed_methods: tuple[str, ...]) -> dict[str, str]:
-    if problem is Problem.METHOD_NOT_ALLOWED:
-        return {"allow": ", ".join(allowed_methods)}
-    if problem.status in (429, 503):
-        return {"retry-after": str(RETRY_AFTER_SECONDS)}
-    return {}

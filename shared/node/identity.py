@@ -18,6 +18,7 @@ from shared.node.onboarding.record import (
     first_flaw,
 )
 from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.profiles import V3, Originator
 from shared.protocol.signing import KeyMaterialError, SigningKey, load_private_key
 
 
@@ -60,6 +61,7 @@ class Identity:
         trust: PEM text of issuers that we trust beside the certificates that counterparties have registered.
         key_files: where the private keys that the identity file names are, by kid.
         stated: what the identity file says of us, as a record that a counterparty could register.
+        originators: how messages of each profile name us; a profile that is missing is not spoken.
     """
 
     organisation_id: str
@@ -71,6 +73,20 @@ class Identity:
     trust: str
     key_files: Mapping[str, Path] = field(default_factory=dict)
     stated: ParticipantRecord | None = None
+    originators: dict[str, Originator] = field(default_factory=dict)
+    _bound: dict[tuple[str, str], SigningKey] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.originators.setdefault(V3.name, Originator(self.organisation_id))
+
+    def key_for(self, algorithm: str) -> SigningKey:
+        """Return the key that signs now, bound to the algorithm of a profile."""
+        if self.signing_key.algorithm == algorithm:
+            return self.signing_key
+        place = self.signing_key.kid, algorithm
+        if place not in self._bound:
+            self._bound[place] = self.signing_key.bound_to(algorithm)
+        return self._bound[place]
 
 
 def load_identity(path: Path) -> Identity:

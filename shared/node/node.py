@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from shared.catalogue.table import messages_received_by
 from shared.node.client import SignedClient
 from shared.node.clock import Clock, SystemClock
+from shared.node.counterparties import Counterparties
 from shared.node.courier import Courier
 from shared.node.directory import Directory
 from shared.node.exchange import SignedExchange
@@ -34,6 +35,7 @@ from shared.node.store.tables import create_tables
 from shared.node.store.writer import GroupCommit, read
 from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
+from shared.protocol.profiles import V3
 
 REFRESH_SECONDS = 0.5
 """What another process on the same database has changed counts here after so long at most (OCEN-ROT-03: a second)."""
@@ -79,10 +81,11 @@ class Node:
             refresh=self.refresh_directory,
         )
         self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock)
+        self.directories: dict[str, Counterparties] = {V3.name: self.directory}
         self.courier = Courier(
             journal=self.journal,
             client=self.client,
-            directory=self.directory,
+            directories=self.directories,
             schedule=_schedule(settings),
             clock=self.clock,
             jitter=random.random,
@@ -92,7 +95,7 @@ class Node:
         self.sender = Sender(
             journal=self.journal,
             courier=self.courier,
-            directory=self.directory,
+            directories=self.directories,
             identity=self.identity,
             clock=self.clock,
         )
@@ -107,7 +110,7 @@ class Node:
 
     def _protocol_plane(self, application: Application) -> SignedExchange:
         # The router alone: what FastAPI puts before it (error pages, body limits) is the middleware's business here.
-        messages = {message.path: message for message in messages_received_by(application.role)}
+        messages = {message.path: message for message in messages_received_by(application.role, V3.name)}
         return SignedExchange(
             protocol_app(self.reception, messages, application.rules).router,
             messages=messages,

@@ -55,7 +55,8 @@ class AttemptOutcome(StrEnum):
 class DeliveryAttempt:
     """One try: what was sent, what came back, and what it means.
 
-    `answer` and `certificate`, the thumbprint of the server's, are empty where nothing came back.
+    `answer` and `certificate`, the thumbprint of the server's, are empty where nothing came back; `signature` and
+    `answer_signature` where it does not stand beside the body.
     """
 
     entry: OutboxEntry
@@ -66,6 +67,8 @@ class DeliveryAttempt:
     outcome: AttemptOutcome
     reason: str
     certificate: str = ""
+    signature: str = ""
+    answer_signature: str = ""
     status: int | None = None
     sent: bytes = b""
     answer: bytes = b""
@@ -217,6 +220,8 @@ def _attempt_row(attempt: DeliveryAttempt) -> dict[str, Any]:
         "trace_id": attempt.trace_id,
         "kid": attempt.kid,
         "certificate": attempt.certificate,
+        "signature": attempt.signature,
+        "answer_signature": attempt.answer_signature,
         "outcome": attempt.outcome.value,
         "status": attempt.status,
         "reason": storable(attempt.reason),

@@ -16,9 +16,10 @@ from shared.node.journal import Journal
 from shared.node.journeys import Rule
 from shared.node.outbox import OutboxState
 from shared.protocol.acknowledgement import Acknowledgement
+from shared.protocol.profiles import Dressed
 from shared.protocol.verification import History, VerifiedMessage
 
-Seal = Callable[[bytes], bytes]
+Seal = Callable[[bytes], Dressed]
 
 
 class Reception:
@@ -40,7 +41,8 @@ class Reception:
             MessageRefusedError: a replay, a conflict, or the rule's refusal.
             StorageUnavailable: nothing could be committed.
         """
-        payload = Acknowledgement(message.nonce.trace_id, self._clock.now()).payload()
+        now = self._clock.now()
+        payload = Acknowledgement(message.nonce.trace_id, now, is_wrapped=message_type.wraps_ack).payload()
         direct = self._courier.has_room()
         arrival = Arrival(
             message=message,
@@ -69,7 +71,7 @@ def protocol_app(reception: Reception, messages: Mapping[str, MessageType], rule
     """
     app = FastAPI(openapi_url=None)
     for path, message_type in messages.items():
-        endpoint = MessageEndpoint(reception, message_type, rules[message_type.name])
+        endpoint = MessageEndpoint(reception, message_type, rules[message_type.key])
         app.router.routes.append(Route(path, endpoint, methods=[message_type.method]))
     return app
 

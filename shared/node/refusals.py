@@ -35,6 +35,7 @@ class Refusal:
     problem: Problem
     steps: Sequence[Step]
     raw: bytes
+    signature: str = ""
     reason: str = ""
     keys: frozenset[str] = frozenset()
 
@@ -67,4 +68,5 @@ def _row(refusal: Refusal) -> dict[str, object]:
         "reason": refusal.reason,
         "steps": steps_text(refusal.steps),
         "raw": refusal.raw[:MAX_RAW_BYTES],
+        "signature": refusal.signature,
     }

@@ -8,15 +8,15 @@ from pydantic import ValidationError
 from shared.catalogue.table import BY_NAME
 from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
+from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.courier import Courier
-from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
 from shared.node.onboarding.record import first_flaw
 from shared.node.outbox import OutboxEntry, OutboxState, new_entry
-from shared.protocol.encoding import dump_json, format_timestamp
+from shared.protocol.encoding import parse_json_object
 from shared.protocol.profiles import PROFILES
 
 
@@ -32,11 +32,17 @@ class Sender:
     """Puts our own messages on their way. What is returned is durable: the courier delivers it, now or later."""
 
     def __init__(
-        self, *, journal: Journal, courier: Courier, directory: Directory, identity: Identity, clock: Clock
+        self,
+        *,
+        journal: Journal,
+        courier: Courier,
+        directories: Mapping[str, Counterparties],
+        identity: Identity,
+        clock: Clock,
     ) -> None:
         self._journal = journal
         self._courier = courier
-        self._directory = directory
+        self._directories = directories
         self._identity = identity
         self._clock = clock
 
@@ -50,11 +56,13 @@ class Sender:
             StorageUnavailable: nothing could be committed.
         """
         message_type = self._message_type(message)
-        self._check_receiver(message_type, receiver)
-        complete = {"requestId": new_id(), **{name: value for name, value in content.items() if name != "metadata"}}
-        self._check_content(message_type, complete)
+        await self._check_receiver(message_type, receiver)
+        request_id, rest = _taken_apart(content)
+        if not PROFILES[message_type.version].id_in_metadata:
+            rest = {"requestId": request_id, **rest}
+        self._check_content(message_type, request_id, rest)
         now = self._clock.now()
-        entry = new_entry(Outgoing(receiver, message, complete["requestId"], complete), now)
+        entry = new_entry(Outgoing(receiver, message_type.key, request_id, rest), now)
         direct = self._courier.has_room()
         state, due_at = (OutboxState.SENDING, now + self._journal.lease) if direct else (OutboxState.WAITING, now)
         await self._journal.dispatch(Dispatch(entry, state, due_at))
@@ -65,31 +73,39 @@ class Sender:
     def _message_type(self, message: str) -> MessageType:
         message_type = BY_NAME.get(message)
         if message_type is None or message_type.sender is not self._identity.role:
-            ours = ", ".join(one.name for one in BY_NAME.values() if one.sender is self._identity.role)
+            ours = ", ".join(key for key, one in BY_NAME.items() if one.sender is self._identity.role)
             raise SendError(f"{message} is not a message that a {self._identity.role.value} sends; choose from {ours}")
         return message_type
 
-    def _check_receiver(self, message_type: MessageType, receiver: str) -> None:
-        participant = self._directory.participant(receiver)
+    async def _check_receiver(self, message_type: MessageType, receiver: str) -> None:
+        directory = self._directories.get(message_type.version)
+        if directory is None:
+            raise SendError(f"{message_type.key}: this node does not speak {message_type.version}; see docs/v4.md")
+        try:
+            participant = await directory.receiver(receiver)
+        except CounterpartiesUnavailable as error:
+            raise SendError(f"{receiver} cannot be looked up now ({error}); try again") from error
         if participant is None:
-            known = ", ".join(one.organisation_id for one in self._directory.participants())
+            known = ", ".join(one.organisation_id for one in directory.participants())
             raise UnknownReceiverError(f"{receiver} is not in the directory; choose from {known or 'nobody yet'}")
         if participant.role is not message_type.receiver:
             raise UnknownReceiverError(
                 f"{receiver} is a {participant.role.value}, who does not take {message_type.name}"
             )
 
-    def _check_content(self, message_type: MessageType, content: Mapping[str, Any]) -> None:
-        metadata = {
-            "version": PROFILES[message_type.version].metadata_version,
-            "timestamp": format_timestamp(self._clock.now()),
-            "traceId": new_id(),
-            "orgId": self._identity.organisation_id,
-        }
+    def _check_content(self, message_type: MessageType, request_id: str, content: Mapping[str, Any]) -> None:
+        profile = PROFILES[message_type.version]
+        originator = self._identity.originators[profile.name]
         try:
-            message_type.body.model_validate({"metadata": metadata, **content})
-            dump_json(content)
+            stamped = profile.stamp(content, originator, request_id, new_id(), self._clock.now())
+            message_type.body.model_validate(parse_json_object(stamped))
         except ValidationError as error:
             raise SendError(f"content.{first_flaw(error)}") from error
         except ValueError as error:  # a number or a character that JSON cannot carry
             raise SendError(f"content: {error}") from error
+
+
+def _taken_apart(content: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the requestId that a content asks for, or a new one, and the content without it and without metadata."""
+    rest = {name: value for name, value in content.items() if name not in ("metadata", "requestId")}
+    return content.get("requestId", new_id()), rest

@@ -12,13 +12,14 @@ from shared.protocol.verification import Step
 class Acknowledgement:
     """What answers a message at once. `problem` None means accepted; `trace_id` echoes the message's.
 
-    `timestamp` is aware; it is written in UTC with milliseconds.
+    `timestamp` is aware; it is written in UTC with milliseconds. `is_wrapped`: it stands inside a member `ack` (C12).
     """
 
     trace_id: str
     timestamp: datetime
     problem: Problem | None = None
     detail: dict[str, str] | None = None
+    is_wrapped: bool = False
 
     @property
     def status(self) -> int:
@@ -34,7 +35,7 @@ class Acknowledgement:
         }
         if self.detail:
             members["detail"] = self.detail
-        return dump_json(members)
+        return dump_json({"ack": members} if self.is_wrapped else members)
 
 
 def explain(problem: Problem, step: Step | None = None) -> dict[str, str]:

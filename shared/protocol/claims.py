@@ -15,9 +15,16 @@ def claimed_ids(body: bytes) -> tuple[str, str]:
         document = parse_json_object(base64url_decode(parse_json_object(body)["payload"]))
     except (EncodingError, KeyError, TypeError, AttributeError):
         return "", ""
-    metadata = document.get("metadata")
-    trace_id = metadata.get("traceId") if isinstance(metadata, dict) else None
-    return _plain(document.get("requestId")), _plain(trace_id)
+    return _plain(document.get("requestId")), _plain(_metadata(document).get("traceId"))
+
+
+def plain_ids(body: bytes) -> tuple[str, str]:
+    """Return the requestId and traceId that a plain body claims in its metadata, each empty where none can be read."""
+    try:
+        metadata = _metadata(parse_json_object(body))
+    except EncodingError:
+        return "", ""
+    return _plain(metadata.get("requestId")), _plain(metadata.get("traceId"))
 
 
 def claimed_member(body: bytes) -> EnvelopeMember:
@@ -31,6 +38,11 @@ def claimed_member(body: bytes) -> EnvelopeMember:
         return EnvelopeMember.HEADER
     is_protected = "protected" in envelope and "header" not in envelope
     return EnvelopeMember.PROTECTED if is_protected else EnvelopeMember.HEADER
+
+
+def _metadata(document: dict[str, Any]) -> dict[str, Any]:
+    metadata = document.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _plain(value: Any) -> str:

@@ -41,6 +41,18 @@ class EnvelopeMember(StrEnum):
     PROTECTED = "protected"
 
 
+class Dialect(StrEnum):
+    """How a peer of OCEN 4.0 signs and acknowledges.
+
+    STRICT: as the documents say. RFC: it takes RFC 7515 Appendix F alone. AUTHSTARTER: it is built on the official
+    starter, whose signatures lack `crit`, may lack a kid, stand in another header, and whose acks are not signed.
+    """
+
+    STRICT = "strict"
+    RFC = "rfc"
+    AUTHSTARTER = "authstarter"
+
+
 @dataclass(frozen=True, slots=True)
 class PublicKey:
     """One verification key of a participant under its kid; the algorithm is bound to the key, never to a message."""
@@ -55,13 +67,17 @@ class Participant:
     """One organisation as it was onboarded.
 
     Attributes:
-        organisation_id: the id that `metadata.orgId` carries.
+        organisation_id: the id that messages name it by: `metadata.orgId` in v3, in v4 the id of its role
+            (`originatorParticipantId`), which the registry gives for every role that an organisation has.
         base_url: where its messages go; a message's path is appended.
         certificates: thumbprints (SHA-256 of the DER certificate, lower-case hex) of its TLS certificates.
         keys: one or two keys that count, and any that were blocked or retired.
         networks: addresses that it calls from; none listed means that addresses are not judged.
         judges_addresses: whether the list is applied.
-        envelope_member: how the signed header is named in messages that we begin.
+        envelope_member: how the signed header is named in v3 messages that we begin.
+        dialect: how it signs in v4.
+        parent_id: in v4 the id of the organisation whose role it is; empty where nobody said so.
+        client_id: in v4 the client that the Auth Service gives its tokens to; empty where nobody said so.
     """
 
     organisation_id: str
@@ -73,6 +89,9 @@ class Participant:
     networks: tuple[Network, ...] = ()
     judges_addresses: bool = True
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER
+    dialect: Dialect = Dialect.STRICT
+    parent_id: str = ""
+    client_id: str = ""
     _by_kid: dict[str, PublicKey] = field(init=False, repr=False, compare=False, default_factory=dict)
     _hosts: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
 

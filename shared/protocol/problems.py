@@ -35,6 +35,7 @@ class Problem(Enum):
     SIGNATURE = ("AUTH1001", 401, "The signature is not valid.", True)
     REPLAYED = ("AUTH1002", 409, "This timestamp and traceId have been used before.")
     NOT_FRESH = ("AUTH1003", 401, "The timestamp is too old or in the future.")
+    TOKEN = ("AUTH1005", 401, "The access token is missing or not valid.")
     SENDER = ("AUTH1004", 403, "The sender is not who the connection or the key says, or may not send this.")
 
     def __init__(self, code: str, status: int, meaning: str, published: bool = False) -> None:

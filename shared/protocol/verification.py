@@ -15,8 +15,9 @@ from pydantic import BaseModel
 
 from shared.protocol.envelope import Envelope
 from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow, Nonce
-from shared.protocol.participants import Participant, ParticipantRole
+from shared.protocol.participants import Participant, ParticipantRole, PublicKey
 from shared.protocol.problems import Problem
+from shared.protocol.tokens import AccessToken, Issuer
 
 
 class Outcome(StrEnum):
@@ -34,6 +35,9 @@ class Need(Enum):
     REQUEST = "HTTP request"
     CONNECTION = "TLS connection"
     KEY = "key to verify with"
+    SIGNATURE = "signature, and none is demanded of this peer"
+    ISSUER = "Auth Service whose tokens count"
+    NETWORK = "registry that knows the product networks"
     DIRECTORY = "directory of participants"
     CLOCK = "time to judge by"
     MESSAGE_TYPE = "path that says which message this is"
@@ -74,6 +78,14 @@ class ExpectedMessage(Protocol):
     def body(self) -> type[BaseModel]:
         """The model that its payload has to satisfy."""
 
+    @property
+    def key(self) -> str:
+        """What tells it from its namesakes in other versions."""
+
+    @property
+    def wraps_ack(self) -> bool:
+        """Whether its ack stands inside a member `ack`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -110,12 +122,23 @@ class Examination:
     sent_trace_id: str | None = None
     history: History = History.NEW
     provided: frozenset[Need] = frozenset()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    id_in_metadata: bool = False
+    issuer: Issuer | None = None
+    networks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    own_id: str = ""
 
     outer: dict[str, Any] = field(default_factory=dict)
     envelope: Envelope | None = None
+    token_text: str = field(default="", repr=False)
+    token: AccessToken | None = field(default=None, repr=False)
+    signature_text: str = ""
+    header_text: str = ""
     header_bytes: bytes = b""
     payload: bytes = b""
     signature: bytes = b""
+    signing_input: bytes = b""
+    key: PublicKey | None = None
     header: dict[str, Any] = field(default_factory=dict)
     document: dict[str, Any] = field(default_factory=dict)
     instant: datetime | None = None
@@ -123,11 +146,30 @@ class Examination:
     steps: "list[Step]" = field(default_factory=list)
     problem: Problem | None = None
 
+    def checkpoint(self) -> int:
+        """Return where the examination stands, for `rewind`; nothing may have failed yet."""
+        return len(self.steps)
+
+    def rewind(self, checkpoint: int) -> None:
+        """Go back to a checkpoint, because what it was judged by has changed since."""
+        del self.steps[checkpoint:]
+        self.problem = self.holder = self.key = None
+
     @property
     def kid(self) -> str | None:
         """The kid of the signed header once it has been read."""
         kid = self.header.get("kid")
         return kid if isinstance(kid, str) else None
+
+    @property
+    def identified(self) -> dict[str, Any]:
+        """The object in which this profile's messages have their requestId."""
+        return self.metadata if self.id_in_metadata else self.document
+
+    @property
+    def request_id(self) -> Any:
+        """What stands in place of the requestId; None where nothing does."""
+        return self.identified.get("requestId")
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -207,7 +249,6 @@ class VerifiedMessage:
 
     message_type: ExpectedMessage
     sender: Participant
-    envelope: Envelope
     kid: str
     payload: bytes
     document: dict[str, Any]

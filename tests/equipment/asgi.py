@@ -60,7 +60,7 @@ async def call(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await app(_scope(method, path, headers, certificate, address), receive, send)
+    await app(http_scope(path, method, headers, certificate, address), receive, send)
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     start, end = sent
     names = [(name.decode(), value.decode()) for name, value in start["headers"]]
@@ -75,7 +75,14 @@ def _events(pieces: Sequence[bytes]) -> Any:
     raise AssertionError("the body was read beyond its end")
 
 
-def _scope(method: str, path: str, headers: Mapping[str, str], certificate: bytes, address: str) -> dict[str, Any]:
+def http_scope(
+    path: str,
+    method: str = "POST",
+    headers: Mapping[str, str] = JSON,
+    certificate: bytes = LSP_CERTIFICATE,
+    address: str = LISTED_ADDRESS,
+) -> dict[str, Any]:
+    """The ASGI scope of one request over a connection with that client certificate."""
     peer = PeerCertificate(thumbprint(certificate), "CN=peer", certificate)
     return {
         "type": "http",

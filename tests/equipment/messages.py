@@ -13,7 +13,7 @@ from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.nonces import DEFAULT_WINDOW
 from shared.protocol.participants import ParticipantRole
-from shared.protocol.profiles import V3
+from shared.protocol.profiles import V3, Dressed
 from shared.protocol.verification import Peer, VerifiedMessage, WireMessage
 from tests.equipment.clock import NOW
 from tests.equipment.parties import LENDER, lender, lender_key, lsp, lsp_key, payload_of
@@ -54,7 +54,7 @@ def arrival(message: VerifiedMessage, rule: Rule | None = None, **changes: Any) 
         "message": message,
         "message_type": message.message_type,
         "rule": rule or TakeNote(),
-        "ack": b"the signed ack",
+        "ack": Dressed(b"the signed ack", {}),
         "first_due": message.received_at,
         "state": OutboxState.WAITING,
     }

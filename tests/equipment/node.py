@@ -65,7 +65,7 @@ class MemoryNode:
         self.courier = Courier(
             journal=self.journal,
             client=self.client,
-            directory=self.directory,
+            directories={"v3": self.directory},
             schedule=RetrySchedule(),
             clock=clock,
             jitter=lambda: 0.0,
@@ -75,12 +75,16 @@ class MemoryNode:
         )
         self.reception = Reception(self.journal, self.courier, clock)
         self.sender = Sender(
-            journal=self.journal, courier=self.courier, directory=self.directory, identity=identity, clock=clock
+            journal=self.journal,
+            courier=self.courier,
+            directories={"v3": self.directory},
+            identity=identity,
+            clock=clock,
         )
 
     def protocol_plane(self, application: Application, app: ASGIApp | None = None) -> SignedExchange:
         """What a server would serve; `app` stands behind the middleware in place of the application."""
-        messages = {message.path: message for message in messages_received_by(application.role)}
+        messages = {message.path: message for message in messages_received_by(application.role, "v3")}
         return SignedExchange(
             app or protocol_app(self.reception, messages, application.rules),
             messages=messages,

@@ -71,7 +71,7 @@ class OperatedStandIn:
         self.sender = Sender(
             journal=self.journal,
             courier=FullCourier(),  # type: ignore[arg-type]
-            directory=self.directory,
+            directories={"v3": self.directory},
             identity=self.identity,
             clock=self.clock,
         )

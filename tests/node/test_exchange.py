@@ -16,7 +16,7 @@ from shared.protocol.participants import EnvelopeMember
 from shared.protocol.problems import Problem
 from shared.protocol.signing import SigningKey
 from shared.protocol.verification import VerifiedMessage
-from tests.equipment.asgi import Answer
+from tests.equipment.asgi import Answer, http_scope
 from tests.equipment.clock import NOW
 from tests.equipment.lender_node import LenderNode, lender_node, signed
 from tests.equipment.messages import TRIGGER
@@ -96,7 +96,7 @@ async def test_the_application_sees_a_verified_message_and_its_plain_payload(tmp
     assert (message.request_id, message.sender.organisation_id) == ("request-1", "LSP123")
     assert json.loads(event["body"]) == payload_of(TRIGGER.name)
     assert event["more_body"] is False
-    assert sealed == seal(b"{}", lender_key()).to_bytes()
+    assert sealed.body == seal(b"{}", lender_key()).to_bytes()
     assert answer.ack(lender_key().public()) == {"a": 1}
     assert "x-of-the-app" not in answer.headers
 
@@ -208,7 +208,7 @@ async def test_a_peer_that_goes_away_amid_its_message_gets_no_answer_and_leaves_
     async def send(event: Any) -> None:
         sent.append(event)
 
-    await lender.plane({"type": "http"}, receive, send)
+    await lender.plane(http_scope(TRIGGER.path), receive, send)
     assert sent == []
     assert contents(lender.node.engine) == before
 

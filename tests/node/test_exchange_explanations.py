@@ -86,6 +86,7 @@ async def test_a_refusal_is_noted_with_all_that_is_known_of_it(lender: LenderNod
         "reason": "",
         "steps": "",
         "raw": body,
+        "signature": "",
     }
     assert '"path_is_known","failed"' in noted["steps"]
 

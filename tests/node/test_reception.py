@@ -15,6 +15,7 @@ from shared.node.reception import protocol_app
 from shared.node.store.tables import INBOX, OUTBOX
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.problems import Problem
+from shared.protocol.profiles import Dressed
 from shared.protocol.verification import History, VerifiedMessage
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
@@ -54,8 +55,8 @@ def room() -> int:
     return 8
 
 
-def seal(payload: bytes) -> bytes:
-    return b"signed " + payload
+def seal(payload: bytes) -> Dressed:
+    return Dressed(b"signed " + payload, {})
 
 
 async def take(node: MemoryNode, message: VerifiedMessage | None = None, rule: Rule | None = None) -> bytes:

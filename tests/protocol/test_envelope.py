@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.envelope import Envelope, seal
 from shared.protocol.participants import EnvelopeMember
-from shared.protocol.profiles import V3
+from shared.protocol.profiles import V3, Originator
 from tests.protocol.conftest import Keys
 from tests.protocol.receiver import NOW
 
 
 @pytest.mark.parametrize("member", list(EnvelopeMember))
 def test_an_envelope_has_three_members_under_the_agreed_names(member: EnvelopeMember, keys: Keys) -> None:
-    outer = json.loads(V3.dress(b'{"a":1}', keys.lsp, member))
+    outer = json.loads(V3.dress(b'{"a":1}', keys.lsp, member).body)
 
     assert list(outer) == ["payload", member.value, "signature"]
     assert base64url_decode(outer["payload"]) == b'{"a":1}'
@@ -48,7 +48,7 @@ def test_an_envelope_is_written_as_a_json_writer_would() -> None:
 
 
 def stamped(content: dict[str, Any]) -> dict[str, Any]:
-    return dict(json.loads(V3.stamp(content, "Lsp-417", "trace-1", NOW)))
+    return dict(json.loads(V3.stamp(content, Originator("Lsp-417"), "request-1", "trace-1", NOW)))
 
 
 def test_stamping_puts_fresh_metadata_before_the_content() -> None:
@@ -73,5 +73,5 @@ def test_stamping_keeps_further_metadata_and_overrules_what_it_stamps() -> None:
 
 def test_stamping_leaves_the_content_as_it_was() -> None:
     content = {"metadata": {"network": "ocen"}, "requestId": "r", "amount": Decimal("10.50")}
-    V3.stamp(content, "Lsp-417", "trace-1", NOW)
+    V3.stamp(content, Originator("Lsp-417"), "request-1", "trace-1", NOW)
     assert content == {"metadata": {"network": "ocen"}, "requestId": "r", "amount": Decimal("10.50")}

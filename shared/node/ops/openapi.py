@@ -36,7 +36,7 @@ A message is accepted if the answer is 200 and its signature is right; a callbac
 def protocol_openapi(messages: Iterable[MessageType], version: str) -> Schema:
     """Describe these messages as paths, and those that answer them as callbacks; `version` is the software's."""
     taken = list(messages)
-    answering = [BY_NAME[message.answered_by] for message in taken if message.answered_by]
+    answering = [BY_NAME[message.answer_key] for message in taken if message.answer_key]
     described = {message.name: message for message in (*taken, *answering)}.values()
     paths: dict[str, Schema] = {}
     for message in taken:
@@ -92,9 +92,9 @@ def _operation(message: MessageType) -> Schema:
 
 def _callbacks(message: MessageType) -> Schema:
     """Link a request to the message that answers it later, at the sender's own base URL."""
-    if message.answered_by is None:
+    if message.answer_key is None:
         return {}
-    answer = BY_NAME[message.answered_by]
+    answer = BY_NAME[message.answer_key]
     url = f"{base_url(answer.receiver)}{answer.path}"
     return {"callbacks": {answer.name: {url: {answer.method.lower(): _operation(answer)}}}}
 

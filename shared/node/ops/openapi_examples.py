@@ -14,7 +14,7 @@ from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.envelope import Envelope
 from shared.protocol.participants import EnvelopeMember, ParticipantRole
 from shared.protocol.problems import Problem
-from shared.protocol.profiles import PROFILES, Profile
+from shared.protocol.profiles import PROFILES, Originator, Profile
 
 _MOMENT: Final = datetime(2031, 5, 14, 9, 30, 15, 250000, UTC)
 _TRACE_ID: Final = "01999c1e-7a90-7d02-b3a4-90d1c5e7f608"
@@ -47,9 +47,10 @@ def ack_envelope(profile: Profile, problem: Problem | None = None) -> dict[str, 
 
 
 def _stamped(message: MessageType) -> bytes:
-    answer = BY_NAME[message.answered_by].example() if message.answered_by else {}
-    content = {"requestId": answer.get("requestId", _REQUEST_ID), **message.example()}
-    return PROFILES[message.version].stamp(content, _ORGANISATIONS[message.sender], _TRACE_ID, _MOMENT)
+    answer = BY_NAME[message.answer_key].example() if message.answer_key else {}
+    request_id = message.example().get("requestId", answer.get("requestId", _REQUEST_ID))
+    originator = Originator(_ORGANISATIONS[message.sender])
+    return PROFILES[message.version].stamp(message.example(), originator, request_id, _TRACE_ID, _MOMENT)
 
 
 def _example(profile: Profile, payload: bytes, member: EnvelopeMember) -> dict[str, Any]:

@@ -49,7 +49,9 @@ INBOX = Table(
     Column("received_at", Instant, nullable=False),
     Column("content_digest", LargeBinary, nullable=False),
     Column("raw", LargeBinary, nullable=False),
+    Column("signature", Text, nullable=False, default=""),  # where it does not stand in the body
     Column("ack", LargeBinary, nullable=False),
+    Column("ack_signature", Text, nullable=False, default=""),
     Column("steps", Text, nullable=False),
     UniqueConstraint("request_id", "sender"),
 )
@@ -92,7 +94,9 @@ ATTEMPTS = Table(
     Column("status", Integer),
     Column("reason", String, nullable=False),
     Column("sent", LargeBinary, nullable=False),
+    Column("signature", Text, nullable=False, default=""),
     Column("answer", LargeBinary, nullable=False),
+    Column("answer_signature", Text, nullable=False, default=""),
     Column("steps", Text, nullable=False),
 )
 
@@ -131,6 +135,7 @@ REFUSALS = Table(
     Column("reason", Text, nullable=False),
     Column("steps", Text, nullable=False),
     Column("raw", LargeBinary, nullable=False),
+    Column("signature", Text, nullable=False, default=""),
 )
 
 PARTICIPANTS = Table(

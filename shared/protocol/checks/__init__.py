@@ -5,6 +5,18 @@ before any signature work, the payload is read only after its signature holds.
 """
 
 from shared.protocol.checks.ack import ack_has_its_members, ack_names_our_trace_id
+from shared.protocol.checks.bearer import (
+    bearer_token_is_given,
+    certificate_is_the_token_holders,
+    token_has_its_claims,
+    token_holder_takes_part,
+    token_is_a_signed_jwt,
+    token_is_in_force,
+    token_is_of_our_auth_service,
+    token_key_is_the_auth_services,
+    token_party_is_its_holder,
+    token_signature_verifies,
+)
 from shared.protocol.checks.connection import (
     body_is_within_size,
     certificate_is_registered,
@@ -12,6 +24,15 @@ from shared.protocol.checks.connection import (
     method_is_allowed,
     path_is_known,
     source_address_is_listed,
+)
+from shared.protocol.checks.detached import (
+    b64_and_crit_are_right,
+    detached_header_is_a_json_object,
+    detached_header_members_are_allowed,
+    form_is_one_that_the_peer_may_use,
+    kid_selects_a_registered_key,
+    signature_header_is_given_once,
+    signature_is_detached,
 )
 from shared.protocol.checks.envelope import (
     algorithm_is_the_agreed_one,
@@ -25,6 +46,11 @@ from shared.protocol.checks.envelope import (
     parts_are_strings,
 )
 from shared.protocol.checks.journal import nonce_is_new, request_id_is_new_or_repeats_its_content
+from shared.protocol.checks.originator import (
+    both_are_in_the_product_network,
+    originator_is_the_token_holder,
+    originator_metadata_is_complete,
+)
 from shared.protocol.checks.payload import (
     content_fits_the_message,
     metadata_is_complete,
@@ -91,3 +117,62 @@ ACK_VERDICT_CHECKS = (
 )
 
 ACK_CHECKS = ACK_OPENING_CHECKS + ACK_VERDICT_CHECKS
+
+DETACHED_CHECKS = (
+    signature_header_is_given_once,
+    signature_is_detached,
+    detached_header_is_a_json_object,
+    detached_header_members_are_allowed,
+    algorithm_is_the_agreed_one,
+    b64_and_crit_are_right,
+)
+
+V4_HEAD_CHECKS = (path_is_known, method_is_allowed, media_type_is_json, bearer_token_is_given, *DETACHED_CHECKS)
+"""What the HTTP head alone tells: a malformed header is refused before the body is read (OCEN 4.0 signing)."""
+
+V4_OPENING_CHECKS = (body_is_within_size,)
+
+V4_TOKEN_CHECKS = (
+    token_is_a_signed_jwt,
+    token_key_is_the_auth_services,
+    token_signature_verifies,
+    token_has_its_claims,
+    token_is_of_our_auth_service,
+    token_is_in_force,
+)
+"""The token's signature before its claims (OCEN 4.0 access token, steps 2 and 3)."""
+
+V4_VERDICT_CHECKS = (
+    token_holder_takes_part,
+    token_party_is_its_holder,
+    certificate_is_the_token_holders,
+    source_address_is_listed,
+    kid_selects_a_registered_key,
+    form_is_one_that_the_peer_may_use,
+    signature_verifies,
+    payload_is_a_json_object,
+    originator_metadata_is_complete,
+    originator_is_the_token_holder,
+    sender_has_the_role,
+    timestamp_is_rfc3339,
+    timestamp_is_fresh,
+    request_id_is_usable,
+    content_fits_the_message,
+    both_are_in_the_product_network,
+)
+
+V4_REQUEST_CHECKS = V4_HEAD_CHECKS + V4_OPENING_CHECKS + V4_TOKEN_CHECKS + V4_VERDICT_CHECKS + JOURNAL_CHECKS
+
+V4_ACK_OPENING_CHECKS = DETACHED_CHECKS
+
+V4_ACK_VERDICT_CHECKS = (
+    certificate_is_the_token_holders,
+    kid_selects_a_registered_key,
+    form_is_one_that_the_peer_may_use,
+    signature_verifies,
+    payload_is_a_json_object,
+    ack_has_its_members,
+    ack_names_our_trace_id,
+)
+
+V4_ACK_CHECKS = V4_ACK_OPENING_CHECKS + V4_ACK_VERDICT_CHECKS

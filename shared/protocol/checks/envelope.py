@@ -6,7 +6,7 @@ from shared.protocol.encoding import EncodingError, base64url_decode, kind_of, p
 from shared.protocol.envelope import Envelope
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.problems import Problem
-from shared.protocol.verification import Examination, Finding, check
+from shared.protocol.verification import Examination, Finding, Need, check
 
 HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty"})
 """All that a v3 signed header may hold. Keys, key locations and critical extensions are thereby out."""
@@ -23,7 +23,7 @@ def body_is_a_json_object(examination: Examination) -> Finding:
         examination.outer = parse_json_object(examination.body)
     except EncodingError as error:
         return Finding(False, expected, str(error))
-    return Finding(True, expected, f"members {_names(examination.outer)}")
+    return Finding(True, expected, f"members {names_of(examination.outer)}")
 
 
 @check(Problem.MALFORMED)
@@ -66,6 +66,7 @@ def parts_are_canonical_base64url(examination: Examination) -> Finding:
             return Finding(False, "canonical base64url, no padding", f"{name}: {error}")
     examination.payload, examination.header_bytes, examination.signature = decoded.values()
     examination.envelope = Envelope(outer["payload"], outer[member], outer["signature"], member)
+    examination.signing_input = examination.envelope.signing_input
     return Finding(True, "canonical base64url, no padding", "three such parts")
 
 
@@ -79,18 +80,18 @@ def header_is_a_json_object(examination: Examination) -> Finding:
         examination.header = parse_json_object(examination.header_bytes)
     except EncodingError as error:
         return Finding(False, expected, str(error))
-    return Finding(True, expected, f"members {_names(examination.header)}")
+    return Finding(True, expected, f"members {names_of(examination.header)}")
 
 
 @check(Problem.MALFORMED)
 def header_members_are_allowed(examination: Examination) -> Finding:
     """The signed header holds no key, key location or critical extension (RFC 7515 s4.1, s10.3; RFC 8725 s3.10)."""
     surplus = {name: None for name in examination.header if name not in HEADER_MEMBERS}
-    found = f"also {_names(surplus)}" if surplus else "none other"
+    found = f"also {names_of(surplus)}" if surplus else "none other"
     return Finding(not surplus, f"only {', '.join(sorted(HEADER_MEMBERS))}", found)
 
 
-@check(Problem.SIGNATURE)
+@check(Problem.SIGNATURE, Need.SIGNATURE)
 def algorithm_is_the_agreed_one(examination: Examination) -> Finding:
     """The header's alg is the one algorithm of the profile (seed 002, Encryption specification; RFC 8725 s3.1)."""
     algorithm = examination.header.get("alg")
@@ -105,7 +106,8 @@ def kid_is_given(examination: Examination) -> Finding:
     return Finding(passed, f"a string of 1 to {MAX_KID_LENGTH} printable characters", _show(kid))
 
 
-def _names(members: dict[str, Any]) -> str:
+def names_of(members: dict[str, Any]) -> str:
+    """List the names of a stranger's members, cut to what a report can hold."""
     names = [name[:32] for name in members]
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"
 

@@ -28,9 +28,9 @@ def payload_is_a_json_object(examination: Examination) -> Finding:
 def metadata_is_complete(examination: Examination) -> Finding:
     """The payload's metadata has version, orgId, timestamp and traceId, texts of usable length (OCEN v3 metadata)."""
     metadata = examination.metadata
-    bad = [name for name in METADATA_MEMBERS if not _usable(metadata.get(name))]
+    bad = [name for name in METADATA_MEMBERS if not is_usable(metadata.get(name))]
     missing = [name for name in bad if name not in metadata]
-    problem = Problem.MANDATORY_MISSING if missing else _unusable(metadata[bad[0]]) if bad else None
+    problem = Problem.MANDATORY_MISSING if missing else problem_of(metadata[bad[0]]) if bad else None
     unusable = ", ".join(f"{name} ({kind_of(metadata.get(name))})" for name in bad)
     found = f"missing or unusable: {unusable}" if bad else "all four"
     return Finding(not bad, f"metadata with {', '.join(METADATA_MEMBERS)}", found, problem)
@@ -87,10 +87,10 @@ def timestamp_is_fresh(examination: Examination) -> Finding:
 @check(Problem.LENGTH, Need.MESSAGE_TYPE)
 def request_id_is_usable(examination: Examination) -> Finding:
     """The requestId is a text of 1 to 64 printable characters (OCEN v3 request; OCEN 4.0 API design, requestId)."""
-    request_id = examination.document.get("requestId")
-    problem = _unusable(request_id) if "requestId" in examination.document else Problem.MANDATORY_MISSING
+    request_id = examination.request_id
+    problem = problem_of(request_id) if "requestId" in examination.identified else Problem.MANDATORY_MISSING
     found = request_id[:80] if isinstance(request_id, str) else kind_of(request_id)
-    return Finding(_usable(request_id), f"1 to {MAX_IDENTIFIER_LENGTH} printable characters", found, problem)
+    return Finding(is_usable(request_id), f"1 to {MAX_IDENTIFIER_LENGTH} printable characters", found, problem)
 
 
 @check(Problem.VALUE, Need.MESSAGE_TYPE)
@@ -106,11 +106,13 @@ def content_fits_the_message(examination: Examination) -> Finding:
     return Finding(True, expected, expected)
 
 
-def _usable(value: Any) -> bool:
+def is_usable(value: Any) -> bool:
+    """Tell whether a value can be an id: a text of 1 to 64 printable characters."""
     return isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable()
 
 
-def _unusable(value: Any) -> Problem:
+def problem_of(value: Any) -> Problem:
+    """Return the code for a value that cannot be an id: its length, or whatever else."""
     return Problem.LENGTH if isinstance(value, str) and value.isprintable() else Problem.VALUE
 
 

@@ -1,0 +1,141 @@
+"""What the access token of an OCEN 4.0 call has to be: first its form, then its signature, then its claims."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.protocol.encoding import EncodingError, format_timestamp, kind_of
+from shared.protocol.problems import Problem
+from shared.protocol.tokens import TOKEN_ALGORITHM, TOKEN_LEEWAY, open_token
+from shared.protocol.verification import Examination, Finding, Need, check
+
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+
+MANDATORY_CLAIMS = ("exp", "iat", "iss", "sub", "participantId")
+
+
+@check(Problem.TOKEN, Need.REQUEST)
+def bearer_token_is_given(examination: Examination) -> Finding:
+    """The HTTP header Authorization is there once and holds a bearer token (RFC 6750 s2.1; OCEN 4.0 access token)."""
+    expected = "Authorization: Bearer <token>"
+    given = examination.headers.get("authorization", "")
+    found = _BEARER.fullmatch(given.strip())
+    if found is None:
+        scheme = given.strip().partition(" ")[0][:20]
+        return Finding(False, expected, f"{scheme or 'nothing'} in Authorization")
+    examination.token_text = found[1]
+    return Finding(True, expected, f"a token of {len(found[1])} characters")
+
+
+@check(Problem.TOKEN, Need.ISSUER)
+def token_is_a_signed_jwt(examination: Examination) -> Finding:
+    """The token is a JWT in three parts, signed with RS256 by a key that it names (RFC 7519 s7.2; RFC 8725 s3.1)."""
+    expected = f"a JWT with alg {TOKEN_ALGORITHM} and a kid"
+    try:
+        token = open_token(examination.token_text)
+    except EncodingError as error:
+        return Finding(False, expected, str(error))
+    examination.token = token
+    alg, surplus = token.header.get("alg"), token.header.keys() - {"alg", "kid", "typ"}
+    if alg != TOKEN_ALGORITHM or not token.kid or surplus:
+        found = f"alg {str(alg)[:20]}, {'a kid' if token.kid else 'no kid'}"
+        return Finding(False, expected, found + (f", and {min(surplus)[:20]}" if surplus else ""))
+    return Finding(True, expected, f"kid {token.kid[:64]}")
+
+
+@check(Problem.TOKEN, Need.ISSUER)
+def token_key_is_the_auth_services(examination: Examination) -> Finding:
+    """The token's kid is that of a key in the Auth Service's JWKS (OCEN 4.0 access token, step 2; RFC 7517 s4.5)."""
+    token, issuer = examination.token, examination.issuer
+    assert token is not None
+    assert issuer is not None
+    return Finding(token.kid in issuer.keys, f"a kid of the JWKS of {issuer.url}", token.kid[:64])
+
+
+@check(Problem.TOKEN, Need.ISSUER)
+def token_signature_verifies(examination: Examination) -> Finding:
+    """The token's signature is that key's; nothing of the token counts before (OCEN 4.0 access token, step 2)."""
+    token, issuer = examination.token, examination.issuer
+    assert token is not None
+    assert issuer is not None
+    verifies = issuer.keys[token.kid].verify(token.signing_input, token.signature)
+    return Finding(verifies, "a signature of the Auth Service", "one that verifies" if verifies else "none of that key")
+
+
+@check(Problem.TOKEN, Need.ISSUER)
+def token_has_its_claims(examination: Examination) -> Finding:
+    """The token has exp, iat, iss, sub and participantId, of their types (OCEN 4.0 access token, claims)."""
+    assert examination.token is not None
+    claims = examination.token.claims
+    bad = [name for name in MANDATORY_CLAIMS if not _fits(name, claims.get(name))]
+    bad += [name for name in ("nbf",) if name in claims and not _fits(name, claims[name])]
+    found = ", ".join(f"{name} ({kind_of(claims.get(name))})" for name in bad)
+    return Finding(not bad, f"{', '.join(MANDATORY_CLAIMS)}", f"missing or of another type: {found}" if bad else "all")
+
+
+@check(Problem.TOKEN, Need.ISSUER)
+def token_is_of_our_auth_service(examination: Examination) -> Finding:
+    """The token's iss is the Auth Service that we rely on, to the letter (RFC 8725 s3.8; OCEN 4.0 access token)."""
+    assert examination.token is not None
+    assert examination.issuer is not None
+    found = examination.token.claims["iss"]
+    return Finding(found == examination.issuer.url, examination.issuer.url, found[:120])
+
+
+@check(Problem.TOKEN, Need.ISSUER, Need.CLOCK)
+def token_is_in_force(examination: Examination) -> Finding:
+    """The token expires after it was issued and after now, and its nbf has come (OCEN 4.0 access token, step 3)."""
+    assert examination.token is not None
+    assert examination.now is not None
+    claims, now = examination.token.claims, examination.now
+    expected = f"exp after iat and after our {format_timestamp(now)}"
+    if claims["exp"] <= claims["iat"]:
+        return Finding(False, expected, "an exp that is not after iat")
+    if _moment(claims["exp"]) + TOKEN_LEEWAY <= now:
+        return Finding(False, expected, f"expired at {format_timestamp(_moment(claims['exp']))}")
+    if _moment(claims.get("nbf", 0)) - TOKEN_LEEWAY > now:
+        return Finding(False, expected, f"not before {format_timestamp(_moment(claims['nbf']))}")
+    return Finding(True, expected, f"until {format_timestamp(_moment(claims['exp']))}")
+
+
+@check(Problem.SENDER, Need.DIRECTORY)
+def token_holder_takes_part(examination: Examination) -> Finding:
+    """The token's participantId is one that the registry serves as approved (OCEN 4.0 registry, isApproved)."""
+    assert examination.token is not None
+    expected = "an approved participant of the registry"
+    found = examination.token.participant_id
+    return Finding(
+        examination.holder is not None, expected, found if examination.holder else f"{found[:64]}, who is not"
+    )
+
+
+@check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY)
+def certificate_is_the_token_holders(examination: Examination) -> Finding:
+    """The TLS certificate is one that the registry names for the token's participant, if it names any (G14)."""
+    holder, peer = examination.holder, examination.peer
+    assert holder is not None
+    assert peer is not None
+    if not holder.certificates:
+        return Finding(True, "a certificate, as the registry names none", f"sha256 {peer.certificate[:16]}...")
+    expected = f"a certificate registered for {holder.organisation_id}"
+    return Finding(peer.certificate in holder.certificates, expected, f"sha256 {peer.certificate[:16]}...")
+
+
+@check(Problem.SENDER, Need.DIRECTORY)
+def token_party_is_its_holder(examination: Examination) -> Finding:
+    """The token's azp, where it has one, is the client that the registry knows the participant by (RFC 7519; S55)."""
+    assert examination.token is not None
+    assert examination.holder is not None
+    azp, client = examination.token.claims.get("azp"), examination.holder.client_id
+    passed = azp is None or not client or azp == client
+    return Finding(passed, client or "any client", str(azp)[:64] if azp is not None else "no azp")
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in ("exp", "iat", "nbf"):
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 40
+    return isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable()
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(seconds, 1 << 36))

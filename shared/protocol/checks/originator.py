@@ -1,0 +1,58 @@
+"""What the metadata of an OCEN 4.0 payload has to say, judged only after its signature has been found right."""
+
+from typing import Any
+
+from shared.protocol.checks.payload import MAX_IDENTIFIER_LENGTH, is_usable, problem_of
+from shared.protocol.encoding import kind_of
+from shared.protocol.problems import Problem
+from shared.protocol.verification import Examination, Finding, Need, check
+
+PAIRS = {"originatorOrgId": "orgId", "originatorParticipantId": "participantId"}
+"""The schema names each of the two differently among its properties and among what it requires (C7)."""
+
+
+@check(Problem.MANDATORY_MISSING)
+def originator_metadata_is_complete(examination: Examination) -> Finding:
+    """The metadata has version, timestamp, traceId, requestId and its originator's two ids (OCEN 4.0 MetaData; C7)."""
+    metadata = examination.metadata
+    values = {name: metadata.get(name) for name in ("version", "timestamp", "traceId", "requestId")}
+    values |= {name: metadata.get(name, metadata.get(other)) for name, other in PAIRS.items()}
+    bad = [name for name, value in values.items() if not is_usable(value)]
+    expected = f"metadata with {', '.join(values)}, each 1 to {MAX_IDENTIFIER_LENGTH} printable characters"
+    if not bad:
+        return Finding(True, expected, "all six")
+    missing = [name for name in bad if values[name] is None]
+    problem = Problem.MANDATORY_MISSING if missing else problem_of(values[bad[0]])
+    return Finding(False, expected, ", ".join(f"{name} ({kind_of(values[name])})" for name in bad), problem)
+
+
+@check(Problem.SENDER, Need.DIRECTORY)
+def originator_is_the_token_holder(examination: Examination) -> Finding:
+    """Both of its originator's ids are those of the token's participant, however they are spelled (G4; C7)."""
+    holder, metadata = examination.holder, examination.metadata
+    assert holder is not None
+    ids = {"originatorParticipantId": holder.organisation_id, "originatorOrgId": holder.parent_id}
+    for name, expected in ids.items():
+        for member in (name, PAIRS[name]):
+            if expected and member in metadata and metadata[member] != expected:
+                return Finding(False, f"{member} {expected}", _shown(metadata[member]))
+    return Finding(True, f"{holder.organisation_id} of {holder.parent_id or 'its organisation'}", "the same")
+
+
+@check(Problem.SENDER, Need.DIRECTORY, Need.NETWORK)
+def both_are_in_the_product_network(examination: Examination) -> Finding:
+    """Sender and receiver are members of the product network that the message names (OCEN 4.0 registry; S55; G2)."""
+    assert examination.holder is not None
+    product = examination.document.get("productData")
+    given = product if isinstance(product, dict) else {}
+    network = given.get("productNetworkId", given.get("networkId"))
+    members = examination.networks.get(str(network), frozenset()) if network is not None else None
+    expected = "a product network that both belong to"
+    if members is None:
+        return Finding(True, expected, "no network is named")
+    passed = {examination.holder.organisation_id, examination.own_id} <= members
+    return Finding(passed, expected, _shown(network))
+
+
+def _shown(value: Any) -> str:
+    return value[:64] if isinstance(value, str) else kind_of(value)

@@ -1,0 +1,79 @@
+"""OCEN v3 ("BHIM for lending", seed 002): a flattened JWS in the body, RS512."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.protocol import checks
+from shared.protocol.claims import claimed_ids, claimed_member
+from shared.protocol.encoding import EncodingError, base64url_decode, dump_json, format_timestamp, parse_json_object
+from shared.protocol.envelope import seal
+from shared.protocol.participants import EnvelopeMember, Participant
+from shared.protocol.profiles.base import Claimed, Dressed, Originator, Profile, Style
+from shared.protocol.signing import SigningKey
+from shared.protocol.verification import Examination
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeProfile(Profile):
+    """Header, payload and signature travel in one JSON object, whatever the HTTP headers are."""
+
+    def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
+        """Return the envelope of these payload bytes, its signed header spelled as `style` says."""
+        assert isinstance(style, EnvelopeMember)
+        return Dressed(seal(payload, key, style).to_bytes(), {})
+
+    def stamp(
+        self, content: Mapping[str, Any], sender: Originator, request_id: str, trace_id: str, now: datetime
+    ) -> bytes:
+        """Write the payload of a message; its requestId stands beside the metadata (OCEN v3 metadata)."""
+        metadata = {
+            **content.get("metadata", {}),
+            "version": self.metadata_version,
+            "timestamp": format_timestamp(now),
+            "traceId": trace_id,
+            "orgId": sender.participant_id,
+        }
+        rest = {name: value for name, value in content.items() if name not in ("metadata", "requestId")}
+        return dump_json({"metadata": metadata, "requestId": request_id, **rest})
+
+    def style_for(self, receiver: Participant) -> Style:
+        """Return how the receiver's record wants the signed header spelled."""
+        return receiver.envelope_member
+
+    def style_of(self, examination: Examination) -> Style:
+        """Return the spelling of the message; one that was refused before its envelope was judged is asked again."""
+        return examination.envelope.member if examination.envelope else claimed_member(examination.body)
+
+    def claimed(self, body: bytes) -> Claimed:
+        """Read the ids that an envelope claims, and its spelling."""
+        return Claimed(*claimed_ids(body), claimed_member(body))
+
+    def payload_of(self, body: bytes) -> bytes:
+        """Return the payload in an envelope.
+
+        Raises:
+            EncodingError: there is none.
+        """
+        payload = parse_json_object(body).get("payload")
+        if not isinstance(payload, str):
+            raise EncodingError("no payload in it")
+        return base64url_decode(payload)
+
+
+V3 = EnvelopeProfile(
+    name="v3",
+    mount="/v3",
+    algorithm="RS512",
+    metadata_version="1.0",
+    ack_timeout=timedelta(seconds=4),
+    head_checks=(),
+    opening_checks=checks.OPENING_CHECKS,
+    token_checks=(),
+    verdict_checks=checks.VERDICT_CHECKS,
+    journal_checks=checks.JOURNAL_CHECKS,
+    ack_opening_checks=checks.ACK_OPENING_CHECKS,
+    ack_verdict_checks=checks.ACK_VERDICT_CHECKS,
+    id_in_metadata=False,
+)

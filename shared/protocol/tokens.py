@@ -1,0 +1,60 @@
+"""Access tokens of OCEN 4.0: JWTs that the Auth Service signs (OCEN 4.0 access token; RFC 7519, RFC 6750)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+from shared.protocol.signing import VerificationKey
+
+TOKEN_ALGORITHM = "RS256"
+
+TOKEN_LEEWAY = timedelta(seconds=60)
+"""How far the Auth Service's clock may be from ours; the documents give no number."""
+
+MAX_TOKEN_LENGTH = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token that was taken apart; nothing of it is believed before its signature has been verified."""
+
+    header: Mapping[str, Any]
+    claims: Mapping[str, Any]
+    signing_input: bytes
+    signature: bytes
+
+    @property
+    def kid(self) -> str:
+        """The kid of its header; empty where there is none."""
+        kid = self.header.get("kid")
+        return kid if isinstance(kid, str) else ""
+
+    @property
+    def participant_id(self) -> str:
+        """Whose token it is: the id of a participant role; empty where it does not say so."""
+        claim = self.claims.get("participantId")
+        return claim if isinstance(claim, str) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """The Auth Service whose tokens count: its `iss`, and its public keys by kid."""
+
+    url: str
+    keys: Mapping[str, VerificationKey] = field(default_factory=dict)
+
+
+def open_token(text: str) -> AccessToken:
+    """Take a token apart: three parts in canonical base64url, header and claims strict JSON objects (RFC 7519 s7.2).
+
+    Raises:
+        EncodingError: it is something else.
+    """
+    parts = text.split(".")
+    if len(text) > MAX_TOKEN_LENGTH or len(parts) != 3 or not all(parts):
+        raise EncodingError(f"{len(parts)} parts, {len(text)} characters")
+    header, claims, signature = (base64url_decode(part) for part in parts)
+    signing_input = f"{parts[0]}.{parts[1]}".encode("ascii")
+    return AccessToken(parse_json_object(header), parse_json_object(claims), signing_input, signature)
