@@ -26,7 +26,7 @@ from shared.node.reception import Reception, protocol_app
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
 from shared.node.settings import Mode, NodeSettings
-from shared.node.store.database import open_engine
+from shared.node.store.database import open_engine, setting_up
 from shared.node.store.tables import create_tables
 from shared.node.store.writer import GroupCommit, read
 from shared.node.telemetry import Telemetry
@@ -177,7 +177,7 @@ def _load_participants(engine: Engine, settings: NodeSettings, identity: Identit
     """Take the participants of the file into the tables; those that were onboarded otherwise stay."""
     if settings.participants is None:
         return
-    with engine.begin() as connection:
+    with setting_up(engine) as connection:
         for record in read_records(settings.participants):
             if record.organisation_id != identity.organisation_id:
                 save_record(connection, record, clock.now())
