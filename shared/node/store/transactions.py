@@ -15,6 +15,13 @@ from shared.node.store.database import StorageUnavailable, reason
 _OPENING_PAUSES: Final = (0.1, 0.4)
 _UNIT_PAUSES: Final = (0.0, 0.005, 0.02, 0.05)
 
+BATCH_SECONDS: Final = 2.0
+"""No try begins later than this after the first of its batch: who waits must hear in time that it failed."""
+
+# How the names of troubles begin that every unit would meet: PostgreSQL's classes of SQLSTATE for a lack of
+# resources, a lock that is not let go, a statement cut short and a system error; and what is alike in SQLite.
+_COMMON_TROUBLES: Final = ("53", "55", "57", "58", "SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_READONLY")
+
 
 class Work(Protocol):
     """One unit of work."""
@@ -62,6 +69,7 @@ class Transactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+        self._last_try = 0.0
 
     def close(self) -> None:
         """Give up the connection, rolling back what is open on it; the next transaction gets another."""
@@ -71,6 +79,7 @@ class Transactions:
 
     def execute(self, jobs: Sequence[Job]) -> None:
         """Give every job its outcome: in one transaction, or each in its own where that one fails."""
+        self._last_try = time.monotonic() + BATCH_SECONDS
         try:
             self._commit(self._begin(), jobs)
         except StorageUnavailable as error:
@@ -84,24 +93,28 @@ class Transactions:
         for job in remaining:
             try:
                 self._execute_one(job)
-            except StorageUnavailable as error:
+            except StorageUnavailable as error:  # the others would meet it, too, and only later
                 _fail([job, *remaining], str(error))
 
     def _execute_one(self, job: Job) -> None:
-        """Run one unit, again where another try may pass (a deadlock, a race lost against another process)."""
+        """Run one unit, again where another try may pass (a deadlock, a race lost against another process).
+
+        Raises StorageUnavailable for what is no fault of the unit.
+        """
         pauses = iter(_UNIT_PAUSES)
         while True:
+            if self._is_late():
+                raise StorageUnavailable("the database is too slow")
             connection = self._begin()
             try:
                 self._commit(connection, [job])
             except (OperationalError, IntegrityError) as error:
-                job.outcome = error
-                if error.connection_invalidated:
-                    job.fail(f"the connection was lost: {reason(error)}")
+                unavailable = f"the database cannot do it now: {reason(error)}"
+                if _is_common(error):
+                    raise StorageUnavailable(unavailable) from error
                 pause = next(pauses, None)
                 if pause is None:
-                    if isinstance(error, OperationalError):  # a full disk, a lock that is never let go
-                        job.fail(f"the database cannot do it now: {reason(error)}")
+                    job.outcome = error if isinstance(error, IntegrityError) else StorageUnavailable(unavailable)
                     return
                 time.sleep(pause)
             except Exception as error:
@@ -120,11 +133,14 @@ class Transactions:
             except SQLAlchemyError as error:
                 self.close()
                 pause = next(pauses, None)
-                if pause is None:
+                if pause is None or self._is_late():
                     raise StorageUnavailable(f"the database does not answer: {reason(error)}") from error
                 time.sleep(pause)
             else:
                 return connection
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._last_try
 
     def _commit(self, connection: Connection, jobs: Sequence[Job]) -> None:
         """Apply the jobs in the open transaction and commit it; if this raises, nothing of them is left."""
@@ -151,6 +167,12 @@ def _apply(connection: Connection, jobs: Sequence[Job]) -> None:
         outcomes = kind.apply(connection, [job.unit for job in alike])
         for job, outcome in zip(alike, outcomes, strict=True):
             job.outcome = outcome
+
+
+def _is_common(error: DBAPIError) -> bool:
+    """Tell whether any unit would fail like this now. A lost connection is not such a trouble: there is another."""
+    name = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
+    return not error.connection_invalidated and name.startswith(_COMMON_TROUBLES)
 
 
 def _fail(jobs: Iterable[Job], why: str) -> None:
