@@ -19,8 +19,9 @@ from shared.node.outbox import (
     entry_row,
 )
 from shared.node.refusals import Refusal, WriteRefusals, purge_refusals
+from shared.node.store.reader import read
 from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, UNFINISHED
-from shared.node.store.writer import GroupCommit, read
+from shared.node.store.writer import GroupCommit
 
 T = TypeVar("T")
 

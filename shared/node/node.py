@@ -27,8 +27,9 @@ from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
 from shared.node.settings import Mode, NodeSettings
 from shared.node.store.database import open_engine, setting_up
+from shared.node.store.reader import read
 from shared.node.store.tables import create_tables
-from shared.node.store.writer import GroupCommit, read
+from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
 

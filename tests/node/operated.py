@@ -18,8 +18,9 @@ from shared.node.onboarded import KeyRecord, ParticipantRecord
 from shared.node.ops.app import ops_app
 from shared.node.sending import Sender
 from shared.node.store.database import open_engine
+from shared.node.store.reader import read
 from shared.node.store.tables import METADATA, create_tables
-from shared.node.store.writer import GroupCommit, read
+from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.signing import load_private_key

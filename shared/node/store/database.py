@@ -55,8 +55,15 @@ _POSTGRESQL_DEFAULTS: Final = {
 # Milliseconds. A lock is waited for longer than PostgreSQL takes to find a deadlock (1 s), which another try mends.
 _POSTGRESQL_OPTIONS: Final = "-c lock_timeout=1200 -c statement_timeout=2000"
 
+# Seconds that a connection is waited for while all are in use.
 _POOL_SECONDS: Final = 2.0
-"""So long is waited for a connection while all are in use."""
+
+PATIENCE: Final = 3.0
+"""Seconds that anybody waits for the database: a counterparty waits 4 s for its ack, and a 503 is better than none."""
+
+# How the names of outages begin: PostgreSQL's classes of SQLSTATE for a lack of resources, a lock that is not let go, a
+# statement cut short and a system error; and what is alike in SQLite.
+_OUTAGES: Final = ("53", "55", "57", "58", "SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -117,6 +124,12 @@ def setting_up(engine: Engine) -> Iterator[Connection]:
             f"The database {_shown(engine.url)} cannot be set up: {reason(error)}; "
             "end what holds or fills it, then start again."
         ) from error
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Tell whether anything would fail like this now; a lost connection is no such trouble, for there is another."""
+    name = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
+    return not error.connection_invalidated and name.startswith(_OUTAGES)
 
 
 def reason(error: Exception) -> str:

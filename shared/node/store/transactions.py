@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
-from shared.node.store.database import StorageUnavailable, reason
+from shared.node.store.database import StorageUnavailable, is_outage, reason
 
 # Seconds between the tries: three to open a transaction, five for a unit that runs alone.
 _OPENING_PAUSES: Final = (0.1, 0.4)
@@ -17,10 +17,6 @@ _UNIT_PAUSES: Final = (0.0, 0.005, 0.02, 0.05)
 
 BATCH_SECONDS: Final = 2.0
 """No try begins later than this after the first of its batch: who waits must hear in time that it failed."""
-
-# How the names of troubles begin that every unit would meet: PostgreSQL's classes of SQLSTATE for a lack of
-# resources, a lock that is not let go, a statement cut short and a system error; and what is alike in SQLite.
-_COMMON_TROUBLES: Final = ("53", "55", "57", "58", "SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_READONLY")
 
 
 class Work(Protocol):
@@ -51,16 +47,19 @@ class Kind(Protocol[U_contra, R_co]):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A unit, what executes it, who waits for it, and what came of it (an Exception is raised to who waits)."""
+    """A unit, what executes it, who waits for it, and what came of it (an Exception is raised to who waits).
+
+    Attributes:
+        deadline: when who waits is told that it failed, on the clock of the event loop.
+        is_given_up: who waited was told so; what has not begun by then need not begin.
+    """
 
     kind: Kind[Any, Any]
     unit: Work
     future: asyncio.Future[Any]
+    deadline: float
     outcome: Any = None
-
-    def fail(self, why: str) -> None:
-        """Let the unit end in StorageUnavailable."""
-        self.outcome = StorageUnavailable(why)
+    is_given_up: bool = False
 
 
 class Transactions:
@@ -110,7 +109,7 @@ class Transactions:
                 self._commit(connection, [job])
             except (OperationalError, IntegrityError) as error:
                 unavailable = f"the database cannot do it now: {reason(error)}"
-                if _is_common(error):
+                if is_outage(error):
                     raise StorageUnavailable(unavailable) from error
                 pause = next(pauses, None)
                 if pause is None:
@@ -169,12 +168,6 @@ def _apply(connection: Connection, jobs: Sequence[Job]) -> None:
             job.outcome = outcome
 
 
-def _is_common(error: DBAPIError) -> bool:
-    """Tell whether any unit would fail like this now. A lost connection is not such a trouble: there is another."""
-    name = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
-    return not error.connection_invalidated and name.startswith(_COMMON_TROUBLES)
-
-
 def _fail(jobs: Iterable[Job], why: str) -> None:
     for job in jobs:
-        job.fail(why)
+        job.outcome = StorageUnavailable(why)
