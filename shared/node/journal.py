@@ -1,9 +1,10 @@
 """The journal: the one way in which a node's state changes. Everything passes through its single writer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
@@ -24,6 +25,8 @@ from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, UNFINISH
 from shared.node.store.writer import GroupCommit
 
 T = TypeVar("T")
+
+_NOBODY: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class DuplicateRequestError(Exception):
@@ -122,9 +125,9 @@ class Journal:
         """Write down a delivery attempt and what follows."""
         await self._writer.run(self._record, record)
 
-    async def claim(self, now: datetime, limit: int) -> Sequence[OutboxEntry]:
-        """Take up to `limit` entries that are due, and hold them for the lease."""
-        return await self._writer.run(self._claim, Claim(now, now + self.lease, limit))
+    async def claim(self, now: datetime, free: int, held: Mapping[str, int] = _NOBODY) -> Sequence[OutboxEntry]:
+        """Take entries that are due into `free` places, and hold them for the lease; `held` is who has others."""
+        return await self._writer.run(self._claim, Claim(now, now + self.lease, free, held))
 
     async def note_refusal(self, refusal: Refusal) -> None:
         """Keep what was refused and why, for people to look at; it has no other effect."""

@@ -42,7 +42,7 @@ class StillClock:
 class FullCourier:
     """Has no room, so that what is sent waits in the table."""
 
-    def has_room(self) -> bool:
+    def has_room(self, receiver: str) -> bool:
         return False
 
 

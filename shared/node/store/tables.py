@@ -72,7 +72,7 @@ OUTBOX = Table(
 
 UNFINISHED = text("state IN ('WAITING', 'SENDING')")
 
-Index("outbox_due", OUTBOX.c.due_at, sqlite_where=UNFINISHED, postgresql_where=UNFINISHED)
+Index("outbox_due", OUTBOX.c.receiver, OUTBOX.c.due_at, sqlite_where=UNFINISHED, postgresql_where=UNFINISHED)
 
 GIVEN_UP = text("state IN ('DEAD', 'REFUSED')")
 
