@@ -143,6 +143,15 @@ class Journal:
         held = update(OUTBOX).where(UNFINISHED, OUTBOX.c.state == OutboxState.SENDING).values(due_at=now)
         await self.act(lambda connection: connection.execute(held).rowcount)
 
+    async def wake(self, now: datetime, budget: timedelta) -> int:
+        """Make due at once what lies further ahead than the schedule's budget or a lease: the clock was set back.
+
+        Return how many entries that was. What lies nearer comes due by itself within that time.
+        """
+        horizon = now + max(budget, self.lease)
+        asleep = update(OUTBOX).where(UNFINISHED, OUTBOX.c.due_at > horizon).values(due_at=now)
+        return await self.act(lambda connection: connection.execute(asleep).rowcount)
+
     async def redrive(self, outbox_id: str, now: datetime) -> OutboxEntry | None:
         """Try a delivery that was given up again, with a new budget; None if there is no such entry.
 

@@ -34,7 +34,7 @@ from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
 
 REFRESH_SECONDS = 1.0
-PURGE_SECONDS = 60.0
+TIDY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,12 @@ class Node:
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))
         self.trust = TlsTrust(self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust)
         self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock)
+        self.schedule = _schedule(settings)
         self.courier = Courier(
             journal=self.journal,
             client=self.client,
             directory=self.directory,
-            schedule=_schedule(settings),
+            schedule=self.schedule,
             clock=self.clock,
             jitter=random.random,
             telemetry=self.telemetry,
@@ -139,20 +140,21 @@ class Node:
         """Bring the directory up to date with the participants table."""
         await read(self.engine, self.directory.refresh)
 
-    async def purge(self) -> int:
-        """Delete what nobody needs any more; return how many rows went."""
+    async def tidy(self) -> None:
+        """Delete what nobody needs any more, and wake what would sleep too long after the clock was set back."""
         now = self.clock.now()
-        return await self.journal.purge(now, self.settings.window.forgettable_before(now))
+        await self.journal.wake(now, self.schedule.budget)
+        await self.journal.purge(now, self.settings.window.forgettable_before(now))
 
     async def _keep_house(self) -> None:
-        next_purge = self.clock.elapsed() + PURGE_SECONDS
+        next_tidying = self.clock.elapsed() + TIDY_SECONDS
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await self.refresh_directory()
-                if self.clock.elapsed() >= next_purge:
-                    next_purge += PURGE_SECONDS
-                    await self.purge()
+                if self.clock.elapsed() >= next_tidying:
+                    next_tidying += TIDY_SECONDS
+                    await self.tidy()
             except Exception as error:  # whatever it is, the directory must be brought up to date a second later
                 self.telemetry.trouble("housekeeping failed", error)
 

@@ -133,6 +133,30 @@ async def test_a_release_does_not_raise_the_dead(journal: Journal) -> None:
     assert await journal.claim(NOW + MINUTE, 10) == []
 
 
+async def test_what_sleeps_longer_than_any_pause_is_woken_because_the_clock_was_set_back(
+    journal: Journal, engine: Engine
+) -> None:
+    budget = 15 * MINUTE
+    put = [
+        ("waits", OutboxState.WAITING, NOW + budget),
+        ("sleeps", OutboxState.WAITING, NOW + budget + TICK),
+        ("is held", OutboxState.SENDING, NOW + journal.lease),
+        ("was held", OutboxState.SENDING, NOW + 60 * MINUTE),
+        ("is dead", OutboxState.DEAD, NOW + 60 * MINUTE),
+    ]
+    for request_id, state, due_at in put:
+        await journal.dispatch(Dispatch(new_entry(replace(OUTGOING, request_id=request_id), NOW), state, due_at))
+    assert await journal.wake(NOW, budget) == 2
+    assert await journal.wake(NOW, budget) == 0
+    assert [row["due_at"] for row in rows(engine, OUTBOX)] == [NOW + budget, NOW, NOW + journal.lease, NOW, put[-1][2]]
+    assert {entry.outgoing.request_id for entry in await journal.claim(NOW, 100)} == {"sleeps", "was held"}
+
+
+async def test_with_a_budget_below_the_lease_nothing_that_is_held_is_woken(journal: Journal) -> None:
+    await journal.dispatch(Dispatch(new_entry(OUTGOING, NOW), OutboxState.SENDING, NOW + journal.lease))
+    assert await journal.wake(NOW, TICK) == 0
+
+
 def nonce_key(instant: datetime, trace_id: str = "trace-1") -> str:
     return Nonce("LSP123", trace_id, instant.isoformat(), instant).key
 
