@@ -52,9 +52,13 @@ class Dispatch:
 
 
 class DispatchMessages:
-    """Puts messages into the outbox, each under a requestId that its receiver has not had."""
+    """Puts messages into the outbox, each under a requestId that its receiver has not had from us.
 
-    _known = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(
+    RequestIds are one space over all messages (docs/positions.md P8): the receiver would refuse a second message,
+    whatever its type. An answer lives under the requestId of what it answers, and comes into the outbox with that.
+    """
+
+    _known = select(OUTBOX.c.receiver, OUTBOX.c.request_id).where(
         OUTBOX.c.request_id.in_(bindparam("request_ids", expanding=True))
     )
 
@@ -170,8 +174,8 @@ class Journal:
         return await read(self.engine, lambda connection: dict(tuple(row) for row in connection.execute(counted)))
 
 
-def _identity(entry: OutboxEntry) -> tuple[str, str, str]:
-    return entry.outgoing.receiver, entry.outgoing.request_id, entry.outgoing.message
+def _identity(entry: OutboxEntry) -> tuple[str, str]:
+    return entry.outgoing.receiver, entry.outgoing.request_id
 
 
 def _redrive(connection: Connection, outbox_id: str, now: datetime) -> OutboxEntry | None:
