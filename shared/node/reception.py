@@ -41,7 +41,7 @@ class Reception:
             StorageUnavailable: nothing could be committed.
         """
         payload = Acknowledgement(message.nonce.trace_id, self._clock.now()).payload()
-        direct = self._courier.has_room()
+        direct = self._courier.has_room(message.sender.organisation_id)  # to whom the callback goes
         arrival = Arrival(
             message=message,
             message_type=message_type,
