@@ -1,6 +1,7 @@
 """The courier: delivers what is in the outbox. It acts; when to try again is for the schedule to say."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from shared.catalogue.table import BY_NAME
@@ -8,7 +9,7 @@ from shared.node.client import SignedClient
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.journal import Journal
-from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry
+from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry, share_of
 from shared.node.schedule import RetrySchedule
 from shared.node.telemetry import Telemetry
 from shared.protocol.profiles import PROFILES
@@ -22,6 +23,7 @@ class Courier:
 
     Entries come to it in two ways: straight from the transaction that made them (`take`), while there is room, and
     by `sweep`, which claims whatever has come due in the table: retries, re-drives, and what a dead process held.
+    Either way each receiver has only its share of the room, so that one that hangs holds up nobody else's messages.
     """
 
     def __init__(
@@ -48,24 +50,29 @@ class Courier:
         self._tick = tick
         self.listeners: list[Callable[[DeliveryAttempt], None]] = []
         self._in_hand: dict[str, asyncio.Task[None]] = {}
+        self._held: Counter[str] = Counter()
         self._lanes: dict[str, asyncio.Semaphore] = {}
         self._stopping = asyncio.Event()
 
-    def has_room(self) -> bool:
-        """Tell whether an entry may be handed over directly; otherwise it waits in the table."""
-        return len(self._in_hand) < self._room and not self._stopping.is_set()
+    def has_room(self, receiver: str) -> bool:
+        """Tell whether an entry for it may be handed over directly; otherwise it waits in the table."""
+        return share_of(self._free, self._held[receiver]) > 0 and not self._stopping.is_set()
 
     def take(self, entries: Iterable[OutboxEntry]) -> None:
         """Deliver these entries, which are held for us already."""
         for entry in entries:
             if entry.id not in self._in_hand:
+                self._held[entry.outgoing.receiver] += 1
                 self._in_hand[entry.id] = asyncio.create_task(self._deliver(entry))
 
     async def sweep(self) -> None:
         """Claim what is due, as far as there is room, and begin to deliver it."""
-        room = self._room - len(self._in_hand)
-        if room > 0 and not self._stopping.is_set():
-            self.take(await self._journal.claim(self._clock.now(), room))
+        if self._free > 0 and not self._stopping.is_set():
+            self.take(await self._journal.claim(self._clock.now(), self._free, dict(self._held)))
+
+    @property
+    def _free(self) -> int:
+        return self._room - len(self._in_hand)
 
     async def run(self) -> None:
         """Sweep until stopped."""
@@ -102,6 +109,7 @@ class Courier:
             self._telemetry.trouble("delivery attempt cannot be recorded", error)
         finally:
             del self._in_hand[entry.id]
+            self._held[entry.outgoing.receiver] -= 1
 
     async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt:
         message_type = BY_NAME[entry.outgoing.message]

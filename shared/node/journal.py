@@ -1,9 +1,10 @@
 """The journal: the one way in which a node's state changes. Everything passes through its single writer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
@@ -19,10 +20,13 @@ from shared.node.outbox import (
     entry_row,
 )
 from shared.node.refusals import Refusal, WriteRefusals, purge_refusals
+from shared.node.store.reader import read
 from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, UNFINISHED
-from shared.node.store.writer import GroupCommit, read
+from shared.node.store.writer import GroupCommit
 
 T = TypeVar("T")
+
+_NOBODY: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class DuplicateRequestError(Exception):
@@ -48,9 +52,13 @@ class Dispatch:
 
 
 class DispatchMessages:
-    """Puts messages into the outbox, each under a requestId that its receiver has not had."""
+    """Puts messages into the outbox, each under a requestId that its receiver has not had from us.
 
-    _known = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(
+    RequestIds are one space over all messages (docs/positions.md P8): the receiver would refuse a second message,
+    whatever its type. An answer lives under the requestId of what it answers, and comes into the outbox with that.
+    """
+
+    _known = select(OUTBOX.c.receiver, OUTBOX.c.request_id).where(
         OUTBOX.c.request_id.in_(bindparam("request_ids", expanding=True))
     )
 
@@ -121,9 +129,9 @@ class Journal:
         """Write down a delivery attempt and what follows."""
         await self._writer.run(self._record, record)
 
-    async def claim(self, now: datetime, limit: int) -> Sequence[OutboxEntry]:
-        """Take up to `limit` entries that are due, and hold them for the lease."""
-        return await self._writer.run(self._claim, Claim(now, now + self.lease, limit))
+    async def claim(self, now: datetime, free: int, held: Mapping[str, int] = _NOBODY) -> Sequence[OutboxEntry]:
+        """Take entries that are due into `free` places, and hold them for the lease; `held` is who has others."""
+        return await self._writer.run(self._claim, Claim(now, now + self.lease, free, held))
 
     async def note_refusal(self, refusal: Refusal) -> None:
         """Keep what was refused and why, for people to look at; it has no other effect."""
@@ -138,6 +146,15 @@ class Journal:
         """Make everything that a former process of ours still holds due at once; only for a database of our own."""
         held = update(OUTBOX).where(UNFINISHED, OUTBOX.c.state == OutboxState.SENDING).values(due_at=now)
         await self.act(lambda connection: connection.execute(held).rowcount)
+
+    async def wake(self, now: datetime, budget: timedelta) -> int:
+        """Make due at once what lies further ahead than the schedule's budget or a lease: the clock was set back.
+
+        Return how many entries that was. What lies nearer comes due by itself within that time.
+        """
+        horizon = now + max(budget, self.lease)
+        asleep = update(OUTBOX).where(UNFINISHED, OUTBOX.c.due_at > horizon).values(due_at=now)
+        return await self.act(lambda connection: connection.execute(asleep).rowcount)
 
     async def redrive(self, outbox_id: str, now: datetime) -> OutboxEntry | None:
         """Try a delivery that was given up again, with a new budget; None if there is no such entry.
@@ -157,8 +174,8 @@ class Journal:
         return await read(self.engine, lambda connection: dict(tuple(row) for row in connection.execute(counted)))
 
 
-def _identity(entry: OutboxEntry) -> tuple[str, str, str]:
-    return entry.outgoing.receiver, entry.outgoing.request_id, entry.outgoing.message
+def _identity(entry: OutboxEntry) -> tuple[str, str]:
+    return entry.outgoing.receiver, entry.outgoing.request_id
 
 
 def _redrive(connection: Connection, outbox_id: str, now: datetime) -> OutboxEntry | None:

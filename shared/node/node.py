@@ -30,9 +30,10 @@ from shared.node.reception import Reception, protocol_app
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
 from shared.node.settings import Mode, NodeSettings
-from shared.node.store.database import open_engine
+from shared.node.store.database import open_engine, setting_up
+from shared.node.store.reader import read
 from shared.node.store.tables import create_tables
-from shared.node.store.writer import GroupCommit, read
+from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.profiles import V3
@@ -40,7 +41,7 @@ from shared.protocol.profiles import V3
 REFRESH_SECONDS = 0.5
 """What another process on the same database has changed counts here after so long at most (OCEN-ROT-03: a second)."""
 
-PURGE_SECONDS = 60.0
+TIDY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,13 @@ class Node:
             refresh=self.refresh_directory,
         )
         self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock)
+        self.schedule = _schedule(settings)
         self.directories: dict[str, Counterparties] = {V3.name: self.directory}
         self.courier = Courier(
             journal=self.journal,
             client=self.client,
             directories=self.directories,
-            schedule=_schedule(settings),
+            schedule=self.schedule,
             clock=self.clock,
             jitter=random.random,
             telemetry=self.telemetry,
@@ -169,20 +171,21 @@ class Node:
                 await asyncio.to_thread(self.own_keys.use, self.directory.own)
             self._is_in_step = True
 
-    async def purge(self) -> int:
-        """Delete what nobody needs any more; return how many rows went."""
+    async def tidy(self) -> None:
+        """Delete what nobody needs any more, and wake what would sleep too long after the clock was set back."""
         now = self.clock.now()
-        return await self.journal.purge(now, self.settings.window.forgettable_before(now))
+        await self.journal.wake(now, self.schedule.budget)
+        await self.journal.purge(now, self.settings.window.forgettable_before(now))
 
     async def _keep_house(self) -> None:
-        next_purge = self.clock.elapsed() + PURGE_SECONDS
+        next_tidying = self.clock.elapsed() + TIDY_SECONDS
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await self.refresh_directory()
-                if self.clock.elapsed() >= next_purge:
-                    next_purge += PURGE_SECONDS
-                    await self.purge()
+                if self.clock.elapsed() >= next_tidying:
+                    next_tidying += TIDY_SECONDS
+                    await self.tidy()
             except Exception as error:  # whatever it is, the directory must be brought up to date a second later
                 self.telemetry.trouble("housekeeping failed", error)
 
@@ -209,5 +212,5 @@ def _load_participants(engine: Engine, settings: NodeSettings, identity: Identit
     records = [] if settings.participants is None else read_records(settings.participants)
     others = [record for record in records if record.organisation_id != identity.organisation_id]
     own = [] if identity.stated is None else [identity.stated]
-    with engine.begin() as connection:
+    with setting_up(engine) as connection:
         return take_stated(connection, [*own, *others], clock.now())

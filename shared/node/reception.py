@@ -43,7 +43,7 @@ class Reception:
         """
         now = self._clock.now()
         payload = Acknowledgement(message.nonce.trace_id, now, is_wrapped=message_type.wraps_ack).payload()
-        direct = self._courier.has_room()
+        direct = self._courier.has_room(message.sender.organisation_id)  # to whom the callback goes
         arrival = Arrival(
             message=message,
             message_type=message_type,

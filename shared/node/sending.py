@@ -63,7 +63,7 @@ class Sender:
         self._check_content(message_type, request_id, rest)
         now = self._clock.now()
         entry = new_entry(Outgoing(receiver, message_type.key, request_id, rest), now)
-        direct = self._courier.has_room()
+        direct = self._courier.has_room(receiver)
         state, due_at = (OutboxState.SENDING, now + self._journal.lease) if direct else (OutboxState.WAITING, now)
         await self._journal.dispatch(Dispatch(entry, state, due_at))
         if direct:

@@ -9,6 +9,7 @@ from typing import Any
 import lender_app.app
 from shared.node.exchange import SignedExchange
 from shared.node.node import Application
+from shared.node.store.database import PATIENCE
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember
@@ -85,7 +86,9 @@ class LenderNode:
 
 
 @asynccontextmanager
-async def lender_node(folder: Path, *, explains: bool = True, app: Any = None) -> AsyncIterator[LenderNode]:
+async def lender_node(
+    folder: Path, *, explains: bool = True, app: Any = None, patience: float = PATIENCE
+) -> AsyncIterator[LenderNode]:
     """A lender who knows the LSP; `app` takes the place of its application."""
     clock = FrozenClock()
     with sqlite_engine(folder, "lender") as engine:
@@ -97,5 +100,6 @@ async def lender_node(folder: Path, *, explains: bool = True, app: Any = None) -
             transport=ScriptedTransport(acking(key=lsp_key())),
             explains=explains,
             room=0,
+            patience=patience,
         ) as node:
             yield LenderNode(node, node.protocol_plane(lender_application(folder), app), clock)

@@ -19,6 +19,7 @@ from shared.node.node import Application
 from shared.node.reception import Reception, protocol_app
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
+from shared.node.store.database import PATIENCE
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.nonces import DEFAULT_WINDOW
@@ -99,9 +100,9 @@ class MemoryNode:
 
 
 @asynccontextmanager
-async def memory_node(engine: Engine, **parts: object) -> AsyncIterator[MemoryNode]:
+async def memory_node(engine: Engine, patience: float = PATIENCE, **parts: object) -> AsyncIterator[MemoryNode]:
     """A node whose writer runs; at the end what is under way is finished, and nothing unexpected has happened."""
-    async with writing(engine) as writer:
+    async with writing(engine, patience) as writer:
         node = MemoryNode(engine, writer, **parts)  # type: ignore[arg-type]
         yield node
         await node.courier.stop()

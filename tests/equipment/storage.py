@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, Table, select
 
 from shared.node.journal import Journal
-from shared.node.store.database import open_engine
+from shared.node.store.database import PATIENCE, open_engine
 from shared.node.store.tables import METADATA, create_tables
 from shared.node.store.writer import GroupCommit
 
@@ -31,10 +31,10 @@ def contents(engine: Engine, without: Sequence[Table] = ()) -> dict[str, Rows]:
 
 
 @asynccontextmanager
-async def writing(engine: Engine) -> AsyncIterator[GroupCommit]:
-    """A writer on a database with all tables."""
+async def writing(engine: Engine, patience: float = PATIENCE) -> AsyncIterator[GroupCommit]:
+    """A writer on a database with all tables, for which nobody waits longer than `patience` seconds."""
     create_tables(engine)
-    writer = GroupCommit(engine, linger=0)
+    writer = GroupCommit(engine, linger=0, patience=patience)
     await writer.start()
     try:
         yield writer

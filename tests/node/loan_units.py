@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Connection, Engine, ForeignKey, MetaData, String, Table, select
 
-from shared.node.store.writer import GroupCommit, read
+from shared.node.store.database import PATIENCE
+from shared.node.store.reader import read
+from shared.node.store.writer import GroupCommit
 
 metadata = MetaData()
 loans = Table("loans", metadata, Column("name", String, primary_key=True))
@@ -76,10 +78,10 @@ class Gate:
 
 
 @asynccontextmanager
-async def running_writer(engine: Engine, sizes: list[int]) -> AsyncIterator[GroupCommit]:
+async def running_writer(engine: Engine, sizes: list[int], patience: float = PATIENCE) -> AsyncIterator[GroupCommit]:
     """A writer on a database with the tables above; sizes receives the size of every batch."""
     metadata.create_all(engine)
-    writer = GroupCommit(engine, on_batch=lambda size, seconds: sizes.append(size))
+    writer = GroupCommit(engine, patience=patience, on_batch=lambda size, seconds: sizes.append(size))
     await writer.start()
     yield writer
     await writer.stop()

@@ -19,8 +19,9 @@ from shared.node.onboarding.register import save_record
 from shared.node.ops.app import ops_app
 from shared.node.sending import Sender
 from shared.node.store.database import open_engine
+from shared.node.store.reader import read
 from shared.node.store.tables import METADATA, create_tables
-from shared.node.store.writer import GroupCommit, read
+from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.signing import load_private_key
@@ -42,7 +43,7 @@ class StillClock:
 class FullCourier:
     """Has no room, so that what is sent waits in the table."""
 
-    def has_room(self) -> bool:
+    def has_room(self, receiver: str) -> bool:
         return False
 
 

@@ -163,8 +163,7 @@ async def test_a_callback_counts_only_if_its_sender_was_asked(journal: Journal, 
     assert refused.problem is Problem.UNKNOWN_REFERENCE
     assert contents(engine) == before
 
-    await journal.dispatch(Dispatch(new_entry(replace(asked[0], receiver=LENDER), NOW), OutboxState.SENDING, NOW))
-    accepted = await journal.accept(arrival(callback()))
+    accepted = await journal.accept(arrival(callback("request-2")))
     assert (accepted.history, accepted.problem) == (History.NEW, None)
 
 

@@ -228,7 +228,7 @@ async def test_what_there_is_no_room_for_waits_in_the_table_for_a_sweep(start: S
 
 async def test_a_sweep_takes_no_more_than_there_is_room_for(start: Start) -> None:
     await leave_waiting(start, 5)
-    async with start(acking(), room=2) as (node, network):
+    async with start(acking(), room=4) as (node, network):
         for done in (2, 4, 5):
             await sweep(node)
             assert len(network.requests) == done
@@ -273,7 +273,7 @@ async def test_a_try_that_cannot_be_recorded_is_made_again_after_the_lease(
             await send(node)
         assert [event for event, _ in node.telemetry.troubles] == ["delivery attempt cannot be recorded"]
         assert state(node)[0] == "SENDING"
-        assert node.courier.has_room()
+        assert node.courier.has_room(LENDER)
 
         clock.advance(LEASE.total_seconds())
         await sweep(node)
@@ -317,7 +317,7 @@ async def test_a_courier_that_stops_finishes_what_it_began_and_takes_nothing_mor
         await node.sender.send(MESSAGE, LENDER, CONTENT)
         stopping = asyncio.create_task(node.courier.stop())
         await asyncio.sleep(0)  # it begins
-        assert not node.courier.has_room()
+        assert not node.courier.has_room(LENDER)
         await node.sender.send(MESSAGE, LENDER, {**CONTENT, "requestId": "request-2"})
         await node.courier.sweep()
         answered.set_result(None)

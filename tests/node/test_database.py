@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Connection, Engine, ForeignKey, Integer, MetaData, Table, inspect, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
 from shared.node.store.database import READ_ONLY, DatabaseError, Instant, open_engine
+from shared.node.store.tables import create_tables, take_turns
 
 metadata = MetaData()
 loans = Table("loans", metadata, Column("id", Integer, primary_key=True), Column("at", Instant))
@@ -110,6 +111,46 @@ class TestDurability:
     def test_postgresql_is_set_to_survive_a_power_cut(self, engine: Engine, setting: str, value: str) -> None:
         with engine.connect() as connection:
             assert connection.scalar(text(f"SHOW {setting}")) == value
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+class TestWaiting:
+    @pytest.mark.parametrize(
+        ("query", "limits"),
+        [
+            ("", ["1200ms", "2s", "1"]),
+            ("?options=-c%20statement_timeout%3D7s", ["1200ms", "7s", "1"]),
+            ("?options=-c%20lock_timeout%3D3s%20-c%20extra_float_digits%3D2", ["3s", "2s", "2"]),
+        ],
+    )
+    def test_postgresql_waits_no_longer_than_is_set_and_the_url_wins(
+        self, database_url: str, query: str, limits: list[str]
+    ) -> None:
+        engine = open_engine(database_url + query)
+        with engine.connect() as connection:
+            names = ("lock_timeout", "statement_timeout", "extra_float_digits")
+            shown = [connection.scalar(text(f"SHOW {name}")) for name in names]
+        engine.dispose()
+        assert shown == limits
+
+    def test_a_lock_that_another_session_holds_is_not_waited_for_without_end(self, engine: Engine) -> None:
+        metadata.create_all(engine)
+        with engine.begin() as other, engine.connect() as connection:
+            other.execute(text("LOCK TABLE loans"))
+            with pytest.raises(OperationalError, match="lock timeout"):
+                connection.execute(loans.insert(), {"id": 1})
+
+    def test_a_statement_is_not_waited_for_without_end(self, engine: Engine) -> None:
+        with engine.connect() as connection, pytest.raises(OperationalError, match="statement timeout"):
+            connection.execute(text("SELECT pg_sleep(30)"))
+
+    def test_a_node_does_not_wait_for_its_tables_without_end(self, engine: Engine) -> None:
+        with engine.begin() as other:
+            take_turns(other)
+            with pytest.raises(DatabaseError, match=r"cannot be set up: .*lock timeout; end what holds") as refusal:
+                create_tables(engine)
+        assert inspect(engine).get_table_names() == []
+        assert "\n" not in str(refusal.value)
 
 
 class TestRefusals:

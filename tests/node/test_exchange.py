@@ -1,14 +1,17 @@
 """The signing middleware: what is accepted, and what is answered; refusals have a file of their own."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, func, select
 
 from shared.node.exchange import MESSAGE_KEY, SEAL_KEY
-from shared.node.store.tables import INBOX, REFUSALS
+from shared.node.store.reader import read
+from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
 from shared.node.store.writer import StorageUnavailable
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.envelope import seal
@@ -22,6 +25,7 @@ from tests.equipment.lender_node import LenderNode, lender_node, signed
 from tests.equipment.messages import TRIGGER
 from tests.equipment.parties import LISTED_ADDRESS, lender_key, lsp_backup_key, payload_of
 from tests.equipment.storage import contents, rows
+from tests.node.loan_units import Gate
 
 ACKNOWLEDGED = {"error": "0", "traceId": "trace-1", "timestamp": format_timestamp(NOW)}
 
@@ -233,3 +237,27 @@ async def test_what_came_in_is_counted_by_message_and_verdict(lender: LenderNode
     assert count(lender, message=TRIGGER.name, verdict="0") == 1
     assert count(lender, message=TRIGGER.name, verdict=Problem.REPLAYED.code) == 1
     assert count(lender, message="unknown", verdict=Problem.NO_SUCH_PATH.code) == 1
+
+
+def number_accepted(connection: Connection) -> int | None:
+    return connection.scalar(select(func.count()).select_from(INBOX))
+
+
+async def test_a_message_that_was_stored_after_its_503_is_acknowledged_when_it_comes_again(tmp_path: Path) -> None:
+    gate = Gate()
+    async with lender_node(tmp_path, patience=0.1) as lender:
+        # Both are in one batch, and nothing of it is committed before the gate is open.
+        held, answer = await asyncio.gather(lender.node.journal.act(gate), lender.post(), return_exceptions=True)
+        assert isinstance(held, StorageUnavailable)
+        assert not isinstance(answer, BaseException)
+        assert answer.status == 503
+        assert answer.ack(lender_key().public())["error"] == Problem.UNAVAILABLE.code
+        assert answer.headers["retry-after"] == "5"
+        assert await read(lender.node.engine, number_accepted) == 0
+
+        gate.open()
+        again = await lender.send(signed(payload_of(TRIGGER.name, traceId="trace-2")))
+        ack = again.ack(lender_key().public())
+        assert (again.status, ack["error"], ack["traceId"]) == (200, "0", "trace-2")
+        assert [row["trace_id"] for row in rows(lender.node.engine, INBOX)] == ["trace-1"]
+        assert len(rows(lender.node.engine, OUTBOX)) == 1

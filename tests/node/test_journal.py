@@ -61,16 +61,39 @@ async def test_a_message_is_dispatched_once_under_its_request_id(journal: Journa
     assert rows(engine, OUTBOX)[0]["id"] == entry.id
 
 
-async def test_receivers_and_messages_do_not_share_request_ids(journal: Journal, engine: Engine) -> None:
-    for outgoing in (OUTGOING, replace(OUTGOING, receiver="LENDER02"), replace(OUTGOING, message="Other")):
+async def test_receivers_do_not_share_request_ids(journal: Journal, engine: Engine) -> None:
+    for outgoing in (OUTGOING, replace(OUTGOING, receiver="LENDER02")):
         await journal.dispatch(dispatch(outgoing))
-    assert len(rows(engine, OUTBOX)) == 3
+    assert len(rows(engine, OUTBOX)) == 2
+
+
+async def test_messages_to_one_receiver_share_request_ids(journal: Journal, engine: Engine) -> None:
+    await journal.dispatch(dispatch())
+    before = contents(engine)
+    with pytest.raises(DuplicateRequestError, match="requestId request-1 has been used"):
+        await journal.dispatch(dispatch(replace(OUTGOING, message="Other")))
+    assert contents(engine) == before
+
+
+async def test_a_request_id_under_which_we_have_answered_is_used(journal: Journal, engine: Engine) -> None:
+    answer = replace(OUTGOING, receiver="LSP123", message="Answer")
+    await journal.accept(arrival(request("request-1"), deciding(Decision(outgoing=[answer]))))
+    before = contents(engine)
+    with pytest.raises(DuplicateRequestError):
+        await journal.dispatch(dispatch(replace(answer, message="Other")))
+    assert contents(engine) == before
 
 
 async def test_of_messages_dispatched_together_only_the_duplicates_are_refused(journal: Journal) -> None:
     others = [replace(OUTGOING, request_id=f"request-{number}") for number in (1, 2, 1, 3)]
     results = await asyncio.gather(*(journal.dispatch(dispatch(one)) for one in others), return_exceptions=True)
     assert [isinstance(result, DuplicateRequestError) for result in results] == [False, False, True, False]
+
+
+async def test_of_two_messages_dispatched_together_under_one_request_id_one_is_refused(journal: Journal) -> None:
+    two = [OUTGOING, replace(OUTGOING, message="Other")]
+    results = await asyncio.gather(*(journal.dispatch(dispatch(one)) for one in two), return_exceptions=True)
+    assert [isinstance(result, DuplicateRequestError) for result in results] == [False, True]
 
 
 async def test_two_processes_do_not_dispatch_the_same_request_id(journal: Journal, engine: Engine) -> None:
@@ -131,6 +154,30 @@ async def test_a_release_does_not_raise_the_dead(journal: Journal) -> None:
     await give_up(journal, OutboxState.DEAD)
     await journal.release_holds(NOW)
     assert await journal.claim(NOW + MINUTE, 10) == []
+
+
+async def test_what_sleeps_longer_than_any_pause_is_woken_because_the_clock_was_set_back(
+    journal: Journal, engine: Engine
+) -> None:
+    budget = 15 * MINUTE
+    put = [
+        ("waits", OutboxState.WAITING, NOW + budget),
+        ("sleeps", OutboxState.WAITING, NOW + budget + TICK),
+        ("is held", OutboxState.SENDING, NOW + journal.lease),
+        ("was held", OutboxState.SENDING, NOW + 60 * MINUTE),
+        ("is dead", OutboxState.DEAD, NOW + 60 * MINUTE),
+    ]
+    for request_id, state, due_at in put:
+        await journal.dispatch(Dispatch(new_entry(replace(OUTGOING, request_id=request_id), NOW), state, due_at))
+    assert await journal.wake(NOW, budget) == 2
+    assert await journal.wake(NOW, budget) == 0
+    assert [row["due_at"] for row in rows(engine, OUTBOX)] == [NOW + budget, NOW, NOW + journal.lease, NOW, put[-1][2]]
+    assert {entry.outgoing.request_id for entry in await journal.claim(NOW, 100)} == {"sleeps", "was held"}
+
+
+async def test_with_a_budget_below_the_lease_nothing_that_is_held_is_woken(journal: Journal) -> None:
+    await journal.dispatch(Dispatch(new_entry(OUTGOING, NOW), OutboxState.SENDING, NOW + journal.lease))
+    assert await journal.wake(NOW, TICK) == 0
 
 
 def nonce_key(instant: datetime, trace_id: str = "trace-1") -> str:

@@ -128,9 +128,13 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_refused(
     await refuses(node, answer, 415, "Content-Type: application/json")
 
 
-async def test_a_request_id_that_was_used_is_refused(node: OperatedStandIn, client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("name", [TRIGGER, "VerifyLoanAcceptanceRequest"])
+async def test_a_request_id_that_was_used_is_refused(
+    node: OperatedStandIn, client: httpx.AsyncClient, name: str
+) -> None:
     first = await client.post("/messages", json=wish(content=content(requestId="once")))
-    again = await client.post("/messages", json=wish(content=content(requestId="once")))
+    other = wish(message=name, content=BY_NAME[name].example() | {"requestId": "once"})
+    again = await client.post("/messages", json=other)
     assert (first.status_code, again.status_code) == (202, 409)
     assert "requestId once has been used" in again.json()["detail"]
     assert len(outbox(node)) == 1

@@ -71,7 +71,7 @@ async def test_what_is_due_is_claimed_the_longest_due_first(journal: Journal, en
 async def test_no_more_is_claimed_than_there_is_room_for(journal: Journal) -> None:
     for number in range(5):
         await put(journal, f"request-{number}", due_in=-5 + number)
-    assert names(await journal.claim(NOW, 2)) == ["request-0", "request-1"]
+    assert names(await journal.claim(NOW, 4)) == ["request-0", "request-1"]
     assert names(await journal.claim(NOW, 10)) == ["request-2", "request-3", "request-4"]
 
 
@@ -88,7 +88,7 @@ async def test_processes_that_share_a_database_never_claim_the_same(journal: Jou
     for number in range(20):
         await put(journal, f"request-{number}")
     async with journal_on(engine) as second:
-        claims = await asyncio.gather(*(one.claim(NOW, 4) for one in [journal, second] * 4))
+        claims = await asyncio.gather(*(one.claim(NOW, 8) for one in [journal, second] * 4))
     claimed = [name for claim in claims for name in names(claim)]
     assert len(claimed) == len(set(claimed)) == 20
 

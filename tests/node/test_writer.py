@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from shared.node.store.writer import GroupCommit, StorageUnavailable, read
+from shared.node.store.reader import read
+from shared.node.store.writer import GroupCommit, StorageUnavailable
 from tests.node.loan_units import Gate, Grant, Loan, loans, metadata, run_all, running_writer, stored
 
 

@@ -8,11 +8,20 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from shared.node.store import transactions
 from shared.node.store.writer import GroupCommit, StorageUnavailable
 from tests.node.loan_units import Grant, Loan, Offer, run_all, running_writer, stored
 from tests.postgres import administer
 
-DEADLOCK = OperationalError("INSERT", {}, Exception("deadlock detected"))
+
+def operational(name: str) -> OperationalError:
+    """What a driver raises; PostgreSQL's has an SQLSTATE, SQLite's the name of its code."""
+    said = Exception(f"the database says {name}")
+    said.__dict__["sqlite_errorname" if name.startswith("SQLITE") else "sqlstate"] = name
+    return OperationalError("INSERT", {}, said)
+
+
+DEADLOCK = operational("40P01")
 
 
 @pytest.fixture
@@ -79,6 +88,27 @@ class TestFailures:
         assert kind.batches.count(["b"]) == 5
         assert await stored(engine) == ["a", "c"]
 
+    @pytest.mark.parametrize("trouble", ["SQLITE_FULL", "SQLITE_IOERR_WRITE", "53100", "55P03", "57014"])
+    async def test_a_trouble_of_the_database_is_not_met_once_more_by_every_unit(
+        self, writer: GroupCommit, engine: Engine, trouble: str
+    ) -> None:
+        kind = Grant(errors={name: [operational(trouble)] * 100 for name in "bcde"})
+        answers = await run_all(writer, kind, *"abcde")
+        assert kind.batches == [["a", "b", "c", "d", "e"], ["a"], ["b"]]
+        assert answers[0] == "granted a"
+        assert [type(answer) for answer in answers[1:]] == [StorageUnavailable] * 4
+        assert await stored(engine) == ["a"]
+
+    async def test_units_that_run_alone_take_no_longer_together_than_a_batch_may(
+        self, writer: GroupCommit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(transactions, "BATCH_SECONDS", 0)
+        kind = Grant(errors={"a": [ValueError("a")]})
+        answers = await run_all(writer, kind, *"abc")
+        assert [type(answer) for answer in answers] == [StorageUnavailable] * 3
+        assert kind.batches == [["a", "b", "c"]]
+        assert await stored(engine) == []
+
 
 @contextmanager
 def outage(engine: Engine) -> Iterator[None]:
@@ -113,6 +143,20 @@ class TestOutage:
             assert [type(answer) for answer in answers] == [StorageUnavailable, StorageUnavailable]
         assert await writer.run(Grant(), Loan("d")) == "granted d"
         assert await stored(engine) == ["a", "d"]
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    async def test_a_database_that_is_locked_is_not_asked_again_when_the_time_of_a_batch_is_over(
+        self, writer: GroupCommit, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tries: list[str] = []
+        event.listen(engine, "before_cursor_execute", lambda _, __, statement, *___: tries.append(statement))
+        await writer.run(Grant(), Loan("a"))
+        tries.clear()
+        monkeypatch.setattr(transactions, "BATCH_SECONDS", 0)
+        with outage(engine):
+            answers = await run_all(writer, Grant(), *"bcd")
+        assert [type(answer) for answer in answers] == [StorageUnavailable] * 3
+        assert tries.count("BEGIN IMMEDIATE") == 1
 
     @pytest.mark.parametrize(
         "url",

@@ -12,7 +12,7 @@ from shared.node.ops.ledger import list_messages, list_notices, list_refusals
 from shared.node.ops.ledger_views import MessageFilter, MessageHistory, MessagePage, Notices, RefusalFilter, RefusalPage
 from shared.node.ops.operated import TheNode
 from shared.node.ops.views import MessageToSend, Mistake, Underway
-from shared.node.store.writer import read
+from shared.node.store.reader import read
 
 routes: Final = APIRouter(tags=["messages"], route_class=StrictRoute)
 

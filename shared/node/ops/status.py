@@ -10,7 +10,8 @@ from sqlalchemy import select
 from shared.node.ops.operated import OperatedNode, TheNode
 from shared.node.ops.views import Health, Readiness
 from shared.node.outbox import OutboxState
-from shared.node.store.writer import StorageUnavailable, read
+from shared.node.store.database import StorageUnavailable
+from shared.node.store.reader import read
 
 public_routes: Final = APIRouter(tags=["node"])
 routes: Final = APIRouter(tags=["node"])

@@ -4,13 +4,15 @@ Both are driven through synchronous SQLAlchemy Core and set so that a committed 
 power cut. A transaction may write, unless its connection has the execution options of READ_ONLY.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import BigInteger, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
@@ -42,8 +44,26 @@ _SQLITE_MENDS: Final = {
     "SQLITE_BUSY": "another process holds its write lock; end that process first",
 }
 
-# Seconds to connect; milliseconds until a silent network counts as a lost connection.
-_POSTGRESQL_DEFAULTS: Final = {"connect_timeout": "2", "tcp_user_timeout": "10000"}
+# Seconds to connect, and until a silent server is asked for a sign of life; milliseconds until it counts as lost.
+_POSTGRESQL_DEFAULTS: Final = {
+    "connect_timeout": "2",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "tcp_user_timeout": "10000",
+}
+
+# Milliseconds. A lock is waited for longer than PostgreSQL takes to find a deadlock (1 s), which another try mends.
+_POSTGRESQL_OPTIONS: Final = "-c lock_timeout=1200 -c statement_timeout=2000"
+
+# Seconds that a connection is waited for while all are in use.
+_POOL_SECONDS: Final = 2.0
+
+PATIENCE: Final = 3.0
+"""Seconds that anybody waits for the database: a counterparty waits 4 s for its ack, and a 503 is better than none."""
+
+# How the names of outages begin: PostgreSQL's classes of SQLSTATE for a lack of resources, a lock that is not let go, a
+# statement cut short and a system error; and what is alike in SQLite.
+_OUTAGES: Final = ("53", "55", "57", "58", "SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -91,6 +111,25 @@ def open_engine(url: str) -> Engine:
     except (DBAPIError, TypeError, ValueError) as error:  # the last two: a parameter that the driver refuses
         raise DatabaseError(f"The database {_shown(place)} cannot be opened: {_mend(error)}.") from error
     return engine
+
+
+@contextmanager
+def setting_up(engine: Engine) -> Iterator[Connection]:
+    """Run a transaction of a node that is about to start. Raises DatabaseError where the database cannot do it now."""
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except OperationalError as error:
+        raise DatabaseError(
+            f"The database {_shown(engine.url)} cannot be set up: {reason(error)}; "
+            "end what holds or fills it, then start again."
+        ) from error
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Tell whether anything would fail like this now; a lost connection is no such trouble, for there is another."""
+    name = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
+    return not error.connection_invalidated and name.startswith(_OUTAGES)
 
 
 def reason(error: Exception) -> str:
@@ -143,10 +182,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _open_postgresql(place: URL) -> Engine:
+    # The server takes the last value of an option: those of the URL stand behind ours.
+    options = " ".join([_POSTGRESQL_OPTIONS, *place.normalized_query.get("options", ())])
     return create_engine(
-        place.set(query={**_POSTGRESQL_DEFAULTS, **place.query}),
+        place.set(query={**_POSTGRESQL_DEFAULTS, **place.query, "options": options}),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
+        pool_timeout=_POOL_SECONDS,
         hide_parameters=True,
     )
 

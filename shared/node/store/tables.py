@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from shared.node.store.database import Instant
+from shared.node.store.database import Instant, setting_up
 
 METADATA = MetaData()
 
@@ -75,7 +75,7 @@ OUTBOX = Table(
 
 UNFINISHED = text("state IN ('WAITING', 'SENDING')")
 
-Index("outbox_due", OUTBOX.c.due_at, sqlite_where=UNFINISHED, postgresql_where=UNFINISHED)
+Index("outbox_due", OUTBOX.c.receiver, OUTBOX.c.due_at, sqlite_where=UNFINISHED, postgresql_where=UNFINISHED)
 
 GIVEN_UP = text("state IN ('DEAD', 'REFUSED')")
 
@@ -194,8 +194,8 @@ _TURNS = 0x4F43454E  # "OCEN"
 
 
 def create_tables(engine: Engine) -> None:
-    """Make the tables that are not there yet."""
-    with engine.begin() as connection:
+    """Make the tables that are not there yet. Raises DatabaseError where the database cannot do it now."""
+    with setting_up(engine) as connection:
         take_turns(connection)
         METADATA.create_all(connection)
 

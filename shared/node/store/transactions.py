@@ -9,11 +9,14 @@ from typing import Any, Final, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
-from shared.node.store.database import StorageUnavailable, reason
+from shared.node.store.database import StorageUnavailable, is_outage, reason
 
 # Seconds between the tries: three to open a transaction, five for a unit that runs alone.
 _OPENING_PAUSES: Final = (0.1, 0.4)
 _UNIT_PAUSES: Final = (0.0, 0.005, 0.02, 0.05)
+
+BATCH_SECONDS: Final = 2.0
+"""No try begins later than this after the first of its batch: who waits must hear in time that it failed."""
 
 
 class Work(Protocol):
@@ -44,16 +47,19 @@ class Kind(Protocol[U_contra, R_co]):
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A unit, what executes it, who waits for it, and what came of it (an Exception is raised to who waits)."""
+    """A unit, what executes it, who waits for it, and what came of it (an Exception is raised to who waits).
+
+    Attributes:
+        deadline: when who waits is told that it failed, on the clock of the event loop.
+        is_given_up: who waited was told so; what has not begun by then need not begin.
+    """
 
     kind: Kind[Any, Any]
     unit: Work
     future: asyncio.Future[Any]
+    deadline: float
     outcome: Any = None
-
-    def fail(self, why: str) -> None:
-        """Let the unit end in StorageUnavailable."""
-        self.outcome = StorageUnavailable(why)
+    is_given_up: bool = False
 
 
 class Transactions:
@@ -62,6 +68,7 @@ class Transactions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+        self._last_try = 0.0
 
     def close(self) -> None:
         """Give up the connection, rolling back what is open on it; the next transaction gets another."""
@@ -71,6 +78,7 @@ class Transactions:
 
     def execute(self, jobs: Sequence[Job]) -> None:
         """Give every job its outcome: in one transaction, or each in its own where that one fails."""
+        self._last_try = time.monotonic() + BATCH_SECONDS
         try:
             self._commit(self._begin(), jobs)
         except StorageUnavailable as error:
@@ -84,24 +92,28 @@ class Transactions:
         for job in remaining:
             try:
                 self._execute_one(job)
-            except StorageUnavailable as error:
+            except StorageUnavailable as error:  # the others would meet it, too, and only later
                 _fail([job, *remaining], str(error))
 
     def _execute_one(self, job: Job) -> None:
-        """Run one unit, again where another try may pass (a deadlock, a race lost against another process)."""
+        """Run one unit, again where another try may pass (a deadlock, a race lost against another process).
+
+        Raises StorageUnavailable for what is no fault of the unit.
+        """
         pauses = iter(_UNIT_PAUSES)
         while True:
+            if self._is_late():
+                raise StorageUnavailable("the database is too slow")
             connection = self._begin()
             try:
                 self._commit(connection, [job])
             except (OperationalError, IntegrityError) as error:
-                job.outcome = error
-                if error.connection_invalidated:
-                    job.fail(f"the connection was lost: {reason(error)}")
+                unavailable = f"the database cannot do it now: {reason(error)}"
+                if is_outage(error):
+                    raise StorageUnavailable(unavailable) from error
                 pause = next(pauses, None)
                 if pause is None:
-                    if isinstance(error, OperationalError):  # a full disk, a lock that is never let go
-                        job.fail(f"the database cannot do it now: {reason(error)}")
+                    job.outcome = error if isinstance(error, IntegrityError) else StorageUnavailable(unavailable)
                     return
                 time.sleep(pause)
             except Exception as error:
@@ -120,11 +132,14 @@ class Transactions:
             except SQLAlchemyError as error:
                 self.close()
                 pause = next(pauses, None)
-                if pause is None:
+                if pause is None or self._is_late():
                     raise StorageUnavailable(f"the database does not answer: {reason(error)}") from error
                 time.sleep(pause)
             else:
                 return connection
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._last_try
 
     def _commit(self, connection: Connection, jobs: Sequence[Job]) -> None:
         """Apply the jobs in the open transaction and commit it; if this raises, nothing of them is left."""
@@ -155,4 +170,4 @@ def _apply(connection: Connection, jobs: Sequence[Job]) -> None:
 
 def _fail(jobs: Iterable[Job], why: str) -> None:
     for job in jobs:
-        job.fail(why)
+        job.outcome = StorageUnavailable(why)

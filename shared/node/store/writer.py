@@ -1,7 +1,7 @@
 """The one writer of a process: it gathers the units of work that wait, commits them together, answers them all.
 
 A commit that survives a power cut costs an fsync, and a transaction has fixed costs of its own; so one
-transaction carries all that waits. Nothing is answered before it is committed.
+transaction carries all that waits. Nothing is answered before it is committed, and nobody waits without end.
 
     run() -> end of the loop's pass -> queue -> thread: BEGIN, apply per kind, COMMIT -> loop: all futures
 """
@@ -11,16 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import takewhile
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine
 
-from shared.node.store.database import READ_ONLY, StorageUnavailable, reason
+from shared.node.store.database import PATIENCE, StorageUnavailable
 from shared.node.store.transactions import Job, Kind, Transactions, Work
 
-__all__ = ["GroupCommit", "Kind", "StorageUnavailable", "Work", "read"]
+__all__ = ["GroupCommit", "Kind", "StorageUnavailable", "Work"]
 
 U = TypeVar("U", bound=Work)
 R = TypeVar("R")
@@ -35,20 +35,24 @@ class GroupCommit:
         *,
         max_batch: int = 256,
         linger: float = 0.002,
+        patience: float = PATIENCE,
         on_batch: Callable[[int, float], None] | None = None,
     ) -> None:
         """Prepare a writer.
 
         linger: seconds to wait for company before a batch; only while the last batch had more than one unit.
+        patience: seconds that a caller waits for its unit at most.
         on_batch: told of every batch, on the event loop: its number of units and the seconds it took.
         """
         self._engine = engine
         self._max_batch = max_batch
         self._linger = linger
+        self._patience = patience
         self._on_batch = on_batch
         self._closed = True
         self._arrived: list[Job] = []
-        self._unanswered: set[Job] = set()
+        self._unanswered: dict[Job, None] = {}  # in the order of their deadlines
+        self._alarm: asyncio.TimerHandle | None = None
         self._queue: SimpleQueue[list[Job]] = SimpleQueue()
 
     async def start(self) -> None:
@@ -60,26 +64,32 @@ class GroupCommit:
         self._thread.start()
 
     async def stop(self) -> None:
-        """Refuse new units, commit and answer those that wait, and end the thread."""
+        """Refuse new units, commit and answer those that wait, and end the thread.
+
+        A thread that a database holds up is left behind; it ends by itself when it is let go.
+        """
         if not self._closed:
             self._closed = True
             self._hand_over()
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._thread.join, self._patience)
+            self._give_up(list(self._unanswered), "the writer was stopped before the database answered")
 
     async def run(self, kind: Kind[U, R], unit: U) -> R:
         """Run a unit; return its result when it is committed, or raise its exception.
 
         Cancelling the caller does not cancel the unit. Raises StorageUnavailable where the database does not
-        answer or the writer is not running; whether the unit is stored is then not known.
+        answer in time or the writer is not running; whether the unit is or will be stored is then not known.
         """
         if self._closed:
             raise StorageUnavailable("the writer is not running")
         if not self._arrived:
             # Not at once: what other callers bring in this pass of the loop belongs in the same batch.
             self._loop.call_soon(self._hand_over)
-        job = Job(kind, unit, self._loop.create_future())
+        job = Job(kind, unit, self._loop.create_future(), self._loop.time() + self._patience)
         self._arrived.append(job)
-        self._unanswered.add(job)
+        self._unanswered[job] = None
+        if self._alarm is None:  # one for all: a timer for each would cost more than most of them are worth
+            self._alarm = self._loop.call_at(job.deadline, self._give_up_late)
         result: R = await job.future
         return result
 
@@ -95,7 +105,7 @@ class GroupCommit:
         except BaseException as error:
             # Whatever it is, nobody may be left waiting; except where the loop itself is closed.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._give_up, error)
+                self._loop.call_soon_threadsafe(self._crash, error)
         finally:
             transactions.close()
 
@@ -104,7 +114,7 @@ class GroupCommit:
         crowded = False
         while waiting or not (self._closed and self._queue.empty()):
             waiting = self._gather(waiting, self._linger if crowded else 0)
-            batch, waiting = _choose(waiting, self._max_batch)
+            batch, waiting = _choose((job for job in waiting if not job.is_given_up), self._max_batch)
             crowded = len(batch) > 1
             if batch:  # stop() may wake the thread with nothing
                 began = time.perf_counter()
@@ -123,26 +133,35 @@ class GroupCommit:
         return waiting
 
     def _answer(self, batch: list[Job], seconds: float) -> None:
-        self._settle(batch)
+        for job in batch:
+            self._answer_one(job, job.outcome)
         if self._on_batch:
             self._on_batch(len(batch), seconds)
 
-    def _give_up(self, error: BaseException) -> None:
+    def _crash(self, error: BaseException) -> None:
         self._closed = True
-        jobs = list(self._unanswered)
-        for job in jobs:
-            job.fail(f"the writer has crashed: {error!r}")
-        self._settle(jobs)
+        self._give_up(list(self._unanswered), f"the writer has crashed: {error!r}")
 
-    def _settle(self, jobs: list[Job]) -> None:
-        self._unanswered.difference_update(jobs)
+    def _give_up_late(self) -> None:
+        now = self._loop.time()
+        late = list(takewhile(lambda job: job.deadline <= now, self._unanswered))
+        self._give_up(late, "the database does not answer in time")
+        first = next(iter(self._unanswered), None)
+        self._alarm = self._loop.call_at(first.deadline, self._give_up_late) if first else None
+
+    def _give_up(self, jobs: Iterable[Job], why: str) -> None:
         for job in jobs:
-            if job.future.done():  # its caller was cancelled
-                continue
-            if isinstance(job.outcome, Exception):
-                job.future.set_exception(job.outcome)
-            else:
-                job.future.set_result(job.outcome)
+            job.is_given_up = True
+            self._answer_one(job, StorageUnavailable(why))
+
+    def _answer_one(self, job: Job, outcome: Any) -> None:
+        self._unanswered.pop(job, None)
+        if job.future.done():  # its caller was cancelled, or told already
+            return
+        if isinstance(outcome, Exception):
+            job.future.set_exception(outcome)
+        else:
+            job.future.set_result(outcome)
 
 
 def _choose(waiting: Iterable[Job], limit: int) -> tuple[list[Job], list[Job]]:
@@ -157,20 +176,3 @@ def _choose(waiting: Iterable[Job], limit: int) -> tuple[list[Job], list[Job]]:
         if len(batch) == limit:
             break
     return batch, [*rest, *jobs]
-
-
-async def read(engine: Engine, query: Callable[[Connection], R]) -> R:
-    """Run a query in a thread, on a read-only connection of its own; never waits for the writer.
-
-    The query returns plain data, for the connection is closed after it. Raises StorageUnavailable.
-    """
-
-    def run() -> R:
-        try:
-            connection = engine.connect()
-        except SQLAlchemyError as error:
-            raise StorageUnavailable(f"the database does not answer: {reason(error)}") from error
-        with connection:
-            return query(connection.execution_options(**READ_ONLY))
-
-    return await asyncio.to_thread(run)
