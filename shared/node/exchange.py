@@ -14,7 +14,7 @@ from shared.node.clock import Clock
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.server import PEER_EXTENSION
+from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
