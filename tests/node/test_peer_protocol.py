@@ -1,12 +1,16 @@
 """One connection to a running server: what is taken for a request, and how long and how much may come of it."""
 
+import asyncio
+from contextlib import suppress
+from typing import Any
+
 import pytest
 
 from shared.node.net.peer_protocol import PeerProtocol
 from shared.node.net.server import make_server
 from shared.node.net.tls import TlsTrust
 from tests.node.certificates import Authority, Identity
-from tests.node.loopback import GET, POST, Run, Witness, caller, exchange, send, talk_until_dropped
+from tests.node.loopback import GET, POST, Run, Witness, caller, exchange, read_answer, send, talk_until_dropped
 
 
 @pytest.mark.parametrize(
@@ -68,3 +72,61 @@ def test_a_request_in_pieces_is_taken_and_its_deadline_lifted(
     monkeypatch.setattr(PeerProtocol, "max_head_size", 100_000)
     run(send_in_pieces())
     assert witness.bodies == [body, b"", body]
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+
+def test_trailers_are_no_headers(run: Run, witness: Witness):
+    run(exchange(witness, None, None, CHUNKED + b"0\r\nx-trailer: 1\r\n\r\n", GET))
+    assert witness.bodies == [b"hello", b""]
+    assert [[name for name, _ in scope["headers"]] for scope in witness.scopes] == [
+        [b"host", b"transfer-encoding"],
+        [b"host"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [b"0\r\n" + b"x: yyyyyyyyyyyy\r\n" * 200, b"0\r\nx: " + b"y" * 3_000, b"1;x=" + b"y" * 3_000, b"1\r\nz\r\n" * 500],
+    ids=["trailers", "one trailer", "chunk extension", "chunk marks"],
+)
+def test_a_request_whose_framing_has_no_end_is_refused(
+    run: Run, witness: Witness, framing: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(PeerProtocol, "max_request_size", 2_000)
+    answer = run(talk_until_dropped(witness, None, CHUNKED, framing, tls=None))
+    assert answer == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    assert witness.bodies == []
+
+
+async def answers_at_once(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 413, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+
+async def answers_before_the_end(*rest: bytes) -> list[bytes]:
+    """Send a request whose head alone is answered, then the rest of it; what is said to each."""
+    async with make_server(answers_at_once, host="127.0.0.1", port=0, tls=None) as node:
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+        said = []
+        for piece in (CHUNKED, *rest):
+            writer.write(piece)
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                said.append(await read_answer(reader))
+        writer.close()
+        return said
+
+
+def test_a_body_that_is_answered_before_its_end_is_passed_over_whatever_its_size(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(PeerProtocol, "max_request_size", 2_000)
+    [first, second] = run(answers_before_the_end(b"186a0\r\n" + b"z" * 100_000 + b"\r\n0\r\n\r\n" + GET))
+    assert first == second
+    assert first.startswith(b"HTTP/1.1 413 ")
+
+
+def test_framing_without_end_is_dropped_without_a_second_answer(run: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(PeerProtocol, "max_request_size", 2_000)
+    assert len(run(answers_before_the_end(b"0\r\nx: " + b"y" * 3_000))) == 1

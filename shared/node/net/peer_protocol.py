@@ -6,14 +6,19 @@ HTTP with a text of its own, and waits for ever for the rest of a request. Here 
 
 import asyncio
 import ssl
+from collections import deque
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.node.net.tls import PeerCertificate
+from shared.protocol.checks.connection import MAX_BODY_BYTES
 
 PEER_EXTENSION = "ocen.peer"
 """Key of the `PeerCertificate` in an ASGI scope's `extensions`."""
+
+_NOWHERE: Any = deque(maxlen=0)
+"""Takes the place of the list of headers when that is complete: what is put into it is dropped."""
 
 TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
@@ -31,10 +36,14 @@ class PeerProtocol(HttpToolsProtocol):
     max_head_size = 65_536
     """Bytes of request line and headers, counted when they come in pieces; httptools itself knows no limit."""
 
+    max_request_size = 2 * MAX_BODY_BYTES
+    """Bytes of a request that came in pieces: head, body, chunk marks and trailers. A body that is only a little too
+    large stays below it, so that its refusal can be signed."""
+
     _extensions: dict[str, Any]
     _deadline: asyncio.TimerHandle | None = None
     _is_receiving = False
-    _head_size = 0
+    _size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Learn who the peer is; a connection that then says nothing is closed like an idle one."""
@@ -53,7 +62,18 @@ class PeerProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = self._extensions
         self._is_receiving = True
-        self._head_size = 0
+        self._size = 0
+
+    def on_headers_complete(self) -> None:
+        """The head is here: headers that come later are trailers, which are dropped (RFC 9110 s6.5.1)."""
+        super().on_headers_complete()
+        self.headers = _NOWHERE
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body; what comes after the answer is dropped, and does not count."""
+        super().on_body(body)
+        if self.cycle.response_complete:
+            self._size -= len(body)
 
     def on_message_complete(self) -> None:
         """The request is here as a whole."""
@@ -68,10 +88,14 @@ class PeerProtocol(HttpToolsProtocol):
             return
         if self._deadline is None:
             self._deadline = self.loop.call_later(self.read_timeout, self.transport.abort)
-        if self.cycle is None or self.cycle.scope is not self.scope:
-            self._head_size += len(data)
-            if self._head_size > self.max_head_size:
-                self.send_400_response("")
+        self._size += len(data)
+        is_in_head = self.cycle is None or self.cycle.scope is not self.scope
+        if self._size <= (self.max_head_size if is_in_head else self.max_request_size):
+            return
+        if is_in_head or not self.cycle.response_complete:
+            self.send_400_response("")
+        else:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP request with a status alone: a body that is not signed must not leave the node."""
