@@ -130,3 +130,26 @@ def test_a_body_that_is_answered_before_its_end_is_passed_over_whatever_its_size
 def test_framing_without_end_is_dropped_without_a_second_answer(run: Run, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(PeerProtocol, "max_request_size", 2_000)
     assert len(run(answers_before_the_end(b"0\r\nx: " + b"y" * 3_000))) == 1
+
+
+async def says_last(app: Any, last: bytes, *requests: bytes) -> bytes:
+    """Send requests and read their answers, then send `last`; what is said to that before the connection ends."""
+    async with make_server(app, host="127.0.0.1", port=0, tls=None, keep_alive=0.2) as node, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+        for request in requests:
+            writer.write(request)
+            await read_answer(reader)
+        writer.write(last)
+        said = await reader.read()
+        writer.close()
+        return said
+
+
+@pytest.mark.parametrize("requests", [(), (GET,)], ids=["before a request", "after a request"])
+def test_an_empty_line_does_not_keep_a_connection_open(run: Run, witness: Witness, requests: tuple[bytes, ...]):
+    assert run(says_last(witness, b"\r\n", *requests)) == b""
+    assert len(witness.scopes) == len(requests)
+
+
+def test_the_late_rest_of_a_request_that_was_answered_does_not_keep_its_connection_open(run: Run):
+    assert run(says_last(answers_at_once, b"0\r\n\r\n", CHUNKED)) == b""

@@ -49,7 +49,7 @@ class PeerProtocol(HttpToolsProtocol):
         """Learn who the peer is; a connection that then says nothing is closed like an idle one."""
         super().connection_made(transport)
         self._extensions = connection_extensions(transport.get_extra_info("ssl_object"))
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._close_when_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines of a connection that is gone."""
@@ -85,6 +85,9 @@ class PeerProtocol(HttpToolsProtocol):
         super().data_received(data)
         if not self._is_receiving:
             self._unset_deadline()
+            if self.cycle is None or self.cycle.response_complete:
+                # An empty line, or the late rest of what has been answered: uvicorn waits for an answer to it.
+                self._close_when_idle()
             return
         if self._deadline is None:
             self._deadline = self.loop.call_later(self.read_timeout, self.transport.abort)
@@ -101,6 +104,9 @@ class PeerProtocol(HttpToolsProtocol):
         """Answer what is no HTTP request with a status alone: a body that is not signed must not leave the node."""
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
+
+    def _close_when_idle(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def _unset_deadline(self) -> None:
         if self._deadline is not None:
