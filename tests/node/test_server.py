@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -145,6 +146,54 @@ def test_a_request_that_is_being_answered_is_answered_before_the_server_stops(
     [answer] = run(stop_meanwhile())
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"seen")
+
+
+def test_what_a_request_that_is_interrupted_by_the_stop_still_says_leaves_the_server(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    async def stop_without_grace() -> list[bytes]:
+        entered = asyncio.Event()
+
+        async def endless(scope: Any, receive: Any, send: Any) -> None:
+            entered.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                for _ in range(20):  # what it has to tidy up takes a few passes of the loop
+                    await asyncio.sleep(0)
+                await witness(scope, receive, send)
+
+        server = make_server(endless, host="127.0.0.1", port=0, tls=trust.server, grace=0)
+        await server.start()
+        call = asyncio.create_task(send(server.port, caller(lsp, authority), POST))
+        await entered.wait()
+        await server.stop()
+        return await call
+
+    [answer] = run(stop_without_grace())
+    assert answer.endswith(b"seen")
+
+
+def test_a_request_that_ignores_the_stop_does_not_hold_it_up(run: Run, monkeypatch: pytest.MonkeyPatch):
+    async def stop_without_grace() -> None:
+        entered, released = asyncio.Event(), asyncio.Event()
+
+        async def stubborn(scope: Any, receive: Any, send: Any) -> None:
+            entered.set()
+            while not released.is_set():
+                with suppress(asyncio.CancelledError):
+                    await released.wait()
+
+        server = make_server(stubborn, host="127.0.0.1", port=0, tls=None, grace=0)
+        await server.start()
+        call = asyncio.create_task(send(server.port, None, POST))
+        await entered.wait()
+        await asyncio.wait_for(server.stop(), timeout=20)
+        released.set()
+        with pytest.raises(asyncio.IncompleteReadError):
+            await call
+
+    run(stop_without_grace())
 
 
 def test_two_servers_run_in_one_process(

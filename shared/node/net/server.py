@@ -15,6 +15,9 @@ from starlette.types import ASGIApp
 
 from shared.node.net.peer_protocol import PeerProtocol
 
+LAST_WORDS_SECONDS = 1.0
+"""When a server stops, for what is still being worked on after the grace period."""
+
 SWEEP_SECONDS = 0.1
 """While a server stops, between two looks for connections that have become idle, or have only just been made."""
 
@@ -67,7 +70,7 @@ class NodeServer:
         await self._server.startup(sockets=[listener])
 
     async def stop(self) -> None:
-        """Accept nothing more, let running requests end, then close what is left after the grace period."""
+        """Accept nothing more, let running requests end, then interrupt them and close what is left."""
         if not self._server.started:
             return
         self._server.started = False
@@ -78,6 +81,8 @@ class NodeServer:
                 for connection in list(self._server.server_state.connections):
                     connection.shutdown()
                 await asyncio.wait([ending], timeout=SWEEP_SECONDS)
+        if self._server.server_state.tasks:  # cancelled just now: they answer that they were
+            await asyncio.wait(self._server.server_state.tasks, timeout=LAST_WORDS_SECONDS)
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
 
