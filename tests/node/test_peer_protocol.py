@@ -153,3 +153,40 @@ def test_an_empty_line_does_not_keep_a_connection_open(run: Run, witness: Witnes
 
 def test_the_late_rest_of_a_request_that_was_answered_does_not_keep_its_connection_open(run: Run):
     assert run(says_last(answers_at_once, b"0\r\n\r\n", CHUNKED)) == b""
+
+
+UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+UPGRADED_POST = POST.replace(b"host:", UPGRADE + b"host:")
+
+
+def test_a_wish_for_another_protocol_is_passed_over(run: Run, witness: Witness):
+    chunked = CHUNKED.replace(b"host:", UPGRADE + b"host:") + b"0\r\n\r\n"
+    answers = run(
+        exchange(witness, None, None, UPGRADED_POST, chunked, GET.replace(b"host:", UPGRADE + b"host:"), POST)
+    )
+    assert {answer[-4:] for answer in answers} == {b"seen"}
+    assert witness.bodies == [b"hello", b"hello", b"", b"hello"]
+    names = [name for name, _ in witness.scopes[0]["headers"]]
+    assert names == [b"connection", b"http2-settings", b"host", b"content-length"]
+
+
+@pytest.mark.parametrize("cut", [20, 60, -7, -3])
+def test_a_wish_for_another_protocol_may_come_in_pieces_and_many_at_once(run: Run, witness: Witness, cut: int):
+    async def send_in_pieces() -> list[bytes]:
+        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+            writer.write(GET + UPGRADED_POST + UPGRADED_POST[:cut])
+            answers = [await read_answer(reader) for _ in range(2)]
+            writer.write(UPGRADED_POST[cut:] + GET)
+            answers += [await read_answer(reader) for _ in range(2)]
+            writer.close()
+            return answers
+
+    run(send_in_pieces())
+    assert witness.bodies == [b"", b"hello", b"hello", b""]
+
+
+def test_a_wish_for_a_tunnel_is_refused(run: Run, witness: Witness):
+    answer = run(talk_until_dropped(witness, None, b"CONNECT localhost:80 HTTP/1.1\r\nhost: a\r\n\r\n", tls=None))
+    assert answer == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    assert witness.scopes == []

@@ -1,7 +1,8 @@
 """HTTP/1.1 between participants: uvicorn's protocol, told who its peer is, and silent about everything unsigned.
 
 Uvicorn does not show an application the client's certificate (the ASGI TLS extension), answers bytes that are no
-HTTP with a text of its own, and waits for ever for the rest of a request. Here these three are mended.
+HTTP with a text of its own, waits for ever for the rest of a request, and loses the body of one that offers to change
+the protocol. Here these four are mended.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import ssl
 from collections import deque
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.node.net.tls import PeerCertificate
@@ -66,6 +68,8 @@ class PeerProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is here: headers that come later are trailers, which are dropped (RFC 9110 s6.5.1)."""
+        if self._is_to_be_read_again():
+            return
         super().on_headers_complete()
         self.headers = _NOWHERE
 
@@ -77,12 +81,20 @@ class PeerProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is here as a whole."""
+        if self._is_to_be_read_again():
+            return
         super().on_message_complete()
         self._is_receiving = False
 
     def data_received(self, data: bytes) -> None:
         """Parse what came in; bound the time and the size of a request that is still incomplete."""
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self.logger.warning("no HTTP request: %s", error)
+            self.send_400_response("")
+            return
         if not self._is_receiving:
             self._unset_deadline()
             if self.cycle is None or self.cycle.response_complete:
@@ -104,6 +116,29 @@ class PeerProtocol(HttpToolsProtocol):
         """Answer what is no HTTP request with a status alone: a body that is not signed must not leave the node."""
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse; the wish for another protocol is ignored (RFC 9110 s7.8), which the parser does not know how to do.
+
+        It leaves all that follows such a head to the other protocol. So it is given the head again, without the wish.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+            else:
+                return
+            self.parser.feed_data(self._head_without_upgrade())
+
+    def _is_to_be_read_again(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"  # which has a head of its own
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def _close_when_idle(self) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
