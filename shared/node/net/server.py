@@ -1,7 +1,7 @@
 """The HTTP server of a node: uvicorn's, started and stopped by the node that owns it.
 
 Uvicorn exits the process when a port is taken, and catches the signals that end it; neither is for a node's server to
-do. What is said over a connection is the business of `PeerProtocol`.
+do. Who comes in is the business of `Doorway`, what is said over a connection that of `PeerProtocol`.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
+from shared.node.net.doorway import Doorway
 from shared.node.net.peer_protocol import PeerProtocol
 
 LAST_WORDS_SECONDS = 1.0
@@ -44,11 +45,13 @@ class NodeServer:
     It installs no signal handlers. When `start` returns, it listens, and `port` is the port that it got.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, tls: ssl.SSLContext | None) -> None:
         self.host = config.host
         self.port = config.port
         self._config = config
+        self._tls = tls
         self._server = uvicorn.Server(config)
+        self._server.servers = []  # what listens is the doorway
 
     @property
     def is_listening(self) -> bool:
@@ -67,13 +70,16 @@ class NodeServer:
         if not self._config.loaded:
             self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
-        await self._server.startup(sockets=[listener])
+        self._doorway = Doorway(listener, self._protocol, self._tls)
+        self._doorway.open()
+        self._server.started = True
 
     async def stop(self) -> None:
         """Accept nothing more, let running requests end, then interrupt them and close what is left."""
         if not self._server.started:
             return
         self._server.started = False
+        await self._doorway.close()
         async with asyncio.TaskGroup() as group:
             ending = group.create_task(self._server.shutdown())
             while not ending.done():
@@ -83,8 +89,12 @@ class NodeServer:
                 await asyncio.wait([ending], timeout=SWEEP_SECONDS)
         if self._server.server_state.tasks:  # cancelled just now: they answer that they were
             await asyncio.wait(self._server.server_state.tasks, timeout=LAST_WORDS_SECONDS)
+        await self._doorway.clear()
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
+
+    def _protocol(self) -> PeerProtocol:
+        return PeerProtocol(config=self._config, server_state=self._server.server_state, app_state={})
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -123,7 +133,6 @@ def make_server(
         app,
         host=host,
         port=port,
-        http=PeerProtocol,
         ws="none",
         interface="asgi3",
         lifespan="off",
@@ -136,6 +145,5 @@ def make_server(
         backlog=backlog,
         timeout_keep_alive=keep_alive,
         timeout_graceful_shutdown=grace,
-        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
-    return NodeServer(config)
+    return NodeServer(config, tls)
