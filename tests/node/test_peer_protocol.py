@@ -190,3 +190,31 @@ def test_a_wish_for_a_tunnel_is_refused(run: Run, witness: Witness):
     answer = run(talk_until_dropped(witness, None, b"CONNECT localhost:80 HTTP/1.1\r\nhost: a\r\n\r\n", tls=None))
     assert answer == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     assert witness.scopes == []
+
+
+def test_requests_that_come_at_once_are_counted_each_by_itself(
+    run: Run, witness: Witness, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(PeerProtocol, "max_head_size", 100)
+    monkeypatch.setattr(PeerProtocol, "max_request_size", 150)
+
+    async def send_in_pieces() -> None:
+        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+            for piece in (GET * 5 + POST[:20], POST[20:] + POST[:-2], POST[-2:]):
+                writer.write(piece)
+                await read_answer(reader)
+            for _ in range(4):
+                await read_answer(reader)
+            writer.close()
+
+    run(send_in_pieces())
+    assert witness.bodies == [b""] * 5 + [b"hello"] * 2
+
+
+def test_only_so_many_requests_may_wait_for_the_answer_to_another(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(PeerProtocol, "max_waiting", 3)
+    assert run(talk_until_dropped(witness, caller(lsp, authority), GET * 5, tls=trust.server)) == b""
+    assert len(witness.scopes) <= 1

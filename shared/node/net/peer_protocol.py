@@ -28,8 +28,8 @@ TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 class PeerProtocol(HttpToolsProtocol):
     """HTTP/1.1 on one connection, with the peer's certificate in the scope of each of its requests.
 
-    The certificate is read once per connection. A request that came in whole costs nothing more than an
-    assignment; only one that came in pieces is given a deadline.
+    The certificate is read once per connection. A request that came in whole costs nothing more than a few
+    assignments; only one that came in pieces is given a deadline.
     """
 
     read_timeout = 10.0
@@ -42,9 +42,13 @@ class PeerProtocol(HttpToolsProtocol):
     """Bytes of a request that came in pieces: head, body, chunk marks and trailers. A body that is only a little too
     large stays below it, so that its refusal can be signed."""
 
+    max_waiting = 100
+    """Requests that wait for the answer to an earlier one; the connection of a peer that sends more is dropped."""
+
     _extensions: dict[str, Any]
     _deadline: asyncio.TimerHandle | None = None
     _is_receiving = False
+    _has_ended_one = False
     _size = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -85,25 +89,39 @@ class PeerProtocol(HttpToolsProtocol):
             return
         super().on_message_complete()
         self._is_receiving = False
+        self._has_ended_one = True
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came in; bound the time and the size of a request that is still incomplete."""
+        """Parse what came in, and see that it stays within its bounds."""
         self._unset_keepalive_if_required()
+        self._has_ended_one = False
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
             self.logger.warning("no HTTP request: %s", error)
             self.send_400_response("")
             return
-        if not self._is_receiving:
+        if len(self.pipeline) > self.max_waiting:
+            self.transport.abort()
+        elif self._is_receiving:
+            self._bound(len(data))
+        else:
             self._unset_deadline()
             if self.cycle is None or self.cycle.response_complete:
                 # An empty line, or the late rest of what has been answered: uvicorn waits for an answer to it.
                 self._close_when_idle()
-            return
+
+    def _bound(self, size: int) -> None:
+        """Bound the time and the size of a request that is still incomplete, and of which so many bytes more are here.
+
+        A piece that began with the end of another request is not counted: how much of it is whose is not known.
+        """
+        if self._has_ended_one:
+            self._unset_deadline()
+        else:
+            self._size += size
         if self._deadline is None:
             self._deadline = self.loop.call_later(self.read_timeout, self.transport.abort)
-        self._size += len(data)
         is_in_head = self.cycle is None or self.cycle.scope is not self.scope
         if self._size <= (self.max_head_size if is_in_head else self.max_request_size):
             return
