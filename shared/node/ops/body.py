@@ -2,17 +2,13 @@
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
-from shared.node.ops.views import Mistake
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import EncodingError, parse_json_object
-
-BODY_MISTAKES: Final[dict[int | str, dict[str, Any]]] = {status: {"model": Mistake} for status in (413, 415)}
-"""What a route that takes a body may answer on account of it, for the documentation."""
 
 
 class StrictRequest(Request):

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from shared.catalogue.v3.body import Identifier
-from shared.node.ops.body import BODY_MISTAKES, StrictRoute
+from shared.node.ops.body import StrictRoute
 from shared.node.ops.history import message_history
 from shared.node.ops.ledger import list_messages, list_notices, list_refusals
 from shared.node.ops.ledger_views import MessageFilter, MessageHistory, MessagePage, Notices, RefusalFilter, RefusalPage
@@ -32,9 +32,7 @@ async def message(node: TheNode, request_id: Annotated[Identifier, Path()]) -> M
     return history
 
 
-@routes.post(
-    "/messages", status_code=202, responses={404: {"model": Mistake}, 409: {"model": Mistake}, **BODY_MISTAKES}
-)
+@routes.post("/messages", status_code=202, responses={404: {"model": Mistake}, 409: {"model": Mistake}})
 async def send_message(node: TheNode, wish: MessageToSend) -> Underway:
     """Send a message. When this is answered, the message is in the outbox and will be signed and delivered."""
     entry = await node.sender.send(wish.message, wish.to, wish.content)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException
 
 from shared.node.directory import save_record
 from shared.node.onboarded import OnboardingError, ParticipantRecord, participant_of
-from shared.node.ops.body import BODY_MISTAKES, StrictRoute
+from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import TheNode
 from shared.node.ops.views import KnownParticipant, KnownParticipants, Mistake, ParticipantKey
 from shared.protocol.participants import Network, Participant
@@ -21,7 +21,7 @@ async def participants(node: TheNode) -> KnownParticipants:
     return KnownParticipants(items=[_known(one) for one in node.directory.participants()])
 
 
-@routes.put("/participants/{organisation_id}", responses={409: {"model": Mistake}, **BODY_MISTAKES})
+@routes.put("/participants/{organisation_id}", responses={409: {"model": Mistake}})
 async def onboard(node: TheNode, organisation_id: str, record: ParticipantRecord) -> KnownParticipant:
     """Onboard a counterparty, or replace what is known of one; it counts from the next message on."""
     if record.organisation_id != organisation_id:
