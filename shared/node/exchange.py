@@ -4,6 +4,7 @@ An ASGI class, because everything that leaves the node passes here: also what th
 path and what becomes of an exception in it. The application behind it sees verified messages and plain payloads.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from shared.node.clock import Clock
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.server import PEER_EXTENSION
+from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
@@ -112,24 +113,30 @@ class SignedExchange:
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served on the protocol plane")
         started = self._clock.elapsed()
-        wire = await read_wire(scope, receive)
-        if wire is None:
-            return
+        wire = None
         try:
+            wire = await read_wire(scope, receive)
+            if wire is None:
+                return
             examination = await self._examine(wire)
             sealer = _Sealer(self._profile, self._identity.signing_key, _member(examination))
             answer = await self._answer(examination, scope, sealer)
         except Exception as error:  # a server's own page for a failure would leave the node unsigned
             self._telemetry.trouble("message not judged", error)
-            await self._send_failure(wire, send)
+            await self._send_failure(wire, Problem.INTERNAL, send)
+            return
+        except asyncio.CancelledError:  # the server stops and waits no longer; its own page would be unsigned, too
+            self._telemetry.say("message interrupted")
+            await self._send_failure(wire, Problem.UNAVAILABLE, send)
             return
         await self._send(answer, sealer, send)
         self._tell(examination, wire, self._clock.elapsed() - started)
 
-    async def _send_failure(self, wire: WireMessage, send: Send) -> None:
-        sealer = _Sealer(self._profile, self._identity.signing_key, claimed_member(wire.body))
-        ack = Acknowledgement(claimed_ids(wire.body)[1], self._clock.now(), Problem.INTERNAL)
-        await self._send(_Answer(ack.status, ack.payload()), sealer, send)
+    async def _send_failure(self, wire: WireMessage | None, problem: Problem, send: Send) -> None:
+        body = wire.body if wire else b""
+        sealer = _Sealer(self._profile, self._identity.signing_key, claimed_member(body))
+        ack = Acknowledgement(claimed_ids(body)[1], self._clock.now(), problem)
+        await self._send(_Answer(ack.status, ack.payload(), _http_headers(problem, ())), sealer, send)
 
     async def _send(self, answer: _Answer, seal: Callable[[bytes], bytes], send: Send) -> None:
         try:
