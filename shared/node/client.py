@@ -24,6 +24,12 @@ from shared.protocol.verification import Examination, Peer
 LONGEST_RETRY_AFTER = 86_400.0
 """Seconds; a receiver that asks for more is taken to ask for a day. It must not reach beyond what dates can hold."""
 
+LONGEST_UNSIGNED_RETRY_AFTER = 60.0
+"""Seconds; a gateway before the receiver cannot sign when to come again, and is believed within reason."""
+
+MAX_CODE_LENGTH = 64
+"""Characters of an ack's `error` that are kept and logged; a code of the catalogue has eight."""
+
 UNAUTHORIZED = 401
 
 _HEADERS = httpx.Headers(
@@ -122,6 +128,7 @@ class SignedClient:
         headers = {name.lower(): value for name, value in response.headers.items()} if profile.wants_token else {}
         examination = profile.examine_ack(response.content, peer, receiver, trace_id, headers)
         outcome, reason = _judge(response.status_code, examination)
+        longest = LONGEST_UNSIGNED_RETRY_AFTER if examination.problem else LONGEST_RETRY_AFTER
         return {
             "outcome": outcome,
             "reason": reason,
@@ -129,7 +136,7 @@ class SignedClient:
             "status": response.status_code,
             "answer": response.content,
             "answer_signature": examination.signature_text,
-            "retry_after": _retry_after(response.headers.get("retry-after"), self._clock.now()),
+            "retry_after": _retry_after(response.headers.get("retry-after"), self._clock.now(), longest),
             "steps": tuple(examination.steps),
         }
 
@@ -151,7 +158,7 @@ def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
     if examination.problem is not None:
         failed = examination.steps[-1]
         return AttemptOutcome.FAILED, f"HTTP {status} without a valid ack: {failed.check.name}: {failed.found}"
-    error = examination.document["error"]
+    error = examination.document["error"][:MAX_CODE_LENGTH]
     if error == SUCCESS and status < 300:
         return AttemptOutcome.ACCEPTED, "acknowledged" if examination.signature else "acknowledged, unsigned"
     if error == SUCCESS or status == 429 or status >= 500:
@@ -164,7 +171,7 @@ def _words(detail: dict[str, Any]) -> str:
     return "; ".join(f"{name} {value}" for name, value in detail.items() if isinstance(value, str))[:400]
 
 
-def _retry_after(value: str | None, now: datetime) -> float | None:
+def _retry_after(value: str | None, now: datetime, longest: float) -> float | None:
     """Read Retry-After, seconds or an HTTP date (RFC 9110 s10.2.3); None where there is none that can be read."""
     if value is None:
         return None
@@ -172,7 +179,7 @@ def _retry_after(value: str | None, now: datetime) -> float | None:
         seconds = float(value) if value.isdecimal() else (_utc(parsedate_to_datetime(value)) - now).total_seconds()
     except (ValueError, OverflowError):
         return None
-    return min(seconds, LONGEST_RETRY_AFTER)
+    return min(seconds, longest)
 
 
 def _utc(moment: datetime) -> datetime:

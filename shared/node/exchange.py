@@ -4,6 +4,7 @@ An ASGI class, because everything that leaves the node passes here: also what th
 path and what becomes of an exception in it. The application behind it sees verified messages and plain payloads.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.server import PEER_EXTENSION
+from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
@@ -121,7 +122,11 @@ class SignedExchange:
             answer = await self._answer(examination, scope, sealer)
         except Exception as error:  # a server's own page for a failure would leave the node unsigned
             self._telemetry.trouble("message not judged", error)
-            await self._send_failure(examination, send)
+            await self._send_failure(examination, Problem.INTERNAL, send)
+            return
+        except asyncio.CancelledError:  # the server stops and waits no longer; its own page would be unsigned, too
+            self._telemetry.say("message interrupted")
+            await self._send_failure(examination, Problem.UNAVAILABLE, send)
             return
         await self._send(answer, sealer, send)
         self._tell(examination, self._clock.elapsed() - started)
@@ -151,10 +156,11 @@ class SignedExchange:
     def _sealer(self, style: Style) -> _Sealer:
         return _Sealer(self._profile, self._identity.key_for(self._profile.algorithm), style)
 
-    async def _send_failure(self, examination: Examination, send: Send) -> None:
+    async def _send_failure(self, examination: Examination, problem: Problem, send: Send) -> None:
         claimed = self._profile.claimed(examination.body)
-        ack = Acknowledgement(claimed.trace_id, self._clock.now(), Problem.INTERNAL)
-        await self._send(_Answer(ack.status, ack.payload()), self._sealer(claimed.style), send)
+        ack = Acknowledgement(claimed.trace_id, self._clock.now(), problem)
+        answer = _Answer(ack.status, ack.payload(), self._http_headers(examination, problem))
+        await self._send(answer, self._sealer(claimed.style), send)
 
     async def _send(self, answer: _Answer, seal: Callable[[bytes], Dressed], send: Send) -> None:
         try:
@@ -220,7 +226,10 @@ class SignedExchange:
         )
         if problem is not Problem.UNAVAILABLE:  # a storage that has just failed must not delay the answer once more
             await self._note(refusal)
-        return _Answer(problem.status, ack.payload(), self._http_headers(examination, problem))
+        headers = self._http_headers(examination, problem)
+        if examination.body == b"" and self._profile.head_checks:
+            headers["connection"] = "close"  # for what has not been read of the body must not pass for a request
+        return _Answer(problem.status, ack.payload(), headers)
 
     async def _note(self, refusal: Refusal) -> None:
         try:

@@ -1,15 +1,17 @@
 """What a node tells of itself: one structured line per message, and metrics. Never a payload, never a secret."""
 
+import atexit
 import contextlib
 import json
 import logging
 import sys
 from datetime import datetime
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.node.log_stream import LogStream
 from shared.node.outbox import DeliveryAttempt, OutboxState
 from shared.node.settings import LogFormat
 
@@ -95,8 +97,17 @@ class _ToStructlog(logging.Handler):
         structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
 
 
+def _tell_of_loss(lines: int) -> None:
+    structlog.get_logger().warning("log lines lost", lines=lines)
+
+
 def configure_logging(log_format: LogFormat, level: str) -> None:
-    """Write log lines to standard error, one line each, times in UTC; other libraries' lines from WARNING on."""
+    """Write log lines to standard error, one line each, times in UTC; other libraries' lines from WARNING on.
+
+    Nobody waits for standard error: lines that it does not take in time are lost, and their number is told.
+    """
+    stream = LogStream(sys.stderr.fileno(), _tell_of_loss)
+    atexit.register(stream.close)
     renderer = (
         structlog.processors.JSONRenderer(_as_json)
         if log_format is LogFormat.JSON
@@ -111,7 +122,7 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=max(threshold, logging.WARNING))

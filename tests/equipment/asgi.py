@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from shared.node.net.server import PEER_EXTENSION
+from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.net.tls import PeerCertificate, thumbprint
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.signing import VerificationKey

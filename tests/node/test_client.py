@@ -1,6 +1,7 @@
 """One try to deliver: what goes out, and what each kind of answer is taken for."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -273,6 +274,21 @@ async def test_what_the_network_does_is_a_failed_try(error: Exception) -> None:
 async def test_retry_after_is_read_in_seconds_or_as_a_date(value: str, seconds: float | None) -> None:
     attempt = await outcome_of(acking("GEN5004", 503, headers={"retry-after": value}))
     assert attempt.retry_after == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("60", 60.0), ("86400", 60.0), ("9" * 400, 60.0)])
+@pytest.mark.parametrize("reply", [answering, lambda *answer: acking(key=stranger_key(), headers=answer[2])])
+async def test_retry_after_of_an_answer_that_proves_nothing_is_believed_up_to_a_minute(
+    reply: Callable[..., Reply], value: str, seconds: float
+) -> None:
+    attempt = await outcome_of(reply(b"<html>Try later</html>", 503, {"retry-after": value}))
+    assert (attempt.outcome, attempt.retry_after) == (AttemptOutcome.FAILED, seconds)
+
+
+@pytest.mark.parametrize("status", [409, 503])
+async def test_an_error_code_without_end_is_cut_in_the_reason(status: int) -> None:
+    attempt = await outcome_of(acking("GEN5009" + "x" * 100_000, status))
+    assert attempt.reason.endswith(f" {'GEN5009'.ljust(64, 'x')}")
 
 
 @settings(deadline=None)

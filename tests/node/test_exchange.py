@@ -217,6 +217,42 @@ async def test_a_peer_that_goes_away_amid_its_message_gets_no_answer_and_leaves_
     assert contents(lender.node.engine) == before
 
 
+async def test_a_message_that_is_interrupted_is_answered_with_a_signed_503(tmp_path: Path) -> None:
+    entered = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    async with lender_node(tmp_path, app=app) as lender:
+        before = contents(lender.node.engine)
+        post = asyncio.create_task(lender.post(member=EnvelopeMember.PROTECTED))
+        await entered.wait()
+        post.cancel()
+        answer = await post
+        ack = problem_of(answer, "protected")
+        assert ack == {**ACKNOWLEDGED, "error": Problem.UNAVAILABLE.code}
+        assert answer.headers["retry-after"] == "5"
+        assert contents(lender.node.engine) == before
+
+
+async def test_a_message_that_is_interrupted_before_its_end_is_answered_with_a_signed_503(lender: LenderNode) -> None:
+    before = contents(lender.node.engine)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise asyncio.CancelledError
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    await lender.plane(http_scope(TRIGGER.path), receive, send)
+    start, end = sent
+    ack = Answer(start["status"], {}, end["body"]).ack(lender_key().public())
+    assert (start["status"], ack["error"], ack["traceId"]) == (503, Problem.UNAVAILABLE.code, "")
+    assert contents(lender.node.engine) == before
+
+
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
 async def test_nothing_but_http_is_served(lender: LenderNode, kind: str) -> None:
     async def untouched(*_: object) -> Any:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from shared.catalogue.table import BY_NAME
 from shared.node.store.tables import OUTBOX
+from shared.protocol.checks.connection import MAX_BODY_BYTES
 from tests.node.journal_rows import add_notice, add_received, add_refusal, add_sent, row_id
 from tests.node.operated import OperatedStandIn, contents, operated_node, operator
 
@@ -126,6 +127,32 @@ async def test_a_body_that_does_not_say_that_it_is_json_is_refused(
 ) -> None:
     answer = await client.post("/messages", content=json.dumps(wish()), headers={"content-type": "text/plain"})
     await refuses(node, answer, 415, "Content-Type: application/json")
+
+
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 65_536):
+        yield body[start : start + 65_536]
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_has_been_read_to_its_end(
+    node: OperatedStandIn, client: httpx.AsyncClient
+) -> None:
+    read: list[int] = []
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            read.append(65_536)
+            yield b" " * 65_536
+
+    answer = await client.post("/messages", content=endless(), headers={"content-type": "application/json"})
+    await refuses(node, answer, 413, "The body is larger than 1048576 bytes; send no more than that.")
+    assert sum(read) <= MAX_BODY_BYTES + 65_536
+
+
+async def test_a_body_of_exactly_the_limit_is_taken(node: OperatedStandIn, client: httpx.AsyncClient) -> None:
+    body = in_pieces(json.dumps(wish()).encode().ljust(MAX_BODY_BYTES))
+    answer = await client.post("/messages", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 202
 
 
 @pytest.mark.parametrize("name", [TRIGGER, "VerifyLoanAcceptanceRequest"])

@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from shared.node.net.server import PEER_EXTENSION, CannotListenError, PeerProtocol, PortInUseError, make_server
+from shared.node.net.peer_protocol import PEER_EXTENSION
+from shared.node.net.server import CannotListenError, PortInUseError, make_server
 from shared.node.net.tls import PeerCertificate, TlsTrust, thumbprint
 from tests.node.certificates import Authority, Identity
-from tests.node.loopback import GET, POST, TLS12, Run, Witness, caller, exchange, send, talk_until_dropped
+from tests.node.loopback import GET, POST, TLS12, Run, Witness, caller, exchange, send
 
 
 def test_the_peer_certificate_is_in_the_scope_of_a_request(
@@ -146,65 +148,52 @@ def test_a_request_that_is_being_answered_is_answered_before_the_server_stops(
     assert answer.endswith(b"seen")
 
 
-@pytest.mark.parametrize(
-    "junk",
-    [
-        b"\x00\x01\x02\x03\r\n\r\n",
-        b"HELLO\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"POST / HTTP/1.1\r\ncontent-length: many\r\n\r\n",
-        b"POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
-    ],
-)
-def test_what_is_no_http_is_answered_without_a_body(run: Run, witness: Witness, junk: bytes):
-    [answer] = run(exchange(witness, None, None, junk))
-    assert answer == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    assert witness.bodies == []
-
-
-@pytest.mark.parametrize("incomplete", [b"GET / HT", POST[:30], POST[:-1]], ids=["line", "headers", "body"])
-def test_a_request_that_does_not_get_finished_is_dropped(
-    run: Run,
-    witness: Witness,
-    trust: TlsTrust,
-    lsp: Identity,
-    authority: Authority,
-    incomplete: bytes,
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_a_request_that_is_interrupted_by_the_stop_still_says_leaves_the_server(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
 ):
-    monkeypatch.setattr(PeerProtocol, "read_timeout", 0.01)
-    client = caller(lsp, authority)
-    assert run(talk_until_dropped(witness, client, incomplete, tls=trust.server)) == b""
-    assert witness.bodies == []
+    async def stop_without_grace() -> list[bytes]:
+        entered = asyncio.Event()
+
+        async def endless(scope: Any, receive: Any, send: Any) -> None:
+            entered.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                for _ in range(20):  # what it has to tidy up takes a few passes of the loop
+                    await asyncio.sleep(0)
+                await witness(scope, receive, send)
+
+        server = make_server(endless, host="127.0.0.1", port=0, tls=trust.server, grace=0)
+        await server.start()
+        call = asyncio.create_task(send(server.port, caller(lsp, authority), POST))
+        await entered.wait()
+        await server.stop()
+        return await call
+
+    [answer] = run(stop_without_grace())
+    assert answer.endswith(b"seen")
 
 
-def test_a_connection_that_says_nothing_is_dropped(run: Run, witness: Witness):
-    assert run(talk_until_dropped(witness, None, tls=None, keep_alive=0)) == b""
-    assert witness.scopes == []
+def test_a_request_that_ignores_the_stop_does_not_hold_it_up(run: Run, monkeypatch: pytest.MonkeyPatch):
+    async def stop_without_grace() -> None:
+        entered, released = asyncio.Event(), asyncio.Event()
 
+        async def stubborn(scope: Any, receive: Any, send: Any) -> None:
+            entered.set()
+            while not released.is_set():
+                with suppress(asyncio.CancelledError):
+                    await released.wait()
 
-def test_headers_without_end_are_refused(run: Run, witness: Witness, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(PeerProtocol, "max_head_size", 1_000)
-    pieces = [b"GET / HTTP/1.1\r\n", b"x: " + b"y" * 600 + b"\r\n", b"x: " + b"y" * 600 + b"\r\n"]
-    answer = run(talk_until_dropped(witness, None, *pieces, tls=None))
-    assert answer == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    assert witness.scopes == []
+        server = make_server(stubborn, host="127.0.0.1", port=0, tls=None, grace=0)
+        await server.start()
+        call = asyncio.create_task(send(server.port, None, POST))
+        await entered.wait()
+        await asyncio.wait_for(server.stop(), timeout=20)
+        released.set()
+        with pytest.raises(asyncio.IncompleteReadError):
+            await call
 
-
-def test_a_request_in_pieces_is_taken_and_its_deadline_lifted(
-    run: Run, witness: Witness, monkeypatch: pytest.MonkeyPatch
-):
-    body = b"z" * 300_000
-    large = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 300000\r\n\r\n" + body
-
-    async def send_in_pieces() -> None:
-        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node:
-            await send(node.port, None, large, GET, large)
-
-    monkeypatch.setattr(PeerProtocol, "max_head_size", 100_000)
-    run(send_in_pieces())
-    assert witness.bodies == [body, b"", body]
+    run(stop_without_grace())
 
 
 def test_two_servers_run_in_one_process(

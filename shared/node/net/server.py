@@ -1,29 +1,26 @@
-"""The HTTP server of a node: uvicorn, told who its peer is, and silent about everything unsigned.
+"""The HTTP server of a node: uvicorn's, started and stopped by the node that owns it.
 
-Uvicorn does not show an application the client's certificate (the ASGI TLS extension), answers bytes that are no
-HTTP with a text of its own, waits for ever for the rest of a request, and exits the process when a port is taken.
-Here these four are mended; everything else is uvicorn's.
+Uvicorn exits the process when a port is taken, and catches the signals that end it; neither is for a node's server to
+do. Who comes in is the business of `Doorway`, what is said over a connection that of `PeerProtocol`.
 """
 
 import asyncio
 import errno
 import socket
 import ssl
-from typing import Any, Self
+from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from shared.node.net.tls import PeerCertificate
+from shared.node.net.doorway import Doorway
+from shared.node.net.peer_protocol import PeerProtocol
 
-PEER_EXTENSION = "ocen.peer"
-"""Key of the `PeerCertificate` in an ASGI scope's `extensions`."""
+LAST_WORDS_SECONDS = 1.0
+"""When a server stops, for what is still being worked on after the grace period."""
 
 SWEEP_SECONDS = 0.1
 """While a server stops, between two looks for connections that have become idle, or have only just been made."""
-
-TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 
 
 class CannotListenError(Exception):
@@ -42,114 +39,19 @@ class PortInUseError(CannotListenError):
         super().__init__(host, port, "the port is in use; stop the program that holds it or choose another port")
 
 
-class PeerProtocol(HttpToolsProtocol):
-    """HTTP/1.1 on one connection, with the peer's certificate in the scope of each of its requests.
-
-    The certificate is read once per connection. A request that came in whole costs nothing more than an
-    assignment; only one that came in pieces is given a deadline.
-    """
-
-    read_timeout = 10.0
-    """Seconds that a request may take from its first bytes to its last; the connection is dropped after them."""
-
-    max_head_size = 65_536
-    """Bytes of request line and headers, counted when they come in pieces; httptools itself knows no limit."""
-
-    _extensions: dict[str, Any]
-    _deadline: asyncio.TimerHandle | None = None
-    _is_receiving = False
-    _head_size = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Learn who the peer is; a connection that then says nothing is closed like an idle one."""
-        super().connection_made(transport)
-        self._extensions = connection_extensions(transport.get_extra_info("ssl_object"))
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines of a connection that is gone."""
-        self._unset_keepalive_if_required()
-        self._unset_deadline()
-        super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        """Begin a request: give its scope what is known of the connection."""
-        super().on_message_begin()
-        self.scope["extensions"] = self._extensions
-        self._is_receiving = True
-        self._head_size = 0
-
-    def on_message_complete(self) -> None:
-        """The request is here as a whole."""
-        super().on_message_complete()
-        self._is_receiving = False
-
-    def data_received(self, data: bytes) -> None:
-        """Parse what came in; bound the time and the size of a request that is still incomplete."""
-        super().data_received(data)
-        if not self._is_receiving:
-            self._unset_deadline()
-            return
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(self.read_timeout, self.transport.abort)
-        if self.cycle is None or self.cycle.scope is not self.scope:
-            self._head_size += len(data)
-            if self._head_size > self.max_head_size:
-                self.send_400_response("")
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP request with a status alone: a body that is not signed must not leave the node."""
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.close()
-
-    def _unset_deadline(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-
-def connection_extensions(connection: ssl.SSLObject | None) -> dict[str, Any]:
-    """The scope's `extensions` for a connection: the ASGI TLS extension and our `PeerCertificate`.
-
-    Empty without TLS, as the extension's specification demands.
-    """
-    if connection is None:
-        return {}
-    tls: dict[str, Any] = {
-        "server_cert": None,
-        "client_cert_chain": [],
-        "client_cert_name": None,
-        "client_cert_error": None,
-        "tls_version": TLS_VERSIONS.get(connection.version() or ""),
-        "cipher_suite": _cipher_suite(connection),
-    }
-    der = connection.getpeercert(binary_form=True)
-    if der is None:
-        return {"tls": tls}
-    peer = PeerCertificate.read(der)
-    tls["client_cert_chain"] = [ssl.DER_cert_to_PEM_cert(der)]
-    tls["client_cert_name"] = peer.subject
-    return {"tls": tls, PEER_EXTENSION: peer}
-
-
-def _cipher_suite(connection: ssl.SSLObject) -> int | None:
-    """The suite's number in the IANA registry, which is the lower half of OpenSSL's own."""
-    name = (connection.cipher() or ("", "", 0))[0]
-    ids = (suite["id"] & 0xFFFF for suite in connection.context.get_ciphers() if suite["name"] == name)
-    return next(ids, None)
-
-
 class NodeServer:
     """One listening server, started and stopped by the node that owns it; several may share a process.
 
     It installs no signal handlers. When `start` returns, it listens, and `port` is the port that it got.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, tls: ssl.SSLContext | None) -> None:
         self.host = config.host
         self.port = config.port
         self._config = config
+        self._tls = tls
         self._server = uvicorn.Server(config)
+        self._server.servers = []  # what listens is the doorway
 
     @property
     def is_listening(self) -> bool:
@@ -168,13 +70,16 @@ class NodeServer:
         if not self._config.loaded:
             self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
-        await self._server.startup(sockets=[listener])
+        self._doorway = Doorway(listener, self._protocol, self._tls)
+        self._doorway.open()
+        self._server.started = True
 
     async def stop(self) -> None:
-        """Accept nothing more, let running requests end, then close what is left after the grace period."""
+        """Accept nothing more, let running requests end, then interrupt them and close what is left."""
         if not self._server.started:
             return
         self._server.started = False
+        await self._doorway.close()
         async with asyncio.TaskGroup() as group:
             ending = group.create_task(self._server.shutdown())
             while not ending.done():
@@ -182,8 +87,14 @@ class NodeServer:
                 for connection in list(self._server.server_state.connections):
                     connection.shutdown()
                 await asyncio.wait([ending], timeout=SWEEP_SECONDS)
+        if self._server.server_state.tasks:  # cancelled just now: they answer that they were
+            await asyncio.wait(self._server.server_state.tasks, timeout=LAST_WORDS_SECONDS)
+        await self._doorway.clear()
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
+
+    def _protocol(self) -> PeerProtocol:
+        return PeerProtocol(config=self._config, server_state=self._server.server_state, app_state={})
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -222,7 +133,6 @@ def make_server(
         app,
         host=host,
         port=port,
-        http=PeerProtocol,
         ws="none",
         interface="asgi3",
         lifespan="off",
@@ -235,6 +145,5 @@ def make_server(
         backlog=backlog,
         timeout_keep_alive=keep_alive,
         timeout_graceful_shutdown=grace,
-        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
-    return NodeServer(config)
+    return NodeServer(config, tls)

@@ -116,7 +116,7 @@ class CheckedConnection(ssl.SSLObject):
         """Let the alert out that tells the peer why (RFC 8446 s6.2); the event loops would throw it away.
 
         They send what is written when we want to read, and come back when the peer answers, hangs up or says
-        nothing for a minute.
+        nothing until the time for the handshake is over.
         """
         if self.server_side and self.outgoing is not None and self.outgoing.pending:
             self._refusal = error

@@ -24,7 +24,9 @@ from shared.node.ops.views import Mistake
 _DESCRIPTION: Final = """What this node has received, sent and refused, with every signed text and every check; how to
 send a message and to onboard a counterparty. `/protocol/docs` describes what the node takes from its counterparties."""
 
-_MISTAKES: Final[dict[int | str, dict[str, Any]]] = {status: {"model": Mistake} for status in (401, 421, 422, 503)}
+_MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Mistake} for status in (401, 413, 415, 421, 422, 503)
+}
 
 # The guard demands the token, of this and of all else that is not public. This tells the documentation.
 _operator_token = HTTPBearer(scheme_name="operatorToken", description="From the ops token file", auto_error=False)

@@ -1,16 +1,32 @@
-"""Bodies of the operator plane: read as strictly as those of the protocol, by the same door."""
+"""Bodies of the operator plane: read as strictly as those of the protocol, by the same door, and not larger."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
+from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import EncodingError, parse_json_object
 
 
 class StrictRequest(Request):
-    """A request whose JSON has no repeated members and whose decimal numbers stay decimal."""
+    """A request of bounded size whose JSON has no repeated members and whose decimal numbers stay decimal."""
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Read the body piece by piece.
+
+        Raises:
+            HTTPException: 413, when more has been read than is taken.
+        """
+        size = 0
+        async with aclosing(super().stream()) as pieces:
+            async for piece in pieces:
+                size += len(piece)
+                if size > MAX_BODY_BYTES:
+                    raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes; send no more than that.")
+                yield piece
 
     async def json(self) -> Any:
         """Parse the body.

@@ -1,0 +1,198 @@
+"""HTTP/1.1 between participants: uvicorn's protocol, told who its peer is, and silent about everything unsigned.
+
+Uvicorn does not show an application the client's certificate (the ASGI TLS extension), answers bytes that are no
+HTTP with a text of its own, waits for ever for the rest of a request, and loses the body of one that offers to change
+the protocol. Here these four are mended.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.node.net.tls import PeerCertificate
+from shared.protocol.checks.connection import MAX_BODY_BYTES
+
+PEER_EXTENSION = "ocen.peer"
+"""Key of the `PeerCertificate` in an ASGI scope's `extensions`."""
+
+_NOWHERE: Any = deque(maxlen=0)
+"""Takes the place of the list of headers when that is complete: what is put into it is dropped."""
+
+TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
+
+
+class PeerProtocol(HttpToolsProtocol):
+    """HTTP/1.1 on one connection, with the peer's certificate in the scope of each of its requests.
+
+    The certificate is read once per connection. A request that came in whole costs nothing more than a few
+    assignments; only one that came in pieces is given a deadline.
+    """
+
+    read_timeout = 10.0
+    """Seconds that a request may take from its first bytes to its last; the connection is dropped after them."""
+
+    max_head_size = 65_536
+    """Bytes of request line and headers, counted when they come in pieces; httptools itself knows no limit."""
+
+    max_request_size = 2 * MAX_BODY_BYTES
+    """Bytes of a request that came in pieces: head, body, chunk marks and trailers. A body that is only a little too
+    large stays below it, so that its refusal can be signed."""
+
+    max_waiting = 100
+    """Requests that wait for the answer to an earlier one; the connection of a peer that sends more is dropped."""
+
+    _extensions: dict[str, Any]
+    _deadline: asyncio.TimerHandle | None = None
+    _is_receiving = False
+    _has_ended_one = False
+    _size = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Learn who the peer is; a connection that then says nothing is closed like an idle one."""
+        super().connection_made(transport)
+        self._extensions = connection_extensions(transport.get_extra_info("ssl_object"))
+        self._close_when_idle()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadlines of a connection that is gone."""
+        self._unset_keepalive_if_required()
+        self._unset_deadline()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Begin a request: give its scope what is known of the connection."""
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
+        self._is_receiving = True
+        self._size = 0
+
+    def on_headers_complete(self) -> None:
+        """The head is here: headers that come later are trailers, which are dropped (RFC 9110 s6.5.1)."""
+        if self._is_to_be_read_again():
+            return
+        super().on_headers_complete()
+        self.headers = _NOWHERE
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body; what comes after the answer is dropped, and does not count."""
+        super().on_body(body)
+        if self.cycle.response_complete:
+            self._size -= len(body)
+
+    def on_message_complete(self) -> None:
+        """The request is here as a whole."""
+        if self._is_to_be_read_again():
+            return
+        super().on_message_complete()
+        self._is_receiving = False
+        self._has_ended_one = True
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came in, and see that it stays within its bounds."""
+        self._unset_keepalive_if_required()
+        self._has_ended_one = False
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self.logger.warning("no HTTP request: %s", error)
+            self.send_400_response("")
+            return
+        if len(self.pipeline) > self.max_waiting:
+            self.transport.abort()
+        elif self._is_receiving:
+            self._bound(len(data))
+        else:
+            self._unset_deadline()
+            if self.cycle is None or self.cycle.response_complete:
+                # An empty line, or the late rest of what has been answered: uvicorn waits for an answer to it.
+                self._close_when_idle()
+
+    def _bound(self, size: int) -> None:
+        """Bound the time and the size of a request that is still incomplete, and of which so many bytes more are here.
+
+        A piece that began with the end of another request is not counted: how much of it is whose is not known.
+        """
+        if self._has_ended_one:
+            self._unset_deadline()
+        else:
+            self._size += size
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.read_timeout, self.transport.abort)
+        is_in_head = self.cycle is None or self.cycle.scope is not self.scope
+        if self._size <= (self.max_head_size if is_in_head else self.max_request_size):
+            return
+        if is_in_head or not self.cycle.response_complete:
+            self.send_400_response("")
+        else:
+            self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP request with a status alone: a body that is not signed must not leave the node."""
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        self.transport.close()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse; the wish for another protocol is ignored (RFC 9110 s7.8), which the parser does not know how to do.
+
+        It leaves all that follows such a head to the other protocol. So it is given the head again, without the wish.
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+            else:
+                return
+            self.parser.feed_data(self._head_without_upgrade())
+
+    def _is_to_be_read_again(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"  # which has a head of its own
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _close_when_idle(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def _unset_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def connection_extensions(connection: ssl.SSLObject | None) -> dict[str, Any]:
+    """The scope's `extensions` for a connection: the ASGI TLS extension and our `PeerCertificate`.
+
+    Empty without TLS, as the extension's specification demands.
+    """
+    if connection is None:
+        return {}
+    tls: dict[str, Any] = {
+        "server_cert": None,
+        "client_cert_chain": [],
+        "client_cert_name": None,
+        "client_cert_error": None,
+        "tls_version": TLS_VERSIONS.get(connection.version() or ""),
+        "cipher_suite": _cipher_suite(connection),
+    }
+    der = connection.getpeercert(binary_form=True)
+    if der is None:
+        return {"tls": tls}
+    peer = PeerCertificate.read(der)
+    tls["client_cert_chain"] = [ssl.DER_cert_to_PEM_cert(der)]
+    tls["client_cert_name"] = peer.subject
+    return {"tls": tls, PEER_EXTENSION: peer}
+
+
+def _cipher_suite(connection: ssl.SSLObject) -> int | None:
+    """The suite's number in the IANA registry, which is the lower half of OpenSSL's own."""
+    name = (connection.cipher() or ("", "", 0))[0]
+    ids = (suite["id"] & 0xFFFF for suite in connection.context.get_ciphers() if suite["name"] == name)
+    return next(ids, None)
