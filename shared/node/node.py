@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Engine
+from starlette.types import ASGIApp
 
 from shared.catalogue.table import messages_received_by
 from shared.node.client import SignedClient
@@ -18,6 +19,7 @@ from shared.node.exchange import SignedExchange
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
+from shared.node.mounts import Mounts
 from shared.node.net.server import CannotListenError, make_server
 from shared.node.net.tls import TlsTrust
 from shared.node.net.transport import PooledTransport
@@ -27,16 +29,17 @@ from shared.node.onboarding.registrar import Registrar
 from shared.node.onboarding.stated import take_stated
 from shared.node.ops.app import ops_app
 from shared.node.reception import Reception, protocol_app
+from shared.node.registry.member import Member
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
-from shared.node.settings import Mode, NodeSettings
+from shared.node.settings import Membership, Mode, NodeSettings
 from shared.node.store.database import open_engine, setting_up
 from shared.node.store.reader import read
 from shared.node.store.tables import create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
-from shared.protocol.profiles import V3
+from shared.protocol.profiles import PROFILES, V3, V4, Profile
 
 REFRESH_SECONDS = 0.5
 """What another process on the same database has changed counts here after so long at most (OCEN-ROT-03: a second)."""
@@ -81,9 +84,14 @@ class Node:
             clock=self.clock,
             refresh=self.refresh_directory,
         )
-        self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock)
+        membership = settings.membership
+        self.member = None if membership is None else self._join(membership)
+        access = self.member.access if self.member is not None else None
+        self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock, access)
         self.schedule = _schedule(settings)
         self.directories: dict[str, Counterparties] = {V3.name: self.directory}
+        if self.member is not None:
+            self.directories[V4.name] = self.member.directory
         self.courier = Courier(
             journal=self.journal,
             client=self.client,
@@ -110,17 +118,27 @@ class Node:
         for organisation_id in left_aside:
             self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
 
-    def _protocol_plane(self, application: Application) -> SignedExchange:
+    def _join(self, membership: Membership) -> Member:
+        return Member(membership, self.identity, PooledTransport(self.trust.client), self.clock)
+
+    def _protocol_plane(self, application: Application) -> ASGIApp:
+        planes: dict[str, ASGIApp] = {
+            profile.mount: self._mount(application, profile) for profile in map(PROFILES.__getitem__, self.directories)
+        }
+        return Mounts(planes, V3.mount) if len(planes) > 1 else planes[V3.mount]
+
+    def _mount(self, application: Application, profile: Profile) -> SignedExchange:
         # The router alone: what FastAPI puts before it (error pages, body limits) is the middleware's business here.
-        messages = {message.path: message for message in messages_received_by(application.role, V3.name)}
+        messages = {message.path: message for message in messages_received_by(application.role, profile.name)}
         return SignedExchange(
             protocol_app(self.reception, messages, application.rules).router,
             messages=messages,
             identity=self.identity,
-            directory=self.directory,
+            directory=self.directories[profile.name],
             journal=self.journal,
             clock=self.clock,
             telemetry=self.telemetry,
+            profile=profile,
             window=self.settings.window,
             explains=self.settings.mode is Mode.SANDBOX,
         )
@@ -153,6 +171,8 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.client.aclose()
+        if self.member is not None:
+            await self.member.aclose()
         await self.writer.stop()
         self.engine.dispose()
 

@@ -1,5 +1,7 @@
 """The settings of one node, from environment variables `OCEN_...`. The only place that reads the environment."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.protocol.nonces import FreshnessWindow
+from shared.protocol.participants import Dialect
 
 
 class SettingsError(Exception):
@@ -41,6 +44,12 @@ class NodeSettings(BaseSettings):
     identity: Path
     participants: Path | None = None
     keys_folder: Path | None = None
+    registry_url: str | None = None
+    participant_id: str = ""
+    client_id: str = ""
+    client_secret_file: Path | None = None
+    product_networks: str = ""
+    dialects: str = ""
     database_url: str
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
@@ -63,15 +72,72 @@ class NodeSettings(BaseSettings):
         return FreshnessWindow(timedelta(seconds=self.past_seconds), timedelta(seconds=self.future_seconds))
 
     @property
+    def membership(self) -> "Membership | None":
+        """What OCEN 4.0's registry knows us by; None where OCEN 4.0 is not spoken.
+
+        Raises:
+            SettingsError: a part of it is missing, or the secret cannot be read.
+        """
+        if self.registry_url is None:
+            return None
+        if not self.registry_url.startswith("https://"):
+            raise SettingsError("OCEN_REGISTRY_URL: give one that begins with https://")
+        if not (self.participant_id and self.client_id and self.client_secret_file):
+            raise SettingsError(
+                "OCEN_REGISTRY_URL needs OCEN_PARTICIPANT_ID, OCEN_CLIENT_ID and OCEN_CLIENT_SECRET_FILE: "
+                "the registry gives them at registration"
+            )
+        return Membership(
+            self.registry_url,
+            self.participant_id,
+            self.client_id,
+            _read_secret("OCEN_CLIENT_SECRET_FILE", self.client_secret_file),
+            tuple(part.strip() for part in self.product_networks.split(",") if part.strip()),
+            _dialects(self.dialects),
+        )
+
+    @property
     def ops_token(self) -> str:
         """The bearer token of the operator plane, read from its file."""
-        try:
-            token = self.ops_token_file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"OCEN_OPS_TOKEN_FILE: {self.ops_token_file} cannot be read; write a token") from error
-        if len(token) < 16:
-            raise SettingsError(f"OCEN_OPS_TOKEN_FILE: {self.ops_token_file} holds fewer than 16 characters")
-        return token
+        return _read_secret("OCEN_OPS_TOKEN_FILE", self.ops_token_file)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What OCEN 4.0's registry knows a node by.
+
+    Attributes:
+        registry_url: base URL of Auth Service and registry.
+        participant_id: the id of our role, `originatorParticipantId` in our messages.
+        product_networks: those that we belong to; with none given, membership of senders is not judged.
+        dialects: how peers sign that do not sign as the documents say, by participant id.
+    """
+
+    registry_url: str
+    participant_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    product_networks: tuple[str, ...] = ()
+    dialects: Mapping[str, Dialect] = field(default_factory=dict)
+
+
+def _read_secret(variable: str, file: Path) -> str:
+    try:
+        secret = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}: {file} cannot be read; write it there") from error
+    if len(secret) < 16:
+        raise SettingsError(f"{variable}: {file} holds fewer than 16 characters")
+    return secret
+
+
+def _dialects(text: str) -> dict[str, Dialect]:
+    """Read `3052=authstarter,3053=rfc`."""
+    pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
+    try:
+        return {peer.strip(): Dialect(name.strip()) for peer, _, name in pairs}
+    except ValueError as error:
+        raise SettingsError("OCEN_DIALECTS: write 3052=authstarter,3053=rfc; strict is for all others") from error
 
 
 Settings = TypeVar("Settings", bound=NodeSettings)
