@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.node.onboarding.form import FormError, record_of
+from shared.node.onboarding.form import FormError, OnboardingForm, record_of
 from tests.equipment.bank_form import bank_form
 from tests.equipment.clock import NOW
 from tests.equipment.records import public_pem
@@ -75,3 +75,10 @@ def test_a_certificate_that_would_fail_in_the_handshake_is_refused_in_the_form(
     leaf = Authority().issue(tmp_path, "bank.example", **wrong)
     with pytest.raises(FormError, match=f"tls_certificate: .*{found}"):
         record_of(bank_form(leaf, base_url=f"https://{host}/credit"), NOW)
+
+
+def test_of_an_empty_form_every_field_that_is_needed_is_told_at_once() -> None:
+    with pytest.raises(FormError) as refusal:
+        record_of(OnboardingForm(), NOW)
+    optional = {"kid", "backup_public_key", "backup_kid", "envelope_member"}
+    assert {flaw.field for flaw in refusal.value.flaws} == OnboardingForm.model_fields.keys() - optional
