@@ -11,6 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
+from shared.node.evidence.files import key_file
 from shared.node.onboarding.register import save_record
 from shared.node.store.tables import ATTEMPTS, INBOX
 from shared.protocol.encoding import base64url_encode
@@ -148,6 +149,12 @@ async def test_any_kid_makes_a_safe_file_name_and_verifies(engine: Engine, tmp_p
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-./") for name in names)
     assert not any(".." in name or name.startswith(("/", "-")) for name in names)
     assert made.parts["2-callback"]["kid"] == kid
+
+
+def test_kids_that_differ_in_case_alone_have_files_of_their_own_on_every_disk() -> None:
+    kids = ["a-b", "A-b", "A-B", "a b", "a  b", "a/b", "x" * 128, "x" * 127 + "y", "", "..", "con", "CON"]
+    assert len({key_file(kid).casefold() for kid in kids}) == len(kids)
+    assert key_file("0b6f2f9a-8f5e-4b57-9d44-1f6d1a6f3b7c") == "keys/0b6f2f9a-8f5e-4b57-9d44-1f6d1a6f3b7c.pub.pem"
 
 
 @pytest.mark.parametrize("request_id", ['r "1" \\', "a/b/../c", "%s $(x)", "N: *", "{own_id}"])

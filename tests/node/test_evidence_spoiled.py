@@ -131,6 +131,16 @@ async def test_a_row_that_was_changed_is_told(
         says_so(engine, tmp_path, part, flaw)
 
 
+async def test_a_message_that_was_put_under_another_request_is_told(engine: Engine, tmp_path: Path) -> None:
+    await exchange(engine)
+    for table in ("inbox", "outbox"):
+        spoil(engine, f"{table}.request_id", instead("request-2"))
+    made = evidence(engine, tmp_path, request_id="request-2")
+    assert "under requestId request-2, signed is another" in made.parts["1-request"]["flaws"][0]
+    assert "the journal has request_id request-2, signed is request-1" in made.parts["2-callback"]["flaws"][0]
+    assert made.verify().stdout.count('the signed payload does not say "requestId":"request-2"') == 3
+
+
 DELETED = [
     ("attempts", ACCEPTED, "1-request-tries", "the journal has the message as DELIVERED, and no try that ended so"),
     ("attempts", {"outcome": "FAILED"}, "1-request-tries", "the journal counts 2 tries and has 1: 1 missing"),

@@ -120,7 +120,7 @@ def _script(part: Part, known: set[str], registered: set[str]) -> Iterator[str]:
         if part.kid in known:
             yield f"key {key_file(part.kid)}"
             yield f"header {quotation(examination.header_bytes, 'kid', part.kid)}"
-        yield from (f"payload {quotation(examination.payload, *quote)}" for quote in part.quotes)
+        yield from (f"payload {quotation(examination.payload, *quote)}" for quote in part.quotes if quote[1])
     if part.text.peer is not None and part.text.peer.certificate in registered:
         yield f"certificate {certificate_file(part.text.peer.certificate)} {part.text.peer.certificate}"
     yield from (f"found {one_line(flaw)}" for flaw in part.flaws)

@@ -110,6 +110,8 @@ class _Try:
         one = self._try
         if one.kid != examination.kid:
             flaws.append(f"the journal has kid {one.kid}, signed is {examination.kid}")
+        if self._row.request_id != examination.document.get("requestId"):
+            flaws.append(f"the journal has it under requestId {self._row.request_id}, signed is another")
         try:
             content = parse_json_object(self._row.content.encode())
             stored = parse_json_object(self._profile.stamp(content, self._own_id, one.trace_id, one.started_at))

@@ -53,7 +53,8 @@ signed() {
     signature=$(base64url "$name.signature")
     load "$name.json"
     { has "\"$header\"" && has "\"$payload\"" && has "\"$signature\""; } || bad "$name.json is not made of these parts"
-    printf '%s.%s' "$header" "$payload" | openssl dgst -sha512 -verify "$1" -signature "$name.signature" > /dev/null 2>&1 ||
+    printf '%s.%s' "$header" "$payload" |
+        openssl dgst -sha512 -verify "$1" -signature "$name.signature" > /dev/null 2>&1 ||
         bad "the signature is not that of $1"
 }
 
