@@ -91,6 +91,15 @@ class OpsClient:
         """Return everything known under a requestId, or None."""
         return self._ask_or_none(f"/messages/{quote(request_id, safe='')}")
 
+    def evidence(self, request_id: str) -> bytes | None:
+        """Return the evidence of what was accepted and sent under a requestId, a zip file; None if that is nothing."""
+        response = self._send("GET", f"/messages/{quote(request_id, safe='')}/evidence")
+        if response.status_code == 404:
+            return None
+        if response.is_error:
+            self._read(response)
+        return response.content
+
     def notices(self, reference: str | None = None) -> list[dict[str, Any]]:
         """Return the SMS inbox, or what of it belongs to one requestId."""
         return self._items("/notices", {"reference": reference} if reference else {})

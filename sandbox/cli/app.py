@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import bench, envelopes, journal, keys, lifecycle, sending, show
+from sandbox.cli import bench, envelopes, evidence, journal, keys, lifecycle, sending, show
 
 app = typer.Typer(
     name="ocen-sandbox",
@@ -24,6 +24,7 @@ app.command(rich_help_panel=PAIR)(lifecycle.down)
 app.command(rich_help_panel=PAIR)(bench.bench)
 app.command(rich_help_panel=MESSAGES)(sending.send)
 app.command(rich_help_panel=MESSAGES)(journal.messages)
+app.command(rich_help_panel=MESSAGES)(evidence.evidence)
 app.command(rich_help_panel=MESSAGES)(journal.sms)
 app.command(rich_help_panel=MESSAGES)(sending.redrive)
 app.command(rich_help_panel=MESSAGES)(journal.participants)

@@ -90,7 +90,7 @@ def _keys(connection: Connection, organisation_id: str) -> list[KeyHistory]:
     for event in connection.execute(known):
         events[event.kid].append(KeyEvent(event.at, KeyStatus(event.status), event.reason))
     keys = [KeyHistory(row.kid, row.algorithm, row.pem, row.thumbprint, tuple(events[row.kid])) for row in rows]
-    return sorted(keys, key=lambda key: (key.events[0].at, key.kid))
+    return sorted(keys, key=lambda key: ([event.at for event in key.events[:1]], key.kid))
 
 
 def _certificates(connection: Connection, organisation_id: str) -> list[CertificateHistory]:
