@@ -75,11 +75,12 @@ def save_record(
         TakenError: a kid, a key or a certificate is another participant's, or a kid has been used for another key.
     """
     take_turns(connection)
+    participant_of(record)
     former = _keys_of(connection, [record.organisation_id]).get(record.organisation_id, {})
     if not former and not any(key.status.counts for key in record.keys):
         raise OnboardingError(f"{record.organisation_id}: keys: 0 that count; configure one or two")
     record = _with_former_keys(record, former)
-    participant_of(record)
+    participant_of(record)  # again, for the former keys count as well
     _refuse_what_others_have(connection, record)
     changed_at = _later_than_any_change(connection, now)
     _write_participant(connection, record, changed_at, stated)
