@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.node.onboarding.record import (
     ALGORITHM,
+    MOST_ADDRESSES,
     BaseUrl,
     KeyRecord,
     Kid,
@@ -43,7 +44,7 @@ class IdentityFile(BaseModel):
     name: Name
     role: ParticipantRole
     base_url: BaseUrl
-    ip_addresses: Annotated[list[str], Field(max_length=3)] = []
+    ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
     spoc_email: Line = ""
     spoc_phone: Line = ""
     keys: Annotated[list[KeyFile], Field(min_length=1)]

@@ -18,6 +18,7 @@ from shared.node.onboarding.record import (
     OnboardingError,
     ParticipantRecord,
     TakenError,
+    UnknownError,
     leaf_of,
     participant_of,
     retired,
@@ -39,6 +40,26 @@ def load_record(connection: Connection, organisation_id: str) -> ParticipantReco
     """Read one participant, if it is onboarded."""
     found = _records(connection, select(PARTICIPANTS).where(PARTICIPANTS.c.organisation_id == organisation_id))
     return found[0] if found else None
+
+
+def record_to_change(connection: Connection, organisation_id: str) -> ParticipantRecord:
+    """Read one participant in order to change it: nobody else changes anything until this transaction ends.
+
+    Raises:
+        UnknownError: it is not onboarded.
+    """
+    take_turns(connection)
+    record = load_record(connection, organisation_id)
+    if record is None:
+        raise UnknownError(f"{organisation_id} is not onboarded; GET /participants lists who is")
+    return record
+
+
+def blocked_kids(connection: Connection, organisation_id: str) -> frozenset[str]:
+    """Return the kids of a participant's keys that never count again, whether it is onboarded or not."""
+    theirs = PARTICIPANT_KEYS.c.organisation_id == organisation_id
+    blocked = select(PARTICIPANT_KEYS.c.kid).where(theirs, PARTICIPANT_KEYS.c.status == KeyStatus.BLOCKED)
+    return frozenset(connection.execute(blocked).scalars())
 
 
 def removed_certificates(connection: Connection) -> frozenset[str]:
@@ -72,7 +93,8 @@ def save_record(
 
     Raises:
         OnboardingError: the record cannot be used.
-        TakenError: a kid, a key or a certificate is another participant's, or a kid has been used for another key.
+        TakenError: a kid, a key or a certificate is another participant's, or a kid has been used for another key, or
+            a key under another kid.
     """
     take_turns(connection)
     participant_of(record)
@@ -92,18 +114,12 @@ def offboard(connection: Connection, organisation_id: str, now: datetime, reason
     """End a participant's part in the network: its keys are retired, its certificates removed, its rows stay.
 
     Raises:
-        OnboardingError: there is no such participant now.
+        UnknownError: there is no such participant now.
     """
-    take_turns(connection)
-    record = load_record(connection, organisation_id)
-    if record is None:
-        raise OnboardingError(f"{organisation_id}: not onboarded; see who is: GET /participants")
+    record = record_to_change(connection, organisation_id)
     changed_at = _later_than_any_change(connection, now)
     former = {key.kid: key for key in record.keys}
-    retired = [
-        key.model_copy(update={"status": KeyStatus.RETIRED}) if key.status.counts else key for key in record.keys
-    ]
-    ended = record.model_copy(update={"keys": retired, "tls_certificates": []})
+    ended = record.model_copy(update={"keys": [retired(key) for key in record.keys], "tls_certificates": []})
     _write_keys(connection, ended, former, changed_at, reason)
     _write_certificates(connection, ended, changed_at, reason)
     values = {"offboarded_at": changed_at, "offboarded_because": reason, "updated_at": changed_at}
@@ -152,8 +168,14 @@ def _certificates_of(connection: Connection, organisation_ids: list[str]) -> dic
 def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRecord:
     """Add the keys that the record leaves out, retired, and leave none unblocked that was blocked."""
     stated = {key.kid: key for key in record.keys}
+    kids = {_thumbprint(key): key.kid for key in record.keys}
     for kid, key in former.items():
         if kid not in stated:
+            if alias := kids.get(_thumbprint(key)):
+                raise TakenError(
+                    f"{record.organisation_id}: keys: the key of kid {alias} is known as {kid} ({key.status}); "
+                    "a key keeps its kid for ever: make a new key pair"
+                )
             stated[kid] = retired(key)
             continue
         if _thumbprint(stated[kid]) != _thumbprint(key):
