@@ -87,14 +87,19 @@ def _keys(current: ParticipantRecord, before: ParticipantRecord, stated: Partici
     left = [retired(key) if kid in dropped else key for kid, key in keys.items()]
     if not any(key.status.counts for key in left):
         return stated.keys
-    return _with_one_active(left, anew)
+    return _with_an_active(left, anew, stated)
 
 
-def _with_one_active(keys: list[KeyRecord], anew: Container[str]) -> list[KeyRecord]:
-    """Let the key that the file calls ACTIVE anew be the only one; what was ACTIVE before becomes the back-up."""
-    if not any(key.status is KeyStatus.ACTIVE and key.kid in anew for key in keys):
-        return keys
-    backup = {"status": KeyStatus.BACKUP}
-    return [
-        key.model_copy(update=backup) if key.status is KeyStatus.ACTIVE and key.kid not in anew else key for key in keys
-    ]
+def _with_an_active(keys: list[KeyRecord], anew: Container[str], stated: ParticipantRecord) -> list[KeyRecord]:
+    """Let the key that the file calls ACTIVE anew be the only one, and one be so where the change left none."""
+    counting = [key for key in keys if key.status.counts]
+    active = [key.kid for key in counting if key.status is KeyStatus.ACTIVE]
+    called = {key.kid for key in stated.keys if key.status is KeyStatus.ACTIVE}
+    chosen = (
+        [kid for kid in active if kid in anew]
+        or active
+        or [key.kid for key in counting if key.kid in called]
+        or [counting[0].kid]
+    )
+    statuses = {key.kid: KeyStatus.ACTIVE if key.kid in chosen else KeyStatus.BACKUP for key in counting}
+    return [key.model_copy(update={"status": statuses.get(key.kid, key.status)}) for key in keys]
