@@ -9,6 +9,7 @@ from shared.node.onboarding.record import (
     ParticipantRecord,
     TakenError,
     UnknownError,
+    key_thumbprint,
     thumbprint_of,
 )
 from shared.protocol.participants import KeyStatus
@@ -20,7 +21,7 @@ def with_key(record: ParticipantRecord, key: KeyRecord) -> ParticipantRecord:
     """Add a key: as back-up, or as the active one where none counts.
 
     Raises:
-        TakenError: two keys count already, or the kid is that of a key that was not retired.
+        TakenError: two keys count already, the kid is that of a key that was not retired, or the key has another kid.
     """
     counting = [one for one in record.keys if one.status.counts]
     if any(one.kid == key.kid and one.status is not KeyStatus.RETIRED for one in record.keys):
@@ -28,6 +29,10 @@ def with_key(record: ParticipantRecord, key: KeyRecord) -> ParticipantRecord:
     if len(counting) >= MOST_COUNTING:
         kids = " and ".join(one.kid for one in counting)
         raise TakenError(f"{record.organisation_id}: two keys count already, {kids}: retire or block one first")
+    for one in record.keys:
+        if one.kid != key.kid and key_thumbprint(one) == key_thumbprint(key):
+            found = f"this key is there already as {one.kid} ({one.status})"
+            raise TakenError(f"{record.organisation_id}: {found}: make a new key pair")
     status = KeyStatus.BACKUP if counting else KeyStatus.ACTIVE
     others = [one for one in record.keys if one.kid != key.kid]
     return record.model_copy(update={"keys": [*others, key.model_copy(update={"status": status})]})

@@ -150,6 +150,15 @@ def verification_key(material: str, algorithm: str, kid: str) -> VerificationKey
     return load_public_key(material, algorithm, kid)
 
 
+def key_thumbprint(key: KeyRecord) -> str:
+    """Return the JWK thumbprint of a key (RFC 7638).
+
+    Raises:
+        KeyMaterialError: as `load_public_key` says.
+    """
+    return verification_key(key.pem, key.algorithm, key.kid).thumbprint()
+
+
 def _check_keys(organisation_id: str, keys: tuple[PublicKey, ...]) -> None:
     counting = [key for key in keys if key.status.counts]
     if len(counting) > MOST_COUNTING:

@@ -19,11 +19,11 @@ from shared.node.onboarding.record import (
     ParticipantRecord,
     TakenError,
     UnknownError,
+    key_thumbprint,
     leaf_of,
     participant_of,
     retired,
     thumbprint_of,
-    verification_key,
 )
 from shared.node.store.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS, take_turns
 from shared.protocol.participants import KeyStatus
@@ -168,17 +168,17 @@ def _certificates_of(connection: Connection, organisation_ids: list[str]) -> dic
 def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRecord:
     """Add the keys that the record leaves out, retired, and leave none unblocked that was blocked."""
     stated = {key.kid: key for key in record.keys}
-    kids = {_thumbprint(key): key.kid for key in record.keys}
+    kids = {key_thumbprint(key): key.kid for key in record.keys}
     for kid, key in former.items():
         if kid not in stated:
-            if alias := kids.get(_thumbprint(key)):
+            if alias := kids.get(key_thumbprint(key)):
                 raise TakenError(
                     f"{record.organisation_id}: keys: the key of kid {alias} is known as {kid} ({key.status}); "
                     "a key keeps its kid for ever: make a new key pair"
                 )
             stated[kid] = retired(key)
             continue
-        if _thumbprint(stated[kid]) != _thumbprint(key):
+        if key_thumbprint(stated[kid]) != key_thumbprint(key):
             raise TakenError(
                 f"{record.organisation_id}: keys: kid {kid} has been used for another key ({key.status}); "
                 "a kid keeps its key for ever: give the new key a new kid"
@@ -188,17 +188,15 @@ def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRec
     return record.model_copy(update={"keys": list(stated.values())})
 
 
-def _thumbprint(key: KeyRecord) -> str:
-    return verification_key(key.pem, key.algorithm, key.kid).thumbprint()
-
-
 def _refuse_what_others_have(connection: Connection, record: ParticipantRecord) -> None:
     own, keys, certificates = record.organisation_id, PARTICIPANT_KEYS.c, PARTICIPANT_CERTIFICATES.c
     foreign = select(PARTICIPANT_KEYS).where(keys.organisation_id != own)
     taken = connection.execute(foreign.where(keys.kid.in_([key.kid for key in record.keys]))).first()
     if taken is not None:
         raise TakenError(f"{own}: keys: kid {taken.kid} is taken; make a new one, a UUID for example")
-    shared = connection.execute(foreign.where(keys.thumbprint.in_([_thumbprint(key) for key in record.keys]))).first()
+    shared = connection.execute(
+        foreign.where(keys.thumbprint.in_([key_thumbprint(key) for key in record.keys]))
+    ).first()
     if shared is not None:
         raise TakenError(f"{own}: keys: a key is another participant's too; make a key pair that nobody else has")
     registered = certificates.thumbprint.in_([thumbprint_of(pem) for pem in record.tls_certificates])
@@ -233,7 +231,7 @@ def _write_keys(
         if before is not None and before.status is key.status:
             continue
         if before is None:
-            row = key.model_dump(mode="json") | {"thumbprint": _thumbprint(key)}
+            row = key.model_dump(mode="json") | {"thumbprint": key_thumbprint(key)}
             connection.execute(insert(PARTICIPANT_KEYS), [{**row, "organisation_id": record.organisation_id}])
         else:
             one = update(PARTICIPANT_KEYS).where(PARTICIPANT_KEYS.c.kid == key.kid)

@@ -88,6 +88,11 @@ def test_a_retired_key_comes_back_as_back_up() -> None:
             TakenError,
             "LSP123: kid c is there already: give a new key a new kid",
         ),
+        (
+            lambda r: with_key(without_key(r, "b", KeyStatus.RETIRED), NEW),
+            TakenError,
+            "LSP123: this key is there already as c (BLOCKED): make a new key pair",
+        ),
         (lambda r: with_active(r, "c"), TakenError, "LSP123: kid c is BLOCKED: add a new key with a new kid"),
         (lambda r: with_active(r, "d"), UnknownError, "LSP123: no key d: it has a, b, c"),
         (lambda r: without_key(r, "c", KeyStatus.RETIRED), TakenError, "LSP123: kid c is BLOCKED, and stays so"),
