@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import MD5, SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -55,6 +56,8 @@ def certificate_faults(leaf: x509.Certificate, base_url: str, now: datetime) -> 
         yield f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}", "renew it and give the new one"
     if leaf.not_valid_before_utc > now:
         yield f"not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC", "give it then, or look at your clock"
+    if isinstance(leaf.signature_hash_algorithm, SHA1 | MD5):
+        yield f"signed with {leaf.signature_hash_algorithm.name.upper()}", "have it issued with SHA-256"
     if isinstance(key, RSAPublicKey) and key.key_size < MINIMUM_BITS:
         yield f"an RSA key of {key.key_size} bits", f"make one of {MINIMUM_BITS} bits or more"
     if _is_authority(leaf):

@@ -99,6 +99,12 @@ def test_a_certificate_that_would_be_refused_in_a_handshake_is_a_flaw(wrong: dic
     assert judged(certificate_pem(**wrong))[1] == [found]
 
 
+def test_a_certificate_with_a_broken_hash_is_a_flaw() -> None:
+    sha256, sha1 = (bytes.fromhex(f"2a864886f70d0101{last}") for last in ("0b", "05"))  # RFC 8017 appendix C
+    der = ssl.PEM_cert_to_DER_cert(certificate_pem()).replace(sha256, sha1)
+    assert judged(ssl.DER_cert_to_PEM_cert(der))[1] == ["signed with SHA1"]
+
+
 def test_a_certificate_that_names_an_extension_twice_is_a_flaw_and_no_error() -> None:
     with pytest.raises(x509.DuplicateExtension):
         _ = x509.load_pem_x509_certificate(with_extension_twice().encode()).extensions
