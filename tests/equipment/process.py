@@ -1,9 +1,10 @@
 """The LSP as one of its processes: each has its own memory, all share the register and the folder of keys."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine
 
 from shared.node.directory import Directory
@@ -22,7 +23,7 @@ from tests.equipment.forms import certificate_pem
 from tests.equipment.parties import lsp_backup_key, lsp_key
 from tests.equipment.records import lsp_record, tls_identity
 from tests.equipment.registry import Registry
-from tests.equipment.storage import LEASE, writing
+from tests.equipment.storage import LEASE, contents, writing
 from tests.node.certificates import rsa_key
 
 ISSUER = tls_identity("issuer.example").pem
@@ -102,3 +103,13 @@ def _identity(folder: Path) -> Identity:
         trust=ISSUER,
         key_files=files,
     )
+
+
+async def refused(here: Process, act: Callable[[], Awaitable[object]], kind: type[Exception]) -> str:
+    """Check that the act is refused, and changes neither register nor memory; return the sentence."""
+    before, signs, trusted = contents(here.registry.engine), here.signs_with, list(here.trust.trusted)
+    with pytest.raises(kind) as refusal:
+        await act()
+    assert type(refusal.value) is kind
+    assert (contents(here.registry.engine), here.signs_with, here.trust.trusted) == (before, signs, trusted)
+    return str(refusal.value)

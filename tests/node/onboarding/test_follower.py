@@ -2,40 +2,27 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
 from shared.node.identity import IdentityError
 from shared.node.net.tls import TlsConfigurationError
 from shared.node.onboarding.changes import with_active, with_key, without_key
 from shared.node.onboarding.record import KeyRecord
-from shared.node.store.database import open_engine
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import private_pem
-from tests.equipment.process import ISSUER, Process, own_record, process_on
+from tests.equipment.process import ISSUER, Process
 from tests.equipment.records import key_of, lender_record, lsp_record, tls_identity
 from tests.node.certificates import rsa_key
 
 
 @pytest.fixture
-async def here(engine: Engine, tmp_path: Path) -> AsyncIterator[Process]:
-    """It has registered itself and knows a lender."""
-    async with process_on(engine, tmp_path) as process:
-        for record in (own_record(), lender_record()):
-            process.registry.save(record)
-        yield process
-
-
-@pytest.fixture
-async def there(here: Process, database_url: str, tmp_path: Path) -> AsyncIterator[Process]:
-    """Another process on the same database."""
-    engine = open_engine(database_url)
-    async with process_on(engine, tmp_path) as process:
-        yield process
-    engine.dispose()
+def here(here: Process) -> Process:
+    """It knows a lender, and has not looked at the register since."""
+    here.registry.save(lender_record())
+    here.trust.trusted.clear()
+    return here
 
 
 async def test_who_is_in_the_register_is_known_and_trusted(here: Process) -> None:
