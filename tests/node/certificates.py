@@ -57,8 +57,9 @@ class Authority:
         not_before: datetime = LONG_PAST,
         not_after: datetime = FAR_FUTURE,
         key: rsa.RSAPrivateKey | None = None,
+        hosts: tuple[str, ...] = ("localhost", "127.0.0.1"),
     ) -> Identity:
-        """A leaf for localhost and 127.0.0.1, written to `folder`; right unless an argument says otherwise."""
+        """A leaf for these hosts, written to `folder`; right unless an argument says otherwise."""
         key = key or rsa_key("leaf")
         certificate = _build(
             _name(name),
@@ -69,6 +70,7 @@ class Authority:
             can_sign=can_sign,
             is_authority=is_authority,
             period=(not_before, not_after),
+            hosts=hosts,
         )
         return write_identity(folder, name, certificate, key)
 
@@ -118,6 +120,7 @@ def _build(
     can_sign: bool = True,
     is_authority: bool = False,
     period: tuple[datetime, datetime] = (LONG_PAST, FAR_FUTURE),
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1"),
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key.public_key())
@@ -130,10 +133,17 @@ def _build(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
     if usages:
-        names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        names = [_general_name(host) for host in hosts]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _key_usage(*, can_sign: bool, is_authority: bool) -> x509.KeyUsage:

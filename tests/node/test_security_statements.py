@@ -20,7 +20,7 @@ from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import TakenError, participant_of
 from shared.node.onboarding.register import load_record, save_record
 from shared.node.onboarding.registrar import Registrar
-from shared.node.store.writer import read
+from shared.node.store.reader import read
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key, load_public_key, new_private_key
 from tests.equipment.bank_form import bank_form

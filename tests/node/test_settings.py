@@ -31,7 +31,12 @@ def test_what_is_not_said_is_strict_enough_and_stays_on_loopback() -> None:
     assert (settings.mode, settings.log_format, settings.log_level) == (Mode.SANDBOX, LogFormat.JSON, "INFO")
     assert (settings.window.past, settings.window.future) == (timedelta(seconds=300), timedelta(seconds=60))
     assert (settings.retry_attempts, settings.retry_budget_seconds) == (8, 900)
-    assert settings.participants is None
+    assert (settings.participants, settings.keys_folder) == (None, None)
+
+
+def test_keys_that_are_made_here_go_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCEN_KEYS_FOLDER", "/data/keys")
+    assert load_settings(NodeSettings).keys_folder == Path("/data/keys")
 
 
 @pytest.mark.parametrize("name", NEEDED)

@@ -4,6 +4,7 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -174,17 +175,21 @@ def test_pki_issue_without_a_pair_that_runs_says_when_the_nodes_will_know(
     assert status == 0
     assert "The sandbox does not run. The next `ocen-sandbox up` loads it from" in out
     entry = json.loads((pki_folder / "participants.json").read_text())[-1]
-    assert (entry["organisation_id"], entry["role"], entry["ip_addresses"]) == ("BANK01", "LOAN_AGENT", [])
+    assert (entry["organisation_id"], entry["role"], entry["ip_addresses"]) == (
+        "BANK01",
+        "LOAN_AGENT",
+        ["127.0.0.1", "::1"],
+    )
     assert run(*arguments, "--role", "LSP")[0] == 2
 
 
 @pytest.mark.parametrize("same_keys", [True, False])
-def test_pki_issue_registers_with_both_nodes_if_they_have_the_same_authority(
+def test_pki_issue_onboards_with_both_nodes_if_they_have_the_same_authority(
     run: Run, pki_folder: Path, tmp_path: Path, same_keys: bool
 ) -> None:
     folders = Folders(tmp_path / "data", pki_folder if same_keys else tmp_path / "other")
-    known = {"PUT /participants/BANK01": (200, {})}
-    asked: list[tuple[str, object]] = []
+    known = {"POST /participants": (201, {})}
+    asked: list[tuple[str, Any]] = []
     with (
         operator_plane({**alive("LENDER01", os.getpid()), **known}, asked) as lender,
         operator_plane({**alive("LSP123", os.getpid()), **known}, asked) as lsp,
@@ -193,7 +198,8 @@ def test_pki_issue_registers_with_both_nodes_if_they_have_the_same_authority(
         where = ("--certs-dir", pki_folder, "--data-dir", folders.data)
         status, out, _ = run("pki", "issue", "BANK01", "--role", "LENDER", *where)
     assert status == 0
-    assert [call for call, _ in asked].count("PUT /participants/BANK01") == (2 if same_keys else 0)
+    forms = [body for call, body in asked if call == "POST /participants"]
+    assert [form["organisation_id"] for form in forms] == (["BANK01"] * 2 if same_keys else [])
     said = "The lender and the LSP that run know it from now on." if same_keys else "uses other keys"
     assert said in out
 
