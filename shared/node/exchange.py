@@ -4,7 +4,7 @@ An ASGI class, because everything that leaves the node passes here: also what th
 path and what becomes of an exception in it. The application behind it sees verified messages and plain payloads.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +15,7 @@ from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.net.server import PEER_EXTENSION
+from shared.node.net.source_address import source_address
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
@@ -22,7 +23,7 @@ from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.claims import claimed_ids, claimed_member
 from shared.protocol.nonces import FreshnessWindow
-from shared.protocol.participants import EnvelopeMember
+from shared.protocol.participants import EnvelopeMember, Network
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.signing import SigningKey
@@ -93,9 +94,13 @@ class SignedExchange:
         telemetry: Telemetry,
         window: FreshnessWindow,
         explains: bool,
+        proxies: Sequence[Network] = (),
         profile: Profile = V3,
     ) -> None:
-        """Wrap `app`; `messages` are those taken here, by path; `explains` puts `detail` into refusals."""
+        """Wrap `app`; `messages` are those taken here, by path; `explains` puts `detail` into refusals.
+
+        `proxies` are believed when they say whom they were called by.
+        """
         self._app = app
         self._messages = messages
         self._identity = identity
@@ -105,6 +110,7 @@ class SignedExchange:
         self._telemetry = telemetry
         self._window = window
         self._explains = explains
+        self._proxies = proxies
         self._profile = profile
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,7 +118,7 @@ class SignedExchange:
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served on the protocol plane")
         started = self._clock.elapsed()
-        wire = await read_wire(scope, receive)
+        wire = await read_wire(scope, receive, self._proxies)
         if wire is None:
             return
         try:
@@ -228,8 +234,11 @@ class SignedExchange:
         )
 
 
-async def read_wire(scope: Scope, receive: Receive) -> WireMessage | None:
-    """Read a request with at most one byte more of body than is accepted; None if the peer went away."""
+async def read_wire(scope: Scope, receive: Receive, proxies: Sequence[Network] = ()) -> WireMessage | None:
+    """Read a request with at most one byte more of body than is accepted; None if the peer went away.
+
+    `proxies` are ours: see `source_address`.
+    """
     body = b""
     while True:
         event = await receive()
@@ -240,7 +249,7 @@ async def read_wire(scope: Scope, receive: Receive) -> WireMessage | None:
             break
     certificate = scope["extensions"][PEER_EXTENSION].thumbprint
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    address = scope["client"][0]
+    address = source_address(scope["client"][0], scope["headers"], proxies)
     return WireMessage(scope["method"], scope["path"], headers, body, Peer(certificate, address))
 
 

@@ -118,6 +118,7 @@ class Node:
             telemetry=self.telemetry,
             window=self.settings.window,
             explains=self.settings.mode is Mode.SANDBOX,
+            proxies=self.settings.trusted_proxies,
         )
 
     async def start(self) -> None:

@@ -1,6 +1,6 @@
 """The lender as a server would run it, without the server; what it has to send waits in the outbox, in sight."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from shared.node.exchange import SignedExchange
 from shared.node.node import Application
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
-from shared.protocol.participants import EnvelopeMember
+from shared.protocol.participants import EnvelopeMember, Network
 from shared.protocol.signing import SigningKey
 from shared.protocol.tampering import OutgoingMessage, TlsIdentity
 from tests.equipment.asgi import Answer, call
@@ -85,7 +85,9 @@ class LenderNode:
 
 
 @asynccontextmanager
-async def lender_node(folder: Path, *, explains: bool = True, app: Any = None) -> AsyncIterator[LenderNode]:
+async def lender_node(
+    folder: Path, *, explains: bool = True, app: Any = None, proxies: Sequence[Network] = ()
+) -> AsyncIterator[LenderNode]:
     """A lender who knows the LSP; `app` takes the place of its application."""
     clock = FrozenClock()
     with sqlite_engine(folder, "lender") as engine:
@@ -96,6 +98,7 @@ async def lender_node(folder: Path, *, explains: bool = True, app: Any = None) -
             clock=clock,
             transport=ScriptedTransport(acking(key=lsp_key())),
             explains=explains,
+            proxies=proxies,
             room=0,
         ) as node:
             yield LenderNode(node, node.protocol_plane(lender_application(folder), app), clock)
