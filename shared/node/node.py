@@ -102,6 +102,7 @@ class Node:
         self.ops_server = make_server(ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_in_step = False
+        self._refreshing = asyncio.Lock()
         for organisation_id in left_aside:
             self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
 
@@ -158,14 +159,19 @@ class Node:
         Raises:
             IdentityError, TlsConfigurationError: our own files do not fit; tried again at the next refresh.
         """
-        if await read(self.engine, self.directory.refresh):
-            self._is_in_step = False
-        if not self._is_in_step:
-            trust = f"{self.identity.trust}\n{self.directory.trust}"
-            await asyncio.to_thread(self.trust.replace, trust, self.directory.revoked)
-            if self.directory.own is not None:
-                await asyncio.to_thread(self.own_keys.use, self.directory.own)
-            self._is_in_step = True
+        # One after another: whoever began to read before a change must not have the last word after it.
+        async with self._refreshing:
+            if await read(self.engine, self.directory.refresh):
+                self._is_in_step = False
+            if not self._is_in_step:
+                await asyncio.to_thread(self._fall_into_step)
+                self._is_in_step = True
+
+    def _fall_into_step(self) -> None:
+        trust = f"{self.identity.trust}\n{self.directory.trust}"
+        self.trust.replace(trust, self.directory.revoked)
+        if self.directory.own is not None:
+            self.own_keys.use(self.directory.own)
 
     async def purge(self) -> int:
         """Delete what nobody needs any more; return how many rows went."""
