@@ -78,7 +78,8 @@ class Node:
             clock=self.clock,
             refresh=self.refresh_directory,
         )
-        self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock)
+        self.transport = PooledTransport(self.trust.client)
+        self.client = SignedClient(self.transport, self.identity, self.clock)
         self.courier = Courier(
             journal=self.journal,
             client=self.client,
@@ -164,7 +165,10 @@ class Node:
             if await read(self.engine, self.directory.refresh):
                 self._is_in_step = False
             if not self._is_in_step:
+                shown = self.trust.shown
                 await asyncio.to_thread(self._fall_into_step)
+                if self.trust.shown != shown:
+                    self.transport.renew()
                 self._is_in_step = True
 
     def _fall_into_step(self) -> None:
