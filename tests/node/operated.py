@@ -14,6 +14,7 @@ from sqlalchemy import Engine, func, select
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
+from shared.node.net.tls import thumbprint
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.node.onboarding.register import save_record
 from shared.node.ops.app import ops_app
@@ -63,6 +64,7 @@ class OperatedStandIn:
             tls_private_key=leaf.private_key,
             trust="",
         )
+        self.trust = SimpleNamespace(shown=thumbprint(leaf.der))
         self.telemetry = Telemetry("LSP123")
         self.engine = engine
         self.writer = GroupCommit(engine)
