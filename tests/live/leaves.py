@@ -7,6 +7,7 @@ from pathlib import Path
 from sandbox.pki import Organisation, renewed_leaf
 from shared.protocol.participants import ParticipantRole
 from tests.live.pair import LSP, NOWHERE
+from tests.node.certificates import Authority
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,11 @@ class Leaf:
 
     certificate: Path
     private_key: Path
+
+
+def sandbox_authority(certs: Path) -> Authority:
+    """The sandbox's own authority, for leaves that are wrong in one respect."""
+    return Authority.read(certs / "ca.pem", certs / "ca.key")
 
 
 def leaf_issued_at(now: datetime, certs: Path, folder: Path, organisation_id: str = LSP) -> Leaf:
