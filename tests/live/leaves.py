@@ -1,12 +1,12 @@
 """TLS certificates that the sandbox's own authority might have issued at another time."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sandbox.pki import Organisation, renewed_leaf
 from shared.protocol.participants import ParticipantRole
-from tests.live.pair import LSP, NOWHERE
+from tests.live.pair import LSP, NOWHERE, Pair, Side
 from tests.node.certificates import Authority
 
 
@@ -31,3 +31,19 @@ def leaf_issued_at(now: datetime, certs: Path, folder: Path, organisation_id: st
     leaf.certificate.write_bytes(certificate)
     leaf.private_key.write_bytes(private_key)
     return leaf
+
+
+def renew(side: Side, by: Side, pair: Pair, folder: Path) -> tuple[Leaf, str]:
+    """Renew a side's certificate as its operator would, `by` being told before; the former, and its thumbprint."""
+    organisation_id, home = side.identity.organisation_id, side.identity.tls_certificate.parent
+    former = Leaf(folder / "former.pem", folder / "former.key")
+    thumbprint = side.ops.identity()["certificate"]
+    (home / "tls.pem").rename(former.certificate)
+    (home / "tls.key").rename(former.private_key)
+    leaf = leaf_issued_at(datetime.now(UTC), pair.certs, folder, organisation_id)
+    by.ops.add_certificate(organisation_id, leaf.certificate.read_text(), "renewed")
+    leaf.private_key.rename(home / "tls.key")
+    leaf.certificate.rename(home / "tls.pem")
+    assert side.ops.identity()["certificate"] == thumbprint
+    assert side.ops.renew_certificate() == side.ops.identity()["certificate"] != thumbprint
+    return former, thumbprint

@@ -1,32 +1,15 @@
 """A TLS certificate is renewed while the pair works: the former one counts until it is removed, and then no more."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.live.forger import Answer, Forger, caller
-from tests.live.leaves import Leaf, leaf_issued_at
+from tests.live.leaves import renew
 from tests.live.letters import TRIGGER, envelope, letter, path_of
-from tests.live.pair import LENDER, LSP, Pair, PairFactory, Side
+from tests.live.pair import LENDER, LSP, Pair, PairFactory
 from tests.live.traffic import under_load
-
-
-def renew(side: Side, by: Side, pair: Pair, folder: Path) -> tuple[Leaf, str]:
-    """Renew a side's certificate as its operator would, `by` being told before; the former, and its thumbprint."""
-    organisation_id, home = side.identity.organisation_id, side.identity.tls_certificate.parent
-    former = Leaf(folder / "former.pem", folder / "former.key")
-    thumbprint = side.ops.identity()["certificate"]
-    (home / "tls.pem").rename(former.certificate)
-    (home / "tls.key").rename(former.private_key)
-    leaf = leaf_issued_at(datetime.now(UTC), pair.certs, folder, organisation_id)
-    by.ops.add_certificate(organisation_id, leaf.certificate.read_text(), "renewed")
-    leaf.private_key.rename(home / "tls.key")
-    leaf.certificate.rename(home / "tls.pem")
-    assert side.ops.identity()["certificate"] == thumbprint
-    assert side.ops.renew_certificate() == side.ops.identity()["certificate"] != thumbprint
-    return former, thumbprint
 
 
 def post(forger: Forger, pair: Pair) -> Answer:
