@@ -45,7 +45,8 @@ def rotation(
     Exit status 0: so it was; 1: it was not.
     """
     if as_json:
-        report = run(Plan(seconds, rate), lambda _: None)
+        with interrupted_by_signals():
+            report = run(Plan(seconds, rate), lambda _: None)
         typer.echo(json.dumps(report.as_dict(), indent=2))
         return 0 if report.holds else 1
     say("Starting a lender and an LSP of its own ...\n", style="dim")

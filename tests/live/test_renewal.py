@@ -1,12 +1,15 @@
 """A TLS certificate is renewed while the pair works: the former one counts until it is removed, and then no more."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sandbox.errors import SandboxError
+from shared.protocol.participants import KeyStatus
 from tests.live.forger import Answer, Forger, caller
-from tests.live.leaves import renew
+from tests.live.leaves import leaf_issued_at, renew
 from tests.live.letters import TRIGGER, envelope, letter, path_of
 from tests.live.pair import LENDER, LSP, Pair, PairFactory
 from tests.live.traffic import under_load
@@ -47,6 +50,27 @@ def test_the_certificate_of_the_lsp_is_renewed_under_load_and_the_removed_one_do
     with Forger(pair.lender.url, tls, signer) as anew, pytest.raises(httpx.TransportError):
         post(anew, pair)
     assert pair.lender.books.entries_and_refusals() <= entries
+
+
+def test_a_certificate_without_its_private_key_is_not_taken_and_changes_nothing(
+    make_pair: PairFactory, tmp_path: Path
+) -> None:
+    pair = make_pair()
+    pair.start()
+    identity, known, backup = pair.lsp.ops.identity(), pair.lsp.ops.participant(LSP), pair.lsp.identity.backup_keys[0]
+    leaf = leaf_issued_at(datetime.now(UTC), pair.certs, tmp_path)
+    leaf.certificate.rename(pair.certs / LSP / "tls.pem")
+
+    with pytest.raises(SandboxError, match=r"tls\.key is not the key of .*tls\.pem"):
+        pair.lsp.ops.renew_certificate()
+
+    assert pair.lsp.ops.identity() == identity
+    assert pair.lsp.ops.participant(LSP) == known
+    leaf.private_key.rename(pair.certs / LSP / "tls.key")
+    pair.lender.ops.add_certificate(LSP, (pair.certs / LSP / "tls.pem").read_text(), "renewed")
+    with under_load(pair):
+        assert pair.lsp.ops.renew_certificate() != identity["certificate"]
+        pair.lsp.ops.change_key(LSP, backup.kid, KeyStatus.ACTIVE, "rotation")
 
 
 @pytest.mark.check("OCEN-ROT-06")

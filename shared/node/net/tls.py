@@ -148,7 +148,7 @@ def client_context(certificate: Path, private_key: Path, trust: str) -> ssl.SSLC
 
 
 def _context(protocol: int, certificate: Path, private_key: Path, trust: str) -> ssl.SSLContext:
-    _checked_leaf(certificate, private_key)
+    checked_leaf(certificate, private_key)
     context = ssl.SSLContext(protocol)
     context.sslobject_class = CheckedConnection
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -178,8 +178,12 @@ def _load_trust(context: ssl.SSLContext, trust: str) -> None:
         raise TlsConfigurationError(f"{message} ({error})") from error
 
 
-def _checked_leaf(certificate: Path, private_key: Path) -> x509.Certificate:
-    """Return the leaf, or say what is wrong with the files; OpenSSL would name neither, and ask for a password."""
+def checked_leaf(certificate: Path, private_key: Path) -> x509.Certificate:
+    """Return the leaf of two files that belong together.
+
+    Raises:
+        TlsConfigurationError: one cannot be used. OpenSSL would name neither, and ask the terminal for a password.
+    """
     try:
         leaf = x509.load_pem_x509_certificate(_content(certificate))
     except ValueError as error:
@@ -256,7 +260,7 @@ class TlsTrust:
         Raises:
             TlsConfigurationError: what was in force stays in force.
         """
-        shown = thumbprint(_checked_leaf(self._certificate, self._private_key).public_bytes(Encoding.DER))
+        shown = thumbprint(checked_leaf(self._certificate, self._private_key).public_bytes(Encoding.DER))
         server = server_context(self._certificate, self._private_key, trust)
         client = client_context(self._certificate, self._private_key, trust)
         for live, context in ((self.server, server), (self.client, client)):

@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
 from shared.node.clock import Clock
 from shared.node.directory import Directory
-from shared.node.identity import Identity, read_text
+from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Journal
+from shared.node.net.tls import checked_leaf
 from shared.node.onboarding.certificates import checked_certificate
 from shared.node.onboarding.changes import (
     with_active,
@@ -143,15 +145,13 @@ class Registrar:
         """Show the certificate that lies in our file from now on, and return its thumbprint; the former one is history.
 
         Raises:
-            OnboardingError, IdentityError, TlsConfigurationError: it cannot be used; the former one stays in use.
+            TlsConfigurationError: it cannot be used, or its private key is not in our other file.
+            OnboardingError: it is another participant's. Either way nothing changes.
         """
-        pem = await asyncio.to_thread(read_text, self._identity.tls_certificate)
-        try:
-            thumbprint = thumbprint_of(pem)
-        except ValueError as error:
-            raise OnboardingError(
-                f"{self._identity.tls_certificate} holds no certificate in PEM: put it there"
-            ) from error
+        files = self._identity.tls_certificate, self._identity.tls_private_key
+        leaf = await asyncio.to_thread(checked_leaf, *files)
+        pem = leaf.public_bytes(Encoding.PEM).decode()
+        thumbprint = thumbprint_of(pem)
 
         def renewed(own: ParticipantRecord) -> ParticipantRecord:
             record = with_certificate(own.model_copy(update={"tls_certificates": own.tls_certificates[-1:]}), pem)
