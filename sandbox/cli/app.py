@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import bench, envelopes, evidence, journal, keys, lifecycle, sending, show
+from sandbox.cli import bench, drill, envelopes, evidence, journal, keys, lifecycle, sending, show
 
 app = typer.Typer(
     name="ocen-sandbox",
@@ -22,6 +22,7 @@ app.command(rich_help_panel=PAIR)(lifecycle.up)
 app.command(rich_help_panel=PAIR)(lifecycle.status)
 app.command(rich_help_panel=PAIR)(lifecycle.down)
 app.command(rich_help_panel=PAIR)(bench.bench)
+app.add_typer(drill.app, name="drill", rich_help_panel=PAIR)
 app.command(rich_help_panel=MESSAGES)(sending.send)
 app.command(rich_help_panel=MESSAGES)(journal.messages)
 app.command(rich_help_panel=MESSAGES)(evidence.evidence)

@@ -11,7 +11,7 @@ What exists is kept and what is missing is made; a key is never written over. Me
 """
 
 from sandbox.pki.certificates import PkiError
-from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue
+from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue, renewed_leaf
 from sandbox.pki.organisation import LOOPBACK, Organisation, own_form
 from sandbox.pki.summary import PkiSummary, describe
 
@@ -27,4 +27,5 @@ __all__ = [
     "initialise",
     "issue",
     "own_form",
+    "renewed_leaf",
 ]

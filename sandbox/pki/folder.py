@@ -15,6 +15,7 @@ from sandbox.pki.certificates import Authority, PkiError
 from sandbox.pki.organisation import Organisation, complete, kept_or_new_key
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.signing import new_private_key, private_pem
 
 DEFAULT_FOLDER: Final = Path("certs/generated")
 
@@ -81,6 +82,21 @@ def issue(folder: Path, organisation: Organisation, now: datetime) -> Pki:
         if organisation_id in listed or _identity_path(folder, organisation_id).exists():
             raise PkiError(f"{organisation_id} exists already in {folder}: choose another organisation id")
     return initialise(folder, [organisation], (), now)
+
+
+def renewed_leaf(folder: Path, organisation: Organisation, now: datetime) -> tuple[bytes, bytes]:
+    """Issue a further TLS certificate, valid from `now` (aware), with a key of its own; return both in PEM.
+
+    Nothing is written: the former certificate stays in use until somebody puts these in place of its files.
+
+    Raises:
+        PkiError: the authority cannot issue, or what is told of the organisation is wrong.
+    """
+    hosts, key = organisation.hosts(), new_private_key()
+    with _plain_file_errors():
+        authority = _authority(folder, now)
+    leaf = certificates.leaf_certificate(authority, organisation.organisation_id, key.public_key(), hosts, now)
+    return leaf.public_bytes(Encoding.PEM), private_pem(key)
 
 
 def _refuse_look_alikes(organisation_ids: Iterable[str]) -> None:

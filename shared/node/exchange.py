@@ -5,7 +5,7 @@ path and what becomes of an exception in it. The application behind it sees veri
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +16,7 @@ from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.net.peer_protocol import PEER_EXTENSION
+from shared.node.net.source_address import source_address
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
@@ -23,7 +24,7 @@ from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.claims import claimed_ids, claimed_member
 from shared.protocol.nonces import FreshnessWindow
-from shared.protocol.participants import EnvelopeMember
+from shared.protocol.participants import EnvelopeMember, Network
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.signing import SigningKey
@@ -94,9 +95,13 @@ class SignedExchange:
         telemetry: Telemetry,
         window: FreshnessWindow,
         explains: bool,
+        proxies: Sequence[Network] = (),
         profile: Profile = V3,
     ) -> None:
-        """Wrap `app`; `messages` are those taken here, by path; `explains` puts `detail` into refusals."""
+        """Wrap `app`; `messages` are those taken here, by path; `explains` puts `detail` into refusals.
+
+        `proxies` are believed when they say whom they were called by.
+        """
         self._app = app
         self._messages = messages
         self._identity = identity
@@ -106,6 +111,7 @@ class SignedExchange:
         self._telemetry = telemetry
         self._window = window
         self._explains = explains
+        self._proxies = proxies
         self._profile = profile
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,7 +121,7 @@ class SignedExchange:
         started = self._clock.elapsed()
         wire = None
         try:
-            wire = await read_wire(scope, receive)
+            wire = await read_wire(scope, receive, self._proxies)
             if wire is None:
                 return
             examination = await self._examine(wire)
@@ -235,8 +241,11 @@ class SignedExchange:
         )
 
 
-async def read_wire(scope: Scope, receive: Receive) -> WireMessage | None:
-    """Read a request with at most one byte more of body than is accepted; None if the peer went away."""
+async def read_wire(scope: Scope, receive: Receive, proxies: Sequence[Network] = ()) -> WireMessage | None:
+    """Read a request with at most one byte more of body than is accepted; None if the peer went away.
+
+    `proxies` are ours: see `source_address`.
+    """
     body = b""
     while True:
         event = await receive()
@@ -247,7 +256,7 @@ async def read_wire(scope: Scope, receive: Receive) -> WireMessage | None:
             break
     certificate = scope["extensions"][PEER_EXTENSION].thumbprint
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    address = scope["client"][0]
+    address = source_address(scope["client"][0], scope["headers"], proxies)
     return WireMessage(scope["method"], scope["path"], headers, body, Peer(certificate, address))
 
 

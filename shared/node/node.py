@@ -70,6 +70,8 @@ class Node:
         self.writer = GroupCommit(self.engine)
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))
         self.trust = TlsTrust(self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust)
+        self.transport = PooledTransport(self.trust.client)
+        self.client = SignedClient(self.transport, self.identity, self.clock)
         self.own_keys = OwnKeys(self.identity, settings.keys_folder or settings.identity.parent)
         self.follower = Follower(
             engine=self.engine,
@@ -77,6 +79,7 @@ class Node:
             trust=self.trust,
             issuers=self.identity.trust,
             own_keys=self.own_keys,
+            renew_connections=self.transport.renew,
         )
         self.registrar = Registrar(
             journal=self.journal,
@@ -86,7 +89,6 @@ class Node:
             clock=self.clock,
             refresh=self.follower.refresh,
         )
-        self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock)
         self.schedule = _schedule(settings)
         self.courier = Courier(
             journal=self.journal,
@@ -126,6 +128,7 @@ class Node:
             telemetry=self.telemetry,
             window=self.settings.window,
             explains=self.settings.mode is Mode.SANDBOX,
+            proxies=self.settings.trusted_proxies,
         )
 
     async def start(self) -> None:

@@ -44,6 +44,7 @@ class RecordingTrust(TlsTrust):
     """Keeps what is trusted; nothing listens."""
 
     def __init__(self) -> None:
+        self.shown = "the one certificate"
         self.trusted: list[tuple[str, frozenset[str]]] = []
         self.fails = False
 
@@ -64,7 +65,12 @@ class Process:
         self.trust = RecordingTrust()
         self.registry = Registry(engine)
         self.follower = Follower(
-            engine=engine, directory=self.directory, trust=self.trust, issuers=ISSUER, own_keys=self.own_keys
+            engine=engine,
+            directory=self.directory,
+            trust=self.trust,
+            issuers=ISSUER,
+            own_keys=self.own_keys,
+            renew_connections=lambda: None,
         )
         self.registrar = Registrar(
             journal=Journal(engine, writer, LEASE),

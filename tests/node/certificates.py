@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -45,6 +46,18 @@ class Authority:
         self._key = rsa_key(owner or name)
         self._certificate = _build(self._name, self._key, self._name, self._key, is_authority=True)
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    @classmethod
+    def read(cls, certificate: Path, private_key: Path) -> Self:
+        """An authority that exists already, from its files in PEM."""
+        authority = cls.__new__(cls)
+        authority.pem = certificate.read_text()
+        authority._certificate = x509.load_pem_x509_certificate(certificate.read_bytes())
+        authority._name = authority._certificate.subject
+        key = serialization.load_pem_private_key(private_key.read_bytes(), password=None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        authority._key = key
+        return authority
 
     def issue(
         self,

@@ -77,7 +77,12 @@ class OperatedStandIn:
         own_keys = OwnKeys(self.identity, self.keys_folder)
         self.trust = TlsTrust(leaf.certificate, leaf.private_key, self.identity.trust)
         self.follower = Follower(
-            engine=engine, directory=self.directory, trust=self.trust, issuers=self.identity.trust, own_keys=own_keys
+            engine=engine,
+            directory=self.directory,
+            trust=self.trust,
+            issuers=self.identity.trust,
+            own_keys=own_keys,
+            renew_connections=lambda: None,
         )
         self.registrar = Registrar(
             journal=self.journal,

@@ -1,6 +1,7 @@
 """Follows the register: what it says of participants and of ourselves counts in this process from the next look on."""
 
 import asyncio
+from collections.abc import Callable
 
 from sqlalchemy import Engine
 
@@ -14,14 +15,27 @@ class Follower:
     """Brings directory, TLS trust and signing key in step with the register."""
 
     def __init__(
-        self, *, engine: Engine, directory: Directory, trust: TlsTrust, issuers: str, own_keys: OwnKeys
+        self,
+        *,
+        engine: Engine,
+        directory: Directory,
+        trust: TlsTrust,
+        issuers: str,
+        own_keys: OwnKeys,
+        renew_connections: Callable[[], None],
     ) -> None:
-        """`issuers` is PEM text of those trusted beside the certificates that participants have registered."""
+        """Follow the register in `engine`.
+
+        Args:
+            issuers: PEM text of those trusted beside the certificates that participants have registered.
+            renew_connections: called when our own certificate is another one, for connections go on showing the former.
+        """
         self._engine = engine
         self._directory = directory
         self._trust = trust
         self._issuers = issuers
         self._own_keys = own_keys
+        self._renew_connections = renew_connections
         self._turn = asyncio.Lock()
         self._is_in_step = False
 
@@ -39,8 +53,10 @@ class Follower:
             if await read(self._engine, self._directory.refresh):
                 self._is_in_step = False
             if not self._is_in_step:
-                trust = f"{self._issuers}\n{self._directory.trust}"
+                shown, trust = self._trust.shown, f"{self._issuers}\n{self._directory.trust}"
                 await asyncio.to_thread(self._trust.replace, trust, self._directory.revoked)
+                if self._trust.shown != shown:
+                    self._renew_connections()
                 if self._directory.own is not None:
                     await asyncio.to_thread(self._own_keys.use, self._directory.own)
                 self._is_in_step = True

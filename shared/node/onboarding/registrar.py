@@ -9,14 +9,15 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, TypeVar
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
 from shared.node.clock import Clock
 from shared.node.directory import Directory
-from shared.node.identity import Identity, read_text
+from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Journal
-from shared.node.net.tls import server_context
+from shared.node.net.tls import checked_leaf
 from shared.node.onboarding.changes import key_named, with_key
 from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys
@@ -119,11 +120,11 @@ class Registrar:
         """Show the certificate that lies in our file from now on, and return its thumbprint; the former one is history.
 
         Raises:
-            FormError, IdentityError, TlsConfigurationError: it cannot be used; the former one stays in use.
+            FormError, TlsConfigurationError: it cannot be used; the former one stays in use.
         """
         now, own = self._clock.now(), self._identity
-        pem = await asyncio.to_thread(read_text, own.tls_certificate)
-        await asyncio.to_thread(server_context, own.tls_certificate, own.tls_private_key, "")
+        leaf = await asyncio.to_thread(checked_leaf, own.tls_certificate, own.tls_private_key)
+        pem = leaf.public_bytes(Encoding.PEM).decode()
 
         def renewed(record: ParticipantRecord) -> ParticipantRecord:
             certificate = new_certificate(pem, record.base_url, now)

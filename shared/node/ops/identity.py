@@ -2,11 +2,8 @@
 
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter
 
-from shared.node.net.tls import thumbprint
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.record import verification_key
 from shared.node.onboarding.registrar import MADE_HERE
@@ -22,13 +19,12 @@ routes: Final = APIRouter(tags=["identity"], route_class=StrictRoute)
 def identity(node: TheNode) -> OwnIdentity:
     """Tell who this node is, as its counterparties should have it on file."""
     own = node.identity
-    leaf = x509.load_pem_x509_certificate(own.tls_certificate.read_bytes())
     return OwnIdentity(
         organisation_id=own.organisation_id,
         role=own.role,
         kid=own.signing_key.kid,
         backup_kids=[key.kid for key in own.backup_keys],
-        certificate=thumbprint(leaf.public_bytes(Encoding.DER)),
+        certificate=node.trust.shown,
     )
 
 
