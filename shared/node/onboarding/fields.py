@@ -46,8 +46,8 @@ def checked_text(field: str, text: str, kind: Any, flaws: list[Flaw]) -> str:
     """Return a text that has to be of a kind of text; what it is otherwise is a flaw."""
     try:
         return str(TypeAdapter(kind).validate_python(text.strip()))
-    except ValidationError as error:
-        found = "empty" if not text.strip() else error.errors()[0]["msg"]
+    except ValidationError:
+        found = f"{text.strip()[:100]!r} cannot be one" if text.strip() else "empty"
         flaws.append(Flaw(field, found, _TEXT_MENDS[field]))
         return ""
 

@@ -24,7 +24,7 @@ from shared.node.onboarding.changes import (
     without_certificate,
     without_key,
 )
-from shared.node.onboarding.fields import Flaw, checked_addresses, checked_email, checked_phone
+from shared.node.onboarding.fields import Flaw, checked_addresses, checked_base_url, checked_email, checked_phone
 from shared.node.onboarding.form import FormError, OnboardingForm, form_of, record_of
 from shared.node.onboarding.key_forms import checked_key
 from shared.node.onboarding.own import OwnKeys
@@ -176,7 +176,12 @@ def amended(fields: Mapping[str, Any]) -> Change:
     def change(record: ParticipantRecord) -> ParticipantRecord:
         flaws: list[Flaw] = []
         checked = dict(fields)
-        judged = {"ip_addresses": checked_addresses, "spoc_email": checked_email, "spoc_phone": checked_phone}
+        judged = {
+            "base_url": checked_base_url,
+            "ip_addresses": checked_addresses,
+            "spoc_email": checked_email,
+            "spoc_phone": checked_phone,
+        }
         checked |= {name: judge(checked[name], flaws) for name, judge in judged.items() if name in checked}
         if flaws:
             raise FormError(flaws)

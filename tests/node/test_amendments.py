@@ -1,0 +1,25 @@
+"""What a participant's fields may be changed to: the rules are those of the onboarding form."""
+
+import pytest
+
+from shared.node.onboarding.form import FormError
+from shared.node.onboarding.registrar import amended
+from tests.node.operated import lender_record
+
+
+def test_a_base_url_is_changed_to_what_stands_before_the_version() -> None:
+    changed = amended({"base_url": "https://bank.example/ocen/v3/loan"})(lender_record("LENDER02"))
+    assert changed.base_url == "https://bank.example/ocen"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://bank.example", "base_url: http://bank.example is not encrypted: give one that begins with https://"),
+        ("https://bank_1.example", "base_url: 'https://bank_1.example' cannot be one: give one such as"),
+    ],
+)
+def test_a_base_url_that_a_form_could_not_have_is_refused_with_the_mend(url: str, said: str) -> None:
+    with pytest.raises(FormError, match="base_url") as caught:
+        amended({"base_url": url})(lender_record("LENDER02"))
+    assert said in str(caught.value)
