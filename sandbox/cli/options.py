@@ -65,6 +65,7 @@ LogFormatOption = Annotated[LogFormat, typer.Option(envvar="OCEN_LOG_FORMAT", he
 LogLevelOption = Annotated[
     LogLevel, typer.Option(envvar="OCEN_LOG_LEVEL", case_sensitive=False, help="From which level on nodes log.")
 ]
+At = Annotated[NodeName | None, typer.Option("--at", help="Only at this node.", show_default="both nodes")]
 
 DATA_DIR = DEFAULT_DATA_FOLDER
 CERTS_DIR = DEFAULT_FOLDER

@@ -1,0 +1,75 @@
+"""`onboard`: take a counterparty's form, and hand out ours."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli import options
+from sandbox.cli.inputs import STANDARD_INPUT, read_text, source_name
+from sandbox.cli.participants import print_participant
+from sandbox.cli.screen import say, shown
+from sandbox.errors import SandboxError
+from sandbox.forms import form_text, read_form, save_form, template
+from sandbox.running import connected
+from sandbox.settings import Folders, NodeName
+from shared.node.clock import SystemClock
+from shared.node.onboarding.form import ROLES, OnboardingForm
+
+
+def onboard(
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="The form, YAML or JSON; - reads standard input.", show_default=False)
+    ] = None,
+    to: Annotated[
+        NodeName | None, typer.Option("--to", help="The node that takes it.", show_default="the one of the other role")
+    ] = None,
+    answer: Annotated[
+        Path | None,
+        typer.Option(help="Write our side's form here, its PEM files beside it.", show_default="print it"),
+    ] = None,
+    print_template: Annotated[bool, typer.Option("--template", help="Print a form to fill in, and stop.")] = False,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Onboard a lender or LSP by its form.
+
+    The certificate and the keys stand in the form as PEM, or in files beside
+    it: tls_certificate_file: tls.pem. All that is wrong with a form is said
+    at once, and nothing is stored then. The answer is our side's form.
+
+    [cyan]ocen-sandbox onboard --template > form.yaml[/cyan]
+    [cyan]ocen-sandbox onboard --file form.yaml --answer counterparty/form.yaml[/cyan]
+    """
+    if print_template:
+        typer.echo(template(), nl=False)
+        return
+    if file is None:
+        raise SandboxError("no form: give --file form.yaml; `ocen-sandbox onboard --template` writes one to fill in")
+    folder = Path() if file == STANDARD_INPUT else file.parent
+    form = read_form(read_text(file), source_name(file), folder, SystemClock().now())
+    if answer is not None and answer.is_dir():
+        raise SandboxError(f"{answer} is a folder: name a file for our form, such as {answer / 'form.yaml'}")
+    node = to or receiver_of(form)
+    with connected(Folders(data_dir)) as pair:
+        taken = pair[node].onboard(form.model_dump())
+    say(Text(f"The {node.label} knows it from now on:\n", style="bold green"))
+    print_participant(taken["participant"])
+    hand_out(OnboardingForm.model_validate(taken["ours"]), answer)
+
+
+def receiver_of(form: OnboardingForm) -> NodeName:
+    """Return the node of the pair to which a participant of the form's role talks."""
+    role = ROLES[form.role.strip().upper()]
+    return next(name for name in NodeName if name.role is not role)
+
+
+def hand_out(ours: OnboardingForm, file: Path | None) -> None:
+    """Write our form to a file, with its PEM files beside it, or print it in one piece."""
+    if file is None:
+        say(f"Our side's form, from {ours.organisation_id}; --answer FILE would write it to files:\n", style="bold")
+        typer.echo(form_text(ours), nl=False)
+        return
+    written = save_form(ours, file, f"{ours.organisation_id}-")
+    say(f"Our side's form: {', '.join(shown(one) for one in written)}")
