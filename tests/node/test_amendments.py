@@ -1,5 +1,7 @@
 """What a participant's fields may be changed to: the rules are those of the onboarding form."""
 
+from pathlib import Path
+
 import pytest
 
 from shared.node.onboarding.form import FormError
@@ -7,8 +9,8 @@ from shared.node.onboarding.registrar import amended
 from tests.node.operated import lender_record
 
 
-def test_a_base_url_is_changed_to_what_stands_before_the_version() -> None:
-    changed = amended({"base_url": "https://bank.example/ocen/v3/loan"})(lender_record("LENDER02"))
+def test_a_base_url_is_changed_to_what_stands_before_the_version(tmp_path: Path) -> None:
+    changed = amended({"base_url": "https://bank.example/ocen/v3/loan"})(lender_record(tmp_path))
     assert changed.base_url == "https://bank.example/ocen"
 
 
@@ -19,7 +21,7 @@ def test_a_base_url_is_changed_to_what_stands_before_the_version() -> None:
         ("https://bank_1.example", "base_url: 'https://bank_1.example' cannot be one: give one such as"),
     ],
 )
-def test_a_base_url_that_a_form_could_not_have_is_refused_with_the_mend(url: str, said: str) -> None:
+def test_a_base_url_that_a_form_could_not_have_is_refused_with_the_mend(url: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(FormError, match="base_url") as caught:
-        amended({"base_url": url})(lender_record("LENDER02"))
+        amended({"base_url": url})(lender_record(tmp_path))
     assert said in str(caught.value)
