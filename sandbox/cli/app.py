@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import bench, envelopes, journal, lifecycle, onboarding, participants, pki, sending, show
+from sandbox.cli import (
+    bench,
+    certificates,
+    envelopes,
+    journal,
+    keys,
+    lifecycle,
+    onboarding,
+    participants,
+    pki,
+    sending,
+    show,
+)
 
 app = typer.Typer(
     name="ocen-sandbox",
@@ -28,6 +40,8 @@ app.command(rich_help_panel=MESSAGES)(journal.sms)
 app.command(rich_help_panel=MESSAGES)(sending.redrive)
 app.command(rich_help_panel=PARTIES)(onboarding.onboard)
 app.add_typer(participants.app, name="participants", rich_help_panel=PARTIES)
+app.add_typer(keys.app, name="keys", rich_help_panel=PARTIES)
+app.add_typer(certificates.app, name="certificates", rich_help_panel=PARTIES)
 app.command(rich_help_panel=OFFLINE)(envelopes.sign)
 app.command(rich_help_panel=OFFLINE)(envelopes.verify)
 app.add_typer(pki.app, name="pki", rich_help_panel=OFFLINE)

@@ -4,6 +4,7 @@
     participants.json                      the directory that all sides load: public material only
     <organisation>/identity.json           what a node loads to know itself
     <organisation>/tls.pem, tls.key        TLS certificate, for serving and calling alike, and its key
+    <organisation>/tls.next.pem, .key      a renewed one that waits until counterparties know it
     <organisation>/signing.key, .pub.pem   the JWS key in use
     <organisation>/backup.key, .pub.pem    the second key, for rotation (seed 002, Onboarding Process)
 
@@ -13,6 +14,7 @@ What exists is kept and what is missing is made; a key is never written over. Me
 from sandbox.pki.certificates import PkiError
 from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue
 from sandbox.pki.organisation import LOOPBACK, Organisation, own_form
+from sandbox.pki.renewal import Renewal, prepare_renewal
 from sandbox.pki.summary import PkiSummary, describe
 
 __all__ = [
@@ -23,8 +25,10 @@ __all__ = [
     "Pki",
     "PkiError",
     "PkiSummary",
+    "Renewal",
     "describe",
     "initialise",
     "issue",
     "own_form",
+    "prepare_renewal",
 ]

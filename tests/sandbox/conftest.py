@@ -30,8 +30,8 @@ def pki_folder(made_pki: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def pair(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Pair]:
     """A pair of stand-ins for nodes that answer from tables."""
-    data = tmp_path / "data"
-    pair = Pair(data, capfd)
+    folders = Folders(tmp_path / "data")
+    pair = Pair(folders, capfd)
     with operator_plane(pair.lender, []) as lender, operator_plane(pair.lsp, pair.asked) as lsp:
-        run_of(Folders(data), {NodeName.LENDER: lender, NodeName.LSP: lsp}, os.getpid())
+        run_of(folders, {NodeName.LENDER: lender, NodeName.LSP: lsp}, os.getpid())
         yield pair

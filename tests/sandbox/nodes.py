@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sandbox.cli import main
-from sandbox.running import Run, RunningNode, write_run
+from sandbox.running import Run, RunningNode, read_run, write_run
 from sandbox.settings import Folders, NodeName
 from sandbox.supervisor import NodePlan
 
@@ -82,14 +82,27 @@ def alive(organisation_id: str, pid: int) -> Answers:
 class Pair:
     """A pair of stand-ins, and commands run on it."""
 
-    def __init__(self, data: Path, capture: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folders: Folders, capture: pytest.CaptureFixture[str]) -> None:
         self.lender: Answers = alive("LENDER01", os.getpid())
         self.lsp: Answers = alive("LSP123", os.getpid())
         self.asked: list[tuple[str, Any]] = []
-        self._data, self._capture = data, capture
+        self._folders, self._capture = folders, capture
+
+    @property
+    def certs(self) -> Path:
+        """The folder of keys that it runs with."""
+        run = read_run(self._folders)
+        assert run is not None
+        return run.certs
+
+    @certs.setter
+    def certs(self, folder: Path) -> None:
+        run = read_run(self._folders)
+        assert run is not None
+        write_run(self._folders, run.model_copy(update={"certs": folder}))
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
-        status = main([*arguments, "--data-dir", str(self._data)])
+        status = main([*arguments, "--data-dir", str(self._folders.data)])
         out, err = self._capture.readouterr()
         return status, out, err
 
