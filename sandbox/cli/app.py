@@ -11,6 +11,7 @@ from sandbox.cli import (
     envelopes,
     journal,
     keys,
+    kit,
     lifecycle,
     onboarding,
     participants,
@@ -38,6 +39,7 @@ app.command(rich_help_panel=MESSAGES)(sending.send)
 app.command(rich_help_panel=MESSAGES)(journal.messages)
 app.command(rich_help_panel=MESSAGES)(journal.sms)
 app.command(rich_help_panel=MESSAGES)(sending.redrive)
+app.command(rich_help_panel=PARTIES)(kit.kit)
 app.command(rich_help_panel=PARTIES)(onboarding.onboard)
 app.add_typer(participants.app, name="participants", rich_help_panel=PARTIES)
 app.add_typer(keys.app, name="keys", rich_help_panel=PARTIES)

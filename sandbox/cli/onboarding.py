@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
+from sandbox.cli import options, participants
 from sandbox.cli.inputs import STANDARD_INPUT, read_text, source_name
 from sandbox.cli.participants import print_participant
 from sandbox.cli.screen import say, shown
@@ -16,6 +16,7 @@ from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import ROLES, OnboardingForm
+from shared.protocol.participants import ParticipantRole
 
 
 def onboard(
@@ -49,9 +50,8 @@ def onboard(
         raise SandboxError("no form: give --file form.yaml; `ocen-sandbox onboard --template` writes one to fill in")
     folder = Path() if file == STANDARD_INPUT else file.parent
     form = read_form(read_text(file), source_name(file), folder, SystemClock().now())
-    if answer is not None and answer.is_dir():
-        raise SandboxError(f"{answer} is a folder: name a file for our form, such as {answer / 'form.yaml'}")
-    node = to or receiver_of(form)
+    _refuse_folder(answer)
+    node = to or node_for(ROLES[form.role.strip().upper()])
     with connected(Folders(data_dir)) as pair:
         taken = pair[node].onboard(form.model_dump())
     say(Text(f"The {node.label} knows it from now on:\n", style="bold green"))
@@ -59,9 +59,29 @@ def onboard(
     hand_out(OnboardingForm.model_validate(taken["ours"]), answer)
 
 
-def receiver_of(form: OnboardingForm) -> NodeName:
-    """Return the node of the pair to which a participant of the form's role talks."""
-    role = ROLES[form.role.strip().upper()]
+@participants.app.command("form")
+def own_form(
+    *,
+    at: Annotated[NodeName, typer.Option("--at", help="The node whose form it is.")],
+    answer: Annotated[
+        Path | None, typer.Option(help="Write it here, its PEM files beside it.", show_default="print it")
+    ] = None,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Hand out a node's own form.
+
+    With the keys and the certificate of now: what counterparties need again
+    when one of them has changed.
+
+    [cyan]ocen-sandbox participants form --at lender --answer counterparty/form.yaml[/cyan]
+    """
+    _refuse_folder(answer)
+    with connected(Folders(data_dir)) as pair:
+        hand_out(OnboardingForm.model_validate(pair[at].own_form()), answer)
+
+
+def node_for(role: ParticipantRole) -> NodeName:
+    """Return the node of the pair to which a participant of a role talks."""
     return next(name for name in NodeName if name.role is not role)
 
 
@@ -73,3 +93,8 @@ def hand_out(ours: OnboardingForm, file: Path | None) -> None:
         return
     written = save_form(ours, file, f"{ours.organisation_id}-")
     say(f"Our side's form: {', '.join(shown(one) for one in written)}")
+
+
+def _refuse_folder(answer: Path | None) -> None:
+    if answer is not None and answer.is_dir():
+        raise SandboxError(f"{answer} is a folder: name a file for our form, such as {answer / 'form.yaml'}")

@@ -1,34 +1,21 @@
 """`pki`: keys and certificates of the sandbox's organisations."""
 
 from dataclasses import replace
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from sandbox.cli import options
+from sandbox.cli.options import Role
 from sandbox.cli.screen import facts, say, shown
 from sandbox.pki import LOOPBACK, SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise, own_form
 from sandbox.pki import issue as issue_files
 from sandbox.running import connected, nodes_alive, read_run
 from sandbox.settings import Folders
 from shared.node.clock import SystemClock
-from shared.protocol.participants import ParticipantRole
 
 app = typer.Typer(help="Make keys and certificates, and show them.", no_args_is_help=True)
-
-
-class Role(StrEnum):
-    """Roles as people say them; OCEN 4's word for the LSP is Loan Agent."""
-
-    LENDER = "LENDER"
-    LSP = "LSP"
-
-    @property
-    def in_network(self) -> ParticipantRole:
-        """The role as the directory names it."""
-        return ParticipantRole.LENDER if self is Role.LENDER else ParticipantRole.LOAN_AGENT
 
 
 @app.command()

@@ -11,9 +11,9 @@
 What exists is kept and what is missing is made; a key is never written over. Meant for one process at a time.
 """
 
-from sandbox.pki.certificates import PkiError
-from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue
-from sandbox.pki.organisation import LOOPBACK, Organisation, own_form
+from sandbox.pki.certificates import Authority, PkiError, leaf_certificate, public_pem
+from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue, load_authority
+from sandbox.pki.organisation import LOOPBACK, Organisation, contact_of, kept_or_new_key, own_form
 from sandbox.pki.renewal import Renewal, prepare_renewal
 from sandbox.pki.summary import PkiSummary, describe
 
@@ -21,14 +21,20 @@ __all__ = [
     "DEFAULT_FOLDER",
     "LOOPBACK",
     "SANDBOX_PAIR",
+    "Authority",
     "Organisation",
     "Pki",
     "PkiError",
     "PkiSummary",
     "Renewal",
+    "contact_of",
     "describe",
     "initialise",
     "issue",
+    "kept_or_new_key",
+    "leaf_certificate",
+    "load_authority",
     "own_form",
     "prepare_renewal",
+    "public_pem",
 ]
