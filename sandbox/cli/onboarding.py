@@ -1,5 +1,6 @@
 """`onboard`: take a counterparty's form, and hand out ours."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def onboard(
         raise SandboxError("no form: give --file form.yaml; `ocen-sandbox onboard --template` writes one to fill in")
     folder = Path() if file == STANDARD_INPUT else file.parent
     form = read_form(read_text(file), source_name(file), folder, SystemClock().now())
-    _refuse_folder(answer)
+    _check_answer(answer)
     node = to or node_for(ROLES[form.role.strip().upper()])
     with connected(Folders(data_dir)) as pair:
         taken = pair[node].onboard(form.model_dump())
@@ -75,7 +76,7 @@ def own_form(
 
     [cyan]ocen-sandbox participants form --at lender --answer counterparty/form.yaml[/cyan]
     """
-    _refuse_folder(answer)
+    _check_answer(answer)
     with connected(Folders(data_dir)) as pair:
         hand_out(OnboardingForm.model_validate(pair[at].own_form()), answer)
 
@@ -95,6 +96,12 @@ def hand_out(ours: OnboardingForm, file: Path | None) -> None:
     say(f"Our side's form: {', '.join(shown(one) for one in written)}")
 
 
-def _refuse_folder(answer: Path | None) -> None:
-    if answer is not None and answer.is_dir():
+def _check_answer(answer: Path | None) -> None:
+    """Nobody is to be onboarded by a command that then cannot write the answer."""
+    if answer is None:
+        return
+    answer.parent.mkdir(parents=True, exist_ok=True)
+    if answer.is_dir():
         raise SandboxError(f"{answer} is a folder: name a file for our form, such as {answer / 'form.yaml'}")
+    if not os.access(answer if answer.exists() else answer.parent, os.W_OK):
+        raise SandboxError(f"{answer} cannot be written: name another file")

@@ -123,6 +123,8 @@ def _first_steps(folder: Path, form: OnboardingForm, ours: OnboardingForm, role:
     own = FILES / form.role.lower()
     for script in (*(FILES / name for name in SCRIPTS), *own.glob("*.sh")):
         Path(shutil.copy(script, folder)).chmod(0o755)
+    for source in own.glob("*.java"):
+        shutil.copy(source, folder)
     words = {
         **form.model_dump(),
         "alias": alias_of(form),

@@ -57,8 +57,8 @@ def changeable(lsp_kit: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(lsp_kit, tmp_path / "kit"))
 
 
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, timeout=60)
 
 
 @contextmanager
@@ -162,3 +162,16 @@ def test_java_reads_the_keystores(lsp_kit: Path, store: str, entries: dict[str, 
     done = run("keytool", "-J-Duser.language=en", "-list", "-keystore", lsp_kit / store, "-storepass", password)
     listed = [line.split(", ") for line in done.stdout.splitlines() if "Entry" in line]
     assert {line[0]: line[-2] for line in listed} == entries
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="not installed here: a Java development kit")
+def test_java_sends_the_first_message_with_the_keystores(changeable: Path) -> None:
+    done = run("java", "FirstMessage.java", cwd=changeable)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "HTTP 200, signature of the ack verified: true" in done.stdout
+
+    for key in (changeable / "counterparty").glob("*.pub.pem"):
+        shutil.copy(changeable / "signing.pub.pem", key)
+    done = run("java", "FirstMessage.java", cwd=changeable)
+    assert done.returncode == 1
+    assert "signature of the ack verified: false" in done.stdout
