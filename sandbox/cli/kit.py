@@ -58,6 +58,10 @@ def kit(
             now=now,
         )
     say(Text(f"{org} has a kit, and the {node.label} {ours.organisation_id} knows it.\n", style="bold green"))
+    _print_made(org, role, out)
+
+
+def _print_made(org: str, role: Role, out: Path) -> None:
     say(Text("in ").append(f"{shown(out)}/", style="bold"))
     rows = [
         ("README.md", "what each file is, and how Java reads it"),
@@ -65,10 +69,6 @@ def kit(
         ("form.yaml, counterparty/", "your form, and ours with our certificate and keys"),
     ]
     say(facts(rows, indent=2))
-    _print_next(org, role, out)
-
-
-def _print_next(org: str, role: Role, out: Path) -> None:
     if role is Role.LSP:
         say("\nSend the first message, and verify the signed ack:")
         say(f"  {shown(out)}/first-message.sh", style="bold")
