@@ -10,14 +10,18 @@ from tests.node.operated import lender_record
 
 
 def test_a_base_url_is_changed_to_what_stands_before_the_version(tmp_path: Path) -> None:
-    changed = amended({"base_url": "https://bank.example/ocen/v3/loan"})(lender_record(tmp_path))
-    assert changed.base_url == "https://bank.example/ocen"
+    changed = amended({"base_url": "https://localhost/ocen/v3/loan"})(lender_record(tmp_path))
+    assert changed.base_url == "https://localhost/ocen"
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
         ("http://bank.example", "base_url: http://bank.example is not encrypted: give one that begins with https://"),
+        (
+            "https://bank.example",
+            "no certificate of LENDER01 names the host of https://bank.example: register",
+        ),
         ("https://bank_1.example", "base_url: 'https://bank_1.example' cannot be one: give one such as"),
     ],
 )

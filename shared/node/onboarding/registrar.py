@@ -16,7 +16,7 @@ from shared.node.directory import Directory
 from shared.node.identity import Identity, read_text
 from shared.node.ids import new_id
 from shared.node.journal import Journal
-from shared.node.onboarding.certificates import checked_certificate
+from shared.node.onboarding.certificates import checked_certificate, names_host
 from shared.node.onboarding.changes import (
     with_active,
     with_certificate,
@@ -28,7 +28,14 @@ from shared.node.onboarding.fields import Flaw, checked_addresses, checked_base_
 from shared.node.onboarding.form import FormError, OnboardingForm, form_of, record_of
 from shared.node.onboarding.key_forms import checked_key
 from shared.node.onboarding.own import OwnKeys
-from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
+from shared.node.onboarding.record import (
+    KeyRecord,
+    OnboardingError,
+    ParticipantRecord,
+    TakenError,
+    leaf_of,
+    thumbprint_of,
+)
 from shared.node.onboarding.register import load_record, offboard, save_record
 from shared.protocol.participants import KeyStatus
 
@@ -183,11 +190,20 @@ def amended(fields: Mapping[str, Any]) -> Change:
             "spoc_phone": checked_phone,
         }
         checked |= {name: judge(checked[name], flaws) for name, judge in judged.items() if name in checked}
+        if not flaws and "base_url" in checked:
+            flaws += _unnamed_host(record, checked["base_url"])
         if flaws:
             raise FormError(flaws)
         return record.model_copy(update=checked)
 
     return change
+
+
+def _unnamed_host(record: ParticipantRecord, base_url: str) -> list[Flaw]:
+    if any(names_host(leaf_of(pem), base_url) for pem in record.tls_certificates):
+        return []
+    found = f"no certificate of {record.organisation_id} names the host of {base_url}"
+    return [Flaw("base_url", found, "register one that does first")]
 
 
 def standing(kid: str, status: KeyStatus) -> Change:
