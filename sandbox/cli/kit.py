@@ -48,16 +48,15 @@ def kit(
     with connected(folders) as pair:
         run = read_run(folders)
         assert run is not None
-        ours = OnboardingForm.model_validate(pair[node].own_form())
         make_kit(
             out,
             organisation,
             authority=load_authority(run.certs, now),
-            ours=ours,
+            ours=OnboardingForm.model_validate(pair[node].own_form()),
             onboard=lambda form: pair[node].onboard(form.model_dump()),
             now=now,
         )
-    say(Text(f"{org} has a kit, and the {node.label} {ours.organisation_id} knows it.\n", style="bold green"))
+    say(Text(f"{org} has a kit, and the {node.label} knows it.\n", style="bold green"))
     _print_made(org, role, out)
 
 
