@@ -15,7 +15,7 @@ from sandbox.drill.course import Course, Tell
 from sandbox.drill.report import Key, Refusal, Report
 from sandbox.drill.traffic import Traffic
 from sandbox.drill.witness import Answer, Witness
-from sandbox.pki import Organisation, renewed_leaf
+from sandbox.pki import Renewal, prepare_renewal
 from sandbox.throwaway import ThrowawayPair, throwaway_pair
 from shared.node.clock import SystemClock
 from shared.node.identity import Identity, load_identity, load_own_key
@@ -77,7 +77,8 @@ class RotationScript:
         self._identity, self._base_url = lsp, lender.base_url
         self._first, self._second, self._third = lsp.signing_key, lsp.backup_keys[0], ""
         self._lender_backup = pair.lender.identity()["backup_kids"][0]
-        self._former, self._renewed = "", (b"", b"")
+        self._former = ""
+        self._renewal: Renewal
         for number, kid in enumerate((self._first.kid, self._second.kid), 1):
             self._name(kid, LSP, number)
         for number, kid in enumerate((pair.lender.identity()["kid"], self._lender_backup), 1):
@@ -111,7 +112,9 @@ class RotationScript:
     def _third_key_is_made(self) -> None:
         self._third = self._lsp.make_key(reason=WHY)["kid"]
         self._name(self._third, LSP, 3)
-        made = next(key for key in self._lsp.participant(LSP)["keys"] if key["kid"] == self._third)
+        known = self._lsp.participant(LSP)
+        assert known is not None
+        made = next(key for key in known["keys"] if key["kid"] == self._third)
         self._lender.add_key(LSP, made["pem"], self._third, WHY)
         self._course.note(f"{LSP} makes key 3 and tells {LENDER}")
 
@@ -136,17 +139,12 @@ class RotationScript:
 
     def _new_certificate_is_registered(self) -> None:
         self._former = self._lsp.identity()["certificate"]
-        stated = self._identity.stated
-        assert stated is not None
-        organisation = Organisation(LSP, stated.name, stated.role, stated.base_url)
-        self._renewed = renewed_leaf(self._certs, organisation, self._course.clock.now())
-        self._lender.add_certificate(LSP, self._renewed[0].decode(), WHY)
+        self._renewal = prepare_renewal(self._certs, LSP, self._course.clock.now(), new_key=True)
+        self._lender.add_certificate(LSP, self._renewal.pem, WHY)
         self._course.note(f"{LENDER} registers {LSP}'s new certificate")
 
     def _lsp_shows_the_new_certificate(self) -> None:
-        self._identity.tls_private_key.write_bytes(self._renewed[1])
-        self._identity.tls_certificate.write_bytes(self._renewed[0])
-        self._lsp.renew_certificate()
+        self._renewal.put_in_place(self._lsp.renew_certificate)
         self._course.note(f"{LSP} shows its new certificate")
 
     def _former_certificate_is_removed(self) -> None:

@@ -15,7 +15,6 @@ from sandbox.pki.certificates import Authority, PkiError
 from sandbox.pki.organisation import Organisation, complete, kept_or_new_key
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.protocol.participants import KeyStatus, ParticipantRole
-from shared.protocol.signing import new_private_key, private_pem
 
 DEFAULT_FOLDER: Final = Path("certs/generated")
 
@@ -58,7 +57,7 @@ def initialise(folder: Path, participants: Sequence[Organisation], host_names: S
                 wanted[organisation_id] = (one, one.hosts())
         _refuse_look_alikes([*listed, *wanted])
         folder.mkdir(parents=True, exist_ok=True)
-        authority = _authority(folder, now)
+        authority = load_authority(folder, now)
         for organisation_id, (one, hosts) in wanted.items():
             certificate, keys = complete(folder / organisation_id, one, hosts, authority, now)
             listed[organisation_id] = _record(one, listed.get(organisation_id), certificate, keys)
@@ -84,21 +83,6 @@ def issue(folder: Path, organisation: Organisation, now: datetime) -> Pki:
     return initialise(folder, [organisation], (), now)
 
 
-def renewed_leaf(folder: Path, organisation: Organisation, now: datetime) -> tuple[bytes, bytes]:
-    """Issue a further TLS certificate, valid from `now` (aware), with a key of its own; return both in PEM.
-
-    Nothing is written: the former certificate stays in use until somebody puts these in place of its files.
-
-    Raises:
-        PkiError: the authority cannot issue, or what is told of the organisation is wrong.
-    """
-    hosts, key = organisation.hosts(), new_private_key()
-    with _plain_file_errors():
-        authority = _authority(folder, now)
-    leaf = certificates.leaf_certificate(authority, organisation.organisation_id, key.public_key(), hosts, now)
-    return leaf.public_bytes(Encoding.PEM), private_pem(key)
-
-
 def _refuse_look_alikes(organisation_ids: Iterable[str]) -> None:
     """Ids that differ in case alone would share a folder on many file systems."""
     seen: dict[str, str] = {}
@@ -108,7 +92,12 @@ def _refuse_look_alikes(organisation_ids: Iterable[str]) -> None:
             raise PkiError(f"{organisation_id} differs from {other} in case alone: choose another organisation id")
 
 
-def _authority(folder: Path, now: datetime) -> Authority:
+def load_authority(folder: Path, now: datetime) -> Authority:
+    """Load the folder's authority, made first if there is none; `now` (aware) is when it has to be valid.
+
+    Raises:
+        PkiError: it cannot be used.
+    """
     certificate_path, key_path = folder / "ca.pem", folder / "ca.key"
     if not certificate_path.exists():
         made = certificates.authority_certificate(kept_or_new_key(key_path), now)

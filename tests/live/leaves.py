@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.pki import Organisation, renewed_leaf
-from shared.protocol.participants import ParticipantRole
-from tests.live.pair import LSP, NOWHERE, Pair, Side
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sandbox.pki import leaf_certificate, load_authority
+from shared.protocol.signing import new_private_key, private_pem
+from tests.live.pair import LSP, Pair, Side
 from tests.node.certificates import Authority
 
 
@@ -25,11 +27,13 @@ def sandbox_authority(certs: Path) -> Authority:
 
 def leaf_issued_at(now: datetime, certs: Path, folder: Path, organisation_id: str = LSP) -> Leaf:
     """A certificate in that name, right in everything, with two years to go from `now`; nobody registered it."""
-    organisation = Organisation(organisation_id, organisation_id, ParticipantRole.LOAN_AGENT, NOWHERE)
-    certificate, private_key = renewed_leaf(certs, organisation, now)
+    key, hosts = new_private_key(), ["localhost", "127.0.0.1"]
+    certificate = leaf_certificate(
+        load_authority(certs, datetime.now(UTC)), organisation_id, key.public_key(), hosts, now
+    )
     leaf = Leaf(folder / "leaf.pem", folder / "leaf.key")
-    leaf.certificate.write_bytes(certificate)
-    leaf.private_key.write_bytes(private_key)
+    leaf.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+    leaf.private_key.write_bytes(private_pem(key))
     return leaf
 
 

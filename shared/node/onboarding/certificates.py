@@ -74,6 +74,11 @@ def _is_authority(leaf: x509.Certificate) -> bool:
     return constraints is not None and constraints.ca
 
 
+def names_host(leaf: x509.Certificate, base_url: str) -> bool:
+    """Tell whether a certificate names the host of a base URL, so that a client lets it serve there (RFC 9525 s6.3)."""
+    return _names(leaf, urlsplit(base_url).hostname or "")
+
+
 def _absent_usage(leaf: x509.Certificate) -> str:
     extended, plain = _extension(leaf, x509.ExtendedKeyUsage), _extension(leaf, x509.KeyUsage)
     wanted = {"serving": ExtendedKeyUsageOID.SERVER_AUTH, "calling": ExtendedKeyUsageOID.CLIENT_AUTH}

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from shared.node.onboarding.certificates import checked_certificate
+from shared.node.onboarding.certificates import checked_certificate, names_host
 from shared.node.onboarding.changes import with_active, without_key
 from shared.node.onboarding.fields import Flaw, checked_addresses, checked_base_url, checked_email, checked_phone
 from shared.node.onboarding.form import FormError
 from shared.node.onboarding.key_forms import checked_key
-from shared.node.onboarding.record import KeyRecord, ParticipantRecord
+from shared.node.onboarding.record import KeyRecord, ParticipantRecord, leaf_of
 from shared.protocol.participants import KeyStatus
 
 Change = Callable[[ParticipantRecord], ParticipantRecord]
@@ -32,11 +32,20 @@ def amended(fields: Mapping[str, Any]) -> Change:
         flaws: list[Flaw] = []
         checked = dict(fields)
         checked |= {name: judge(checked[name], flaws) for name, judge in _JUDGES.items() if name in checked}
+        if not flaws and "base_url" in checked:
+            flaws += _unnamed_host(record, checked["base_url"])
         if flaws:
             raise FormError(flaws)
         return record.model_copy(update=checked)
 
     return change
+
+
+def _unnamed_host(record: ParticipantRecord, base_url: str) -> list[Flaw]:
+    if any(names_host(leaf_of(pem), base_url) for pem in record.tls_certificates):
+        return []
+    found = f"no certificate of {record.organisation_id} names the host of {base_url}"
+    return [Flaw("base_url", found, "register one that names both hosts first")]
 
 
 def standing(kid: str, status: KeyStatus) -> Change:
