@@ -4,17 +4,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from sandbox.errors import SandboxError
 from sandbox.throwaway import free_ports
+from shared.node.identity import load_identity
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from shared.protocol.participants import KeyStatus
 from shared.protocol.problems import SUCCESS
 from shared.protocol.signing import SigningKey, load_private_key, new_private_key, private_pem
 from tests.live.forger import Answer, Forger, calling_as
 from tests.live.letters import TRIGGER, TRIGGERED, envelope, letter, path_of
-from tests.live.pair import LENDER, LSP, Pair, PairFactory, Side, pair_in
+from tests.live.pair import ACME, LENDER, LSP, Pair, PairFactory, Side, pair_in
 from tests.live.traffic import under_load
 from tests.live.waiting import eventually
 from tests.postgres import create_database
@@ -23,9 +25,9 @@ AT_ONCE = 1.0
 """Seconds after which a block counts in every process that shares the database."""
 
 
-def post(forger: Forger, key: SigningKey) -> Answer:
-    """Send a message of the LSP that was written just now."""
-    return forger.post(path_of(TRIGGER), envelope(letter(TRIGGER, LSP), key))
+def post(forger: Forger, key: SigningKey, sender: str = LSP) -> Answer:
+    """Send a message that was written just now."""
+    return forger.post(path_of(TRIGGER), envelope(letter(TRIGGER, sender), key))
 
 
 def keys_of(pair: Pair) -> tuple[SigningKey, SigningKey]:
@@ -106,6 +108,20 @@ def test_a_key_that_is_blocked_is_refused_at_once_on_open_connections_in_every_p
     for lender in (pair.lender, second):
         with calling_as(LSP, pair, lender) as anew:
             assert is_refused(post(anew, primary))
+
+
+def test_who_is_offboarded_is_shut_out_in_every_process(two_lenders: tuple[Pair, Side]) -> None:
+    pair, second = two_lenders
+    acme = ACME.organisation_id
+    key = load_identity(pair.certs / acme / "identity.json").signing_key
+    with calling_as(acme, pair, second) as there:
+        assert post(there, key, acme).error == SUCCESS
+
+        pair.lender.ops.offboard(acme, "the contract has ended")
+
+        eventually(lambda: is_refused(post(there, key, acme)), AT_ONCE)
+    with calling_as(acme, pair, second) as anew, pytest.raises(httpx.TransportError):
+        post(anew, key, acme)
 
 
 def is_refused(answer: Answer) -> bool:

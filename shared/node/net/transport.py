@@ -78,7 +78,7 @@ class _Origin:
         except TimeoutError as exc:
             raise httpx.PoolTimeout("all connections to the peer are in use") from exc
 
-    def take(self, allowed: Container[str] | None, generation: int) -> Connection | None:
+    def take(self, allowed: Container[str] | None, generation: int = 0) -> Connection | None:
         """The live connection used last, so that those not needed grow old.
 
         One to a peer not allowed is closed, and one of another generation.
