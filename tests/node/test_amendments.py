@@ -17,12 +17,12 @@ def test_a_base_url_is_changed_to_what_stands_before_the_version(tmp_path: Path)
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("http://bank.example", "base_url: http://bank.example is not encrypted: give one that begins with https://"),
+        ("http://bank.example", "base_url: 'http://bank.example' is not encrypted: give one that begins with https://"),
         (
             "https://bank.example",
             "no certificate of LENDER01 names the host of https://bank.example: register",
         ),
-        ("https://bank_1.example", "base_url: 'https://bank_1.example' cannot be one: give one such as"),
+        ("https://bank_1.example", "base_url: 'https://bank_1.example' is not one: give one such as"),
     ],
 )
 def test_a_base_url_that_a_form_could_not_have_is_refused_with_the_mend(url: str, said: str, tmp_path: Path) -> None:

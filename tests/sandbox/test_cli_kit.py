@@ -1,6 +1,7 @@
 """`kit`: a whole folder and an onboarded organisation, or neither."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ import pytest
 from sandbox.forms import read_form
 from sandbox.pki.organisation import own_form
 from tests.sandbox.nodes import Pair
-from tests.sandbox.pki_folder import NOW
 from tests.sandbox.test_cli_participants import KNOWN
 
 
@@ -31,7 +31,7 @@ def test_a_kit_has_a_form_that_is_the_one_handed_in(ready: Pair, tmp_path: Path)
     status, said, err = ready.run(*wish(out, "--base-url", "https://bank.example:8600/ocen"))
     assert (status, err) == (0, "")
     assert "ocen-sandbox send TriggerLoanAcceptanceRequest --to BANK_02" in said
-    form = read_form((out / "form.yaml").read_text(), "form.yaml", out, NOW)
+    form = read_form((out / "form.yaml").read_text(), "form.yaml", out, datetime.now(UTC))
     assert ready.asked[-1] == ("POST /participants", form.model_dump())
     assert "https://bank.example:8600/ocen" in (out / "README.md").read_text()
     assert "$" not in (out / "README.md").read_text().replace('"$(cat', "")

@@ -105,7 +105,7 @@ def test_every_flaw_of_a_form_has_a_line_of_its_own_and_no_node_hears_of_it(taki
     assert (status, out) == (2, "")
     assert err.splitlines() == [
         "ocen-sandbox: the form cannot be taken, and nothing is stored:",
-        "  base_url: http://localhost:8446 is not encrypted: give one that begins with https://",
+        "  base_url: 'http://localhost:8446' is not encrypted: give one that begins with https://",
         "  role: 'BANK': write LENDER or LSP",
     ]
     assert not [call for call, _ in taking.asked if call.startswith("POST")]

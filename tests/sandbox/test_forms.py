@@ -85,7 +85,7 @@ def test_all_that_is_wrong_is_told_at_once_field_by_field(folder: Path) -> None:
     assert "cannot be read (No such file or directory)" in found["tls_certificate_file"]
     assert "tls_certificate" not in found
     assert "private key" in found["public_key"]
-    assert found["organisation_id"].startswith("'B/2' cannot be one: give 1 to 64 letters")
+    assert found["organisation_id"].startswith("'B/2' is not one: give 1 to 64 letters")
     assert {"base_url", "role", "spoc_email", "spoc_phone"} < set(found)
 
 

@@ -60,7 +60,7 @@ def checked_text(field: str, text: str, kind: Any, flaws: list[Flaw]) -> str:
     try:
         return str(TypeAdapter(kind).validate_python(text.strip()))
     except ValidationError:
-        found = f"{shown(text)} cannot be one" if text.strip() else "empty"
+        found = f"{shown(text)} is not one" if text.strip() else "empty"
         flaws.append(Flaw(field, found, _TEXT_MENDS[field]))
         return ""
 

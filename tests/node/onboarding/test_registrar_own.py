@@ -131,7 +131,7 @@ async def test_a_certificate_that_is_renewed_twice_stays(here: Process) -> None:
 @pytest.mark.parametrize(
     ("pem", "kind", "sentence"),
     [
-        (None, IdentityError, "tls.pem cannot be read"),
+        (None, TlsConfigurationError, "tls.pem cannot be read"),
         ("garbage", TlsConfigurationError, "tls.pem holds no readable certificate"),
         (own_certificate().replace("A", "B", 40), TlsConfigurationError, "tls.pem holds no readable certificate"),
         (certificate_pem("other"), TlsConfigurationError, "tls.key is not the key of"),
