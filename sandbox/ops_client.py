@@ -91,6 +91,15 @@ class OpsClient:
         """Return everything known under a requestId, or None."""
         return self._ask_or_none(f"/messages/{quote(request_id, safe='')}")
 
+    def evidence(self, request_id: str) -> bytes | None:
+        """Return the evidence of what was accepted and sent under a requestId, a zip file; None if that is nothing."""
+        response = self._send("GET", f"/messages/{quote(request_id, safe='')}/evidence")
+        if response.status_code == 404:
+            return None
+        if response.is_error:
+            self._read(response)
+        return response.content
+
     def notices(self, reference: str | None = None) -> list[dict[str, Any]]:
         """Return the SMS inbox, or what of it belongs to one requestId."""
         return self._items("/notices", {"reference": reference} if reference else {})
@@ -116,36 +125,36 @@ class OpsClient:
         """Onboard a participant by its form; return what is known of it now, and the node's own form."""
         return self._ask("POST", "/participants", json=form)
 
-    def participant(self, organisation_id: str) -> dict[str, Any]:
-        """Return a participant with the history of its keys and certificates."""
-        return self._ask("GET", f"/participants/{organisation_id}")
+    def participant(self, organisation_id: str) -> dict[str, Any] | None:
+        """Return a participant with the history of its keys and certificates; None if it has never been onboarded."""
+        return self._ask_or_none(_participant_path(organisation_id))
 
     def offboard(self, organisation_id: str, reason: str) -> dict[str, Any]:
         """Offboard a participant."""
-        return self._ask("POST", f"/participants/{organisation_id}/offboard", json={"reason": reason})
+        return self._ask("POST", f"{_participant_path(organisation_id)}/offboard", json={"reason": reason})
 
     def amend(self, organisation_id: str, **fields: Any) -> dict[str, Any]:
         """Change what is neither key nor certificate of a participant."""
-        return self._ask("PATCH", f"/participants/{organisation_id}", json=fields)
+        return self._ask("PATCH", _participant_path(organisation_id), json=fields)
 
     def add_key(self, organisation_id: str, public_key: str, kid: str = "", reason: str = "") -> dict[str, Any]:
         """Add a verification key of a participant, as back-up."""
         wish = {"public_key": public_key, "kid": kid, "reason": reason}
-        return self._ask("POST", f"/participants/{organisation_id}/keys", json=wish)
+        return self._ask("POST", f"{_participant_path(organisation_id)}/keys", json=wish)
 
     def change_key(self, organisation_id: str, kid: str, status: KeyStatus, reason: str = "") -> dict[str, Any]:
         """Make a key ACTIVE, RETIRED or BLOCKED."""
         wish = {"status": status.value, "reason": reason}
-        return self._ask("PUT", f"/participants/{organisation_id}/keys/{quote(kid, safe='')}", json=wish)
+        return self._ask("PUT", f"{_participant_path(organisation_id)}/keys/{quote(kid, safe='')}", json=wish)
 
     def add_certificate(self, organisation_id: str, pem: str, reason: str = "") -> dict[str, Any]:
         """Register a further TLS certificate of a participant."""
         wish = {"tls_certificate": pem, "reason": reason}
-        return self._ask("POST", f"/participants/{organisation_id}/certificates", json=wish)
+        return self._ask("POST", f"{_participant_path(organisation_id)}/certificates", json=wish)
 
     def remove_certificate(self, organisation_id: str, thumbprint: str, reason: str = "") -> dict[str, Any]:
         """Remove a TLS certificate of a participant."""
-        path = f"/participants/{organisation_id}/certificates/{quote(thumbprint, safe='')}"
+        path = f"{_participant_path(organisation_id)}/certificates/{quote(thumbprint, safe='')}"
         return self._ask("DELETE", path, params={"reason": reason})
 
     def own_form(self) -> dict[str, Any]:
@@ -197,3 +206,7 @@ class OpsClient:
             raise SandboxError(f"the {self.label} says: {body.get('detail', body)}")
         answer: dict[str, Any] = body
         return answer
+
+
+def _participant_path(organisation_id: str) -> str:
+    return f"/participants/{quote(organisation_id, safe='')}"

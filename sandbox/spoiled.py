@@ -3,12 +3,12 @@
 Certificate, connection, kid and shape are all in order; nothing but the signature can tell.
 """
 
-import ssl
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import httpx
 
+from sandbox.caller import Caller
 from sandbox.errors import SandboxError
 from sandbox.following import Record
 from sandbox.ops_client import OpsClient
@@ -18,13 +18,13 @@ from shared.catalogue.table import BY_NAME
 from shared.node.clock import Clock
 from shared.node.identity import Identity, load_identity
 from shared.node.ids import new_id
-from shared.node.net.tls import client_context, thumbprint
+from shared.node.net.tls import client_context
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.encoding import base64url_encode, dump_json, parse_json_object
 from shared.protocol.envelope import seal
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V3
-from shared.protocol.verification import Examination, Peer
+from shared.protocol.verification import Examination
 
 MESSAGE: Final = BY_NAME["TriggerLoanAcceptanceRequest"]
 SIGNED_ID: Final = "APPL-2031-000417"
@@ -103,12 +103,9 @@ def _spoil(payload: bytes, identity: Identity, receiver: Participant) -> bytes:
 
 def _post(body: bytes, identity: Identity, receiver: Participant, trace_id: str) -> tuple[int, Examination]:
     context = client_context(identity.tls_certificate, identity.tls_private_key, identity.trust)
-    url, headers = receiver.base_url + MESSAGE.path, {"content-type": "application/json"}
     try:
-        with httpx.Client(verify=context, trust_env=False, timeout=V3.ack_timeout.total_seconds()) as http:
-            response = http.post(url, content=body, headers=headers)
-            connection: ssl.SSLSocket = response.extensions["network_stream"].get_extra_info("ssl_object")
-            peer = Peer(thumbprint(connection.getpeercert(True) or b""), receiver.base_url)
+        with Caller(receiver, context) as caller:
+            return caller.post(MESSAGE.path, body, trace_id)
     except httpx.TransportError as error:
+        url = receiver.base_url + MESSAGE.path
         raise SandboxError(f"the lender does not answer at {url} ({error}): see `ocen-sandbox status`") from error
-    return response.status_code, V3.examine_ack(response.content, peer, receiver, trace_id)

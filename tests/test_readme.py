@@ -34,7 +34,7 @@ def test_every_command_is_listed_and_every_listed_command_exists() -> None:
     commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
     groups = {group.name for group in app.registered_groups}
     subcommands = {
-        command.callback.__name__
+        command.name or command.callback.__name__
         for group in app.registered_groups
         if group.typer_instance
         for command in group.typer_instance.registered_commands

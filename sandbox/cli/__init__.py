@@ -14,6 +14,7 @@ from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pki import PkiError
 from shared.node.identity import IdentityError
 from shared.node.net.tls import TlsConfigurationError
+from shared.node.onboarding.form import FormError
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import SettingsError
 from shared.protocol.encoding import EncodingError
@@ -49,6 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in error.last_lines or ["(nothing)"]:
             screen(stderr=True).print(f"  {line}", soft_wrap=True)
         return 1
+    except FormError as error:
+        _complain("the form cannot be taken, and nothing is stored:")
+        for flaw in error.flaws:
+            screen(stderr=True).print(f"  {' '.join(str(flaw).split())}", soft_wrap=True)
+        return 2
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; nothing more is to be said, not even by the interpreter
         return 0

@@ -5,7 +5,22 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli import bench, envelopes, journal, keys, lifecycle, sending, show
+from sandbox.cli import (
+    bench,
+    certificates,
+    drill,
+    envelopes,
+    evidence,
+    journal,
+    keys,
+    kit,
+    lifecycle,
+    onboarding,
+    participants,
+    pki,
+    sending,
+    show,
+)
 
 app = typer.Typer(
     name="ocen-sandbox",
@@ -15,21 +30,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
-PAIR, MESSAGES, OFFLINE = "The pair", "Messages", "Keys and envelopes"
+PAIR, MESSAGES, PARTIES, OFFLINE = "The pair", "Messages", "Participants", "Keys and envelopes"
 
 app.command(rich_help_panel=PAIR)(show.demo)
 app.command(rich_help_panel=PAIR)(lifecycle.up)
 app.command(rich_help_panel=PAIR)(lifecycle.status)
 app.command(rich_help_panel=PAIR)(lifecycle.down)
 app.command(rich_help_panel=PAIR)(bench.bench)
+app.add_typer(drill.app, name="drill", rich_help_panel=PAIR)
 app.command(rich_help_panel=MESSAGES)(sending.send)
 app.command(rich_help_panel=MESSAGES)(journal.messages)
+app.command(rich_help_panel=MESSAGES)(evidence.evidence)
 app.command(rich_help_panel=MESSAGES)(journal.sms)
 app.command(rich_help_panel=MESSAGES)(sending.redrive)
-app.command(rich_help_panel=MESSAGES)(journal.participants)
+app.command(rich_help_panel=PARTIES)(kit.kit)
+app.command(rich_help_panel=PARTIES)(onboarding.onboard)
+app.add_typer(participants.app, name="participants", rich_help_panel=PARTIES)
+app.add_typer(keys.app, name="keys", rich_help_panel=PARTIES)
+app.add_typer(certificates.app, name="certificates", rich_help_panel=PARTIES)
 app.command(rich_help_panel=OFFLINE)(envelopes.sign)
 app.command(rich_help_panel=OFFLINE)(envelopes.verify)
-app.add_typer(keys.app, name="pki", rich_help_panel=OFFLINE)
+app.add_typer(pki.app, name="pki", rich_help_panel=OFFLINE)
 
 
 def _print_version(asked: bool) -> None:

@@ -26,7 +26,7 @@ def read_bytes(file: Path) -> bytes:
         except OSError as error:
             raise SandboxError(f"{file} cannot be read ({error.strerror}): name another file") from error
     if not data.strip():
-        raise SandboxError(f"{_name(file)} is empty: give a JSON object")
+        raise SandboxError(f"{source_name(file)} is empty: give a JSON object")
     return data
 
 
@@ -39,7 +39,9 @@ def read_text(file: Path) -> str:
     try:
         return read_bytes(file).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SandboxError(f"{_name(file)} is no text in UTF-8: if it is a key in DER, convert it to PEM") from error
+        raise SandboxError(
+            f"{source_name(file)} is no text in UTF-8: if it is a key in DER, convert it to PEM"
+        ) from error
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -51,8 +53,9 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         return parse_json_object(read_bytes(file))
     except EncodingError as error:
-        raise SandboxError(f"{_name(file)}: {error}; give one JSON object") from error
+        raise SandboxError(f"{source_name(file)}: {error}; give one JSON object") from error
 
 
-def _name(file: Path) -> str:
+def source_name(file: Path) -> str:
+    """Name a file, or standard input, for people."""
     return "standard input" if file == STANDARD_INPUT else str(file)

@@ -1,4 +1,4 @@
-"""`messages`, `sms`, `participants`: what the journals of the two nodes hold."""
+"""`messages`, `sms`: what the journals of the two nodes hold."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.history import print_history
-from sandbox.cli.screen import facts, say, screen
+from sandbox.cli.screen import say, screen
 from sandbox.errors import SandboxError
 from sandbox.following import Record
 from sandbox.ops_client import OpsClient
@@ -22,13 +22,11 @@ _STATE_STYLES = {"ACCEPTED": "green", "DELIVERED": "green", "REFUSED": "red", "D
 _NAMES = {message.path: message.name for message in CATALOGUE}
 _PLACES = {message.name: place for place, message in enumerate(CATALOGUE)}
 
-At = Annotated[NodeName | None, typer.Option("--at", help="Only this node's journal.", show_default="both nodes")]
-
 
 def messages(
     *,
     request_id: Annotated[str | None, typer.Argument(help="Show everything about this request.")] = None,
-    at: At = None,
+    at: options.At = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="So many of the latest messages of each node.")] = 20,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
@@ -65,17 +63,6 @@ def sms(
         head = Text(_time(notice["at"]), style="dim").append(f"  to {notice['recipient']}", style="bold")
         say(head.append(f"  requestId {notice['reference']}", style="dim"))
         say(Text(f"  {notice['text']}", style="magenta"))
-
-
-def participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
-    """Show whom each node knows.
-
-    Organisation, role, base URL, keys and certificates.
-    """
-    with connected(Folders(data_dir)) as pair:
-        for name, ops in pair.items():
-            say(Text(f"The {name.label} {ops.identity()['organisation_id']} knows", style="bold"))
-            _print_participants(ops)
 
 
 def _print_request(pair: Mapping[NodeName, OpsClient], request_id: str) -> None:
@@ -120,17 +107,6 @@ def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
             tries = f"{line['tries']} tries" if (line["tries"] or 0) > 1 else ""
             table.add_row("", _time(line["at"]), name.label, line["direction"], line["message"], state, tries)
         screen().print(table)
-
-
-def _print_participants(ops: OpsClient) -> None:
-    for one in ops.participants():
-        say(Text(f"  {one['organisation_id']}", "bold cyan").append(f"  {one['role']}, {one['name']}", "default"))
-        rows = [("base URL", one["base_url"])]
-        rows += [("key", f"{key['kid']}  {key['status']}, {key['algorithm']}") for key in one["keys"]]
-        rows += [("certificate", f"sha256 {certificate}") for certificate in one["certificates"]]
-        rows += [("calls from", ", ".join(one["ip_addresses"]) or "any address")]
-        say(facts(rows, indent=4))
-        say()
 
 
 def _order(line: Record) -> tuple[str, int, bool]:

@@ -1,154 +1,205 @@
-"""`pki`: keys and certificates of the sandbox's organisations."""
+"""`keys`: signing keys of the nodes, and verification keys of their counterparties: add, switch, block, retire."""
 
-from dataclasses import replace
-from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.screen import facts, say, shown
-from sandbox.pki import LOOPBACK, SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise, own_form
-from sandbox.pki import issue as issue_files
-from sandbox.running import connected, nodes_alive, read_run
-from sandbox.settings import Folders
-from shared.node.clock import SystemClock
-from shared.protocol.participants import ParticipantRole
+from sandbox.cli.inputs import read_text
+from sandbox.cli.participants import print_key
+from sandbox.cli.screen import say, shown
+from sandbox.errors import SandboxError
+from sandbox.holders import Nodes, asked_of, holder_of_own_key, holders, own_details, remembering
+from sandbox.running import connected
+from sandbox.settings import Folders, NodeName
+from shared.protocol.participants import KeyStatus
 
-app = typer.Typer(help="Make keys and certificates, and show them.", no_args_is_help=True)
+app = typer.Typer(help="Signing keys: list, add, switch, block, retire.", no_args_is_help=True)
 
-
-class Role(StrEnum):
-    """Roles as people say them; OCEN 4's word for the LSP is Loan Agent."""
-
-    LENDER = "LENDER"
-    LSP = "LSP"
-
-    @property
-    def in_network(self) -> ParticipantRole:
-        """The role as the directory names it."""
-        return ParticipantRole.LENDER if self is Role.LENDER else ParticipantRole.LOAN_AGENT
+Of = Annotated[str | None, typer.Option("--of", metavar="ORG", help="A counterparty's.", show_default="the nodes' own")]
+Kid = Annotated[str, typer.Argument(metavar="KID", help="The key's id, as `keys list` shows it.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept with the key.")]
 
 
-@app.command()
-def init(
-    *,
-    certs_dir: options.CertsDir = options.CERTS_DIR,
-    host: Annotated[list[str] | None, typer.Option(help="A further host for the certificates; repeatable.")] = None,
-    lender_url: Annotated[str, typer.Option(help="Base URL of the lender.")] = SANDBOX_PAIR[0].base_url,
-    lsp_url: Annotated[str, typer.Option(help="Base URL of the LSP.")] = SANDBOX_PAIR[1].base_url,
-    any_address: Annotated[bool, typer.Option("--any-address", help="Let the pair call from any address.")] = False,
-) -> None:
-    """Make keys and certificates of the pair.
+class _Whose(NamedTuple):
+    """Whose key is meant: a counterparty's, or a node's own where `of` is None; at one node, or wherever it is."""
 
-    What exists is kept, what is missing is made. `up` and `demo` do this by
-    themselves.
+    of: str | None
+    at: NodeName | None
+
+
+@app.command("list")
+def list_keys(*, of: Of = None, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """List keys with their history.
+
+    The nodes' own, or with --of those of a counterparty; ended ones too.
+
+    [cyan]ocen-sandbox keys list[/cyan]
+    [cyan]ocen-sandbox keys list --of BANK01[/cyan]
     """
-    urls = {one.organisation_id: url for one, url in zip(SANDBOX_PAIR, (lender_url, lsp_url), strict=True)}
-    pair = [replace(one, base_url=urls[one.organisation_id]) for one in SANDBOX_PAIR]
-    if any_address:
-        pair = [replace(one, ip_addresses=()) for one in pair]
-    made = initialise(certs_dir, pair, host or (), SystemClock().now())
-    _print_files(made)
+    with connected(Folders(data_dir)) as pair:
+        if of is not None:
+            known = remembering(pair, of, at)
+        else:
+            known = {name: own_details(ops) for name, ops in asked_of(pair, at).items()}
+        for name, details in known.items():
+            own = f"Own keys of the {name.label} {details['organisation_id']}"
+            say(Text(own if of is None else f"Keys of {of}, at the {name.label}", style="bold"))
+            for key in details["keys"]:
+                print_key(key)
 
 
 @app.command()
-def show(*, certs_dir: options.CertsDir = options.CERTS_DIR) -> None:
-    """Show certificates and kids of every organisation.
-
-    Never a private key.
-    """
-    _print_summary(describe(certs_dir))
-
-
-@app.command()
-def issue(
+def add(
     *,
-    organisation_id: Annotated[str, typer.Argument(metavar="ORG", help="Its organisation id, for metadata.orgId.")],
-    role: Annotated[Role, typer.Option(help="What it does in the network.")],
-    base_url: Annotated[str, typer.Option(help="Where its protocol plane is or will be.")] = "https://localhost:8446",
-    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
-    certs_dir: options.CertsDir = options.CERTS_DIR,
-    address: Annotated[
-        list[str] | None,
-        typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
+    of: Of = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="The counterparty's public key: PEM, X.509 or JWK.")
     ] = None,
+    kid: Annotated[str, typer.Option(help="The key's id.", show_default="the JWK's; for our own a UUID")] = "",
+    out: Annotated[Path | None, typer.Option(help="Write the public half of our new key here.")] = None,
+    reason: Why = "",
+    at: options.At = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
-    """Make keys and a certificate for a further organisation.
+    """Add a key, as back-up.
 
-    Such as your own lender or LSP. If the pair runs, both nodes know it at
-    once; otherwise from the next start on.
+    With --of: a counterparty's, at every node that knows it. Without: the
+    node that --at names makes one of its own. Two keys count at a time.
 
-    [cyan]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/cyan]
+    [cyan]ocen-sandbox keys add --at lender --out new.pub.pem[/cyan]
+    [cyan]ocen-sandbox keys add --of BANK01 --file new.pub.pem --kid bank01-3[/cyan]
     """
-    organisation = Organisation(
-        organisation_id, name or organisation_id, role.in_network, base_url, ip_addresses=tuple(address or LOOPBACK)
-    )
-    made = issue_files(certs_dir, organisation, SystemClock().now())
-    home = made.identities[organisation_id].parent
-    say(Text(f"{organisation_id} has keys and a certificate.\n", style="bold green"))
-    rows = [
-        ("identity.json", "its organisation id, role, kids, and the files below"),
-        ("signing.key", "its JWS key in use, RSA 2048; signing.pub.pem is the public half"),
-        ("backup.key", "its second key, to change to without a pause"),
-        ("tls.pem, tls.key", "its TLS certificate and key, for serving and calling"),
-        ("../ca.pem", "whom it trusts"),
-    ]
-    say(Text("in ").append(f"{shown(home)}/", style="bold"))
-    say(facts(rows, indent=2))
-    say()
-    _register(Folders(data_dir, certs_dir), organisation_id)
+    if of is None and file is not None:
+        raise SandboxError("whose key is it? Say --of ORG; a node makes its own keys itself")
+    if of is not None and file is None:
+        raise SandboxError(f"no key: give {of}'s public key with --file")
+    if of is None and at is None:
+        raise SandboxError("which node is to make a key? Say --at lender or --at lsp; --of ORG adds a counterparty's")
+    with connected(Folders(data_dir)) as pair:
+        if of is not None and file is not None:
+            _add_theirs(holders(pair, of, at), of, read_text(file), kid, reason)
+        elif at is not None:
+            _make_own(pair, at, kid, out, reason)
 
 
-def _register(folders: Folders, organisation_id: str) -> None:
-    """Tell the nodes that run, if they trust this authority, of the new participant."""
-    run = read_run(folders)
-    later = f"The next `ocen-sandbox up` loads it from {shown(folders.certs)}/participants.json."
-    if run is None or not nodes_alive(folders, run):
-        say(f"The sandbox does not run. {later}")
+@app.command()
+def switch(
+    *,
+    kid: Kid,
+    of: Of = None,
+    reason: Why = "",
+    at: options.At = None,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Make a back-up key the active one.
+
+    A node signs with it from the next message on; the former key stays as
+    back-up, until it is retired.
+    """
+    with connected(Folders(data_dir)) as pair:
+        if of is None:
+            _refuse_unless_known(pair, holder_of_own_key(pair, kid, at), kid)
+        _change(pair, kid, KeyStatus.ACTIVE, reason, _Whose(of, at))
+
+
+@app.command()
+def retire(
+    *,
+    kid: Kid,
+    of: Of = None,
+    reason: Why = "",
+    at: options.At = None,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """End a key that is no longer needed.
+
+    If it was the active one, the back-up takes its place.
+    """
+    with connected(Folders(data_dir)) as pair:
+        _change(pair, kid, KeyStatus.RETIRED, reason, _Whose(of, at))
+
+
+@app.command()
+def block(
+    *,
+    kid: Kid,
+    reason: Annotated[str, typer.Option(help="Why; kept with the key.")],
+    of: Of = None,
+    at: options.At = None,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """End a key that others may have: for ever.
+
+    No message that it signs is taken from now on. If it was the active one,
+    the back-up takes its place.
+
+    [cyan]ocen-sandbox keys block bank01-1 --of BANK01 --reason "laptop stolen"[/cyan]
+    """
+    with connected(Folders(data_dir)) as pair:
+        _change(pair, kid, KeyStatus.BLOCKED, reason, _Whose(of, at))
+
+
+def _add_theirs(nodes: Nodes, organisation_id: str, public_key: str, kid: str, reason: str) -> None:
+    for name, ops in nodes.items():
+        known = {key["kid"]: key for key in ops.add_key(organisation_id, public_key, kid, reason)["keys"]}
+        say(Text(f"The {name.label} takes this key of {organisation_id} from now on:", style="bold green"))
+        print_key(known[kid] if kid else list(known.values())[-1])
+
+
+def _make_own(pair: Nodes, node: NodeName, kid: str, out: Path | None, reason: str) -> None:
+    if out is not None and out.exists():
+        raise SandboxError(f"{out} exists: name a new file for the public key")
+    ops = pair[node]
+    made = ops.make_key(kid or None, reason)["kid"]
+    details = own_details(ops)
+    public_key = next(key["pem"] for key in details["keys"] if key["kid"] == made)
+    organisation_id = details["organisation_id"]
+    say(Text(f"The {node.label} has made a key, and keeps it as back-up: ", "bold green").append(made, "bold"))
+    if out is None:
+        typer.echo(public_key, nl=False)
+    else:
+        out.write_text(public_key, "utf-8")
+        say(f"Its public half is in {shown(out)}.")
+    file = shown(out) if out else "FILE"
+    say("\nCounterparties have to know it before the node signs with it:")
+    say(f"  ocen-sandbox keys add --of {organisation_id} --file {file} --kid {made}")
+    say(f"  ocen-sandbox keys switch {made}")
+
+
+def _refuse_unless_known(pair: Nodes, node: NodeName, kid: str) -> None:
+    """A node of the pair that signed with a key which the other does not know would only be refused."""
+    own, other = pair[node].identity()["organisation_id"], pair[node.other]
+    theirs = next((one for one in other.participants() if one["organisation_id"] == own), None)
+    if theirs is not None and not any(key["kid"] == kid and KeyStatus(key["status"]).counts for key in theirs["keys"]):
+        mend = f"ocen-sandbox keys add --of {own} --kid {kid} --file PUBLIC_KEY"
+        raise SandboxError(f"the {node.other.label} does not know key {kid}, and would refuse it: first `{mend}`")
+
+
+def _change(pair: Nodes, kid: str, status: KeyStatus, reason: str, whose: _Whose) -> None:
+    if whose.of is None:
+        _change_own(pair, holder_of_own_key(pair, kid, whose.at), kid, status, reason)
         return
-    if run.certs.resolve() != folders.certs.resolve():
-        say(f"The sandbox that runs uses other keys ({shown(run.certs)}). {later}")
-        return
-    form = own_form(folders.certs / organisation_id / "identity.json")
-    with connected(folders) as pair:
-        for ops in pair.values():
-            ops.onboard(form.model_dump())
-    say("The lender and the LSP that run know it from now on.")
+    for name, ops in holders(pair, whose.of, whose.at).items():
+        details = ops.change_key(whose.of, kid, status, reason)
+        say(Text(f"Keys of {whose.of} at the {name.label} now:", style="bold green"))
+        _print_counting(details["keys"], kid)
 
 
-def _print_files(made: Pki) -> None:
-    say(Text(f"Keys and certificates are in {shown(made.folder)}.\n", style="bold green"))
-    rows = [
-        ("ca.pem", "the authority, the only root that the nodes trust"),
-        ("participants.json", "the directory: ids, roles, base URLs, certificates, public keys"),
-        *((f"{one}/identity.json", "what its node loads to know itself") for one in made.identities),
-    ]
-    say(facts(rows))
-    say("\nSee `ocen-sandbox pki show`.", style="dim")
+def _change_own(pair: Nodes, node: NodeName, kid: str, status: KeyStatus, reason: str) -> None:
+    organisation_id = pair[node].identity()["organisation_id"]
+    details = pair[node].change_key(organisation_id, kid, status, reason)
+    say(Text(f"Own keys of the {node.label} now:", style="bold green"))
+    _print_counting(details["keys"], kid)
+    if status is KeyStatus.BLOCKED:
+        say(f"\nCounterparties have to block it too: ocen-sandbox keys block {kid} --of {organisation_id} --reason WHY")
+    elif status is KeyStatus.RETIRED:
+        say(f"\nCounterparties may retire it too: ocen-sandbox keys retire {kid} --of {organisation_id}")
 
 
-def _print_summary(summary: PkiSummary) -> None:
-    authority = summary.authority
-    say(Text("authority  ", style="dim").append(authority.subject, style="bold"))
-    rows = [("sha256", authority.fingerprint), ("expires", f"{authority.expires_at:%Y-%m-%d}")]
-    say(facts(rows, indent=2))
-    for one in summary.participants:
-        whose = "" if one.held else ", its private keys are elsewhere"
-        say()
-        say(
-            Text(one.organisation_id, style="bold cyan").append(
-                f"  {one.role.value}, {one.name}{whose}", style="default"
-            )
-        )
-        rows = [("base URL", one.base_url)]
-        for certificate in one.certificates:
-            hosts = ", ".join(certificate.hosts)
-            rows += [("certificate", f"{certificate.fingerprint}")]
-            rows += [("", f"expires {certificate.expires_at:%Y-%m-%d}, for {hosts}")]
-        for key in one.keys:
-            rows += [("key", f"{key.kid}  {key.status.value}, {key.algorithm}, {key.bits} bits")]
-            rows += [("", f"sha256 {key.fingerprint}")]
-        say(facts(rows, indent=2))
+def _print_counting(keys: list[dict[str, object]], kid: str) -> None:
+    for key in keys:
+        if key["kid"] == kid or KeyStatus(str(key["status"])).counts:
+            print_key(key)

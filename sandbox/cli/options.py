@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,8 +13,22 @@ from sandbox.errors import SandboxError
 from sandbox.pki import DEFAULT_FOLDER
 from sandbox.settings import DEFAULT_BASE_PORT, DEFAULT_DATA_FOLDER, Folders, LogLevel, NodeName, PairSettings
 from shared.node.settings import LogFormat
+from shared.protocol.participants import ParticipantRole
 
 HIGHEST_BASE_PORT = 65_535 - 1_001
+
+
+class Role(StrEnum):
+    """Roles as people say them; OCEN 4's word for the LSP is Loan Agent."""
+
+    LENDER = "LENDER"
+    LSP = "LSP"
+
+    @property
+    def in_network(self) -> ParticipantRole:
+        """The role as the directory names it."""
+        return ParticipantRole.LENDER if self is Role.LENDER else ParticipantRole.LOAN_AGENT
+
 
 DataDir = Annotated[
     Path, typer.Option("--data-dir", envvar="OCEN_DATA_DIR", help="Folder of databases, logs and secrets.")
@@ -65,6 +80,7 @@ LogFormatOption = Annotated[LogFormat, typer.Option(envvar="OCEN_LOG_FORMAT", he
 LogLevelOption = Annotated[
     LogLevel, typer.Option(envvar="OCEN_LOG_LEVEL", case_sensitive=False, help="From which level on nodes log.")
 ]
+At = Annotated[NodeName | None, typer.Option("--at", help="Only at this node.", show_default="both nodes")]
 
 DATA_DIR = DEFAULT_DATA_FOLDER
 CERTS_DIR = DEFAULT_FOLDER

@@ -4,27 +4,37 @@
     participants.json                      the directory that all sides load: public material only
     <organisation>/identity.json           what a node loads to know itself
     <organisation>/tls.pem, tls.key        TLS certificate, for serving and calling alike, and its key
+    <organisation>/tls.next.pem, .key      a renewed one that waits until counterparties know it
     <organisation>/signing.key, .pub.pem   the JWS key in use
     <organisation>/backup.key, .pub.pem    the second key, for rotation (seed 002, Onboarding Process)
 
 What exists is kept and what is missing is made; a key is never written over. Meant for one process at a time.
 """
 
-from sandbox.pki.certificates import PkiError
-from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue
-from sandbox.pki.organisation import LOOPBACK, Organisation, own_form
+from sandbox.pki.certificates import Authority, PkiError, leaf_certificate, public_pem
+from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue, load_authority
+from sandbox.pki.organisation import LOOPBACK, Organisation, contact_of, kept_or_new_key, own_form
+from sandbox.pki.renewal import Renewal, prepare_renewal
 from sandbox.pki.summary import PkiSummary, describe
 
 __all__ = [
     "DEFAULT_FOLDER",
     "LOOPBACK",
     "SANDBOX_PAIR",
+    "Authority",
     "Organisation",
     "Pki",
     "PkiError",
     "PkiSummary",
+    "Renewal",
+    "contact_of",
     "describe",
     "initialise",
     "issue",
+    "kept_or_new_key",
+    "leaf_certificate",
+    "load_authority",
     "own_form",
+    "prepare_renewal",
+    "public_pem",
 ]

@@ -57,7 +57,7 @@ def initialise(folder: Path, participants: Sequence[Organisation], host_names: S
                 wanted[organisation_id] = (one, one.hosts())
         _refuse_look_alikes([*listed, *wanted])
         folder.mkdir(parents=True, exist_ok=True)
-        authority = _authority(folder, now)
+        authority = load_authority(folder, now)
         for organisation_id, (one, hosts) in wanted.items():
             certificate, keys = complete(folder / organisation_id, one, hosts, authority, now)
             listed[organisation_id] = _record(one, listed.get(organisation_id), certificate, keys)
@@ -92,7 +92,12 @@ def _refuse_look_alikes(organisation_ids: Iterable[str]) -> None:
             raise PkiError(f"{organisation_id} differs from {other} in case alone: choose another organisation id")
 
 
-def _authority(folder: Path, now: datetime) -> Authority:
+def load_authority(folder: Path, now: datetime) -> Authority:
+    """Load the folder's authority, made first if there is none; `now` (aware) is when it has to be valid.
+
+    Raises:
+        PkiError: it cannot be used.
+    """
     certificate_path, key_path = folder / "ca.pem", folder / "ca.key"
     if not certificate_path.exists():
         made = certificates.authority_certificate(kept_or_new_key(key_path), now)

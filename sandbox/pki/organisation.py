@@ -106,6 +106,12 @@ def own_form(path: Path) -> OnboardingForm:
     return form_of(stated)
 
 
+def contact_of(organisation_id: str) -> tuple[str, str]:
+    """Return e-mail address and telephone number of an imaginary person at an organisation."""
+    host = re.sub(r"[^a-z0-9]+", "-", organisation_id.lower())[:63].strip("-")
+    return f"ocen@{host}.example", "+91 22 5550 0100"
+
+
 def kept_or_new_key(path: Path) -> rsa.RSAPrivateKey:
     """Read the private key at `path`, made first if there is none."""
     if not path.exists():
@@ -123,14 +129,15 @@ def _existing_key(path: Path) -> rsa.RSAPrivateKey:
 
 
 def _new_identity(organisation: Organisation) -> IdentityFile:
+    email, phone = contact_of(organisation.organisation_id)
     keys = [KeyFile(kid=str(uuid4()), file=Path(file), status=status) for file, status in _SIGNING_KEYS.items()]
     return IdentityFile(
         **_told(organisation),
         organisation_id=organisation.organisation_id,
         role=organisation.role,
         ip_addresses=list(organisation.ip_addresses),
-        spoc_email=f"ocen@{organisation.organisation_id.lower()}.example",
-        spoc_phone="+91 22 5550 0100",
+        spoc_email=email,
+        spoc_phone=phone,
         keys=keys,
         tls_certificate=Path("tls.pem"),
         tls_private_key=Path("tls.key"),

@@ -5,7 +5,7 @@ path and what becomes of an exception in it. The application behind it sees veri
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,17 +15,17 @@ from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.peer_protocol import PEER_EXTENSION
+from shared.node.net.request import read_body, read_head
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
 from shared.protocol.acknowledgement import Acknowledgement, explain
-from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.nonces import FreshnessWindow
+from shared.protocol.participants import Network
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V3, Dressed, Profile, Style
 from shared.protocol.signing import SigningKey
-from shared.protocol.verification import Examination, History, Outcome, Peer, Step, VerifiedMessage, WireMessage
+from shared.protocol.verification import Examination, History, Outcome, Peer, Step, VerifiedMessage
 
 MESSAGE_KEY = "ocen.message"
 """Key of the `VerifiedMessage` in the ASGI scope that the application sees."""
@@ -92,9 +92,13 @@ class SignedExchange:
         telemetry: Telemetry,
         window: FreshnessWindow,
         explains: bool,
+        proxies: Sequence[Network] = (),
         profile: Profile = V3,
     ) -> None:
-        """Wrap `app`; `messages` are those taken here, by path; `explains` puts `detail` into refusals."""
+        """Wrap `app`; `messages` are those taken here, by path; `explains` puts `detail` into refusals.
+
+        `proxies` are believed when they say whom they were called by.
+        """
         self._app = app
         self._messages = messages
         self._identity = identity
@@ -104,6 +108,7 @@ class SignedExchange:
         self._telemetry = telemetry
         self._window = window
         self._explains = explains
+        self._proxies = proxies
         self._profile = profile
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,7 +138,7 @@ class SignedExchange:
 
     def _open(self, scope: Scope) -> Examination:
         """Judge what the HTTP head alone tells."""
-        wire = read_head(scope)
+        wire = read_head(scope, self._proxies)
         message_type = self._messages.get(wire.path)
         methods = (message_type.method,) if message_type else ()
         examination = self._profile.open_head(wire, message_type, methods, self._clock.now(), self._window)
@@ -264,28 +269,6 @@ class SignedExchange:
             seconds=seconds,
             check=failed.check.name if failed else "",
         )
-
-
-def read_head(scope: Scope) -> WireMessage:
-    """Read the head of a request; of a header that is there several times the values are joined (RFC 9110 s5.3)."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    certificate = scope["extensions"][PEER_EXTENSION].thumbprint
-    return WireMessage(scope["method"], scope["path"], headers, b"", Peer(certificate, scope["client"][0]))
-
-
-async def read_body(receive: Receive) -> bytes | None:
-    """Read a body, at most one byte more of it than is accepted; None if the peer went away."""
-    body = b""
-    while True:
-        event: Message = await receive()
-        if event["type"] != "http.request":
-            return None
-        body += bytes(event.get("body", b""))
-        if len(body) > MAX_BODY_BYTES or not event.get("more_body", False):
-            return body
 
 
 def challenge(problem: Problem, is_given: bool) -> str:

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shared.node.onboarding.record import (
     ALGORITHM,
+    MOST_ADDRESSES,
     BaseUrl,
     KeyRecord,
     Kid,
     Line,
+    Name,
     OrganisationId,
     ParticipantRecord,
     first_flaw,
@@ -40,13 +42,13 @@ class IdentityFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     organisation_id: OrganisationId
-    name: Annotated[Line, Field(min_length=1)]
+    name: Name
     role: ParticipantRole
     base_url: BaseUrl
-    ip_addresses: Annotated[list[str], Field(max_length=3)] = []
+    ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
     spoc_email: Line = ""
     spoc_phone: Line = ""
-    keys: Annotated[list[KeyFile], Field(min_length=1, max_length=2)]
+    keys: Annotated[list[KeyFile], Field(min_length=1)]
     tls_certificate: Path
     tls_private_key: Path
     trust: Path | None = None
@@ -92,6 +94,8 @@ class Identity:
 def load_identity(path: Path) -> Identity:
     """Load an identity file and the keys that it names, relative to itself.
 
+    The private half of a key that counts no more need not be there; then nothing is stated of that key.
+
     Raises:
         IdentityError: a file is missing or cannot be used, or not exactly one key is ACTIVE.
     """
@@ -100,7 +104,11 @@ def load_identity(path: Path) -> Identity:
         file = IdentityFile.model_validate_json(read_text(path))
     except ValidationError as error:
         raise IdentityError(f"{path}: {first_flaw(error)}; see certs/README.md") from error
-    keys = {entry.kid: load_own_key(folder / entry.file, entry.kid) for entry in file.keys}
+    keys = {
+        entry.kid: load_own_key(folder / entry.file, entry.kid)
+        for entry in file.keys
+        if entry.status.counts or (folder / entry.file).exists()
+    }
     active = [entry.kid for entry in file.keys if entry.status is KeyStatus.ACTIVE]
     if len(active) != 1:
         raise IdentityError(f"{path}: keys: {len(active)} are ACTIVE; mark exactly one, the other as BACKUP")
@@ -146,6 +154,8 @@ def _stated(file: IdentityFile, certificate: str, keys: Mapping[str, SigningKey]
         **file.model_dump(include={*ParticipantRecord.model_fields} - {"keys"}),
         tls_certificates=[certificate],
         keys=[
-            KeyRecord(kid=entry.kid, status=entry.status, pem=keys[entry.kid].public().to_pem()) for entry in file.keys
+            KeyRecord(kid=entry.kid, status=entry.status, pem=keys[entry.kid].public().to_pem())
+            for entry in file.keys
+            if entry.kid in keys
         ],
     )

@@ -23,6 +23,7 @@ from shared.node.mounts import Mounts
 from shared.node.net.server import CannotListenError, make_server
 from shared.node.net.tls import TlsTrust
 from shared.node.net.transport import PooledTransport
+from shared.node.onboarding.follower import Follower
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import read_records
 from shared.node.onboarding.registrar import Registrar
@@ -34,7 +35,6 @@ from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
 from shared.node.settings import Membership, Mode, NodeSettings
 from shared.node.store.database import open_engine, setting_up
-from shared.node.store.reader import read
 from shared.node.store.tables import create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
@@ -75,19 +75,28 @@ class Node:
         self.writer = GroupCommit(self.engine)
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))
         self.trust = TlsTrust(self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust)
+        self.transport = PooledTransport(self.trust.client)
+        membership = settings.membership
+        self.member = None if membership is None else self._join(membership)
+        access = self.member.access if self.member is not None else None
+        self.client = SignedClient(self.transport, self.identity, self.clock, access)
         self.own_keys = OwnKeys(self.identity, settings.keys_folder or settings.identity.parent)
+        self.follower = Follower(
+            engine=self.engine,
+            directory=self.directory,
+            trust=self.trust,
+            issuers=self.identity.trust,
+            own_keys=self.own_keys,
+            renew_connections=self.transport.renew,
+        )
         self.registrar = Registrar(
             journal=self.journal,
             directory=self.directory,
             identity=self.identity,
             own_keys=self.own_keys,
             clock=self.clock,
-            refresh=self.refresh_directory,
+            refresh=self.follower.refresh,
         )
-        membership = settings.membership
-        self.member = None if membership is None else self._join(membership)
-        access = self.member.access if self.member is not None else None
-        self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock, access)
         self.schedule = _schedule(settings)
         self.directories: dict[str, Counterparties] = {V3.name: self.directory}
         if self.member is not None:
@@ -114,12 +123,11 @@ class Node:
         )
         self.ops_server = make_server(ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None)
         self._tasks: list[asyncio.Task[None]] = []
-        self._is_in_step = False
         for organisation_id in left_aside:
             self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
 
     def _join(self, membership: Membership) -> Member:
-        return Member(membership, self.identity, PooledTransport(self.trust.client), self.clock)
+        return Member(membership, self.identity, self.transport, self.clock)
 
     def _protocol_plane(self, application: Application) -> ASGIApp:
         planes: dict[str, ASGIApp] = {
@@ -141,6 +149,7 @@ class Node:
             profile=profile,
             window=self.settings.window,
             explains=self.settings.mode is Mode.SANDBOX,
+            proxies=self.settings.trusted_proxies,
         )
 
     async def start(self) -> None:
@@ -150,7 +159,7 @@ class Node:
             CannotListenError: a port is taken or not ours to take.
         """
         await self.writer.start()
-        await self.refresh_directory()
+        await self.follower.refresh()
         if self.engine.dialect.name == "sqlite":
             await self.journal.release_holds(self.clock.now())
         try:
@@ -176,21 +185,6 @@ class Node:
         await self.writer.stop()
         self.engine.dispose()
 
-    async def refresh_directory(self) -> None:
-        """Bring directory, signing key and TLS trust in step with the register.
-
-        Raises:
-            IdentityError, TlsConfigurationError: our own files do not fit; tried again at the next refresh.
-        """
-        if await read(self.engine, self.directory.refresh):
-            self._is_in_step = False
-        if not self._is_in_step:
-            trust = f"{self.identity.trust}\n{self.directory.trust}"
-            await asyncio.to_thread(self.trust.replace, trust, self.directory.revoked)
-            if self.directory.own is not None:
-                await asyncio.to_thread(self.own_keys.use, self.directory.own)
-            self._is_in_step = True
-
     async def tidy(self) -> None:
         """Delete what nobody needs any more, and wake what would sleep too long after the clock was set back."""
         now = self.clock.now()
@@ -202,7 +196,7 @@ class Node:
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await self.refresh_directory()
+                await self.follower.refresh()
                 if self.clock.elapsed() >= next_tidying:
                     next_tidying += TIDY_SECONDS
                     await self.tidy()

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.protocol.nonces import FreshnessWindow
-from shared.protocol.participants import Dialect
+from shared.protocol.participants import Dialect, Network
 
 
 class SettingsError(Exception):
@@ -36,8 +37,20 @@ def _in_capitals(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    networks = tuple(ip_network(one.strip()) for one in value.split(",") if one.strip())
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("every address would be believed; name the proxies, such as 10.0.0.5,2001:db8::/64")
+    return networks
+
+
 class NodeSettings(BaseSettings):
-    """Everything that may differ between two nodes. Spans are in seconds."""
+    """Everything that may differ between two nodes. Spans are in seconds.
+
+    `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed.
+    """
 
     model_config = SettingsConfigDict(env_prefix="OCEN_", extra="ignore")
 
@@ -53,6 +66,7 @@ class NodeSettings(BaseSettings):
     database_url: str
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     ops_host: str = "127.0.0.1"
     ops_port: int = Field(ge=0, le=65535)
     ops_token_file: Path

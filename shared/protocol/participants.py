@@ -1,5 +1,6 @@
 """Who takes part: organisations, their roles, certificates, addresses and keys (seed 002, "Onboarding Process")."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -7,6 +8,17 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from shared.protocol.signing import VerificationKey
 
 Network = IPv4Network | IPv6Network
+
+
+def lies_in(address: str, networks: Iterable[Network]) -> bool:
+    """Tell whether an address lies in one of the networks; IPv4 may be written inside IPv6 (RFC 4291 s2.5.5.2).
+
+    Raises:
+        ValueError: it is no address.
+    """
+    parsed = ip_address(address)
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in networks)
 
 
 class ParticipantRole(StrEnum):
@@ -107,6 +119,4 @@ class Participant:
         """Tell whether the address is one that the participant listed."""
         if not self.networks or not self.judges_addresses or address in self._hosts:
             return True
-        parsed = ip_address(address)
-        mapped = getattr(parsed, "ipv4_mapped", None)
-        return any((mapped or parsed) in network for network in self.networks)
+        return lies_in(address, self.networks)

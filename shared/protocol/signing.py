@@ -37,6 +37,8 @@ _DIGEST_INFO = {
 }
 """What stands before the digest in a PKCS#1 v1.5 signature (RFC 8017 s9.2, notes)."""
 
+_PRIVATE_JWK = "this JWK holds a private key; give it without d, p, q, dp, dq and qi"
+
 _JWK_MEMBERS = ("kty", "n", "e", "use", "key_ops")
 """What is handed on of a JWK from outside; jwcrypto makes a new key where it finds a member `generate`."""
 
@@ -179,7 +181,7 @@ def _from_jwk(text: str, kid: str | None) -> object:
         if "keys" in members:
             members = _select(members["keys"], kid)
         if "d" in members:
-            raise KeyMaterialError("this JWK holds a private key; give it without d, p, q, dp, dq and qi")
+            raise KeyMaterialError(_PRIVATE_JWK)
         return JWK(**{name: members[name] for name in _JWK_MEMBERS if name in members}).get_op_key("verify")
     except KeyMaterialError:
         raise
@@ -190,6 +192,8 @@ def _from_jwk(text: str, kid: str | None) -> object:
 
 
 def _select(keys: Any, kid: str | None) -> dict[str, Any]:
+    if any(isinstance(key, dict) and "d" in key for key in keys):
+        raise KeyMaterialError(_PRIVATE_JWK)
     found = [key for key in keys if isinstance(key, dict) and (kid is None or key.get("kid") == kid)]
     if len(found) != 1:
         raise KeyMaterialError(f"the JWK set holds {len(found)} keys for kid {kid!r}; name one of them")

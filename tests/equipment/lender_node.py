@@ -1,6 +1,6 @@
 """The lender as a server would run it, without the server; what it has to send waits in the outbox, in sight."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from shared.node.node import Application
 from shared.node.store.database import PATIENCE
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
-from shared.protocol.participants import EnvelopeMember
+from shared.protocol.participants import EnvelopeMember, Network
 from shared.protocol.signing import SigningKey
 from shared.protocol.tampering import OutgoingMessage, TlsIdentity
 from tests.equipment.asgi import Answer, call
@@ -87,7 +87,12 @@ class LenderNode:
 
 @asynccontextmanager
 async def lender_node(
-    folder: Path, *, explains: bool = True, app: Any = None, patience: float = PATIENCE
+    folder: Path,
+    *,
+    explains: bool = True,
+    app: Any = None,
+    patience: float = PATIENCE,
+    proxies: Sequence[Network] = (),
 ) -> AsyncIterator[LenderNode]:
     """A lender who knows the LSP; `app` takes the place of its application."""
     clock = FrozenClock()
@@ -99,6 +104,7 @@ async def lender_node(
             clock=clock,
             transport=ScriptedTransport(acking(key=lsp_key())),
             explains=explains,
+            proxies=proxies,
             room=0,
             patience=patience,
         ) as node:

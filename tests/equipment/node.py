@@ -1,6 +1,6 @@
 """A participant in memory: everything real but sockets, and its clock stands still."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -23,7 +23,7 @@ from shared.node.store.database import PATIENCE
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.nonces import DEFAULT_WINDOW
-from shared.protocol.participants import Participant
+from shared.protocol.participants import Network, Participant
 from tests.equipment.storage import LEASE, writing
 
 
@@ -51,12 +51,14 @@ class MemoryNode:
         clock: Clock,
         transport: httpx.AsyncBaseTransport,
         explains: bool = True,
+        proxies: Sequence[Network] = (),
         room: int = 512,
         tick: float = 0.5,
     ) -> None:
         self.engine = engine
         self.clock = clock
         self.explains = explains
+        self.proxies = proxies
         self.identity = identity
         self.telemetry = RecordingTelemetry(identity.organisation_id)
         self.directory = Directory(identity.organisation_id)
@@ -96,6 +98,7 @@ class MemoryNode:
             telemetry=self.telemetry,
             window=DEFAULT_WINDOW,
             explains=self.explains,
+            proxies=self.proxies,
         )
 
 

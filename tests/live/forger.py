@@ -39,6 +39,8 @@ class Forger:
     def __init__(self, url: str, tls: ssl.SSLContext, signer: str, source_address: str | None = None) -> None:
         """Call `url`; its answers must be signed with the key whose public half is the PEM text `signer`."""
         self._signer = signer
+        self.connection: tuple[str, int] | None = None
+        """Our end of the connection that carried the last answer."""
         limits = httpx.Limits(max_connections=1)
         transport = httpx.HTTPTransport(verify=tls, trust_env=False, limits=limits, local_address=source_address)
         self._http = httpx.Client(base_url=url, transport=transport, timeout=20)
@@ -60,6 +62,7 @@ class Forger:
     def call(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a request. Raises httpx.TransportError if there is no answer, joserfc's error if it is not signed."""
         response = self._http.request(method, path, content=body, headers=headers)
+        self.connection = response.extensions["network_stream"].get_extra_info("client_addr")
         payload = verified_payload(json.loads(response.content), self._signer, "RS512")
         return Answer(response.status_code, response.headers, json.loads(payload))
 

@@ -63,7 +63,7 @@ class Workshop:
 
     def send(self, message: OutgoingMessage) -> Answer:
         """Send a message with the certificate and from the address that it asks for."""
-        if not message.from_listed_address and not _is_ours(UNLISTED_ADDRESS):
+        if not message.from_listed_address and not is_ours(UNLISTED_ADDRESS):
             pytest.skip(f"this machine cannot call from {UNLISTED_ADDRESS}, the only address that is not listed")
         return self._forger(message.identity, message.from_listed_address).send(message)
 
@@ -91,7 +91,7 @@ class Workshop:
         ops.add_key(LSP, backup.public().to_pem(), backup.kid)
 
 
-def _is_ours(address: str) -> bool:
+def is_ours(address: str) -> bool:
     with socket.socket() as listener:
         try:
             listener.bind((address, 0))

@@ -1,17 +1,21 @@
 """Who gets through to a running lender: each caller here carries a message that would be accepted from the LSP."""
 
 import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.live.forger import Answer, Forger, caller
-from tests.live.leaves import leaf_issued_at
+from tests.live.client_hello import ALERT, HANDSHAKE, HANDSHAKE_FAILURE, PROTOCOL_VERSION, Reply, reply_to
+from tests.live.forger import JSON, Answer, Forger, caller, calling_as
+from tests.live.leaves import leaf_issued_at, sandbox_authority
 from tests.live.letters import TRIGGER, envelope, letter, path_of
 from tests.live.pair import LSP, Pair
-from tests.node.certificates import Authority
+from tests.live.spoiling import UNLISTED_ADDRESS, is_ours
+from tests.node.certificates import SERVER, Authority
 
 both_versions = pytest.mark.parametrize(
     "version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["tls1.2", "tls1.3"]
@@ -42,6 +46,7 @@ def test_the_registered_certificate_gets_through(pair: Pair, version: ssl.TLSVer
     assert call(pair, tls).status == 200
 
 
+@pytest.mark.check("OCEN-TLS-01")
 @both_versions
 def test_a_caller_without_a_certificate_does_not_get_through(pair: Pair, version: ssl.TLSVersion) -> None:
     tls = caller(pair.certs / "ca.pem", None)
@@ -52,12 +57,14 @@ def test_a_caller_without_a_certificate_does_not_get_through(pair: Pair, version
     assert "certificate required" in alert or "handshake failure" in alert
 
 
+@pytest.mark.check("OCEN-TLS-02")
 def test_a_certificate_of_an_unknown_authority_does_not_get_through(pair: Pair, tmp_path: Path) -> None:
     leaf = Authority("Strange authority").issue(tmp_path, LSP)
 
     assert "unknown ca" in refused_by(pair, caller(pair.certs / "ca.pem", leaf.certificate, leaf.private_key))
 
 
+@pytest.mark.check("OCEN-TLS-03")
 @both_versions
 @pytest.mark.parametrize(
     ("issued", "alert"),
@@ -74,16 +81,57 @@ def test_a_certificate_out_of_its_time_does_not_get_through(
     assert alert in refused_by(pair, tls)
 
 
-@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
-def test_a_caller_that_speaks_tls_1_1_only_does_not_get_through(pair: Pair) -> None:
-    home = pair.certs / LSP
-    tls = caller(pair.certs / "ca.pem", home / "tls.pem", home / "tls.key")
-    tls.set_ciphers("ALL:@SECLEVEL=0")
-    tls.minimum_version = tls.maximum_version = ssl.TLSVersion.TLSv1_1
-
-    assert "protocol version" in refused_by(pair, tls)
+FLAWS = {
+    "for servers only": {"usages": (SERVER,)},
+    "not for signing": {"can_sign": False},
+    "an issuer's": {"is_authority": True},
+}
 
 
+@pytest.mark.check("OCEN-TLS-04")
+@both_versions
+@pytest.mark.parametrize("flaw", FLAWS.values(), ids=FLAWS)
+def test_a_certificate_made_for_another_use_does_not_get_through(
+    pair: Pair, tmp_path: Path, flaw: dict[str, Any], version: ssl.TLSVersion
+) -> None:
+    leaf = sandbox_authority(pair.certs).issue(tmp_path, LSP, **flaw)
+    tls = caller(pair.certs / "ca.pem", leaf.certificate, leaf.private_key)
+    tls.maximum_version = version
+
+    assert refused_by(pair, tls)
+
+
+GOOD_SUITE = 0xC02F  # ECDHE with RSA, AES 128 GCM
+
+WEAK_SUITES = {
+    "no encryption": [0x003B, 0x0002, 0x0001],
+    "export grade": [0x0003, 0x0006, 0x0008],
+    "RC4": [0x0004, 0x0005, 0xC011],
+    "3DES": [0x000A, 0x0016, 0xC012],
+    "anonymous": [0x0034, 0x00A6, 0xC018],
+    "static RSA": [0x009C, 0x009D, 0x003C, 0x002F],
+    "CBC with SHA-1": [0xC013, 0xC014, 0x0033],
+}
+
+
+def offer(pair: Pair, version: int, suites: Sequence[int]) -> Reply:
+    return reply_to(("127.0.0.1", int(pair.lender.settings["OCEN_PORT"])), version, suites)
+
+
+@pytest.mark.check("OCEN-TLS-06")
+@pytest.mark.parametrize("version", [0x0301, 0x0302], ids=["tls1.0", "tls1.1"])
+def test_a_caller_that_speaks_nothing_newer_than_tls_1_1_does_not_get_through(pair: Pair, version: int) -> None:
+    assert offer(pair, version, [GOOD_SUITE, 0xC013, 0x002F]) == (ALERT, PROTOCOL_VERSION)
+
+
+@pytest.mark.check("OCEN-TLS-06")
+@pytest.mark.parametrize("suites", WEAK_SUITES.values(), ids=WEAK_SUITES)
+def test_a_caller_that_offers_weak_suites_alone_does_not_get_through(pair: Pair, suites: list[int]) -> None:
+    assert offer(pair, 0x0303, suites) == (ALERT, HANDSHAKE_FAILURE)
+    assert offer(pair, 0x0303, [*suites, GOOD_SUITE]).kind == HANDSHAKE
+
+
+@pytest.mark.check("OCEN-TLS-06")
 def test_plain_http_does_not_get_through(pair: Pair) -> None:
     before = pair.lender.books.entries_and_refusals()
 
@@ -106,6 +154,7 @@ def test_a_certificate_of_our_authority_that_nobody_registered_is_refused_by_a_s
     assert pair.lender.books.entries() <= before
 
 
+@pytest.mark.check("OCEN-TLS-05")
 def test_a_message_of_the_lsp_over_the_connection_of_another_lsp_is_refused_by_a_signed_ack(
     pair: Pair, acme_forger: Forger
 ) -> None:
@@ -115,4 +164,26 @@ def test_a_message_of_the_lsp_over_the_connection_of_another_lsp_is_refused_by_a
 
     assert (answer.status, answer.error) == (401, "AUTH1001")
     assert answer.ack["detail"]["check"] == "certificate_is_registered"
+    assert pair.lender.books.entries() <= before
+
+
+@pytest.mark.check("OCEN-TLS-07")
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"x-forwarded-for": "127.0.0.1"}, {"forwarded": "for=127.0.0.1"}],
+    ids=["as it is", "X-Forwarded-For", "Forwarded"],
+)
+def test_a_message_from_an_address_not_listed_is_refused_whatever_its_headers_say(
+    pair: Pair, headers: dict[str, str]
+) -> None:
+    if not is_ours(UNLISTED_ADDRESS):
+        pytest.skip(f"this machine cannot call from {UNLISTED_ADDRESS}, the only address that is not listed")
+    before = pair.lender.books.entries()
+    body = envelope(letter(TRIGGER, LSP), pair.lsp.identity.signing_key)
+
+    with calling_as(LSP, pair, pair.lender, UNLISTED_ADDRESS) as forger:
+        answer = forger.call("POST", path_of(TRIGGER), body, {**JSON, **headers})
+
+    assert (answer.status, answer.error) == (403, "AUTH1004")
+    assert answer.ack["detail"]["check"] == "source_address_is_listed"
     assert pair.lender.books.entries() <= before

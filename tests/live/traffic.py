@@ -4,27 +4,61 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 
-from sqlalchemy import Table
+from sqlalchemy import RowMapping, Table
 
 from sandbox.errors import SandboxError
 from shared.catalogue.table import BY_NAME
 from shared.node.ids import new_id
-from shared.node.store.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
+from shared.node.store.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from tests.live.letters import TRIGGER, TRIGGERED
 from tests.live.pair import LENDER, Pair, Side
+from tests.live.waiting import eventually
 
 SENDERS = 16
 
+STEADY_SENDERS, PAUSE_SECONDS = 4, 0.1
+"""Of steady traffic: so many begin an exchange at a time, and each pauses so long before its next."""
+
+ANSWERED = 20
+"""Of exchanges under load: so many are complete before a change, and so many begin after it."""
+
+SECONDS = 60.0
+
 
 class Traffic:
-    """Up to 200 exchanges of a running pair, under requestIds of our own."""
+    """Exchanges of a running pair, under requestIds of our own: up to 200 at once, or steady ones without end."""
 
     def __init__(self, pair: Pair, exchanges: int = 200) -> None:
-        self.request_ids = frozenset(new_id() for _ in range(exchanges))
+        self._request_ids = [new_id() for _ in range(exchanges)]
         self._pair = pair
         self._begun: dict[str, Future[object]] = {}
+
+    @property
+    def request_ids(self) -> frozenset[str]:
+        """The requestIds of all exchanges until now."""
+        return frozenset(self._request_ids)
+
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Begin one exchange after another for as long as this lasts."""
+        over = Event()
+
+        def begin_one_after_another() -> None:
+            while not over.wait(PAUSE_SECONDS):
+                self._request_ids.append(request_id := new_id())
+                self._begin(request_id)
+
+        with ThreadPoolExecutor(STEADY_SENDERS) as senders:
+            sending = [senders.submit(begin_one_after_another) for _ in range(STEADY_SENDERS)]
+            try:
+                yield
+            finally:
+                over.set()
+        for sender in sending:
+            sender.result()
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
@@ -63,6 +97,18 @@ class Traffic:
         assert len(told) == len(request_ids)
         assert told <= sessions
 
+    def assert_nothing_was_refused(self) -> None:
+        """Find that each request and each callback was accepted at the first try."""
+        for side in (self._pair.lsp, self._pair.lender):
+            tries = self.tries(side)
+            assert [one["reason"] for one in tries] == ["acknowledged"] * len(self.request_ids)
+            assert [row["steps"] for row in side.books.rows(REFUSALS) if row["request_id"] in self.request_ids] == []
+
+    def tries(self, side: Side) -> list[RowMapping]:
+        """Every try of a side to deliver a message under one of our requestIds."""
+        ours = {row["id"] for row in side.books.rows(OUTBOX) if row["request_id"] in self.request_ids}
+        return [row for row in side.books.rows(ATTEMPTS) if row["outbox_id"] in ours]
+
     def _begin(self, request_id: str) -> None:
         self._pair.lsp.ops.send(TRIGGER, LENDER, {"requestId": request_id, **BY_NAME[TRIGGER].example()})
 
@@ -71,6 +117,21 @@ class Traffic:
         ours = [row for row in side.books.rows(table) if row["request_id"] in self.request_ids]
         assert [row for row in ours if any(row[name] != value for name, value in columns.items())] == []
         return Counter(row["request_id"] for row in ours)
+
+
+@contextmanager
+def under_load(pair: Pair) -> Iterator[Traffic]:
+    """Do something while exchanges go on; each of them has to complete, once and at the first try."""
+    traffic = Traffic(pair, exchanges=0)
+    with traffic.steady():
+        eventually(lambda: len(traffic.journalled()) >= ANSWERED, SECONDS)
+        yield traffic
+        enough = len(traffic.request_ids) + ANSWERED
+        eventually(lambda: len(traffic.journalled()) >= enough, SECONDS)
+    eventually(lambda: traffic.journalled() == traffic.request_ids, SECONDS)
+    eventually(lambda: pair.lsp.has_nothing_to_send() and pair.lender.has_nothing_to_send(), SECONDS)
+    traffic.assert_completed_once(traffic.request_ids)
+    traffic.assert_nothing_was_refused()
 
 
 def _session(callback: bytes) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -46,6 +47,18 @@ class Authority:
         self._certificate = _build(self._name, self._key, self._name, self._key, is_authority=True)
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
+    @classmethod
+    def read(cls, certificate: Path, private_key: Path) -> Self:
+        """An authority that exists already, from its files in PEM."""
+        authority = cls.__new__(cls)
+        authority.pem = certificate.read_text()
+        authority._certificate = x509.load_pem_x509_certificate(certificate.read_bytes())
+        authority._name = authority._certificate.subject
+        key = serialization.load_pem_private_key(private_key.read_bytes(), password=None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        authority._key = key
+        return authority
+
     def issue(
         self,
         folder: Path,
@@ -57,8 +70,9 @@ class Authority:
         not_before: datetime = LONG_PAST,
         not_after: datetime = FAR_FUTURE,
         key: rsa.RSAPrivateKey | None = None,
+        hosts: tuple[str, ...] = ("localhost", "127.0.0.1"),
     ) -> Identity:
-        """A leaf for localhost and 127.0.0.1, written to `folder`; right unless an argument says otherwise."""
+        """A leaf for these hosts, written to `folder`; right unless an argument says otherwise."""
         key = key or rsa_key("leaf")
         certificate = _build(
             _name(name),
@@ -69,6 +83,7 @@ class Authority:
             can_sign=can_sign,
             is_authority=is_authority,
             period=(not_before, not_after),
+            hosts=hosts,
         )
         return write_identity(folder, name, certificate, key)
 
@@ -118,6 +133,7 @@ def _build(
     can_sign: bool = True,
     is_authority: bool = False,
     period: tuple[datetime, datetime] = (LONG_PAST, FAR_FUTURE),
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1"),
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key.public_key())
@@ -130,10 +146,17 @@ def _build(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
     if usages:
-        names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        names = [_general_name(host) for host in hosts]
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _key_usage(*, can_sign: bool, is_authority: bool) -> x509.KeyUsage:

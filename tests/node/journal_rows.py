@@ -79,6 +79,7 @@ def add_attempt(connection: Connection, number: int, seconds: int, **changes: An
         "milliseconds": 12.5,
         "trace_id": f"trace-{number}-{seconds}",
         "kid": "lsp-kid",
+        "certificate": "",
         "outcome": "FAILED",
         "status": None,
         "reason": "no answer: ConnectError",

@@ -8,23 +8,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Engine, func, select
 
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
+from shared.node.net.tls import TlsTrust
+from shared.node.onboarding.follower import Follower
+from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.node.onboarding.register import save_record
+from shared.node.onboarding.registrar import Registrar
 from shared.node.ops.app import ops_app
 from shared.node.sending import Sender
 from shared.node.store.database import open_engine
-from shared.node.store.reader import read
 from shared.node.store.tables import METADATA, create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.participants import KeyStatus, ParticipantRole
 from shared.protocol.signing import load_private_key
+from tests.equipment.records import public_pem
 from tests.node.certificates import Authority, private_pem, rsa_key
 
 NOW = datetime(2031, 5, 14, 9, 30, 15, 250000, UTC)
@@ -53,6 +56,7 @@ class OperatedStandIn:
     def __init__(self, folder: Path, engine: Engine, ops_host: str) -> None:
         leaf = Authority().issue(folder, "lsp.example", key=rsa_key("lsp tls"))
         self.tls_certificate = leaf
+        self.keys_folder = folder / "keys"
         self.settings = SimpleNamespace(ops_token=TOKEN, ops_host=ops_host)
         self.clock = StillClock()
         self.identity = Identity(
@@ -62,13 +66,32 @@ class OperatedStandIn:
             backup_keys=(load_private_key(private_pem(rsa_key("lsp backup")).decode(), "lsp-backup", "RS512"),),
             tls_certificate=leaf.certificate,
             tls_private_key=leaf.private_key,
-            trust="",
+            trust=Authority().pem,
+            key_files=_key_files(folder),
         )
         self.telemetry = Telemetry("LSP123")
         self.engine = engine
         self.writer = GroupCommit(engine)
         self.journal = Journal(engine, self.writer, timedelta(seconds=15))
-        self.directory = Directory()
+        self.directory = Directory("LSP123")
+        own_keys = OwnKeys(self.identity, self.keys_folder)
+        self.trust = TlsTrust(leaf.certificate, leaf.private_key, self.identity.trust)
+        self.follower = Follower(
+            engine=engine,
+            directory=self.directory,
+            trust=self.trust,
+            issuers=self.identity.trust,
+            own_keys=own_keys,
+            renew_connections=lambda: None,
+        )
+        self.registrar = Registrar(
+            journal=self.journal,
+            directory=self.directory,
+            identity=self.identity,
+            own_keys=own_keys,
+            clock=self.clock,
+            refresh=self.follower.refresh,
+        )
         self.sender = Sender(
             journal=self.journal,
             courier=FullCourier(),  # type: ignore[arg-type]
@@ -78,19 +101,32 @@ class OperatedStandIn:
         )
         self.protocol_server = SimpleNamespace(is_listening=True)
 
-    async def refresh_directory(self) -> None:
-        await read(self.engine, self.directory.refresh)
+    @property
+    def record(self) -> ParticipantRecord:
+        """What it says of itself."""
+        return ParticipantRecord(
+            organisation_id="LSP123",
+            name="Sandbox LSP",
+            role=ParticipantRole.LOAN_AGENT,
+            base_url="https://localhost:8445",
+            tls_certificates=[self.tls_certificate.pem],
+            keys=[key_record("lsp-kid", "lsp"), key_record("lsp-backup", "lsp backup", KeyStatus.BACKUP)],
+            ip_addresses=["192.0.2.9"],
+            spoc_email="ocen@lsp.example",
+            spoc_phone="+91 22 5550 0100",
+        )
 
 
 @asynccontextmanager
 async def operated_node(folder: Path, ops_host: str = "127.0.0.1") -> AsyncIterator[OperatedStandIn]:
     engine = open_engine(f"sqlite:///{folder / 'operated.sqlite'}")
     create_tables(engine)
-    with engine.begin() as connection:
-        save_record(connection, lender_record(folder), NOW)
     node = OperatedStandIn(folder, engine, ops_host)
+    with engine.begin() as connection:
+        for record in (node.record, lender_record(folder)):
+            save_record(connection, record, NOW)
     await node.writer.start()
-    await node.refresh_directory()
+    await node.follower.refresh()
     yield node
     await node.writer.stop()
     engine.dispose()
@@ -121,9 +157,15 @@ def lender_record(folder: Path, name: str = "LENDER01", **changes: Any) -> Parti
     return ParticipantRecord.model_validate(stated | changes)
 
 
-def key_record(kid: str, owner: str) -> KeyRecord:
-    public = rsa_key(owner).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return KeyRecord(kid=kid, pem=public.decode())
+def key_record(kid: str, owner: str, status: KeyStatus = KeyStatus.ACTIVE) -> KeyRecord:
+    return KeyRecord(kid=kid, pem=public_pem(owner), status=status)
+
+
+def _key_files(folder: Path) -> dict[str, Path]:
+    files = {"lsp-kid": folder / "signing.key", "lsp-backup": folder / "backup.key"}
+    for file, owner in zip(files.values(), ("lsp", "lsp backup"), strict=True):
+        file.write_bytes(private_pem(rsa_key(owner)))
+    return files
 
 
 def contents(engine: Engine) -> dict[str, int]:

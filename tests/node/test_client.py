@@ -70,6 +70,13 @@ async def test_the_ack_is_awaited_as_long_as_the_profile_says() -> None:
     assert (timeout["connect"], timeout["read"]) == (4.0, 4.0)
 
 
+async def test_only_a_server_with_a_registered_certificate_may_get_it() -> None:
+    transport = ScriptedTransport(acking())
+    attempt = await deliver(transport)
+    assert transport.requests[0].extensions["peer_certificates"] == lender().certificates
+    assert {attempt.certificate} == lender().certificates
+
+
 @pytest.mark.parametrize("member", list(EnvelopeMember))
 async def test_the_envelope_is_signed_and_spelled_as_the_receiver_wants_it(member: EnvelopeMember) -> None:
     transport = ScriptedTransport(acking(member=member))

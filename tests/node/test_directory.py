@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from shared.node.directory import Directory
 from shared.node.onboarding.record import OnboardingError, ParticipantRecord
 from shared.node.onboarding.register import load_records, save_record
-from shared.node.store.tables import PARTICIPANT_KEYS, PARTICIPANTS, create_tables
+from shared.node.store.tables import PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS, create_tables
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
 from tests.equipment.parties import lender, lender_key, lsp, lsp_backup_key, lsp_blocked_key, lsp_key
@@ -52,9 +52,10 @@ def test_a_record_takes_the_place_of_the_former_one(engine: Engine) -> None:
     for _ in range(2):
         save(engine, lsp_record())
         assert saved(engine) == [lsp_record()]
-    changed = lsp_record(base_url="https://new.example", keys=[key_of("leaf"), key_of("lsp", status="BLOCKED")])
-    save(engine, changed, LATER)
-    assert saved(engine) == [changed]
+    keys = [key_of("leaf"), key_of("lsp", status="BLOCKED")]
+    save(engine, lsp_record(base_url="https://new.example", keys=keys), LATER)
+    left_out = key_of("lsp backup", status="RETIRED")
+    assert saved(engine) == [lsp_record(base_url="https://new.example", keys=[keys[0], left_out, keys[1]])]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_somebody_who_is_taken_out_of_the_tables_is_not_known_any_more(engine: E
     save(engine, lender_record())
     refresh(directory, engine)
     with engine.begin() as connection:
-        for table in (PARTICIPANTS, PARTICIPANT_KEYS):
+        for table in (PARTICIPANTS, PARTICIPANT_KEYS, PARTICIPANT_CERTIFICATES):
             connection.execute(table.delete().where(table.c.organisation_id == "LSP123"))
     assert refresh(directory, engine)
     assert directory.participant("LSP123") is None

@@ -7,12 +7,18 @@ from typing import Any
 import pytest
 
 from shared.node.identity import Identity, IdentityError, load_identity
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.participants import KeyStatus, ParticipantRole
+from tests.equipment.records import public_pem, tls_identity
 from tests.node.certificates import private_pem, rsa_key
 
 STATED: dict[str, Any] = {
     "organisation_id": "LSP123",
+    "name": "Sandbox LSP",
     "role": "LOAN_AGENT",
+    "base_url": "https://lsp.example",
+    "ip_addresses": ["192.0.2.7"],
+    "spoc_email": "ocen@lsp.example",
+    "spoc_phone": "+91 22 5550 0100",
     "keys": [
         {"kid": "lsp-a", "file": "keys/a.pem", "status": "ACTIVE"},
         {"kid": "lsp-b", "file": "keys/b.pem", "status": "BACKUP"},
@@ -31,6 +37,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "keys" / "a.pem").write_bytes(private_pem(rsa_key("lsp")))
     (tmp_path / "keys" / "b.pem").write_bytes(private_pem(rsa_key("lsp backup")))
     (tmp_path / "trust.pem").write_text("the trusted issuers")
+    (tmp_path / "tls.pem").write_text(tls_identity("lsp.example").pem)
     return tmp_path
 
 
@@ -54,9 +61,35 @@ def test_the_active_key_signs_and_the_back_up_is_at_hand(folder: Path) -> None:
     assert {identity.signing_key.algorithm, identity.backup_keys[0].algorithm} == {"RS512"}
 
 
-def test_a_blocked_key_is_not_even_read(folder: Path) -> None:
+def test_a_blocked_key_need_not_be_there(folder: Path) -> None:
     assert not (folder / "keys" / "lost.pem").exists()
-    assert load(folder)
+    stated = load(folder).stated
+    assert stated is not None
+    assert [key.kid for key in stated.keys] == ["lsp-a", "lsp-b"]
+
+
+def test_a_blocked_key_that_is_there_is_stated_as_blocked_and_signs_nothing(folder: Path) -> None:
+    (folder / "keys" / "lost.pem").write_bytes(private_pem(rsa_key("leaf")))
+    identity = load(folder)
+    assert identity.stated is not None
+    assert (identity.stated.keys[2].kid, identity.stated.keys[2].status) == ("lsp-old", KeyStatus.BLOCKED)
+    assert [key.kid for key in (identity.signing_key, *identity.backup_keys)] == ["lsp-a", "lsp-b"]
+
+
+def test_the_file_states_what_a_counterparty_would_register(folder: Path) -> None:
+    stated = load(folder).stated
+    assert stated is not None
+    assert (stated.organisation_id, stated.name, stated.base_url) == ("LSP123", "Sandbox LSP", "https://lsp.example")
+    assert (stated.ip_addresses, stated.spoc_email) == (["192.0.2.7"], "ocen@lsp.example")
+    assert stated.tls_certificates == [tls_identity("lsp.example").pem]
+    assert [(key.kid, key.status, key.pem) for key in stated.keys] == [
+        ("lsp-a", KeyStatus.ACTIVE, public_pem("lsp")),
+        ("lsp-b", KeyStatus.BACKUP, public_pem("lsp backup")),
+    ]
+
+
+def test_without_a_trust_file_only_registered_certificates_are_trusted(folder: Path) -> None:
+    assert load(folder, trust=None).trust == ""
 
 
 @pytest.mark.parametrize("statuses", [("BACKUP", "BACKUP"), ("ACTIVE", "ACTIVE"), ("BLOCKED", "BACKUP")])
@@ -76,7 +109,11 @@ def test_exactly_one_key_has_to_be_active(folder: Path, statuses: tuple[str, str
         ({"keys": [{"kid": "", "file": "keys/a.pem", "status": "ACTIVE"}]}, "keys.0.kid"),
         ({"keys": [{"kid": "a\nb", "file": "keys/a.pem", "status": "ACTIVE"}]}, "keys.0.kid"),
         ({"keys": [{"kid": "lsp-a", "file": "keys/a.pem", "status": "NEW"}]}, "keys.0.status"),
-        ({"trust": None}, "trust"),
+        ({"trust": 1}, "trust"),
+        ({"name": ""}, "name"),
+        ({"base_url": "http://lsp.example"}, "base_url"),
+        ({"ip_addresses": ["192.0.2.1"] * 4}, "ip_addresses"),
+        ({"surprise": 1}, "surprise"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_with_the_file(folder: Path, changes: dict[str, Any], place: str) -> None:
@@ -94,7 +131,7 @@ def test_a_file_that_is_not_json_is_named(folder: Path) -> None:
     assert str(refusal.value).startswith(f"{file}: Invalid JSON")
 
 
-@pytest.mark.parametrize("missing", ["identity.json", "keys/a.pem", "trust.pem"])
+@pytest.mark.parametrize("missing", ["identity.json", "keys/a.pem", "tls.pem", "trust.pem"])
 def test_a_file_that_is_missing_is_named_with_the_mend(folder: Path, missing: str) -> None:
     load(folder)
     (folder / missing).unlink()

@@ -1,17 +1,18 @@
-"""The operator plane's routes about counterparties: who is known, and onboarding."""
+"""The operator plane's routes about participants: onboarding, and the life of keys and certificates afterwards."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import select
 
-from shared.node.onboarding.record import ParticipantRecord
-from shared.node.store.tables import PARTICIPANT_KEYS, PARTICIPANTS
-from shared.protocol.participants import KeyStatus
-from tests.node.operated import OperatedStandIn, key_record, lender_record, operated_node, operator
+from shared.node.onboarding.record import thumbprint_of
+from tests.equipment.forms import certificate_pem, form_entry
+from tests.equipment.records import public_pem
+from tests.equipment.storage import contents
+from tests.node.operated import OperatedStandIn, operated_node, operator
+
+AT = "2031-05-14T09:30:15.250Z"
 
 
 @pytest.fixture
@@ -26,14 +27,15 @@ async def client(node: OperatedStandIn) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def put(client: httpx.AsyncClient, record: ParticipantRecord, **changes: Any) -> httpx.Response:
-    body = record.model_dump(mode="json") | changes
-    return await client.put(f"/participants/{record.organisation_id}", json=body)
+@pytest.fixture
+async def bank(client: httpx.AsyncClient) -> str:
+    """A lender that has been onboarded by its form, with a key and a back-up."""
+    assert (await client.post("/participants", json=form_entry())).status_code == 201
+    return "/participants/BANK01"
 
 
-def stored(node: OperatedStandIn) -> list[Any]:
-    with node.engine.begin() as connection:
-        return [connection.execute(select(table)).all() for table in (PARTICIPANTS, PARTICIPANT_KEYS)]
+def statuses(answer: httpx.Response) -> dict[str, str]:
+    return {key["kid"]: key["status"] for key in answer.json()["keys"]}
 
 
 async def test_participants_are_shown_with_thumbprints_instead_of_keys(
@@ -50,6 +52,7 @@ async def test_participants_are_shown_with_thumbprints_instead_of_keys(
                 "base_url": "https://lender01.example",
                 "envelope_member": "header",
                 "ip_addresses": ["192.0.2.7", "198.51.100.0/24"],
+                "judges_addresses": True,
                 "certificates": list(known.certificates),
                 "keys": [
                     {
@@ -64,68 +67,109 @@ async def test_participants_are_shown_with_thumbprints_instead_of_keys(
     }
 
 
-async def test_a_participant_that_is_onboarded_is_known_at_once(
-    node: OperatedStandIn, client: httpx.AsyncClient, tmp_path: Path
+async def test_a_form_is_answered_with_what_is_known_and_with_our_own_form(
+    node: OperatedStandIn, client: httpx.AsyncClient
 ) -> None:
-    answer = await put(client, lender_record(tmp_path, "LENDER02"))
-    assert (answer.status_code, answer.json()["organisation_id"]) == (200, "LENDER02")
-    assert await node.directory.holder("LENDER02-kid") is node.directory.participant("LENDER02")
-
-
-async def test_a_key_that_is_blocked_stops_counting_even_while_the_clock_stands_still(
-    node: OperatedStandIn, client: httpx.AsyncClient, tmp_path: Path
-) -> None:
-    blocked = key_record("LENDER01-kid", "LENDER01").model_copy(update={"status": KeyStatus.BLOCKED})
-    keys = [blocked, key_record("LENDER01-new", "LENDER01 new")]
-    answer = await put(client, lender_record(tmp_path, keys=[key.model_dump() for key in keys]))
-    assert [key["status"] for key in answer.json()["keys"]] == ["BLOCKED", "ACTIVE"]
-    known = node.directory.participant("LENDER01")
-    assert known is not None
-    assert [key.status for key in known.keys] == [KeyStatus.BLOCKED, KeyStatus.ACTIVE]
-
-
-@pytest.mark.parametrize(
-    ("changes", "status", "part"),
-    [
-        ({"organisation_id": "LENDER03"}, 422, "the body says LENDER03"),
-        ({"base_url": "http://lender02.example"}, 422, "base_url: String should match"),
-        ({"surprise": 1}, 422, "surprise: Extra inputs are not permitted"),
-        ({"keys": []}, 422, "keys: List should have at least 1 item"),
-        ({"keys": [{"kid": "k", "pem": "nonsense"}]}, 422, "LENDER02: key k: this is no public RSA key"),
-        ({"tls_certificates": ["nonsense"]}, 422, "LENDER02: tls_certificates: no certificate in PEM"),
-        ({"keys": [key_record("LENDER01-kid", "LENDER02").model_dump()]}, 409, "kid LENDER01-kid is taken"),
-    ],
-)
-async def test_a_record_that_cannot_be_used_is_refused_and_changes_nothing(
-    node: OperatedStandIn, client: httpx.AsyncClient, tmp_path: Path, changes: dict[str, Any], status: int, part: str
-) -> None:
-    before, known = stored(node), node.directory.participants()
-    answer = await put(client, lender_record(tmp_path, "LENDER02"), **changes)
-    assert answer.status_code == status
-    assert part in answer.json()["detail"]
-    assert (stored(node), node.directory.participants()) == (before, known)
-
-
-async def test_a_certificate_of_another_participant_is_refused(
-    node: OperatedStandIn, client: httpx.AsyncClient, tmp_path: Path
-) -> None:
-    before = stored(node)
-    with node.engine.begin() as connection:
-        (text,) = connection.execute(select(PARTICIPANTS.c.tls_certificates)).scalars()
-    record = lender_record(tmp_path, "LENDER02")
-    answer = await client.put(
-        "/participants/LENDER02",
-        content=record.model_copy(update={"tls_certificates": []})
-        .model_dump_json()
-        .replace('"tls_certificates":[]', f'"tls_certificates":{text}'),
-        headers={"content-type": "application/json"},
+    answer = await client.post("/participants", json=form_entry())
+    assert answer.status_code == 201
+    told = answer.json()
+    assert (told["participant"]["organisation_id"], statuses(httpx.Response(200, json=told["participant"]))) == (
+        "BANK01",
+        {"bank-a": "ACTIVE", "bank-b": "BACKUP"},
     )
-    assert (answer.status_code, stored(node)) == (409, before)
-    assert "registered for another participant" in answer.json()["detail"]
+    assert told["ours"] == (await client.get("/identity/form")).json()
+    assert await node.directory.holder("bank-a") is node.directory.participant("BANK01")
+    assert len((await client.get("/participants")).json()["items"]) == 2
 
 
-async def test_a_node_does_not_onboard_itself(node: OperatedStandIn, client: httpx.AsyncClient, tmp_path: Path) -> None:
-    before = stored(node)
-    answer = await put(client, lender_record(tmp_path, "LSP123"))
-    assert (answer.status_code, stored(node)) == (409, before)
-    assert "LSP123 is this node itself" in answer.json()["detail"]
+async def test_a_participant_is_shown_with_its_history(client: httpx.AsyncClient, bank: str) -> None:
+    await client.put(f"{bank}/keys/bank-a", json={"status": "BLOCKED", "reason": "stolen"})
+    told = (await client.get(bank)).json()
+    assert (told["organisation_id"], told["name"], told["role"]) == ("BANK01", "First Bank", "LENDER")
+    assert (told["offboarded_at"], told["offboarded_because"]) == (None, "")
+    first, second = told["keys"]
+    assert (first["kid"], first["status"], first["pem"]) == ("bank-a", "BLOCKED", public_pem("bank"))
+    assert [(one["status"], one["reason"]) for one in first["changes"]] == [
+        ("ACTIVE", "onboarded"),
+        ("BLOCKED", "stolen"),
+    ]
+    assert [one["status"] for one in second["changes"]] == ["BACKUP", "ACTIVE"]
+    (certificate,) = told["certificates"]
+    assert (certificate["thumbprint"], certificate["subject"]) == (thumbprint_of(certificate_pem()), "CN=bank.example")
+    assert (certificate["removed_at"], certificate["pem"]) == (None, certificate_pem())
+
+
+async def test_we_ourselves_are_shown_as_a_participant_is(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/participants/LSP123")
+    assert statuses(answer) == {"lsp-kid": "ACTIVE", "lsp-backup": "BACKUP"}
+    assert answer.json()["onboarded_at"] == AT
+
+
+async def test_fields_are_amended_and_what_is_left_out_stays(
+    node: OperatedStandIn, client: httpx.AsyncClient, bank: str
+) -> None:
+    amendment = {
+        "name": "Renamed",
+        "base_url": "https://bank.example/new/v3/loan/x",
+        "ip_addresses": ["10.0.0.0/24"],
+        "judges_addresses": False,
+        "envelope_member": "protected",
+    }
+    answer = await client.patch(bank, json={**amendment, "reason": "moved"})
+    assert (answer.status_code, answer.json()["name"]) == (200, "Renamed")
+    known = (await client.get("/participants")).json()["items"][0]
+    assert {name: known[name] for name in amendment} == {**amendment, "base_url": "https://bank.example/new"}
+    before = contents(node.engine, without=[])
+    assert (await client.patch(bank, json={"name": None})).status_code == 200
+    assert [one["organisation_id"] for one in (await client.get("/participants")).json()["items"]] == [
+        "BANK01",
+        "LENDER01",
+    ]
+    assert contents(node.engine)["key_events"] == before["key_events"]
+
+
+async def test_keys_are_added_switched_retired_and_blocked(client: httpx.AsyncClient, bank: str) -> None:
+    async def change(kid: str, status: str) -> dict[str, str]:
+        return statuses(await client.put(f"{bank}/keys/{kid}", json={"status": status, "reason": "r"}))
+
+    assert await change("bank-b", "ACTIVE") == {"bank-a": "BACKUP", "bank-b": "ACTIVE"}
+    assert await change("bank-a", "RETIRED") == {"bank-a": "RETIRED", "bank-b": "ACTIVE"}
+    wish = {"public_key": public_pem("leaf"), "kid": "bank/c d", "reason": "yearly"}
+    added = await client.post(f"{bank}/keys", json=wish)
+    assert (added.status_code, statuses(added)) == (
+        201,
+        {"bank-a": "RETIRED", "bank-b": "ACTIVE", "bank/c d": "BACKUP"},
+    )
+    assert await change("bank-b", "BLOCKED") == {"bank-a": "RETIRED", "bank-b": "BLOCKED", "bank/c d": "ACTIVE"}
+    assert await change("bank%2Fc%20d", "RETIRED") == {"bank-a": "RETIRED", "bank-b": "BLOCKED", "bank/c d": "RETIRED"}
+
+
+async def test_a_block_counts_at_once(node: OperatedStandIn, client: httpx.AsyncClient, bank: str) -> None:
+    await client.put(f"{bank}/keys/bank-a", json={"status": "BLOCKED"})
+    holder = await node.directory.holder("bank-a")
+    assert holder is not None
+    blocked = holder.key("bank-a")
+    assert blocked is not None
+    assert not blocked.status.counts
+
+
+async def test_certificates_are_added_and_removed(node: OperatedStandIn, client: httpx.AsyncClient, bank: str) -> None:
+    renewed = certificate_pem("renewed")
+    added = await client.post(f"{bank}/certificates", json={"tls_certificate": renewed, "reason": "renewal"})
+    assert (added.status_code, len(added.json()["certificates"])) == (201, 2)
+    assert node.directory.owner(thumbprint_of(renewed)) is node.directory.participant("BANK01")
+    old = thumbprint_of(certificate_pem())
+    removed = await client.delete(f"{bank}/certificates/{old[:12]}", params={"reason": "renewed"})
+    assert removed.status_code == 200
+    gone = next(one for one in removed.json()["certificates"] if one["thumbprint"] == old)
+    assert gone["removed_because"] == "renewed"
+    assert node.directory.owner(old) is None
+
+
+async def test_who_is_offboarded_is_history(node: OperatedStandIn, client: httpx.AsyncClient, bank: str) -> None:
+    answer = await client.post(f"{bank}/offboard", json={"reason": "contract ended"})
+    assert (answer.status_code, answer.json()["offboarded_because"]) == (200, "contract ended")
+    assert statuses(answer) == {"bank-a": "RETIRED", "bank-b": "RETIRED"}
+    assert node.directory.participant("BANK01") is None
+    assert (await client.get(bank)).json()["offboarded_because"] == "contract ended"
+    assert (await client.post("/participants", json=form_entry())).status_code == 201

@@ -120,7 +120,7 @@ async def test_a_failed_try_is_counted_and_its_entry_waits(journal: Journal, eng
 
 async def test_a_try_is_kept_with_all_that_went_over_the_wire(journal: Journal, engine: Engine) -> None:
     entry = await put(journal, "request-1", state=OutboxState.SENDING)
-    accepted = attempt(entry, AttemptOutcome.ACCEPTED, status=200, sent=b"\x00sent", answer=b"\xffanswer")
+    accepted = attempt(entry, AttemptOutcome.ACCEPTED, certificate="ab", status=200, sent=b"\x00sent", answer=b"\xff")
     await journal.record(AttemptRecord(accepted, OutboxState.DELIVERED, NOW))
     (tried,) = rows(engine, ATTEMPTS)
     assert tried == {
@@ -129,11 +129,12 @@ async def test_a_try_is_kept_with_all_that_went_over_the_wire(journal: Journal, 
         "milliseconds": 1.5,
         "trace_id": "t",
         "kid": "k",
+        "certificate": "ab",
         "outcome": "ACCEPTED",
         "status": 200,
         "reason": "why",
         "sent": b"\x00sent",
-        "answer": b"\xffanswer",
+        "answer": b"\xff",
         "steps": "[]",
     }
 

@@ -1,6 +1,7 @@
 """The settings of a node: what they mean, and one clear line for each that cannot be used."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,13 @@ def test_what_is_not_said_is_strict_enough_and_stays_on_loopback() -> None:
     assert (settings.mode, settings.log_format, settings.log_level) == (Mode.SANDBOX, LogFormat.JSON, "INFO")
     assert (settings.window.past, settings.window.future) == (timedelta(seconds=300), timedelta(seconds=60))
     assert (settings.retry_attempts, settings.retry_budget_seconds) == (8, 900)
-    assert settings.participants is None
+    assert (settings.participants, settings.keys_folder) == (None, None)
+    assert settings.trusted_proxies == ()
+
+
+def test_keys_that_are_made_here_go_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCEN_KEYS_FOLDER", "/data/keys")
+    assert load_settings(NodeSettings).keys_folder == Path("/data/keys")
 
 
 @pytest.mark.parametrize("name", NEEDED)
@@ -58,6 +65,10 @@ def test_a_setting_that_is_missing_is_named(name: str, monkeypatch: pytest.Monke
         ("OCEN_RETRY_BUDGET_SECONDS", "99999999999999999"),
         ("OCEN_RETRY_ATTEMPTS", "0"),
         ("OCEN_LEASE_SECONDS", "10"),
+        ("OCEN_TRUSTED_PROXIES", "proxy.example"),
+        ("OCEN_TRUSTED_PROXIES", "10.0.0.5/24"),
+        ("OCEN_TRUSTED_PROXIES", "10.0.0.5,0.0.0.0/0"),
+        ("OCEN_TRUSTED_PROXIES", "::/0"),
     ],
 )
 def test_a_value_that_a_setting_cannot_have_is_refused_in_one_line(
@@ -72,6 +83,12 @@ def test_a_value_that_a_setting_cannot_have_is_refused_in_one_line(
 def test_a_log_level_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCEN_LOG_LEVEL", "debug")
     assert load_settings(NodeSettings).log_level == "DEBUG"
+
+
+def test_trusted_proxies_are_addresses_and_networks_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCEN_TRUSTED_PROXIES", "10.0.0.5, 192.0.2.0/24,2001:db8::/64,")
+    networks = ("10.0.0.5/32", "192.0.2.0/24", "2001:db8::/64")
+    assert load_settings(NodeSettings).trusted_proxies == tuple(map(ip_network, networks))
 
 
 def test_other_variables_of_the_environment_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

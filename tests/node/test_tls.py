@@ -218,6 +218,20 @@ def test_trust_that_is_removed_no_longer_counts(authority: Authority, good: Iden
         handshake(serve(good, authority.pem), trust.client)
 
 
+@both_versions
+def test_a_certificate_that_was_removed_is_refused_though_its_issuer_is_trusted(
+    authority: Authority, good: Identity, version: ssl.TLSVersion
+):
+    trust = TlsTrust(good.certificate, good.private_key, authority.pem)
+    caller, removed = call(good, authority.pem, version), frozenset({thumbprint(good.der)})
+    trust.replace(authority.pem, removed)
+    for server, client in ((trust.server, caller), (serve(good, authority.pem), trust.client)):
+        with pytest.raises(ssl.SSLCertVerificationError, match="has been removed here"):
+            handshake(server, client)
+    trust.replace(authority.pem)
+    handshake(trust.server, caller)
+
+
 def test_a_session_begun_under_removed_trust_cannot_be_resumed(authority: Authority, good: Identity):
     trust = TlsTrust(good.certificate, good.private_key, authority.pem)
     caller = call(good, authority.pem, TLS12)

@@ -85,6 +85,31 @@ async def test_requests_one_after_another_share_a_connection_and_show_its_certif
     assert (peer.connected, len(peer.requests)) == (1, 3)
 
 
+async def test_after_a_renewal_nothing_is_sent_over_the_connections_of_before(
+    listen: Listen, transport: PooledTransport
+) -> None:
+    answer = asyncio.Event()
+
+    async def when_told(line: Line) -> None:
+        while await line.request():
+            await answer.wait()
+            line.send(OK)
+
+    peer = await listen(when_told)
+    under_way = start(transport, post(peer.url))
+    await peer.arrived.get()
+    transport.renew()
+    answer.set()
+    assert (await under_way).status_code == 200
+    assert peer.connected == 1
+
+    for _ in range(2):
+        await transport.handle_async_request(post(peer.url))
+
+    assert (peer.connected, len(peer.requests)) == (2, 3)
+    assert await peer.ended.get() == 1
+
+
 async def test_waiters_are_served_in_their_order_over_the_bounded_connections(
     listen: Listen, narrow: PooledTransport
 ) -> None:

@@ -46,7 +46,7 @@ async def test_the_connection_used_last_is_used_next_and_a_closed_one_never() ->
     for connection in connections:
         origin.keep(connection)
     connections[1].eof_received()
-    assert [origin.take() for _ in range(3)] == [connections[2], connections[0], None]
+    assert [origin.take(None) for _ in range(3)] == [connections[2], connections[0], None]
 
 
 async def test_idle_connections_are_closed_in_good_order_each_at_its_own_time() -> None:
@@ -59,4 +59,4 @@ async def test_idle_connections_are_closed_in_good_order_each_at_its_own_time() 
     assert second_end.end == ""
     await second_end.ended.wait()
     assert (first_end.end, second_end.end) == ("closed", "closed")
-    assert origin.take() is None
+    assert origin.take(None) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.node.net.tls import client_context, server_context
+from shared.node.net.tls import client_context, server_context, thumbprint
 from shared.node.net.transport import PooledTransport
 from tests.node.certificates import Authority, Identity
 from tests.node.scripted_peer import OK, Line, ScriptedPeer, answering, silence
@@ -59,6 +59,30 @@ async def test_trust_is_asked_for_each_new_connection(
         await transport.handle_async_request(get(peer))
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await transport.handle_async_request(get(peer))
+        assert len(peer.requests) == 2
+
+
+async def test_to_a_server_with_another_certificate_than_the_registered_one_nothing_is_sent(
+    client: ssl.SSLContext, server: ssl.SSLContext
+) -> None:
+    async with ScriptedPeer(answering(OK), server) as peer, PooledTransport(client) as transport:
+        with pytest.raises(httpx.ConnectError, match="shows a certificate that its participant has not registered"):
+            await transport.handle_async_request(get(peer, peer_certificates={"ab" * 32}))
+        assert await peer.ended.get() == 1
+        assert peer.requests == []
+
+
+async def test_a_connection_is_used_again_only_while_its_certificate_is_registered(
+    client: ssl.SSLContext, server: ssl.SSLContext, identity: Identity
+) -> None:
+    registered = {thumbprint(identity.der)}
+    async with ScriptedPeer(answering(OK, OK), server) as peer, PooledTransport(client) as transport:
+        for _ in range(2):
+            await transport.handle_async_request(get(peer, peer_certificates=registered))
+        assert (peer.connected, len(peer.requests)) == (1, 2)
+        with pytest.raises(httpx.ConnectError, match="has not registered: sha256"):
+            await transport.handle_async_request(get(peer, peer_certificates={"ab" * 32}))
+        assert {await peer.ended.get() for _ in range(2)} == {1, 2}
         assert len(peer.requests) == 2
 
 

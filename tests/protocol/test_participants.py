@@ -46,13 +46,22 @@ def test_whoever_lists_no_address_may_call_from_any(address: str, lsp: Participa
     assert replace(lsp, networks=()).calls_from(address)
 
 
+def test_addresses_that_are_not_judged_do_not_count(lsp: Participant) -> None:
+    assert replace(lsp, networks=(ip_network("10.4.17.8"),), judges_addresses=False).calls_from("10.4.17.9")
+
+
+def test_only_active_and_back_up_keys_count() -> None:
+    assert [status for status in KeyStatus if status.counts] == [KeyStatus.ACTIVE, KeyStatus.BACKUP]
+
+
 def test_what_is_no_address_is_never_taken_for_a_listed_one(lsp: Participant) -> None:
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
         lsp.calls_from("lsp.example")
 
 
 def test_a_key_is_found_by_its_exact_kid_whatever_its_status(lsp: Participant) -> None:
-    assert [key and key.status for key in map(lsp.key, ("lsp-2031-a", "lsp-2031-b", "lsp-2030"))] == list(KeyStatus)
+    statuses = [key and key.status for key in map(lsp.key, ("lsp-2031-a", "lsp-2031-b", "lsp-2030"))]
+    assert statuses == [KeyStatus.ACTIVE, KeyStatus.BACKUP, KeyStatus.BLOCKED]
     assert [lsp.key(kid) for kid in ("", "LSP-2031-A", "lsp-2031-a ", "lender-2031")] == [None] * 4
 
 

@@ -1,11 +1,15 @@
 """A PKI folder of the sandbox pair for each test, copied from one that is made once."""
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sandbox.pki import SANDBOX_PAIR, initialise
+from sandbox.settings import Folders, NodeName
+from tests.sandbox.nodes import Pair, operator_plane, run_of
 from tests.sandbox.pki_folder import NOW
 
 
@@ -21,3 +25,13 @@ def made_pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pki_folder(made_pki: Path, tmp_path: Path) -> Path:
     """`certs/generated` of the pair, for the test to change."""
     return Path(shutil.copytree(made_pki, tmp_path / "certs" / "generated"))
+
+
+@pytest.fixture
+def pair(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Pair]:
+    """A pair of stand-ins for nodes that answer from tables."""
+    folders = Folders(tmp_path / "data")
+    pair = Pair(folders, capfd)
+    with operator_plane(pair.lender, []) as lender, operator_plane(pair.lsp, pair.asked) as lsp:
+        run_of(folders, {NodeName.LENDER: lender, NodeName.LSP: lsp}, os.getpid())
+        yield pair

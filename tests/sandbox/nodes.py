@@ -1,6 +1,7 @@
 """Stand-ins for nodes: an operator plane that answers from a table, and processes that only wait."""
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sandbox.running import Run, RunningNode, write_run
+import pytest
+
+from sandbox.cli import main
+from sandbox.running import Run, RunningNode, read_run, write_run
 from sandbox.settings import Folders, NodeName
 from sandbox.supervisor import NodePlan
 
@@ -44,7 +48,7 @@ def operator_plane(answers: Mapping[str, tuple[int, Any]], asked: list[tuple[str
             self.wfile.write(text)
 
         do_POST = do_GET  # noqa: N815 - the names are the library's
-        do_PUT = do_GET  # noqa: N815
+        do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the library's)
             pass
@@ -73,6 +77,34 @@ def alive(organisation_id: str, pid: int) -> Answers:
             {"organisation_id": organisation_id, "kid": "kid-1", "backup_kids": ["kid-2"], "certificate": "ab"},
         ),
     }
+
+
+class Pair:
+    """A pair of stand-ins, and commands run on it."""
+
+    def __init__(self, folders: Folders, capture: pytest.CaptureFixture[str]) -> None:
+        self.lender: Answers = alive("LENDER01", os.getpid())
+        self.lsp: Answers = alive("LSP123", os.getpid())
+        self.asked: list[tuple[str, Any]] = []
+        self._folders, self._capture = folders, capture
+
+    @property
+    def certs(self) -> Path:
+        """The folder of keys that it runs with."""
+        run = read_run(self._folders)
+        assert run is not None
+        return run.certs
+
+    @certs.setter
+    def certs(self, folder: Path) -> None:
+        run = read_run(self._folders)
+        assert run is not None
+        write_run(self._folders, run.model_copy(update={"certs": folder}))
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        status = main([*arguments, "--data-dir", str(self._folders.data)])
+        out, err = self._capture.readouterr()
+        return status, out, err
 
 
 def run_of(folders: Folders, urls: Mapping[NodeName, str], pid: int) -> Run:

@@ -1,13 +1,10 @@
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.cli import main
-from sandbox.settings import Folders, NodeName
-from tests.sandbox.nodes import Answers, alive, operator_plane, run_of
+from tests.sandbox.nodes import Pair
 
 NAME = "TriggerLoanAcceptanceRequest"
 STEP = {
@@ -93,30 +90,6 @@ def refused() -> dict[str, Any]:
 
 def history(**parts: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
     return 200, {"request_id": "r-1", "sent": [], "received": [], "refused": [], **parts}
-
-
-class Pair:
-    """A pair of stand-ins, and commands run on it."""
-
-    def __init__(self, data: Path, capture: pytest.CaptureFixture[str]) -> None:
-        self.lender: Answers = alive("LENDER01", os.getpid())
-        self.lsp: Answers = alive("LSP123", os.getpid())
-        self.asked: list[tuple[str, Any]] = []
-        self._data, self._capture = data, capture
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        status = main([*arguments, "--data-dir", str(self._data)])
-        out, err = self._capture.readouterr()
-        return status, out, err
-
-
-@pytest.fixture
-def pair(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Pair]:
-    data = tmp_path / "data"
-    pair = Pair(data, capfd)
-    with operator_plane(pair.lender, []) as lender, operator_plane(pair.lsp, pair.asked) as lsp:
-        run_of(Folders(data), {NodeName.LENDER: lender, NodeName.LSP: lsp}, os.getpid())
-        yield pair
 
 
 def test_status_names_both_nodes_and_says_that_they_are_ready(pair: Pair) -> None:
@@ -268,6 +241,7 @@ def test_participants_are_shown_with_every_key(pair: Pair) -> None:
         "role": "LOAN_AGENT",
         "base_url": "https://localhost:8445",
         "ip_addresses": [],
+        "judges_addresses": True,
         "certificates": ["ab" * 32],
         "keys": [{"kid": "k-1", "algorithm": "RS512", "status": "BLOCKED", "thumbprint": "x"}],
     }

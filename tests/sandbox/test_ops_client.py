@@ -1,3 +1,4 @@
+import json
 import os
 from collections.abc import Callable
 
@@ -6,7 +7,7 @@ import pytest
 
 from sandbox.errors import SandboxError
 from sandbox.ops_client import OpsClient
-from shared.node.onboarding.record import ParticipantRecord
+from shared.protocol.participants import KeyStatus
 from tests.sandbox.nodes import TOKEN, alive, operator_plane
 
 
@@ -100,21 +101,60 @@ def test_waiting_ends_when_something_is_found_or_the_time_is_over() -> None:
     assert ops.wait_for(lambda ops: ops.message("r-1"), 3) is None
 
 
-def test_a_participant_is_registered_under_its_id() -> None:
-    record = ParticipantRecord.model_validate(
-        {
-            "organisation_id": "BANK01",
-            "name": "Bank",
-            "role": "LENDER",
-            "base_url": "https://bank.example",
-            "tls_certificates": ["pem"],
-            "keys": [{"kid": "k", "pem": "pem"}],
-        }
-    )
+@pytest.mark.parametrize(
+    ("act", "call", "body"),
+    [
+        (lambda ops: ops.onboard({"name": "Bank"}), "POST /participants", {"name": "Bank"}),
+        (lambda ops: ops.participant("B"), "GET /participants/B", None),
+        (lambda ops: ops.offboard("B", "ended"), "POST /participants/B/offboard", {"reason": "ended"}),
+        (lambda ops: ops.amend("B", name="New", reason="r"), "PATCH /participants/B", {"name": "New", "reason": "r"}),
+        (
+            lambda ops: ops.add_key("B", "pem", "k", "r"),
+            "POST /participants/B/keys",
+            {"public_key": "pem", "kid": "k", "reason": "r"},
+        ),
+        (
+            lambda ops: ops.change_key("B", "k/1", KeyStatus.BLOCKED, "r"),
+            "PUT /participants/B/keys/k%2F1",
+            {"status": "BLOCKED", "reason": "r"},
+        ),
+        (
+            lambda ops: ops.add_certificate("B", "pem", "r"),
+            "POST /participants/B/certificates",
+            {"tls_certificate": "pem", "reason": "r"},
+        ),
+        (
+            lambda ops: ops.remove_certificate("B", "ab", "old one"),
+            "DELETE /participants/B/certificates/ab?reason=old+one",
+            None,
+        ),
+        (lambda ops: ops.own_form(), "GET /identity/form", None),
+        (lambda ops: ops.make_key("k", "r"), "POST /identity/keys", {"kid": "k", "reason": "r"}),
+    ],
+)
+def test_what_is_done_with_participants_is_one_call(
+    act: Callable[[OpsClient], dict[str, object]], call: str, body: object
+) -> None:
     asked: list[tuple[str, object]] = []
-    table = {**alive("LENDER01", os.getpid()), "PUT /participants/BANK01": (200, {})}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        content = json.loads(request.content) if request.content else None
+        asked.append((f"{request.method} {request.url.raw_path.decode()}", content))
+        return httpx.Response(200, json={"done": True})
+
+    assert act(client(answer)) == {"done": True}
+    assert asked == [(call, body)]
+
+
+def test_a_renewed_certificate_is_told_by_its_thumbprint() -> None:
+    assert answers(200, {"certificate": "ab" * 32}).renew_certificate() == "ab" * 32
+
+
+def test_over_a_real_connection_a_form_is_posted() -> None:
+    asked: list[tuple[str, object]] = []
+    table = {**alive("LENDER01", os.getpid()), "POST /participants": (201, {})}
     with operator_plane(table, asked) as url, OpsClient("lender", url, TOKEN) as ops:
-        ops.register(record)
+        ops.onboard({"organisation_id": "BANK01"})
         assert ops.is_process(os.getpid(), "LENDER01")
         assert ops.is_ready()
-    assert asked[0] == ("PUT /participants/BANK01", record.model_dump(mode="json"))
+    assert asked[0] == ("POST /participants", {"organisation_id": "BANK01"})

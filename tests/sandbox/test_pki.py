@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue
+from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue, own_form
 from shared.node.identity import load_identity
+from shared.node.onboarding.form import record_of
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.participants import KeyStatus
 from tests.sandbox.pki_folder import NOW, THIRD, again, connect, contents, directory, edit_directory
@@ -68,6 +69,13 @@ def test_a_node_loads_its_identity_and_the_directory_knows_both_its_keys(pki_fol
             assert listed.verifier.verify(b"message", signer.sign(b"message"))
 
 
+def test_the_form_of_an_organisation_is_one_that_a_counterparty_takes(pki_folder: Path) -> None:
+    for organisation_id, entry in directory(pki_folder).items():
+        record = record_of(own_form(pki_folder / organisation_id / "identity.json"), NOW)
+        stated = record.model_dump(mode="json", include=set(entry) - {"spoc_email", "spoc_phone"})
+        assert stated == {name: entry[name] for name in stated}
+
+
 def test_public_key_files_say_what_the_directory_says(pki_folder: Path) -> None:
     for organisation_id, entry in directory(pki_folder).items():
         files = [pki_folder / organisation_id / name for name in ("signing.pub.pem", "backup.pub.pem")]
@@ -93,13 +101,15 @@ def test_a_second_run_changes_nothing(pki_folder: Path) -> None:
     assert contents(pki_folder) == before
 
 
-def test_other_base_urls_change_the_directory_alone(pki_folder: Path) -> None:
+def test_other_base_urls_change_the_directory_and_the_identities_alone(pki_folder: Path) -> None:
     before = contents(pki_folder)
     moved = [Organisation(one.organisation_id, one.name, one.role, "https://localhost:9/") for one in SANDBOX_PAIR]
     initialise(pki_folder, moved, [], NOW)
     after = contents(pki_folder)
-    assert {file for file in after if after[file] != before[file]} == {"participants.json"}
+    identities = {f"{one.organisation_id}/identity.json" for one in SANDBOX_PAIR}
+    assert {file for file in after if after[file] != before[file]} == {"participants.json"} | identities
     assert {entry["base_url"] for entry in directory(pki_folder).values()} == {"https://localhost:9"}
+    assert {json.loads(after[file][0])["base_url"] for file in identities} == {"https://localhost:9"}
 
 
 def test_what_a_user_edited_in_the_directory_stays(pki_folder: Path) -> None:

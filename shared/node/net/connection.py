@@ -40,12 +40,13 @@ class Connection(asyncio.Protocol):
     """A TLS connection. `is_closed` is true from the first sign that it cannot carry another request.
 
     `peer_certificate` is the peer's leaf (DER), read once, `peer_thumbprint` its SHA-256 in hex. `lost` is done when
-    the socket is gone.
+    the socket is gone. `generation` is for whoever keeps connections.
     """
 
-    def __init__(self, max_response_bytes: int) -> None:
+    def __init__(self, max_response_bytes: int, generation: int = 0) -> None:
         self.is_closed = False
         self.idle_since = 0.0
+        self.generation = generation
         self.peer_certificate: bytes | None = None
         self.peer_thumbprint = ""
         self._loop = asyncio.get_running_loop()

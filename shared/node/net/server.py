@@ -127,7 +127,7 @@ def make_server(
     """A server for `app` on `host` and `port` (0: any free one), with TLS as `tls` says or in plain HTTP.
 
     `keep_alive` is how many seconds an idle connection stays open, `grace` how many seconds `stop` waits.
-    The application sees the address of the connection itself: X-Forwarded-For is not believed.
+    The application sees the address of the connection itself: X-Forwarded-For is for `source_address` to judge.
     """
     config = uvicorn.Config(
         app,

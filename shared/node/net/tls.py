@@ -33,7 +33,7 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 logger = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ def client_context(certificate: Path, private_key: Path, trust: str) -> ssl.SSLC
 
 
 def _context(protocol: int, certificate: Path, private_key: Path, trust: str) -> ssl.SSLContext:
-    _check_pair(certificate, private_key)
+    checked_leaf(certificate, private_key)
     context = ssl.SSLContext(protocol)
     context.sslobject_class = CheckedConnection
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -178,8 +178,12 @@ def _load_trust(context: ssl.SSLContext, trust: str) -> None:
         raise TlsConfigurationError(f"{message} ({error})") from error
 
 
-def _check_pair(certificate: Path, private_key: Path) -> None:
-    """Say what is wrong with the two files; OpenSSL would name neither, and ask the terminal for a password."""
+def checked_leaf(certificate: Path, private_key: Path) -> x509.Certificate:
+    """Return the leaf of two files that belong together.
+
+    Raises:
+        TlsConfigurationError: one cannot be used. OpenSSL would name neither, and ask the terminal for a password.
+    """
     try:
         leaf = x509.load_pem_x509_certificate(_content(certificate))
     except ValueError as error:
@@ -196,6 +200,7 @@ def _check_pair(certificate: Path, private_key: Path) -> None:
     if key.public_key() != leaf.public_key():
         mend = "name the key that the certificate was requested with"
         raise TlsConfigurationError(f"{private_key} is not the key of {certificate}: {mend}")
+    return leaf
 
 
 def _content(file: Path) -> bytes:
@@ -237,6 +242,7 @@ class TlsTrust:
     """Our certificate and the certificates we trust, for the `server` and the `client` of one node.
 
     Both contexts stay the same objects for the life of the node; `replace` acts on the connections made after it.
+    `shown` is the thumbprint of the certificate that they show.
     """
 
     def __init__(self, certificate: Path, private_key: Path, trust: str) -> None:
@@ -254,7 +260,9 @@ class TlsTrust:
         Raises:
             TlsConfigurationError: what was in force stays in force.
         """
+        shown = thumbprint(checked_leaf(self._certificate, self._private_key).public_bytes(Encoding.DER))
         server = server_context(self._certificate, self._private_key, trust)
         client = client_context(self._certificate, self._private_key, trust)
         for live, context in ((self.server, server), (self.client, client)):
-            live.current, live.revoked = context, revoked
+            live.revoked, live.current = revoked, context  # in this order: between the two no connection sees less
+        self.shown = shown

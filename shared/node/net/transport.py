@@ -78,11 +78,15 @@ class _Origin:
         except TimeoutError as exc:
             raise httpx.PoolTimeout("all connections to the peer are in use") from exc
 
-    def take(self, allowed: Container[str] | None) -> Connection | None:
-        """The live connection used last, so that those not needed grow old; one to a peer not allowed is closed."""
+    def take(self, allowed: Container[str] | None, generation: int = 0) -> Connection | None:
+        """The live connection used last, so that those not needed grow old.
+
+        One to a peer not allowed is closed, and one of another generation.
+        """
         while self._idle:
             connection = self._idle.pop()
-            if allowed is not None and connection.peer_thumbprint not in allowed:
+            is_allowed = allowed is None or connection.peer_thumbprint in allowed
+            if not is_allowed or connection.generation != generation:
                 connection.close()
             elif not connection.is_closed:
                 return connection
@@ -108,7 +112,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
     """HTTP/1.1 over TLS for small messages; a response comes with its body read.
 
     `ssl_context` may be a function: it is asked for each new connection, so trust changes without a restart.
-    Open connections stay: compare the response extension `tls_peer_certificate` (DER) each time.
+    Open connections stay until `renew`: compare the response extension `tls_peer_certificate` (DER) each time.
 
     The request extension `peer_certificates` holds the thumbprints of the certificates that the server may show: to
     another server not one byte of the request goes out, for a v3 signature does not name its receiver.
@@ -131,7 +135,15 @@ class PooledTransport(httpx.AsyncBaseTransport):
         self._max_response_bytes = max_response_bytes
         self._origins: dict[_Address, _Origin] = {}
         self._connections: set[Connection] = set()
+        self._generation = 0
         self._is_closed = False
+
+    def renew(self) -> None:
+        """Send what comes from now on over new connections; requests in flight end on theirs.
+
+        For a new certificate of ours: a connection goes on showing the one that it began with.
+        """
+        self._generation += 1
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` (content in memory) and return its response.
@@ -148,7 +160,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
             origin = self._origins[address] = _Origin(self._max_connections_per_origin, self._idle_seconds)
         await origin.acquire(timeouts.get("pool"))
         try:
-            connection = origin.take(allowed) or await self._connect(address, timeouts.get("connect"), allowed)
+            connection = origin.take(allowed, self._generation)
+            connection = connection or await self._connect(address, timeouts.get("connect"), allowed)
             head_only = request.method == "HEAD"
             response = await connection.exchange(message, head_only=head_only, seconds=timeouts.get("read"))
             origin.keep(connection)
@@ -167,11 +180,11 @@ class PooledTransport(httpx.AsyncBaseTransport):
     async def _connect(self, address: _Address, seconds: float | None, allowed: Container[str] | None) -> Connection:
         if self._is_closed:
             raise httpx.ConnectError("the transport is closed")
-        place = f"{address.host}:{address.port}"
+        place, generation = f"{address.host}:{address.port}", self._generation
         try:
             async with asyncio.timeout(seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(
-                    lambda: Connection(self._max_response_bytes),
+                    lambda: Connection(self._max_response_bytes, generation),
                     address.host,
                     address.port,
                     ssl=self._ssl_context() if callable(self._ssl_context) else self._ssl_context,

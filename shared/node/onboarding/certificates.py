@@ -7,30 +7,33 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import MD5, SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from shared.node.onboarding.fields import Flaw
+from shared.node.onboarding.fields import Flaw, holds_private_key
 from shared.node.onboarding.record import leaf_of
 from shared.protocol.signing import MINIMUM_BITS
+
+_UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
 
 
 def checked_certificate(text: str, base_url: str, now: datetime, flaws: list[Flaw]) -> str:
     """Return the leaf in PEM of a TLS certificate that will pass in a handshake, as server and as client."""
-    if "PRIVATE KEY-----" in text:
+    if holds_private_key(text):
         found = "a private key"
         flaws.append(Flaw("tls_certificate", found, "keep it secret, give it to nobody; give the certificate"))
         return ""
     try:
         leaf = leaf_of(text)
-        fault = next(certificate_faults(leaf, base_url, now), None)
-    except ValueError:
+        faults = list(certificate_faults(leaf, base_url, now))
+    except _UNREADABLE:
         found = "no certificate in PEM that can be read" if text.strip() else "empty"
         flaws.append(Flaw("tls_certificate", found, "paste it whole, with the BEGIN and END lines"))
         return ""
-    if fault is not None:
-        flaws.append(Flaw("tls_certificate", *fault))
+    flaws.extend(Flaw("tls_certificate", *fault) for fault in faults)
     return leaf.public_bytes(Encoding.PEM).decode()
 
 
@@ -46,13 +49,15 @@ def certificate_faults(leaf: x509.Certificate, base_url: str, now: datetime) -> 
     `base_url` is where its holder serves; `now` is aware.
 
     Raises:
-        ValueError: an extension of it cannot be read.
+        ValueError, DuplicateExtension, UnsupportedGeneralNameType, UnsupportedAlgorithm: it cannot be read in full.
     """
     key, host = leaf.public_key(), urlsplit(base_url).hostname or ""
     if leaf.not_valid_after_utc <= now:
         yield f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}", "renew it and give the new one"
     if leaf.not_valid_before_utc > now:
         yield f"not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC", "give it then, or look at your clock"
+    if isinstance(leaf.signature_hash_algorithm, SHA1 | MD5):
+        yield f"signed with {leaf.signature_hash_algorithm.name.upper()}", "have it issued with SHA-256"
     if isinstance(key, RSAPublicKey) and key.key_size < MINIMUM_BITS:
         yield f"an RSA key of {key.key_size} bits", f"make one of {MINIMUM_BITS} bits or more"
     if _is_authority(leaf):
@@ -67,6 +72,11 @@ def certificate_faults(leaf: x509.Certificate, base_url: str, now: datetime) -> 
 def _is_authority(leaf: x509.Certificate) -> bool:
     constraints = _extension(leaf, x509.BasicConstraints)
     return constraints is not None and constraints.ca
+
+
+def names_host(leaf: x509.Certificate, base_url: str) -> bool:
+    """Tell whether a certificate names the host of a base URL, so that a client lets it serve there (RFC 9525 s6.3)."""
+    return _names(leaf, urlsplit(base_url).hostname or "")
 
 
 def _absent_usage(leaf: x509.Certificate) -> str:
@@ -86,7 +96,9 @@ def _names(leaf: x509.Certificate, host: str) -> bool:
         return ip_address(host) in names.get_values_for_type(x509.IPAddress)
     except ValueError:
         listed = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
-        return host in listed or f"*.{host.partition('.')[2]}" in listed
+    parent = host.partition(".")[2]
+    # OpenSSL takes a wildcard for one label only, and not directly below a top-level domain (RFC 9525 s6.3).
+    return host in listed or ("." in parent and f"*.{parent}" in listed)
 
 
 def _extension(leaf: x509.Certificate, kind: type[Any]) -> Any:

@@ -2,20 +2,26 @@
 
 from collections.abc import Mapping
 
-from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
+from shared.node.onboarding.record import (
+    MOST_CERTIFICATES,
+    MOST_COUNTING,
+    KeyRecord,
+    ParticipantRecord,
+    TakenError,
+    UnknownError,
+    key_thumbprint,
+    thumbprint_of,
+)
 from shared.protocol.participants import KeyStatus
 
-MOST_COUNTING = 2
-"""So many keys of one participant count at a time (seed 002, "You can configure upto 2 keys")."""
-
-MOST_CERTIFICATES = 4
+_SHORTEST_THUMBPRINT = 8
 
 
 def with_key(record: ParticipantRecord, key: KeyRecord) -> ParticipantRecord:
     """Add a key: as back-up, or as the active one where none counts.
 
     Raises:
-        TakenError: two keys count already, or the kid has been used.
+        TakenError: two keys count already, the kid is that of a key that was not retired, or the key has another kid.
     """
     counting = [one for one in record.keys if one.status.counts]
     if any(one.kid == key.kid and one.status is not KeyStatus.RETIRED for one in record.keys):
@@ -23,6 +29,10 @@ def with_key(record: ParticipantRecord, key: KeyRecord) -> ParticipantRecord:
     if len(counting) >= MOST_COUNTING:
         kids = " and ".join(one.kid for one in counting)
         raise TakenError(f"{record.organisation_id}: two keys count already, {kids}: retire or block one first")
+    for one in record.keys:
+        if one.kid != key.kid and key_thumbprint(one) == key_thumbprint(key):
+            found = f"this key is there already as {one.kid} ({one.status})"
+            raise TakenError(f"{record.organisation_id}: {found}: make a new key pair")
     status = KeyStatus.BACKUP if counting else KeyStatus.ACTIVE
     others = [one for one in record.keys if one.kid != key.kid]
     return record.model_copy(update={"keys": [*others, key.model_copy(update={"status": status})]})
@@ -32,11 +42,13 @@ def with_active(record: ParticipantRecord, kid: str) -> ParticipantRecord:
     """Make a back-up key the active one; the former stays as back-up.
 
     Raises:
-        OnboardingError: there is no such key, or it does not count.
+        UnknownError: there is no such key.
+        TakenError: it does not count.
     """
     key = key_named(record, kid)
     if not key.status.counts:
-        raise TakenError(f"{record.organisation_id}: kid {kid} is {key.status}: add a new key with a new kid")
+        again = "add it again, or " if key.status is KeyStatus.RETIRED else ""
+        raise TakenError(f"{record.organisation_id}: kid {kid} is {key.status}: {again}add a new key with a new kid")
     former = {one.kid: KeyStatus.BACKUP for one in record.keys if one.status is KeyStatus.ACTIVE}
     return _with_statuses(record, former | {kid: KeyStatus.ACTIVE})
 
@@ -45,7 +57,7 @@ def without_key(record: ParticipantRecord, kid: str, status: KeyStatus) -> Parti
     """Let a key count no more: RETIRED or BLOCKED. Where it was the active one, the back-up takes its place.
 
     Raises:
-        OnboardingError: there is no such key.
+        UnknownError: there is no such key.
         TakenError: it is blocked, and is to be merely retired.
     """
     key = key_named(record, kid)
@@ -75,14 +87,15 @@ def without_certificate(record: ParticipantRecord, thumbprint: str) -> Participa
     """Remove a TLS certificate, named by its thumbprint or the first characters of it.
 
     Raises:
-        OnboardingError: none, or more than one, has that thumbprint.
+        UnknownError: none, or more than one, has that thumbprint.
         TakenError: it is the only one.
     """
     wanted = thumbprint.lower().replace(":", "")
-    gone = [pem for pem in record.tls_certificates if len(wanted) >= 8 and thumbprint_of(pem).startswith(wanted)]
+    is_told = len(wanted) >= _SHORTEST_THUMBPRINT
+    gone = [pem for pem in record.tls_certificates if is_told and thumbprint_of(pem).startswith(wanted)]
     if len(gone) != 1:
         known = ", ".join(thumbprint_of(pem)[:16] for pem in record.tls_certificates)
-        raise OnboardingError(f"{record.organisation_id}: no certificate with sha256 {thumbprint[:64]}: it has {known}")
+        raise UnknownError(f"{record.organisation_id}: no certificate with sha256 {thumbprint[:64]}: it has {known}")
     if len(record.tls_certificates) == 1:
         raise TakenError(f"{record.organisation_id}: its only certificate: add another first, or offboard it")
     return record.model_copy(update={"tls_certificates": [pem for pem in record.tls_certificates if pem not in gone]})
@@ -92,13 +105,13 @@ def key_named(record: ParticipantRecord, kid: str) -> KeyRecord:
     """Return the key of that kid.
 
     Raises:
-        OnboardingError: there is none.
+        UnknownError: there is none.
     """
     for key in record.keys:
         if key.kid == kid:
             return key
-    raise OnboardingError(
-        f"{record.organisation_id}: no key {kid[:128]}: it has {', '.join(k.kid for k in record.keys)}"
+    raise UnknownError(
+        f"{record.organisation_id}: no key {kid[:128]}: it has {', '.join(one.kid for one in record.keys)}"
     )
 
 

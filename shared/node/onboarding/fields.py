@@ -8,13 +8,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.node.onboarding.record import BaseUrl
-
-MOST_ADDRESSES: Final = 3
+from shared.node.onboarding.record import MOST_ADDRESSES, BaseUrl
 
 FREE_MAIL: Final = re.compile(
     r"(gmail|googlemail|yahoo|ymail|rocketmail|hotmail|outlook|live|msn|icloud|me|mac|aol|rediff|rediffmail|proton"
-    r"|protonmail|gmx|yandex|mail|zohomail|tutanota)\.[a-z.]{2,6}"
+    r"|protonmail|gmx|yandex|mail|zohomail|tutanota)\.(com?\.)?[a-z]{2,4}"
 )
 """Domains at which anybody has an address: not an organisation's (seed 002, "has to be organisation email ID")."""
 
@@ -22,7 +20,10 @@ _EMAIL: Final = re.compile(
     r"[A-Za-z0-9._%+-]{1,64}@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})"
 )
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ()-]{6,24}")
+_PRIVATE: Final = re.compile(r"PRIVATE KEY-----|\"(d|p|q|dp|dq|qi)\"\s*:")
 _MOUNT: Final = re.compile(r"v\d+(\.\d+)*[a-z]*", re.IGNORECASE)
+
+_LONGEST_QUOTE: Final = 80
 
 _TEXT_MENDS: Final = {
     "organisation_id": "give 1 to 64 letters, digits, dots, dashes or underscores, as in metadata.orgId",
@@ -42,12 +43,24 @@ class Flaw(NamedTuple):
         return f"{self.field}: {self.found}: {self.mend}"
 
 
+def holds_private_key(text: str) -> bool:
+    """Tell whether somebody has put a private key there, in PEM or as JWK."""
+    return _PRIVATE.search(text) is not None
+
+
+def shown(text: str) -> str:
+    """Quote what was found, but not all of a long text, and nothing of a private key."""
+    if holds_private_key(text):
+        return "a private key, which is nobody else's business,"
+    return repr(text[:_LONGEST_QUOTE]) if text.strip() else "empty"
+
+
 def checked_text(field: str, text: str, kind: Any, flaws: list[Flaw]) -> str:
     """Return a text that has to be of a kind of text; what it is otherwise is a flaw."""
     try:
         return str(TypeAdapter(kind).validate_python(text.strip()))
-    except ValidationError as error:
-        found = "empty" if not text.strip() else error.errors()[0]["msg"]
+    except ValidationError:
+        found = f"{shown(text)} is not one" if text.strip() else "empty"
         flaws.append(Flaw(field, found, _TEXT_MENDS[field]))
         return ""
 
@@ -57,14 +70,14 @@ def checked_base_url(text: str, flaws: list[Flaw]) -> str:
     text = text.strip()
     try:
         url = urlsplit(text)
-        usable = bool(url.hostname) and (url.port or 1) > 0
+        usable = bool(url.hostname) and url.port != 0
     except ValueError:
         url, usable = SplitResult("", "", "", "", ""), False
     if url.scheme == "http":
-        flaws.append(Flaw("base_url", f"{text[:100]} is not encrypted", "give one that begins with https://"))
+        flaws.append(Flaw("base_url", f"{shown(text)} is not encrypted", "give one that begins with https://"))
         return ""
     if not usable or url.scheme != "https" or url.query or url.fragment or url.username is not None:
-        found = f"{text[:100]!r} is no base URL" if text else "empty"
+        found = f"{shown(text)} is no base URL" if text else "empty"
         flaws.append(Flaw("base_url", found, "give one such as https://bank.example/credit, no user, ? or #"))
         return ""
     segments = url.path.split("/")
@@ -77,7 +90,7 @@ def checked_email(text: str, flaws: list[Flaw]) -> str:
     """Return an e-mail address at an organisation's own domain."""
     found = _EMAIL.fullmatch(text.strip())
     if found is None:
-        what = f"{text[:100]!r} is no e-mail address" if text.strip() else "empty"
+        what = f"{shown(text)} is no e-mail address" if text.strip() else "empty"
         flaws.append(Flaw("spoc_email", what, "give the address of a person such as ocen@bank.example"))
         return ""
     if FREE_MAIL.fullmatch(found[1].lower()):
@@ -92,7 +105,7 @@ def checked_phone(text: str, flaws: list[Flaw]) -> str:
     """Return a telephone number of 8 to 15 digits (ITU-T E.164)."""
     text = text.strip()
     if not _PHONE.fullmatch(text) or not 8 <= sum(one.isdigit() for one in text) <= 15:
-        found = f"{text[:40]!r} is no telephone number" if text else "empty"
+        found = f"{shown(text)} is no telephone number" if text else "empty"
         flaws.append(Flaw("spoc_phone", found, "give 8 to 15 digits with the country code, such as +91 22 5550 0100"))
     return text
 
@@ -106,8 +119,9 @@ def checked_addresses(addresses: Sequence[str], flaws: list[Flaw]) -> list[str]:
     for address in addresses:
         try:
             network = ip_network(address.strip())
-        except ValueError as error:
-            flaws.append(Flaw("ip_addresses", str(error)[:120], "give addresses such as 10.0.0.5 or 10.0.0.0/28"))
+        except ValueError:
+            found = f"{shown(address)} is no address or network"
+            flaws.append(Flaw("ip_addresses", found, "give addresses such as 10.0.0.5 or networks such as 10.0.0.0/28"))
             continue
         if network.prefixlen == 0:
             flaws.append(Flaw("ip_addresses", f"{network} is every address", "give those that you call from"))

@@ -14,6 +14,7 @@ from shared.node.onboarding.fields import (
     checked_email,
     checked_phone,
     checked_text,
+    shown,
 )
 from shared.node.onboarding.key_forms import checked_keys
 from shared.node.onboarding.record import Name, OnboardingError, OrganisationId, ParticipantRecord
@@ -98,14 +99,14 @@ def form_of(record: ParticipantRecord) -> OnboardingForm:
 def _role(text: str, flaws: list[Flaw]) -> ParticipantRole | None:
     role = ROLES.get(text.strip().upper())
     if role is None:
-        flaws.append(Flaw("role", f"{text!r}" if text else "empty", "write LENDER or LSP"))
+        flaws.append(Flaw("role", shown(text), "write LENDER or LSP"))
     return role
 
 
 def _member(text: str, flaws: list[Flaw]) -> EnvelopeMember | None:
     if text not in tuple(EnvelopeMember):
         flaws.append(
-            Flaw("envelope_member", f"{text!r}", "write header, or protected for a peer that follows RFC 7515")
+            Flaw("envelope_member", shown(text), "write header, or protected for a peer that follows RFC 7515")
         )
         return None
     return EnvelopeMember(text)

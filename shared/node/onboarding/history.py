@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from shared.node.store.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS
 from shared.protocol.participants import KeyStatus, ParticipantRole
+
+_RANKS: Final = tuple(KeyStatus)
+"""Of keys registered at the same time the ACTIVE one comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,12 @@ def _keys(connection: Connection, organisation_id: str) -> list[KeyHistory]:
     for event in connection.execute(known):
         events[event.kid].append(KeyEvent(event.at, KeyStatus(event.status), event.reason))
     keys = [KeyHistory(row.kid, row.algorithm, row.pem, row.thumbprint, tuple(events[row.kid])) for row in rows]
-    return sorted(keys, key=lambda key: (key.events[0].at, key.kid))
+    return sorted(keys, key=_place)
+
+
+def _place(key: KeyHistory) -> tuple[list[tuple[datetime, int]], str]:
+    """By when it became known, ACTIVE first; a key whose events are gone comes before all others."""
+    return [(event.at, _RANKS.index(event.status)) for event in key.events[:1]], key.kid
 
 
 def _certificates(connection: Connection, organisation_id: str) -> list[CertificateHistory]:

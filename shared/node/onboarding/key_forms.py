@@ -1,11 +1,10 @@
 """The keys of the onboarding form: public keys in whatever form they come, each under its kid."""
 
-import json
-
 from pydantic import ValidationError
 
-from shared.node.onboarding.fields import Flaw
+from shared.node.onboarding.fields import Flaw, shown
 from shared.node.onboarding.record import ALGORITHM, KeyRecord
+from shared.protocol.encoding import EncodingError, parse_json_object
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import KeyMaterialError, load_public_key
 
@@ -43,7 +42,7 @@ def checked_key(field: str, kid_field: str, material: str, kid: str, flaws: list
     try:
         return KeyRecord(kid=kid, pem=key.to_pem())
     except ValidationError:
-        found = f"{kid[:40]!r} cannot be a kid" if kid else "empty"
+        found = f"{shown(kid)} cannot be a kid" if kid else "empty"
         flaws.append(Flaw(kid_field, found, "give 1 to 128 printable ASCII characters, such as a UUID"))
         return None
 
@@ -51,8 +50,8 @@ def checked_key(field: str, kid_field: str, material: str, kid: str, flaws: list
 def jwk_kids(material: str) -> list[str]:
     """Return the kids that a JWK or the keys of a JWK set bear; none where it is something else."""
     try:
-        document = json.loads(material) if material.lstrip().startswith("{") else {}
-    except ValueError:
+        document = parse_json_object(material.strip().encode())
+    except (EncodingError, UnicodeEncodeError):
         return []
     keys = document.get("keys", [document])
     found = [key.get("kid") for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []

@@ -39,18 +39,15 @@ class OwnKeys:
         """Make a key pair: the private half becomes a file for our eyes only, the public half a record.
 
         Raises:
-            IdentityError: the kid cannot name a file, or the file is there already or cannot be written.
+            IdentityError: the kid cannot name a file, or the file is there already or cannot be written; then none is
+                left behind.
         """
         if not _FILE_NAME.fullmatch(kid):
             raise IdentityError(f"kid {kid[:64]!r}: use 1 to 64 letters, digits, dots, dashes and underscores")
         private = new_private_key()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.file(kid), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(private_pem(private))
-                stream.flush()
-                os.fsync(stream.fileno())
+            _write_new(self.file(kid), private_pem(private))
         except OSError as error:
             mend = "give another kid, or a folder for keys that this user may write: OCEN_KEYS_FOLDER"
             raise IdentityError(f"{self.file(kid)} cannot be made ({error.strerror}): {mend}") from error
@@ -64,23 +61,29 @@ class OwnKeys:
         """Make sure that we could sign by what a record says of us.
 
         Raises:
-            TakenError: no key would be active, or the private half of one that counts is not here.
+            TakenError: no key would be ACTIVE, or the private half of one that counts is not here.
         """
         counting = [key for key in record.keys if key.status.counts]
         if not any(key.status is KeyStatus.ACTIVE for key in counting):
             raise TakenError(f"{record.organisation_id}: no key would be left to sign with: make one first")
         for key in counting:
-            if not self.is_here(key.kid):
-                raise TakenError(f"{record.organisation_id}: the private key of {key.kid} is not here: make keys here")
+            try:
+                self._load(key)
+            except IdentityError as error:
+                raise TakenError(
+                    f"{record.organisation_id}: the private key of {key.kid} is not here: make keys here"
+                ) from error
 
     def use(self, record: ParticipantRecord) -> None:
-        """Sign from now on with the key that the register calls ACTIVE.
+        """Sign from now on with the key that the register calls ACTIVE; where it calls none so, with a back-up.
 
         Raises:
-            IdentityError: its private key is not here; then the former key goes on signing.
+            IdentityError: no key counts, or the private half of one is not here; then the former key goes on signing.
         """
-        counting = [key for key in record.keys if key.status.counts]
-        active = next(key for key in counting if key.status is KeyStatus.ACTIVE)
+        counting = sorted((key for key in record.keys if key.status.counts), key=lambda key: key.status.value)
+        if not counting:
+            raise IdentityError(f"{record.organisation_id}: none of our keys counts; put a new one into identity.json")
+        active = counting[0]
         self._identity.signing_key = self._load(active)
         self._identity.backup_keys = tuple(
             self._load(key) for key in counting if key is not active and self.is_here(key.kid)
@@ -93,3 +96,16 @@ class OwnKeys:
                 raise IdentityError(f"{self.file(key.kid)} is not the private key of {key.kid}; put the right one back")
             self._loaded[key.kid] = loaded
         return self._loaded[key.kid]
+
+
+def _write_new(file: Path, content: bytes) -> None:
+    """Write a file that was not there, for our eyes only from its first byte on; where that fails none is left."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:
+        file.unlink()
+        raise

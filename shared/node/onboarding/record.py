@@ -16,6 +16,15 @@ from shared.protocol.signing import KeyMaterialError, VerificationKey, load_publ
 
 ALGORITHM: Final = "RS512"
 
+MOST_COUNTING: Final = 2
+"""So many keys of one participant count at a time (seed 002, "You can configure upto 2 keys")."""
+
+MOST_ADDRESSES: Final = 3
+"""Seed 002, "multiple addresses (max 3)"; networks count as one."""
+
+MOST_CERTIFICATES: Final = 4
+"""Of one participant at a time: two change places in a renewal, and a site may have its own."""
+
 OrganisationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 Kid = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7E]+$")]
@@ -44,6 +53,10 @@ class TakenError(OnboardingError):
     """What the record says would be right, if it were not at odds with what is known already."""
 
 
+class UnknownError(OnboardingError):
+    """There is no such participant, key or certificate."""
+
+
 class KeyRecord(BaseModel):
     """One verification key: a public key in PEM, X.509 or JWK, under its kid."""
 
@@ -64,9 +77,9 @@ class ParticipantRecord(BaseModel):
     name: Name
     role: ParticipantRole
     base_url: BaseUrl
-    tls_certificates: Annotated[list[str], Field(min_length=1, max_length=4)]
+    tls_certificates: Annotated[list[str], Field(min_length=1, max_length=MOST_CERTIFICATES)]
     keys: Annotated[list[KeyRecord], Field(min_length=1, max_length=1000)]
-    ip_addresses: Annotated[list[str], Field(max_length=3)] = []
+    ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
     judges_addresses: bool = True
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER
     spoc_email: Line = ""
@@ -137,9 +150,18 @@ def verification_key(material: str, algorithm: str, kid: str) -> VerificationKey
     return load_public_key(material, algorithm, kid)
 
 
+def key_thumbprint(key: KeyRecord) -> str:
+    """Return the JWK thumbprint of a key (RFC 7638).
+
+    Raises:
+        KeyMaterialError: as `load_public_key` says.
+    """
+    return verification_key(key.pem, key.algorithm, key.kid).thumbprint()
+
+
 def _check_keys(organisation_id: str, keys: tuple[PublicKey, ...]) -> None:
     counting = [key for key in keys if key.status.counts]
-    if len(counting) > 2:
+    if len(counting) > MOST_COUNTING:
         raise OnboardingError(f"{organisation_id}: keys: {len(counting)} that count; configure one or two")
     if len({key.kid for key in keys}) != len(keys):
         raise OnboardingError(f"{organisation_id}: keys: the same kid twice; give each key a kid of its own")
@@ -161,9 +183,12 @@ def leaf_of(pem: str) -> x509.Certificate:
     """Read a certificate in PEM; of a chain the leaf, which comes first (RFC 8446 s4.4.2).
 
     Raises:
-        ValueError: there is none in it.
+        ValueError: there is none in it that can be read.
     """
-    return x509.load_pem_x509_certificate(pem.encode())
+    try:
+        return x509.load_pem_x509_certificate(pem.encode())
+    except x509.InvalidVersion as error:
+        raise ValueError(str(error)) from error
 
 
 def thumbprint_of(pem: str) -> str:

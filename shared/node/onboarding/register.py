@@ -18,11 +18,12 @@ from shared.node.onboarding.record import (
     OnboardingError,
     ParticipantRecord,
     TakenError,
+    UnknownError,
+    key_thumbprint,
     leaf_of,
     participant_of,
     retired,
     thumbprint_of,
-    verification_key,
 )
 from shared.node.store.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS, take_turns
 from shared.protocol.participants import KeyStatus
@@ -39,6 +40,26 @@ def load_record(connection: Connection, organisation_id: str) -> ParticipantReco
     """Read one participant, if it is onboarded."""
     found = _records(connection, select(PARTICIPANTS).where(PARTICIPANTS.c.organisation_id == organisation_id))
     return found[0] if found else None
+
+
+def record_to_change(connection: Connection, organisation_id: str) -> ParticipantRecord:
+    """Read one participant in order to change it: nobody else changes anything until this transaction ends.
+
+    Raises:
+        UnknownError: it is not onboarded.
+    """
+    take_turns(connection)
+    record = load_record(connection, organisation_id)
+    if record is None:
+        raise UnknownError(f"{organisation_id} is not onboarded; GET /participants lists who is")
+    return record
+
+
+def blocked_kids(connection: Connection, organisation_id: str) -> frozenset[str]:
+    """Return the kids of a participant's keys that never count again, whether it is onboarded or not."""
+    theirs = PARTICIPANT_KEYS.c.organisation_id == organisation_id
+    blocked = select(PARTICIPANT_KEYS.c.kid).where(theirs, PARTICIPANT_KEYS.c.status == KeyStatus.BLOCKED)
+    return frozenset(connection.execute(blocked).scalars())
 
 
 def removed_certificates(connection: Connection) -> frozenset[str]:
@@ -72,14 +93,16 @@ def save_record(
 
     Raises:
         OnboardingError: the record cannot be used.
-        TakenError: a kid, a key or a certificate is another participant's, or a kid has been used for another key.
+        TakenError: a kid, a key or a certificate is another participant's, or a kid has been used for another key, or
+            a key under another kid.
     """
     take_turns(connection)
+    participant_of(record)
     former = _keys_of(connection, [record.organisation_id]).get(record.organisation_id, {})
     if not former and not any(key.status.counts for key in record.keys):
         raise OnboardingError(f"{record.organisation_id}: keys: 0 that count; configure one or two")
     record = _with_former_keys(record, former)
-    participant_of(record)
+    participant_of(record)  # again, for the former keys count as well
     _refuse_what_others_have(connection, record)
     changed_at = _later_than_any_change(connection, now)
     _write_participant(connection, record, changed_at, stated)
@@ -91,18 +114,12 @@ def offboard(connection: Connection, organisation_id: str, now: datetime, reason
     """End a participant's part in the network: its keys are retired, its certificates removed, its rows stay.
 
     Raises:
-        OnboardingError: there is no such participant now.
+        UnknownError: there is no such participant now.
     """
-    take_turns(connection)
-    record = load_record(connection, organisation_id)
-    if record is None:
-        raise OnboardingError(f"{organisation_id}: not onboarded; see who is: GET /participants")
+    record = record_to_change(connection, organisation_id)
     changed_at = _later_than_any_change(connection, now)
     former = {key.kid: key for key in record.keys}
-    retired = [
-        key.model_copy(update={"status": KeyStatus.RETIRED}) if key.status.counts else key for key in record.keys
-    ]
-    ended = record.model_copy(update={"keys": retired, "tls_certificates": []})
+    ended = record.model_copy(update={"keys": [retired(key) for key in record.keys], "tls_certificates": []})
     _write_keys(connection, ended, former, changed_at, reason)
     _write_certificates(connection, ended, changed_at, reason)
     values = {"offboarded_at": changed_at, "offboarded_because": reason, "updated_at": changed_at}
@@ -151,11 +168,17 @@ def _certificates_of(connection: Connection, organisation_ids: list[str]) -> dic
 def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRecord:
     """Add the keys that the record leaves out, retired, and leave none unblocked that was blocked."""
     stated = {key.kid: key for key in record.keys}
+    kids = {key_thumbprint(key): key.kid for key in record.keys}
     for kid, key in former.items():
         if kid not in stated:
+            if alias := kids.get(key_thumbprint(key)):
+                raise TakenError(
+                    f"{record.organisation_id}: keys: the key of kid {alias} is known as {kid} ({key.status}); "
+                    "a key keeps its kid for ever: make a new key pair"
+                )
             stated[kid] = retired(key)
             continue
-        if _thumbprint(stated[kid]) != _thumbprint(key):
+        if key_thumbprint(stated[kid]) != key_thumbprint(key):
             raise TakenError(
                 f"{record.organisation_id}: keys: kid {kid} has been used for another key ({key.status}); "
                 "a kid keeps its key for ever: give the new key a new kid"
@@ -165,17 +188,15 @@ def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRec
     return record.model_copy(update={"keys": list(stated.values())})
 
 
-def _thumbprint(key: KeyRecord) -> str:
-    return verification_key(key.pem, key.algorithm, key.kid).thumbprint()
-
-
 def _refuse_what_others_have(connection: Connection, record: ParticipantRecord) -> None:
     own, keys, certificates = record.organisation_id, PARTICIPANT_KEYS.c, PARTICIPANT_CERTIFICATES.c
     foreign = select(PARTICIPANT_KEYS).where(keys.organisation_id != own)
     taken = connection.execute(foreign.where(keys.kid.in_([key.kid for key in record.keys]))).first()
     if taken is not None:
         raise TakenError(f"{own}: keys: kid {taken.kid} is taken; make a new one, a UUID for example")
-    shared = connection.execute(foreign.where(keys.thumbprint.in_([_thumbprint(key) for key in record.keys]))).first()
+    shared = connection.execute(
+        foreign.where(keys.thumbprint.in_([key_thumbprint(key) for key in record.keys]))
+    ).first()
     if shared is not None:
         raise TakenError(f"{own}: keys: a key is another participant's too; make a key pair that nobody else has")
     registered = certificates.thumbprint.in_([thumbprint_of(pem) for pem in record.tls_certificates])
@@ -210,7 +231,7 @@ def _write_keys(
         if before is not None and before.status is key.status:
             continue
         if before is None:
-            row = key.model_dump(mode="json") | {"thumbprint": _thumbprint(key)}
+            row = key.model_dump(mode="json") | {"thumbprint": key_thumbprint(key)}
             connection.execute(insert(PARTICIPANT_KEYS), [{**row, "organisation_id": record.organisation_id}])
         else:
             one = update(PARTICIPANT_KEYS).where(PARTICIPANT_KEYS.c.kid == key.kid)

@@ -5,44 +5,32 @@ this process, and in other processes on the same database within `REFRESH_SECOND
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
 from shared.node.clock import Clock
 from shared.node.directory import Directory
-from shared.node.identity import Identity, read_text
+from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Journal
-from shared.node.onboarding.certificates import checked_certificate
-from shared.node.onboarding.changes import (
-    with_active,
-    with_certificate,
-    with_key,
-    without_certificate,
-    without_key,
-)
-from shared.node.onboarding.fields import Flaw, checked_addresses, checked_email, checked_phone
-from shared.node.onboarding.form import FormError, OnboardingForm, form_of, record_of
-from shared.node.onboarding.key_forms import checked_key
+from shared.node.net.tls import checked_leaf
+from shared.node.onboarding.changes import key_named, with_key
+from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
-from shared.node.onboarding.register import load_record, offboard, save_record
-from shared.protocol.participants import KeyStatus
+from shared.node.onboarding.register import blocked_kids, load_record, offboard, record_to_change, save_record
+from shared.node.onboarding.wishes import Change, new_certificate
+from shared.node.store.tables import take_turns
 
 T = TypeVar("T")
-
-Change = Callable[[ParticipantRecord], ParticipantRecord]
 
 ONBOARDED: Final = "onboarded"
 MADE_HERE: Final = "made here"
 RENEWED: Final = "renewed"
-
-
-class UnknownParticipantError(OnboardingError):
-    """Nobody of that organisation id is onboarded."""
 
 
 class Registrar:
@@ -91,39 +79,25 @@ class Registrar:
         """Change a participant, ourselves included.
 
         Raises:
-            UnknownParticipantError: nobody of that id is onboarded.
+            UnknownError: nobody of that id is onboarded.
             TakenError: it is ourselves, and we could not sign any more.
             OnboardingError, TakenError: as `change` and `save_record` say.
         """
-        now = self._clock.now()
-
-        def work(connection: Connection) -> ParticipantRecord:
-            changed = change(_known(connection, organisation_id))
-            if organisation_id == self._identity.organisation_id:
-                self._own_keys.check(changed)
-            save_record(connection, changed, now, reason)
-            return changed
-
-        return await self._act(work)
+        return await self._act(self._work_of(organisation_id, change, reason))
 
     async def offboard(self, organisation_id: str, reason: str) -> None:
         """Offboard a counterparty; its history stays.
 
         Raises:
-            UnknownParticipantError: nobody of that id is onboarded.
+            UnknownError: nobody of that id is onboarded.
             TakenError: it is ourselves.
         """
         if organisation_id == self._identity.organisation_id:
             raise TakenError(f"{organisation_id} is this node itself; end it instead")
         now = self._clock.now()
+        await self._act(lambda connection: offboard(connection, organisation_id, now, reason))
 
-        def work(connection: Connection) -> None:
-            _known(connection, organisation_id)
-            offboard(connection, organisation_id, now, reason)
-
-        await self._act(work)
-
-    async def make_key(self, kid: str | None = None) -> KeyRecord:
+    async def make_key(self, kid: str | None = None, reason: str = MADE_HERE) -> KeyRecord:
         """Make a further signing key of ours, as back-up; its private half is in a file before it is in the register.
 
         Raises:
@@ -132,34 +106,45 @@ class Registrar:
         """
         kid = kid or new_id()
         key = await asyncio.to_thread(self._own_keys.make, kid)
+        work = self._work_of(self._identity.organisation_id, lambda own: with_key(own, key), reason)
         try:
-            record = await self.change(self._identity.organisation_id, lambda own: with_key(own, key), MADE_HERE)
+            record = await self._journal.act(work)
         except OnboardingError:
+            # Nothing else: after any other failure, and after the commit, the register may have it.
             self._own_keys.discard(kid)
             raise
-        return next(one for one in record.keys if one.kid == kid)
+        await self._refresh()
+        return key_named(record, kid)
 
     async def renew_certificate(self) -> str:
         """Show the certificate that lies in our file from now on, and return its thumbprint; the former one is history.
 
         Raises:
-            OnboardingError, IdentityError, TlsConfigurationError: it cannot be used; the former one stays in use.
+            FormError, TlsConfigurationError: it cannot be used; the former one stays in use.
         """
-        pem = await asyncio.to_thread(read_text, self._identity.tls_certificate)
-        try:
-            thumbprint = thumbprint_of(pem)
-        except ValueError as error:
-            raise OnboardingError(
-                f"{self._identity.tls_certificate} holds no certificate in PEM: put it there"
-            ) from error
+        now, own = self._clock.now(), self._identity
+        leaf = await asyncio.to_thread(checked_leaf, own.tls_certificate, own.tls_private_key)
+        pem = leaf.public_bytes(Encoding.PEM).decode()
 
-        def renewed(own: ParticipantRecord) -> ParticipantRecord:
-            record = with_certificate(own.model_copy(update={"tls_certificates": own.tls_certificates[-1:]}), pem)
-            former = [one for one in map(thumbprint_of, record.tls_certificates) if one != thumbprint]
-            return without_certificate(record, former[0]) if former else record
+        def renewed(record: ParticipantRecord) -> ParticipantRecord:
+            certificate = new_certificate(pem, record.base_url, now)
+            return record.model_copy(update={"tls_certificates": [certificate]})
 
-        await self.change(self._identity.organisation_id, renewed, RENEWED)
-        return thumbprint
+        await self.change(own.organisation_id, renewed, RENEWED)
+        return thumbprint_of(pem)
+
+    def _work_of(self, organisation_id: str, change: Change, reason: str) -> Callable[[Connection], ParticipantRecord]:
+        now = self._clock.now()
+
+        def work(connection: Connection) -> ParticipantRecord:
+            record = record_to_change(connection, organisation_id)
+            changed = change(record)
+            if organisation_id == self._identity.organisation_id and changed.keys != record.keys:
+                self._own_keys.check(changed)
+            save_record(connection, changed, now, reason)
+            return changed
+
+        return work
 
     async def _act(self, work: Callable[[Connection], T]) -> T:
         result = await self._journal.act(work)
@@ -167,68 +152,15 @@ class Registrar:
         return result
 
 
-def amended(fields: Mapping[str, Any]) -> Change:
-    """Return the change that gives a participant these fields.
-
-    The change raises OnboardingError where a field cannot have its value.
-    """
-
-    def change(record: ParticipantRecord) -> ParticipantRecord:
-        flaws: list[Flaw] = []
-        checked = dict(fields)
-        judged = {"ip_addresses": checked_addresses, "spoc_email": checked_email, "spoc_phone": checked_phone}
-        checked |= {name: judge(checked[name], flaws) for name, judge in judged.items() if name in checked}
-        if flaws:
-            raise FormError(flaws)
-        return record.model_copy(update=checked)
-
-    return change
-
-
-def standing(kid: str, status: KeyStatus) -> Change:
-    """Return the change that makes a key ACTIVE, RETIRED or BLOCKED."""
-    if status is KeyStatus.ACTIVE:
-        return lambda record: with_active(record, kid)
-    return lambda record: without_key(record, kid, status)
-
-
-def new_key(material: str, kid: str) -> KeyRecord:
-    """Read a public key that is to be added.
-
-    Raises:
-        FormError: key or kid cannot be used.
-    """
-    flaws: list[Flaw] = []
-    key = checked_key("public_key", "kid", material, kid.strip(), flaws)
-    if key is None:
-        raise FormError(flaws)
-    return key
-
-
-def new_certificate(pem: str, base_url: str, now: datetime) -> str:
-    """Read a TLS certificate that is to be added; `now` (aware) is when it has to be valid.
-
-    Raises:
-        FormError: it would be refused in a handshake.
-    """
-    flaws: list[Flaw] = []
-    checked = checked_certificate(pem, base_url, now, flaws)
-    if flaws:
-        raise FormError(flaws)
-    return checked
-
-
 def _onboard(connection: Connection, record: ParticipantRecord, now: datetime) -> None:
+    take_turns(connection)
     if load_record(connection, record.organisation_id) is not None:
         raise TakenError(
             f"organisation_id: {record.organisation_id} is onboarded already: change its keys, certificates or fields, "
             "or offboard it first"
         )
+    blocked = blocked_kids(connection, record.organisation_id)
+    for key in record.keys:
+        if key.kid in blocked:
+            raise TakenError(f"kid: {key.kid} is BLOCKED, and stays so: make a new key pair and give it a new kid")
     save_record(connection, record, now, ONBOARDED)
-
-
-def _known(connection: Connection, organisation_id: str) -> ParticipantRecord:
-    record = load_record(connection, organisation_id)
-    if record is None:
-        raise UnknownParticipantError(f"{organisation_id} is not onboarded; GET /participants lists who is")
-    return record

@@ -4,13 +4,23 @@ A participants file is read at every start, and keys and certificates change bet
 plane. So of a file only counts what it says anew: what differs from what it said the last time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from shared.node.onboarding.record import KeyRecord, ParticipantRecord, retired, thumbprint_of
+from shared.node.onboarding.record import (
+    MOST_CERTIFICATES,
+    MOST_COUNTING,
+    KeyRecord,
+    ParticipantRecord,
+    participant_of,
+    retired,
+    thumbprint_of,
+)
 from shared.node.onboarding.register import load_record, save_record, stated_record
+from shared.node.store.tables import take_turns
+from shared.protocol.participants import KeyStatus
 
 REASON = "stated by file"
 
@@ -23,8 +33,10 @@ def take_stated(connection: Connection, records: Sequence[ParticipantRecord], no
     Raises:
         OnboardingError: a record cannot be used; nothing of it is stored.
     """
+    take_turns(connection)
     left_aside = []
     for stated in records:
+        participant_of(stated)
         before, is_offboarded = stated_record(connection, stated.organisation_id)
         if is_offboarded:
             left_aside.append(stated.organisation_id)
@@ -58,15 +70,36 @@ def _certificates(current: ParticipantRecord, before: ParticipantRecord, stated:
     )
     kept = [pem for thumbprint, pem in known.items() if thumbprint in new or thumbprint not in old]
     added = [pem for thumbprint, pem in new.items() if thumbprint not in old and thumbprint not in known]
-    return [*kept, *added] or list(new.values())
+    return [*kept, *added][-MOST_CERTIFICATES:] or list(new.values())
 
 
 def _keys(current: ParticipantRecord, before: ParticipantRecord, stated: ParticipantRecord) -> list[KeyRecord]:
     old, new = ({key.kid: key for key in record.keys} for record in (before, stated))
-    keys = {key.kid: key for key in current.keys}
-    keys |= {kid: key for kid, key in new.items() if old.get(kid) != key}
+    blocked = {key.kid for key in current.keys if key.status is KeyStatus.BLOCKED}
+    anew = {kid: key for kid, key in new.items() if old.get(kid) != key and kid not in blocked}
     dropped = old.keys() - new.keys()
-    if sum(key.status.counts for kid, key in keys.items() if kid not in dropped) > 2:
+    if not anew and not dropped:
+        return current.keys
+    keys = {key.kid: key for key in current.keys} | anew
+    if sum(key.status.counts for kid, key in keys.items() if kid not in dropped) > MOST_COUNTING:
         # The file brings new keys where two count already: those that it does not know make room.
         dropped |= keys.keys() - new.keys()
-    return [retired(key) if kid in dropped else key for kid, key in keys.items()]
+    left = [retired(key) if kid in dropped else key for kid, key in keys.items()]
+    if not any(key.status.counts for key in left):
+        return stated.keys
+    return _with_an_active(left, anew, stated)
+
+
+def _with_an_active(keys: list[KeyRecord], anew: Container[str], stated: ParticipantRecord) -> list[KeyRecord]:
+    """Let the key that the file calls ACTIVE anew be the only one, and one be so where the change left none."""
+    counting = [key for key in keys if key.status.counts]
+    active = [key.kid for key in counting if key.status is KeyStatus.ACTIVE]
+    called = {key.kid for key in stated.keys if key.status is KeyStatus.ACTIVE}
+    chosen = (
+        [kid for kid in active if kid in anew]
+        or active
+        or [key.kid for key in counting if key.kid in called]
+        or [counting[0].kid]
+    )
+    statuses = {key.kid: KeyStatus.ACTIVE if key.kid in chosen else KeyStatus.BACKUP for key in counting}
+    return [key.model_copy(update={"status": statuses.get(key.kid, key.status)}) for key in keys]

@@ -12,8 +12,7 @@ from starlette.exceptions import HTTPException
 from shared.node.identity import IdentityError
 from shared.node.journal import DuplicateRequestError, NotFinishedError
 from shared.node.net.tls import TlsConfigurationError
-from shared.node.onboarding.record import OnboardingError, TakenError
-from shared.node.onboarding.registrar import UnknownParticipantError
+from shared.node.onboarding.record import OnboardingError, TakenError, UnknownError
 from shared.node.ops.views import Mistake
 from shared.node.sending import SendError, UnknownReceiverError
 from shared.node.store.writer import StorageUnavailable
@@ -23,7 +22,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     DuplicateRequestError: 409,
     NotFinishedError: 409,
     SendError: 422,
-    UnknownParticipantError: 404,
+    UnknownError: 404,
     TakenError: 409,
     OnboardingError: 422,
     IdentityError: 409,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Row, select
 
 from shared.node.ops.ledger_views import (
     Attempt,
@@ -16,7 +16,8 @@ from shared.node.ops.ledger_views import (
     SignedText,
     VerificationStep,
 )
-from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
+from shared.node.store.journal_rows import rows_under, tries_of
+from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
 from shared.protocol.problems import Problem
 
 _REFUSALS_SHOWN: Final = 50
@@ -24,35 +25,23 @@ _REFUSALS_SHOWN: Final = 50
 
 def message_history(connection: Connection, request_id: str) -> MessageHistory | None:
     """Return everything under a requestId: the signed texts, what each check found, every try; None if nothing is."""
-    received = _rows(connection, INBOX, request_id)
-    sent = _rows(connection, OUTBOX, request_id)
+    received = rows_under(connection, INBOX, request_id)
+    sent = rows_under(connection, OUTBOX, request_id)
     refused = _latest_refusals(connection, request_id)
     if not (received or sent or refused):
         return None
-    attempts = _attempts(connection, [row.id for row in sent])
+    tries = tries_of(connection, [row.id for row in sent])
     return MessageHistory(
         request_id=request_id,
         received=[_received(row) for row in received],
-        sent=[_sent(row, attempts.get(row.id, [])) for row in sent],
+        sent=[_sent(row, [_attempt(one) for one in tries[row.id]]) for row in sent],
         refused=[refused_message(row) for row in refused],
     )
-
-
-def _rows(connection: Connection, table: Table, request_id: str) -> Sequence[Row[Any]]:
-    return connection.execute(select(table).where(table.c.request_id == request_id).order_by(table.c.id)).all()
 
 
 def _latest_refusals(connection: Connection, request_id: str) -> Sequence[Row[Any]]:
     newest_first = select(REFUSALS).where(REFUSALS.c.request_id == request_id).order_by(REFUSALS.c.id.desc())
     return connection.execute(newest_first.limit(_REFUSALS_SHOWN)).all()[::-1]
-
-
-def _attempts(connection: Connection, outbox_ids: Sequence[str]) -> dict[str, list[Attempt]]:
-    attempts: dict[str, list[Attempt]] = {}
-    tried = select(ATTEMPTS).where(ATTEMPTS.c.outbox_id.in_(outbox_ids)).order_by(ATTEMPTS.c.started_at)
-    for row in connection.execute(tried):
-        attempts.setdefault(row.outbox_id, []).append(_attempt(row))
-    return attempts
 
 
 def _attempt(row: Row[Any]) -> Attempt:

@@ -2,13 +2,11 @@
 
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter
 
-from shared.node.net.tls import thumbprint
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.record import verification_key
+from shared.node.onboarding.registrar import MADE_HERE
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import TheNode
 from shared.node.ops.participant_views import NewOwnKey, ParticipantKey, RenewedCertificate
@@ -21,13 +19,12 @@ routes: Final = APIRouter(tags=["identity"], route_class=StrictRoute)
 def identity(node: TheNode) -> OwnIdentity:
     """Tell who this node is, as its counterparties should have it on file."""
     own = node.identity
-    leaf = x509.load_pem_x509_certificate(own.tls_certificate.read_bytes())
     return OwnIdentity(
         organisation_id=own.organisation_id,
         role=own.role,
         kid=own.signing_key.kid,
         backup_kids=[key.kid for key in own.backup_keys],
-        certificate=thumbprint(leaf.public_bytes(Encoding.DER)),
+        certificate=node.trust.shown,
     )
 
 
@@ -40,7 +37,7 @@ async def own_form(node: TheNode) -> OnboardingForm:
 @routes.post("/identity/keys", status_code=201, responses={409: {"model": Mistake}})
 async def make_key(node: TheNode, wish: NewOwnKey) -> ParticipantKey:
     """Make a further signing key, as back-up. Give its public half to the counterparties before you switch to it."""
-    key = await node.registrar.make_key(wish.kid)
+    key = await node.registrar.make_key(wish.kid, wish.reason or MADE_HERE)
     verifier = verification_key(key.pem, key.algorithm, key.kid)
     return ParticipantKey(kid=key.kid, algorithm=key.algorithm, status=key.status, thumbprint=verifier.thumbprint())
 

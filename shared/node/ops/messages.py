@@ -3,9 +3,10 @@
 from functools import partial
 from typing import Annotated, Final
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 
 from shared.catalogue.v3.body import Identifier
+from shared.node.evidence.bundle import evidence_bundle
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.history import message_history
 from shared.node.ops.ledger import list_messages, list_notices, list_refusals
@@ -21,6 +22,26 @@ routes: Final = APIRouter(tags=["messages"], route_class=StrictRoute)
 async def messages(node: TheNode, wanted: Annotated[MessageFilter, Query()]) -> MessagePage:
     """List messages received and sent, newest first."""
     return await read(node.engine, partial(list_messages, wanted=wanted))
+
+
+# Before the route of the whole history, whose path holds whatever a requestId may, slashes too.
+@routes.get(
+    "/messages/{request_id:path}/evidence",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {}}}, 404: {"model": Mistake}},
+)
+async def evidence(node: TheNode, request_id: Annotated[Identifier, Path()]) -> Response:
+    """Return the evidence of all that was accepted and sent under a requestId, as a zip file.
+
+    It holds the exact signed bytes, keys and certificates of then, a verdict on each, and `verify.sh`, which needs
+    nothing but openssl. What does not hold any more is in it too, and it says so.
+    """
+    own_id = node.identity.organisation_id
+    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_id=own_id))
+    if bundle is None:
+        raise HTTPException(404, f"Nothing was accepted or sent under requestId {request_id}; GET /messages lists all.")
+    headers = {"content-disposition": 'attachment; filename="evidence.zip"'}
+    return Response(bundle, media_type="application/zip", headers=headers)
 
 
 @routes.get("/messages/{request_id:path}", responses={404: {"model": Mistake}})

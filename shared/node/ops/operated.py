@@ -10,6 +10,7 @@ from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.net.server import NodeServer
+from shared.node.net.tls import TlsTrust
 from shared.node.onboarding.registrar import Registrar
 from shared.node.sending import Sender
 from shared.node.settings import NodeSettings
@@ -28,6 +29,7 @@ class OperatedNode(Protocol):
     journal: Journal
     sender: Sender
     registrar: Registrar
+    trust: TlsTrust
     protocol_server: NodeServer
 
 

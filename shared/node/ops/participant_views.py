@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from shared.node.onboarding.certificates import leaf_summary
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.history import CertificateHistory, KeyHistory, ParticipantHistory
-from shared.node.onboarding.record import BaseUrl, Line, Name
+from shared.node.onboarding.record import Line, Name
 from shared.node.ops.ledger_views import Moment
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole
 
@@ -165,7 +165,7 @@ class Amendment(Reason):
     """New values for a participant's fields; null leaves a field as it is."""
 
     name: Name | None = None
-    base_url: BaseUrl | None = None
+    base_url: str | None = None
     ip_addresses: list[str] | None = None
     judges_addresses: bool | None = None
     envelope_member: EnvelopeMember | None = None

@@ -12,9 +12,10 @@ from shared.catalogue.v3.body import Identifier
 from shared.node.onboarding.changes import with_certificate, with_key, without_certificate
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.history import load_history
-from shared.node.onboarding.registrar import amended, new_certificate, new_key, standing
+from shared.node.onboarding.record import participant_of
+from shared.node.onboarding.wishes import amended, new_certificate, new_key, standing
 from shared.node.ops.body import StrictRoute
-from shared.node.ops.operated import OperatedNode, TheNode
+from shared.node.ops.operated import TheNode
 from shared.node.ops.participant_views import (
     Amendment,
     KeyStanding,
@@ -46,7 +47,7 @@ async def participants(node: TheNode) -> KnownParticipants:
 async def onboard(node: TheNode, form: OnboardingForm) -> Onboarded:
     """Onboard a counterparty by its form, and answer with ours; its messages count from now on."""
     record = await node.registrar.onboard(form)
-    return Onboarded(participant=_known(node, record.organisation_id), ours=node.registrar.own_form)
+    return Onboarded(participant=KnownParticipant.of(participant_of(record)), ours=node.registrar.own_form)
 
 
 @routes.get("/participants/{organisation_id}", responses=_UNKNOWN)
@@ -107,9 +108,3 @@ async def remove_certificate(
     """Remove a TLS certificate, named by its SHA-256 in hex or the beginning of it."""
     await node.registrar.change(organisation_id, lambda record: without_certificate(record, thumbprint), reason)
     return await participant(node, organisation_id)
-
-
-def _known(node: OperatedNode, organisation_id: str) -> KnownParticipant:
-    known = node.directory.participant(organisation_id)
-    assert known is not None
-    return KnownParticipant.of(known)

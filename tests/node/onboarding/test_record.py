@@ -63,7 +63,6 @@ def test_while_a_certificate_is_renewed_two_count() -> None:
         ({"keys": [key_of("LENDER01", pem="paste it here")]}, "key LENDER01-kid: this is no public RSA key"),
         ({"keys": [key_of("LENDER01", "cut", pem=public_pem("LENDER01")[:-60])]}, "key cut: this is no public RSA key"),
         ({"keys": [key_of("LENDER01", pem=private_pem(rsa_key("LENDER01")).decode())]}, "this is a private key"),
-        ({"keys": [key_of("LENDER01", status="BLOCKED")]}, "keys: 0 that count; configure one or two"),
         ({"keys": [key_of(owner) for owner in ("lsp", "lsp backup", "leaf")]}, "keys: 3 that count"),
         ({"keys": [key_of("lsp", "one"), key_of("leaf", "one")]}, "keys: the same kid twice"),
         ({"keys": [key_of("lsp", "one"), key_of("lsp", "two")]}, "keys: the same key twice"),

@@ -1,0 +1,1 @@
+../../sandbox/kit/files/sign.sh

@@ -1,0 +1,142 @@
+"""`certificates`: TLS certificates of the nodes and of their counterparties: add, remove, renew with overlap."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli import options
+from sandbox.cli.inputs import read_text
+from sandbox.cli.keys import Of, Why
+from sandbox.cli.participants import print_certificate
+from sandbox.cli.screen import say, shown
+from sandbox.errors import SandboxError
+from sandbox.holders import Nodes, asked_of, holders, own_details, remembering
+from sandbox.pki import Renewal, prepare_renewal
+from sandbox.running import connected, read_run
+from sandbox.settings import Folders, NodeName
+from shared.node.clock import SystemClock
+from shared.node.onboarding.record import thumbprint_of
+
+app = typer.Typer(help="TLS certificates: list, add, remove, renew.", no_args_is_help=True)
+
+Whose = Annotated[str, typer.Option("--of", metavar="ORG", help="Whose it is.")]
+
+
+@app.command("list")
+def list_certificates(*, of: Of = None, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """List TLS certificates with their history.
+
+    The nodes' own, or with --of those of a counterparty; removed ones too.
+    """
+    with connected(Folders(data_dir)) as pair:
+        if of is not None:
+            known = remembering(pair, of, at)
+        else:
+            known = {name: own_details(ops) for name, ops in asked_of(pair, at).items()}
+        for name, details in known.items():
+            own = f"Own certificates of the {name.label} {details['organisation_id']}"
+            say(Text(own if of is None else f"Certificates of {of}, at the {name.label}", style="bold"))
+            for certificate in details["certificates"]:
+                print_certificate(certificate)
+
+
+@app.command()
+def add(
+    *,
+    of: Whose,
+    file: Annotated[Path, typer.Option("--file", help="The certificate, in PEM.")],
+    reason: Why = "",
+    at: options.At = None,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Register a further certificate of a counterparty.
+
+    The former ones stay valid beside it, until they are removed.
+
+    [cyan]ocen-sandbox certificates add --of BANK01 --file new-tls.pem[/cyan]
+    """
+    pem = read_text(file)
+    with connected(Folders(data_dir)) as pair:
+        for name, ops in holders(pair, of, at).items():
+            ops.add_certificate(of, pem, reason)
+            say(Text(f"The {name.label} takes this certificate of {of} from now on: ", style="bold green"))
+            say(f"  {thumbprint_of(pem)}")
+
+
+@app.command()
+def remove(
+    *,
+    thumbprint: Annotated[str, typer.Argument(help="SHA-256 of the certificate, or the first 8 digits or more.")],
+    of: Whose,
+    reason: Why = "",
+    at: options.At = None,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Remove a certificate of a counterparty.
+
+    Its connections are refused from now on; the last one cannot be removed.
+    """
+    with connected(Folders(data_dir)) as pair:
+        for name, ops in holders(pair, of, at).items():
+            ops.remove_certificate(of, thumbprint, reason)
+            say(f"The {name.label} takes it no more.")
+
+
+@app.command()
+def renew(
+    *,
+    at: Annotated[NodeName | None, typer.Option("--at", help="The node whose certificate it is.")] = None,
+    of: Annotated[
+        str | None, typer.Option("--of", metavar="ORG", help="Or an organisation that `pki issue` has made.")
+    ] = None,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Make a new private key too.")] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Make it and tell the pair, but do not show it yet.")
+    ] = False,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Renew a certificate of the sandbox, with overlap.
+
+    The nodes that know its holder are told first; then its holder shows it.
+    Counterparties elsewhere have to know it before: --prepare makes it and
+    says where it is, and the same command without --prepare goes on.
+
+    [cyan]ocen-sandbox certificates renew --at lender[/cyan]
+    """
+    if (at is None) == (of is None):
+        raise SandboxError("whose certificate? Say --at lender, --at lsp, or --of ORG for another of `pki issue`")
+    folders = Folders(data_dir)
+    with connected(folders) as pair:
+        run = read_run(folders)
+        assert run is not None
+        organisation_id = of or (pair[at].identity()["organisation_id"] if at else "")
+        at = at or next((name for name, one in run.nodes.items() if one.organisation_id == of), None)
+        made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
+        former = thumbprint_of(made.certificate.read_text("utf-8"))
+        knowing = holders(pair, organisation_id)
+        for name, ops in knowing.items():
+            ops.add_certificate(organisation_id, made.pem, "renewal")
+            say(f"The {name.label} takes the new certificate beside the old one: {thumbprint_of(made.pem)}")
+        if prepare:
+            _print_prepared(made, organisation_id, at)
+            return
+        _show(pair, made, organisation_id, at)
+    say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
+    say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
+
+
+def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | None) -> None:
+    def load() -> None:
+        if node is not None:
+            pair[node].renew_certificate()
+
+    made.put_in_place(load)
+    who = f"The {node.label} shows it" if node else f"{organisation_id} has it"
+    say(Text(f"{who} from now on: ", style="bold green").append(shown(made.certificate), "default"))
+
+
+def _print_prepared(made: Renewal, organisation_id: str, node: NodeName | None) -> None:
+    say(f"\n{organisation_id} does not show it yet. Give {shown(made.next_certificate)} to your counterparties, then:")
+    say(f"  ocen-sandbox certificates renew {f'--at {node.value}' if node else f'--of {organisation_id}'}")

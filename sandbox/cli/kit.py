@@ -1,0 +1,77 @@
+"""`kit`: all that a team needs to begin, in one folder, and known to the pair that runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli import options
+from sandbox.cli.onboarding import node_for
+from sandbox.cli.options import Role
+from sandbox.cli.screen import facts, say, shown
+from sandbox.kit import make_kit
+from sandbox.pki import LOOPBACK, Organisation, load_authority
+from sandbox.running import connected, read_run
+from sandbox.settings import Folders, NodeName
+from shared.node.clock import SystemClock
+from shared.node.onboarding.form import OnboardingForm
+
+
+def kit(
+    *,
+    org: Annotated[str, typer.Option("--org", metavar="ORG", help="Organisation id, for metadata.orgId.")],
+    role: Annotated[Role, typer.Option(help="What it does in the network.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to make; new or empty.")],
+    base_url: Annotated[str, typer.Option(help="Where your service is or will be.")] = "https://localhost:8446",
+    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
+    ] = None,
+    to: Annotated[
+        NodeName | None, typer.Option("--to", help="The node to talk to.", show_default="the one of the other role")
+    ] = None,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Make a starter kit, and onboard it.
+
+    Keys, a certificate, keystores for Java, our certificate and keys, a
+    filled form, a first message, scripts with openssl and curl, and a page
+    that says what each is. The pair that runs knows it at once.
+
+    [cyan]ocen-sandbox kit --org ACME --role LSP --out acme/[/cyan]
+    [cyan]acme/first-message.sh[/cyan]
+    """
+    organisation = Organisation(org, name or org, role.in_network, base_url, ip_addresses=tuple(address or LOOPBACK))
+    node, now, folders = to or node_for(role.in_network), SystemClock().now(), Folders(data_dir)
+    with connected(folders) as pair:
+        run = read_run(folders)
+        assert run is not None
+        make_kit(
+            out,
+            organisation,
+            authority=load_authority(run.certs, now),
+            ours=OnboardingForm.model_validate(pair[node].own_form()),
+            onboard=lambda form: pair[node].onboard(form.model_dump()),
+            now=now,
+        )
+    say(Text(f"{org} has a kit, and the {node.label} knows it.\n", style="bold green"))
+    _print_made(org, role, out)
+
+
+def _print_made(org: str, role: Role, out: Path) -> None:
+    say(Text("in ").append(f"{shown(out)}/", style="bold"))
+    rows = [
+        ("README.md", "what each file is, and how Java reads it"),
+        ("keystore.p12, truststore.p12", "for Java; passwords-not-for-production.txt opens both"),
+        ("form.yaml, counterparty/", "your form, and ours with our certificate and keys"),
+    ]
+    say(facts(rows, indent=2))
+    if role is Role.LSP:
+        say("\nSend the first message, and verify the signed ack:")
+        say(f"  {shown(out)}/first-message.sh", style="bold")
+        return
+    say("\nReceive the first message, and answer it with a signed ack; in two terminals:")
+    say(f"  python3 {shown(out)}/listener.py", style="bold")
+    say(f"  ocen-sandbox send TriggerLoanAcceptanceRequest --to {org} --wait 2", style="bold")

@@ -1,0 +1,141 @@
+"""`pki`: keys and certificates of the sandbox's organisations."""
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli import options
+from sandbox.cli.options import Role
+from sandbox.cli.screen import facts, say, shown
+from sandbox.pki import LOOPBACK, SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise, own_form
+from sandbox.pki import issue as issue_files
+from sandbox.running import connected, nodes_alive, read_run
+from sandbox.settings import Folders
+from shared.node.clock import SystemClock
+
+app = typer.Typer(help="Make keys and certificates, and show them.", no_args_is_help=True)
+
+
+@app.command()
+def init(
+    *,
+    certs_dir: options.CertsDir = options.CERTS_DIR,
+    host: Annotated[list[str] | None, typer.Option(help="A further host for the certificates; repeatable.")] = None,
+    lender_url: Annotated[str, typer.Option(help="Base URL of the lender.")] = SANDBOX_PAIR[0].base_url,
+    lsp_url: Annotated[str, typer.Option(help="Base URL of the LSP.")] = SANDBOX_PAIR[1].base_url,
+    any_address: Annotated[bool, typer.Option("--any-address", help="Let the pair call from any address.")] = False,
+) -> None:
+    """Make keys and certificates of the pair.
+
+    What exists is kept, what is missing is made. `up` and `demo` do this by
+    themselves.
+    """
+    urls = {one.organisation_id: url for one, url in zip(SANDBOX_PAIR, (lender_url, lsp_url), strict=True)}
+    pair = [replace(one, base_url=urls[one.organisation_id]) for one in SANDBOX_PAIR]
+    if any_address:
+        pair = [replace(one, ip_addresses=()) for one in pair]
+    made = initialise(certs_dir, pair, host or (), SystemClock().now())
+    _print_files(made)
+
+
+@app.command()
+def show(*, certs_dir: options.CertsDir = options.CERTS_DIR) -> None:
+    """Show certificates and kids of every organisation.
+
+    Never a private key.
+    """
+    _print_summary(describe(certs_dir))
+
+
+@app.command()
+def issue(
+    *,
+    organisation_id: Annotated[str, typer.Argument(metavar="ORG", help="Its organisation id, for metadata.orgId.")],
+    role: Annotated[Role, typer.Option(help="What it does in the network.")],
+    base_url: Annotated[str, typer.Option(help="Where its protocol plane is or will be.")] = "https://localhost:8446",
+    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
+    certs_dir: options.CertsDir = options.CERTS_DIR,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
+    ] = None,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Make keys and a certificate for a further organisation.
+
+    Such as your own lender or LSP. If the pair runs, both nodes know it at
+    once; otherwise from the next start on.
+
+    [cyan]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/cyan]
+    """
+    organisation = Organisation(
+        organisation_id, name or organisation_id, role.in_network, base_url, ip_addresses=tuple(address or LOOPBACK)
+    )
+    made = issue_files(certs_dir, organisation, SystemClock().now())
+    home = made.identities[organisation_id].parent
+    say(Text(f"{organisation_id} has keys and a certificate.\n", style="bold green"))
+    rows = [
+        ("identity.json", "its organisation id, role, kids, and the files below"),
+        ("signing.key", "its JWS key in use, RSA 2048; signing.pub.pem is the public half"),
+        ("backup.key", "its second key, to change to without a pause"),
+        ("tls.pem, tls.key", "its TLS certificate and key, for serving and calling"),
+        ("../ca.pem", "whom it trusts"),
+    ]
+    say(Text("in ").append(f"{shown(home)}/", style="bold"))
+    say(facts(rows, indent=2))
+    say()
+    _register(Folders(data_dir, certs_dir), organisation_id)
+
+
+def _register(folders: Folders, organisation_id: str) -> None:
+    """Tell the nodes that run, if they trust this authority, of the new participant."""
+    run = read_run(folders)
+    later = f"The next `ocen-sandbox up` loads it from {shown(folders.certs)}/participants.json."
+    if run is None or not nodes_alive(folders, run):
+        say(f"The sandbox does not run. {later}")
+        return
+    if run.certs.resolve() != folders.certs.resolve():
+        say(f"The sandbox that runs uses other keys ({shown(run.certs)}). {later}")
+        return
+    form = own_form(folders.certs / organisation_id / "identity.json")
+    with connected(folders) as pair:
+        for ops in pair.values():
+            ops.onboard(form.model_dump())
+    say("The lender and the LSP that run know it from now on.")
+
+
+def _print_files(made: Pki) -> None:
+    say(Text(f"Keys and certificates are in {shown(made.folder)}.\n", style="bold green"))
+    rows = [
+        ("ca.pem", "the authority, the only root that the nodes trust"),
+        ("participants.json", "the directory: ids, roles, base URLs, certificates, public keys"),
+        *((f"{one}/identity.json", "what its node loads to know itself") for one in made.identities),
+    ]
+    say(facts(rows))
+    say("\nSee `ocen-sandbox pki show`.", style="dim")
+
+
+def _print_summary(summary: PkiSummary) -> None:
+    authority = summary.authority
+    say(Text("authority  ", style="dim").append(authority.subject, style="bold"))
+    rows = [("sha256", authority.fingerprint), ("expires", f"{authority.expires_at:%Y-%m-%d}")]
+    say(facts(rows, indent=2))
+    for one in summary.participants:
+        whose = "" if one.held else ", its private keys are elsewhere"
+        say()
+        say(
+            Text(one.organisation_id, style="bold cyan").append(
+                f"  {one.role.value}, {one.name}{whose}", style="default"
+            )
+        )
+        rows = [("base URL", one.base_url)]
+        for certificate in one.certificates:
+            hosts = ", ".join(certificate.hosts)
+            rows += [("certificate", f"{certificate.fingerprint}")]
+            rows += [("", f"expires {certificate.expires_at:%Y-%m-%d}, for {hosts}")]
+        for key in one.keys:
+            rows += [("key", f"{key.kid}  {key.status.value}, {key.algorithm}, {key.bits} bits")]
+            rows += [("", f"sha256 {key.fingerprint}")]
+        say(facts(rows, indent=2))

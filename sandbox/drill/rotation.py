@@ -1,0 +1,178 @@
+"""The rotation drill: every key and certificate changes while requests go on, and one key is blocked.
+
+OCEN v3 lets each side have two keys, so that they "can be rotated without any downtime" (seed 002, How are the keys
+managed), and has a key that somebody else may know blocked at once.
+"""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sandbox.drill.course import Course, Tell
+from sandbox.drill.report import Key, Refusal, Report
+from sandbox.drill.traffic import Traffic
+from sandbox.drill.witness import Answer, Witness
+from sandbox.pki import Renewal, prepare_renewal
+from sandbox.throwaway import ThrowawayPair, throwaway_pair
+from shared.node.clock import SystemClock
+from shared.node.identity import Identity, load_identity, load_own_key
+from shared.node.onboarding.record import participant_of, read_records
+from shared.protocol.participants import KeyStatus, Participant
+from shared.protocol.signing import SigningKey
+
+LENDER: Final = "LENDER01"
+LSP: Final = "LSP123"
+
+AT_ONCE: Final = 1.0
+"""Seconds within which a block or a removal has to count."""
+
+WHY: Final = "rotation drill"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many seconds the drill lasts, about, and how many requests go out in each of them."""
+
+    seconds: float
+    rate: float
+
+
+def run(plan: Plan, tell: Tell) -> Report:
+    """Run the drill on a pair of its own; `tell` is given the report again and again, as it grows.
+
+    Raises:
+        SandboxError, NodeDiedError: the pair cannot do what it is told.
+    """
+    clock = SystemClock()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocen-drill-")))
+        pair = stack.enter_context(throwaway_pair(folder, {}))
+        lsp, lender = load_identity(pair.certs / LSP / "identity.json"), _lender(pair)
+        witness = stack.enter_context(Witness(lsp, lender, clock))
+        traffic = Traffic(pair.lsp, LENDER, plan.rate, clock)
+        course = Course(pair, traffic, tell, clock)
+        script = RotationScript(pair, course, witness, lsp, lender)
+        course.note(f"requests go out, {plan.rate:g} a second")
+        with traffic:
+            for step in script.steps:
+                course.go_on(plan.seconds / (len(script.steps) + 1))
+                step()
+            course.go_on(plan.seconds / (len(script.steps) + 1))
+        course.note("no more requests go out")
+        return course.end()
+
+
+class RotationScript:
+    """What is done, step by step; each step is done by the operators of the two nodes."""
+
+    def __init__(
+        self, pair: ThrowawayPair, course: Course, witness: Witness, lsp: Identity, lender: Participant
+    ) -> None:
+        self._lsp, self._lender, self._certs = pair.lsp, pair.lender, pair.certs
+        self._course = course
+        self._witness = witness
+        self._identity, self._base_url = lsp, lender.base_url
+        self._first, self._second, self._third = lsp.signing_key, lsp.backup_keys[0], ""
+        self._lender_backup = pair.lender.identity()["backup_kids"][0]
+        self._former = ""
+        self._renewal: Renewal
+        for number, kid in enumerate((self._first.kid, self._second.kid), 1):
+            self._name(kid, LSP, number)
+        for number, kid in enumerate((pair.lender.identity()["kid"], self._lender_backup), 1):
+            self._name(kid, LENDER, number)
+
+    @property
+    def steps(self) -> tuple[Callable[[], None], ...]:
+        """The steps in their order."""
+        return (
+            self._lsp_switches_to_its_back_up,
+            self._first_key_is_retired,
+            self._third_key_is_made,
+            self._lsp_switches_to_the_third_key,
+            self._second_key_is_blocked,
+            self._lender_switches_to_its_back_up,
+            self._new_certificate_is_registered,
+            self._lsp_shows_the_new_certificate,
+            self._former_certificate_is_removed,
+        )
+
+    def _lsp_switches_to_its_back_up(self) -> None:
+        self._lsp.change_key(LSP, self._second.kid, KeyStatus.ACTIVE, WHY)
+        self._course.note(f"{LSP} switches to its back-up, key 2")
+
+    def _first_key_is_retired(self) -> None:
+        self._lsp.change_key(LSP, self._first.kid, KeyStatus.RETIRED, WHY)
+        self._course.settle()  # what key 1 has signed arrives before the lender forgets it
+        self._lender.change_key(LSP, self._first.kid, KeyStatus.RETIRED, WHY)
+        self._course.note(f"{LSP}, and then {LENDER}, retires key 1")
+
+    def _third_key_is_made(self) -> None:
+        self._third = self._lsp.make_key(reason=WHY)["kid"]
+        self._name(self._third, LSP, 3)
+        known = self._lsp.participant(LSP)
+        assert known is not None
+        made = next(key for key in known["keys"] if key["kid"] == self._third)
+        self._lender.add_key(LSP, made["pem"], self._third, WHY)
+        self._course.note(f"{LSP} makes key 3 and tells {LENDER}")
+
+    def _lsp_switches_to_the_third_key(self) -> None:
+        self._lsp.change_key(LSP, self._third, KeyStatus.ACTIVE, WHY)
+        self._course.note(f"{LSP} switches to key 3")
+
+    def _second_key_is_blocked(self) -> None:
+        self._course.settle()  # what key 2 has signed arrives before the lender blocks it
+        before, begun = self._attempt(self._second), self._course.clock.elapsed()
+        self._lender.change_key(LSP, self._second.kid, KeyStatus.BLOCKED, "stolen")
+        self._course.note(f"key 2 is stolen: {LENDER} blocks it")
+        answer = self._attempt(self._second)
+        what = "signed with the blocked key 2, over a connection that was open before"
+        is_right = before.is_accepted and answer.is_refused_by("kid_selects_a_key_that_counts")
+        self._conclude(what, answer, begun, self._second.kid, is_right=is_right)
+        self._lsp.change_key(LSP, self._second.kid, KeyStatus.BLOCKED, "stolen")
+
+    def _lender_switches_to_its_back_up(self) -> None:
+        self._lender.change_key(LENDER, self._lender_backup, KeyStatus.ACTIVE, WHY)
+        self._course.note(f"{LENDER} switches to its back-up, key 2")
+
+    def _new_certificate_is_registered(self) -> None:
+        self._former = self._lsp.identity()["certificate"]
+        self._renewal = prepare_renewal(self._certs, LSP, self._course.clock.now(), new_key=True)
+        self._lender.add_certificate(LSP, self._renewal.pem, WHY)
+        self._course.note(f"{LENDER} registers {LSP}'s new certificate")
+
+    def _lsp_shows_the_new_certificate(self) -> None:
+        self._renewal.put_in_place(self._lsp.renew_certificate)
+        self._course.note(f"{LSP} shows its new certificate")
+
+    def _former_certificate_is_removed(self) -> None:
+        self._course.settle()  # what is under way over the old certificate arrives before it is removed
+        key = load_own_key(self._identity.tls_certificate.with_name(f"{self._third}.key"), self._third)
+        before, begun = self._attempt(key), self._course.clock.elapsed()
+        self._lender.remove_certificate(LSP, self._former, WHY)
+        self._course.note(f"{LENDER} removes the old certificate")
+        answer = self._attempt(key)
+        what = "signed with key 3, over a connection opened before with the removed certificate"
+        is_right = before.is_accepted and answer.is_refused_by("certificate_is_registered")
+        self._conclude(what, answer, begun, key.kid, is_right=is_right)
+        answer = self._witness.send_anew(self._course.accepted_request, key)
+        what = "signed with key 3, over a new connection with the removed certificate"
+        self._conclude(what, answer, begun, "", is_right=answer.status is None)
+
+    def _attempt(self, key: SigningKey) -> Answer:
+        return self._witness.send(self._course.accepted_request, key)
+
+    def _conclude(self, what: str, answer: Answer, begun: float, kid: str, *, is_right: bool) -> None:
+        seconds = self._course.clock.elapsed() - begun
+        refusal = Refusal(what, str(answer), seconds, is_right and seconds < AT_ONCE)
+        self._course.refusal(refusal, kid)
+
+    def _name(self, kid: str, organisation_id: str, number: int) -> None:
+        self._course.report.keys.append(Key(kid, organisation_id, f"key {number}"))
+
+
+def _lender(pair: ThrowawayPair) -> Participant:
+    records = read_records(pair.certs / "participants.json")
+    return participant_of(next(record for record in records if record.organisation_id == LENDER))

@@ -1,0 +1,122 @@
+"""Read a form that people have written, in YAML or JSON, so that they learn of everything that is wrong at once."""
+
+import difflib
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from sandbox.errors import SandboxError
+from sandbox.forms.fields import FIELDS, IN_FILES, file_field
+from shared.node.onboarding.fields import Flaw
+from shared.node.onboarding.form import FormError, OnboardingForm, record_of
+from shared.protocol.encoding import EncodingError, kind_of, parse_json_object
+
+LIST_FIELD: Final = "ip_addresses"
+_NULL: Final = "tag:yaml.org,2002:null"
+_TEMPLATE: Final = "`ocen-sandbox onboard --template` writes a form"
+
+
+def read_form(text: str, source: str, folder: Path, now: datetime) -> OnboardingForm:
+    """Read and judge a form; `source` is its name for people, files that it names are looked for in `folder`.
+
+    `now` (aware) is when its certificate has to be valid.
+
+    Raises:
+        SandboxError: neither YAML nor JSON, or no mapping of fields.
+        FormError: everything else that is wrong, field by field.
+    """
+    flaws: list[Flaw] = []
+    written = _json(text, source) if text.lstrip().startswith("{") else _yaml(text, source, flaws)
+    stated = {field: _value(field, value, flaws) for field, value in written.items()}
+    _refuse_unknown(stated, flaws)
+    fields = {field: stated[field] for field in FIELDS if field in stated}
+    for field in IN_FILES:
+        if stated.get(file_field(field)):
+            fields[field] = _from_file(field, stated, folder, flaws)
+    form = OnboardingForm.model_validate(fields)
+    told = {flaw.field.removesuffix("_file") for flaw in flaws}
+    try:
+        record_of(form, now)
+    except FormError as error:
+        flaws += [flaw for flaw in error.flaws if flaw.field not in told]
+    if flaws:
+        raise FormError(flaws)
+    return form
+
+
+def _json(text: str, source: str) -> dict[str, Any]:
+    try:
+        return parse_json_object(text.strip().encode())
+    except EncodingError as error:
+        raise SandboxError(f"{source}: {error}: give one JSON object or YAML; {_TEMPLATE}") from error
+
+
+def _yaml(text: str, source: str, flaws: list[Flaw]) -> dict[str, Any]:
+    """Read a mapping as it is written: a text that looks like a number stays the text it is."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SandboxError(f"{source}: line {line}: {error.problem}: is no YAML; {_TEMPLATE}") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise SandboxError(f"{source} is no YAML that can be read: {_TEMPLATE}") from error
+    if not isinstance(node, yaml.MappingNode):
+        raise SandboxError(f"{source} has no fields: write `field: value` on each line; {_TEMPLATE}")
+    written: dict[str, Any] = {}
+    for key, value in node.value:
+        field = key.value if isinstance(key, yaml.ScalarNode) else "(no text)"
+        if field in written:
+            found = f"stands a second time in line {key.start_mark.line + 1}"
+            flaws.append(Flaw(field, found, "write each field once"))
+            continue
+        written[field] = _plain(value)
+    return written
+
+
+def _plain(node: Any) -> Any:
+    """Return text as text, a list of texts as a list, and None for what a form has no use for."""
+    if isinstance(node, yaml.ScalarNode):
+        return "" if node.tag == _NULL else node.value
+    if isinstance(node, yaml.SequenceNode) and all(isinstance(item, yaml.ScalarNode) for item in node.value):
+        return [item.value for item in node.value]
+    return {}
+
+
+def _value(field: str, value: Any, flaws: list[Flaw]) -> Any:
+    if field == LIST_FIELD:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return value
+        if value not in ("", None):
+            flaws.append(Flaw(field, "no list of texts", 'write a list, ["10.0.0.5", "10.0.1.0/28"]'))
+        return []
+    if isinstance(value, str) or value is None:
+        return value or ""
+    if field in FIELDS:
+        flaws.append(Flaw(field, f"{kind_of(value)} where a text belongs", "write it in quotes, on one line"))
+    return ""
+
+
+def _refuse_unknown(stated: dict[str, Any], flaws: list[Flaw]) -> None:
+    known = [*FIELDS, *map(file_field, IN_FILES)]
+    for field in stated:
+        if field not in known:
+            near = difflib.get_close_matches(field, known, 1)
+            mend = f"write {near[0]}" if near else f"remove it; {_TEMPLATE} with all that there are"
+            flaws.append(Flaw(field[:64], "no field of the form", mend))
+
+
+def _from_file(field: str, stated: dict[str, Any], folder: Path, flaws: list[Flaw]) -> str:
+    named = file_field(field)
+    place: Path = folder / stated[named]
+    if stated.get(field):
+        flaws.append(Flaw(named, f"stands beside {field}", "give one of the two"))
+        return str(stated[field])
+    try:
+        return place.read_text("utf-8")
+    except OSError as error:
+        flaws.append(Flaw(named, f"{place} cannot be read ({error.strerror})", "name a file beside the form"))
+    except UnicodeDecodeError:
+        flaws.append(Flaw(named, f"{place} is no text", "give PEM; DER becomes it with -inform DER of openssl"))
+    return ""

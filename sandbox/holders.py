@@ -1,0 +1,73 @@
+"""Which node of the pair knows an organisation, or holds a key: so that commands need not be told."""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from sandbox.errors import SandboxError
+from sandbox.following import Record
+from sandbox.ops_client import OpsClient
+from sandbox.settings import NodeName
+
+Nodes: TypeAlias = Mapping[NodeName, OpsClient]
+
+
+def asked_of(pair: Nodes, at: NodeName | None) -> Nodes:
+    """Return the one node that was named, or both."""
+    return {name: ops for name, ops in pair.items() if at in (None, name)}
+
+
+def holders(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Nodes:
+    """Return the nodes that know an organisation as counterparty now.
+
+    Raises:
+        SandboxError: none does.
+    """
+    known = {name: [one["organisation_id"] for one in ops.participants()] for name, ops in asked_of(pair, at).items()}
+    found = {name: pair[name] for name, ids in known.items() if organisation_id in ids}
+    if not found:
+        raise _nobody(organisation_id, at, "")
+    return found
+
+
+def remembering(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Mapping[NodeName, Record]:
+    """Return what the nodes remember of an organisation, of themselves too; a counterparty may be offboarded.
+
+    Raises:
+        SandboxError: none remembers it.
+    """
+    found = {name: ops.participant(organisation_id) for name, ops in asked_of(pair, at).items()}
+    known = {name: details for name, details in found.items() if details is not None}
+    if not known:
+        raise _nobody(organisation_id, at, ", and never did")
+    return known
+
+
+def own_details(ops: OpsClient) -> Record:
+    """Return what a node remembers of itself."""
+    details = ops.participant(ops.identity()["organisation_id"])
+    assert details is not None
+    return details
+
+
+def holder_of_own_key(pair: Nodes, kid: str, at: NodeName | None = None) -> NodeName:
+    """Return the node whose own signing key has that kid.
+
+    Raises:
+        SandboxError: none has it.
+    """
+    own = {name: [key["kid"] for key in own_details(ops)["keys"]] for name, ops in asked_of(pair, at).items()}
+    for name, kids in own.items():
+        if kid in kids:
+            return name
+    raise SandboxError(
+        f"no key {kid} is {_whose(at)}: see `ocen-sandbox keys list`; for a counterparty's key say whose: --of ORG"
+    )
+
+
+def _whose(at: NodeName | None) -> str:
+    return f"the {at.label}'s own" if at else "a node's own"
+
+
+def _nobody(organisation_id: str, at: NodeName | None, never: str) -> SandboxError:
+    who = f"the {at.label} does not know" if at else "neither node knows"
+    return SandboxError(f"{who} {organisation_id}{never}: see `ocen-sandbox participants`")

@@ -1,0 +1,144 @@
+"""Make the kit's folder: beside its place at first, so that it is there as a whole or not at all."""
+
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from string import Template
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sandbox.errors import SandboxError
+from sandbox.forms import save_form
+from sandbox.kit.keystores import keystore, truststore
+from sandbox.pki import Authority, Organisation, contact_of, kept_or_new_key, leaf_certificate, public_pem
+from shared.catalogue.table import CATALOGUE
+from shared.node.onboarding.form import OnboardingForm
+from shared.node.onboarding.record import leaf_of
+from shared.protocol.participants import ParticipantRole
+
+FILES: Final = Path(__file__).parent / "files"
+SCRIPTS: Final = ("sign.sh", "send-message.sh", "listener.py")
+PASSWORDS: Final = "passwords-not-for-production.txt"
+
+
+def make_kit(
+    folder: Path,
+    organisation: Organisation,
+    *,
+    authority: Authority,
+    ours: OnboardingForm,
+    onboard: Callable[[OnboardingForm], object],
+    now: datetime,
+) -> OnboardingForm:
+    """Make the kit of an organisation, have it onboarded, and only then put the folder in its place; return its form.
+
+    Args:
+        authority: issues its TLS certificate, valid from `now` (aware) on.
+        ours: the form of the node that it will talk to.
+        onboard: hands its form to that node; what it raises leaves no folder behind.
+
+    Raises:
+        SandboxError: the folder is not empty.
+        PkiError: something told of the organisation is wrong.
+        OSError: the folder cannot be written.
+    """
+    hosts = organisation.hosts()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SandboxError(f"{folder} is there already: name a new or empty folder with --out")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        form = _keys_and_form(draft, organisation, authority, hosts, now)
+        _counterparty(draft, ours, authority.certificate)
+        _keystores(draft, form, ours, authority.certificate)
+        _first_steps(draft, form, ours, organisation.role)
+        onboard(form)
+        with suppress(FileNotFoundError):
+            folder.rmdir()
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft)
+        raise
+    return form
+
+
+def _keys_and_form(
+    folder: Path, organisation: Organisation, authority: Authority, hosts: list[str], now: datetime
+) -> OnboardingForm:
+    keys = {name: kept_or_new_key(folder / f"{name}.key").public_key() for name in ("signing", "backup", "tls")}
+    leaf = leaf_certificate(authority, organisation.organisation_id, keys["tls"], hosts, now)
+    email, phone = contact_of(organisation.organisation_id)
+    form = OnboardingForm(
+        organisation_id=organisation.organisation_id,
+        name=organisation.name,
+        role="LENDER" if organisation.role is ParticipantRole.LENDER else "LSP",
+        base_url=organisation.base_url,
+        tls_certificate=leaf.public_bytes(Encoding.PEM).decode(),
+        public_key=public_pem(keys["signing"]).decode(),
+        kid=str(uuid4()),
+        backup_public_key=public_pem(keys["backup"]).decode(),
+        backup_kid=str(uuid4()),
+        spoc_email=email,
+        spoc_phone=phone,
+        ip_addresses=list(organisation.ip_addresses),
+    )
+    save_form(form, folder / "form.yaml")
+    return form
+
+
+def _counterparty(folder: Path, ours: OnboardingForm, authority: x509.Certificate) -> None:
+    save_form(ours, folder / "counterparty" / "form.yaml", f"{ours.organisation_id}-")
+    (folder / "counterparty" / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
+
+
+def _keystores(folder: Path, form: OnboardingForm, ours: OnboardingForm, authority: x509.Certificate) -> None:
+    password = secrets.token_urlsafe(18)
+    key: rsa.RSAPrivateKey = kept_or_new_key(folder / "tls.key")
+    secret = {
+        PASSWORDS: f"{password}\n".encode(),
+        "keystore.p12": keystore(alias_of(form), key, leaf_of(form.tls_certificate), authority, password),
+        "truststore.p12": truststore(
+            {"ocen-sandbox-ca": authority, alias_of(ours): leaf_of(ours.tls_certificate)}, password
+        ),
+    }
+    for name, content in secret.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_bytes(content)
+
+
+def _first_steps(folder: Path, form: OnboardingForm, ours: OnboardingForm, role: ParticipantRole) -> None:
+    first = next(message for message in CATALOGUE if message.sender is role)
+    content = {name: value for name, value in first.example().items() if name != "requestId"}
+    (folder / "payload.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    own = FILES / form.role.lower()
+    for script in (*(FILES / name for name in SCRIPTS), *own.glob("*.sh")):
+        Path(shutil.copy(script, folder)).chmod(0o755)
+    for source in own.glob("*.java"):
+        shutil.copy(source, folder)
+    words = {
+        **form.model_dump(),
+        "alias": alias_of(form),
+        "port": urlsplit(form.base_url).port or 443,
+        "peer_id": ours.organisation_id,
+        "peer_label": "lender" if ours.role == "LENDER" else "LSP",
+        "peer_url": ours.base_url,
+        "peer_alias": alias_of(ours),
+    }
+    steps = Template((own / "first-steps.md").read_text("utf-8")).substitute(words)
+    page = Template((FILES / "README.md").read_text("utf-8")).substitute(words, first_steps=steps)
+    (folder / "README.md").write_text(page, "utf-8")
+
+
+def alias_of(form: OnboardingForm) -> str:
+    """Return the name of a participant's certificate in a keystore; Java knows lower case only."""
+    return f"{form.organisation_id.lower()}-tls"

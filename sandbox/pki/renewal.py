@@ -1,0 +1,75 @@
+"""A new TLS certificate for an organisation of the folder: made beside the one in use, and put in its place later.
+
+In between, counterparties can be told, so that the old and the new certificate count at the same time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from sandbox.pki import certificates, files
+from sandbox.pki.certificates import PkiError
+from sandbox.pki.folder import load_authority
+from sandbox.pki.organisation import kept_or_new_key
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A certificate that waits beside the one in use; `next_key` is there only if the private key is new too."""
+
+    certificate: Path
+    key: Path
+    next_certificate: Path
+    next_key: Path
+
+    @property
+    def pem(self) -> str:
+        """The new certificate."""
+        return self.next_certificate.read_text("utf-8")
+
+    def put_in_place(self, then: Callable[[], object]) -> None:
+        """Let the new files take the place of those in use; if `then` fails, put the former ones back.
+
+        Raises:
+            OSError: a file cannot be written.
+            Exception: whatever `then` raises.
+        """
+        former_certificate, former_key = self.certificate.read_bytes(), self.key.read_bytes()
+        try:
+            if self.next_key.exists():
+                files.write_private(self.key, self.next_key.read_bytes())
+            files.write_public(self.certificate, self.next_certificate.read_bytes())
+            then()
+        except BaseException:
+            files.write_private(self.key, former_key)
+            files.write_public(self.certificate, former_certificate)
+            raise
+        self.next_key.unlink(missing_ok=True)
+        self.next_certificate.unlink()
+
+
+def prepare_renewal(folder: Path, organisation_id: str, now: datetime, *, new_key: bool) -> Renewal:
+    """Make a certificate for the same names; one that waits already is the one.
+
+    `now` (aware) is from when on it is valid. `new_key` asks for a new private key too; otherwise the key stays.
+
+    Raises:
+        PkiError: no keys of that organisation are in the folder, or the authority's private key is not.
+    """
+    home = folder / organisation_id
+    if not (home / "identity.json").exists():
+        raise PkiError(f"{folder} has no keys of {organisation_id}: its holder renews its certificate itself")
+    identity = files.read_identity(home / "identity.json")
+    certificate, key = home / identity.tls_certificate, home / identity.tls_private_key
+    made = Renewal(certificate, key, certificate.with_suffix(".next.pem"), key.with_suffix(".next.key"))
+    if made.next_certificate.exists():
+        return made
+    former = files.parse_certificate(certificate.read_bytes(), certificate)
+    private = kept_or_new_key(made.next_key) if new_key else files.read_private_key(key)
+    hosts = list(certificates.hosts_of(former))
+    leaf = certificates.leaf_certificate(load_authority(folder, now), organisation_id, private.public_key(), hosts, now)
+    files.write_public(made.next_certificate, leaf.public_bytes(Encoding.PEM))
+    return made

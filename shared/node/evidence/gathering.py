@@ -1,0 +1,127 @@
+"""Gathering: which rows of the journal and the register the evidence of a requestId is made of."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from shared.catalogue.table import BY_NAME
+from shared.node.evidence.parts import Part, Verdict
+from shared.node.evidence.received import received_parts
+from shared.node.evidence.remembered import Remembered
+from shared.node.evidence.sent import sent_parts
+from shared.node.onboarding.history import CertificateHistory, KeyHistory
+from shared.node.store.journal_rows import rows_under, tries_of
+from shared.node.store.tables import INBOX, OUTBOX
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that travelled under a requestId, judged again.
+
+    Attributes:
+        own_id: the organisation whose node has the journal.
+        parts: in the order of the exchange.
+        keys: by organisation id, the keys that a part names, and those that counted when a part travelled.
+        certificates: the same of TLS certificates.
+    """
+
+    request_id: str
+    own_id: str
+    parts: Sequence[Part]
+    keys: Sequence[tuple[str, KeyHistory]]
+    certificates: Sequence[tuple[str, CertificateHistory]]
+
+    @property
+    def holds(self) -> bool:
+        """Whether no part fails."""
+        return all(part.verdict is not Verdict.FAILS for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A row of inbox or outbox."""
+
+    row: Row[Any]
+    peer: str
+    at: datetime
+    tries: Sequence[Row[Any]] | None  # None: it was received
+
+    @property
+    def kind(self) -> str:
+        message_type = BY_NAME.get(self.row.message)
+        return "message" if message_type is None else "callback" if message_type.answers else "request"
+
+    @property
+    def order(self) -> tuple[bool, datetime, str]:
+        # A lender's callback is written down together with its request.
+        return self.kind == "callback", self.at, self.row.id
+
+
+def gather(connection: Connection, request_id: str, own_id: str) -> Evidence | None:
+    """Gather and judge what the node of `own_id` has accepted and sent under a requestId; None if that is nothing.
+
+    The connection is in a transaction that reads. Messages that were refused here are not among it.
+    """
+    messages = sorted(_messages(connection, request_id), key=lambda message: message.order)
+    if not messages:
+        return None
+    register = Remembered(connection)
+    parts: list[Part] = []
+    for number, message in enumerate(messages, start=1):
+        name = f"{number}-{message.kind}"
+        if message.tries is None:
+            judged = list(received_parts(message.row, name, own_id, register))
+        else:
+            judged = list(sent_parts(message.row, message.tries, name, own_id, register))
+        parts += _with_its_request(judged, message, messages)
+    return Evidence(request_id, own_id, parts, _keys(parts, register), _certificates(parts, register))
+
+
+def _messages(connection: Connection, request_id: str) -> Iterator[_Message]:
+    sent = rows_under(connection, OUTBOX, request_id)  # before the tries, so that none seems to be missing
+    tries = tries_of(connection, [row.id for row in sent])
+    for row in sent:
+        yield _Message(row, row.receiver, row.created_at, tries[row.id])
+    for row in rows_under(connection, INBOX, request_id):
+        yield _Message(row, row.sender, row.received_at, None)
+
+
+def _with_its_request(parts: list[Part], message: _Message, messages: Sequence[_Message]) -> list[Part]:
+    """Add a flaw to an accepted callback whose request is not in the journal."""
+    answers = message.kind == "callback" and BY_NAME[message.row.message].answers
+    theirs = [
+        one
+        for one in messages
+        if one.peer == message.peer and one.row.message == answers and (one.tries is None) != (message.tries is None)
+    ]
+    message_part = next((part for part in parts if part.is_accepted), None)  # its ack is the next
+    if message_part is None or not answers or theirs:
+        return parts
+    flaw = f"the {answers} that it answers is not in the journal"
+    flawed = replace(message_part, flaws=(*message_part.flaws, flaw))
+    return [flawed if part is message_part else part for part in parts]
+
+
+def _keys(parts: Sequence[Part], register: Remembered) -> list[tuple[str, KeyHistory]]:
+    found = {}
+    for part in parts:
+        history = register.history(part.text.signer)
+        for key in history.keys if history else ():
+            status = key.status_at(part.text.at)
+            if key.kid == part.kid or (status is not None and status.counts):
+                found[key.kid] = (part.text.signer, key)
+    return [found[kid] for kid in sorted(found)]
+
+
+def _certificates(parts: Sequence[Part], register: Remembered) -> list[tuple[str, CertificateHistory]]:
+    found = {}
+    for part in parts:
+        history = register.history(part.text.signer)
+        shown = part.text.peer.certificate if part.text.peer else ""
+        for one in history.certificates if history else ():
+            if one.thumbprint == shown or one.counts_at(part.text.at):
+                found[part.text.signer, one.thumbprint, one.registered_at] = (part.text.signer, one)
+    return [found[place] for place in sorted(found)]

@@ -1,0 +1,62 @@
+"""Follows the register: what it says of participants and of ourselves counts in this process from the next look on."""
+
+import asyncio
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from shared.node.directory import Directory
+from shared.node.net.tls import TlsTrust
+from shared.node.onboarding.own import OwnKeys
+from shared.node.store.reader import read
+
+
+class Follower:
+    """Brings directory, TLS trust and signing key in step with the register."""
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        directory: Directory,
+        trust: TlsTrust,
+        issuers: str,
+        own_keys: OwnKeys,
+        renew_connections: Callable[[], None],
+    ) -> None:
+        """Follow the register in `engine`.
+
+        Args:
+            issuers: PEM text of those trusted beside the certificates that participants have registered.
+            renew_connections: called when our own certificate is another one, for connections go on showing the former.
+        """
+        self._engine = engine
+        self._directory = directory
+        self._trust = trust
+        self._issuers = issuers
+        self._own_keys = own_keys
+        self._renew_connections = renew_connections
+        self._turn = asyncio.Lock()
+        self._is_in_step = False
+
+    async def refresh(self) -> None:
+        """Read the register again if it has changed, and act on it.
+
+        One call after another: of two at once the earlier could put old trust in place of new.
+
+        Raises:
+            StorageUnavailable: the database does not answer.
+            OnboardingError: a participant in the register cannot be used.
+            IdentityError, TlsConfigurationError: our own files do not fit; tried again at the next call.
+        """
+        async with self._turn:
+            if await read(self._engine, self._directory.refresh):
+                self._is_in_step = False
+            if not self._is_in_step:
+                shown, trust = self._trust.shown, f"{self._issuers}\n{self._directory.trust}"
+                await asyncio.to_thread(self._trust.replace, trust, self._directory.revoked)
+                if self._trust.shown != shown:
+                    self._renew_connections()
+                if self._directory.own is not None:
+                    await asyncio.to_thread(self._own_keys.use, self._directory.own)
+                self._is_in_step = True

@@ -1,0 +1,81 @@
+"""What is wished for a participant, read and judged as on its form, and made into a change of its record."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from shared.node.onboarding.certificates import checked_certificate, names_host
+from shared.node.onboarding.changes import with_active, without_key
+from shared.node.onboarding.fields import Flaw, checked_addresses, checked_base_url, checked_email, checked_phone
+from shared.node.onboarding.form import FormError
+from shared.node.onboarding.key_forms import checked_key
+from shared.node.onboarding.record import KeyRecord, ParticipantRecord, leaf_of
+from shared.protocol.participants import KeyStatus
+
+Change = Callable[[ParticipantRecord], ParticipantRecord]
+
+_JUDGES: Final[Mapping[str, Callable[[Any, list[Flaw]], Any]]] = {
+    "base_url": checked_base_url,
+    "ip_addresses": checked_addresses,
+    "spoc_email": checked_email,
+    "spoc_phone": checked_phone,
+}
+
+
+def amended(fields: Mapping[str, Any]) -> Change:
+    """Return the change that gives a participant these fields.
+
+    The change raises OnboardingError where a field cannot have its value.
+    """
+
+    def change(record: ParticipantRecord) -> ParticipantRecord:
+        flaws: list[Flaw] = []
+        checked = dict(fields)
+        checked |= {name: judge(checked[name], flaws) for name, judge in _JUDGES.items() if name in checked}
+        if not flaws and "base_url" in checked:
+            flaws += _unnamed_host(record, checked["base_url"])
+        if flaws:
+            raise FormError(flaws)
+        return record.model_copy(update=checked)
+
+    return change
+
+
+def _unnamed_host(record: ParticipantRecord, base_url: str) -> list[Flaw]:
+    if any(names_host(leaf_of(pem), base_url) for pem in record.tls_certificates):
+        return []
+    found = f"no certificate of {record.organisation_id} names the host of {base_url}"
+    return [Flaw("base_url", found, "register one that names both hosts first")]
+
+
+def standing(kid: str, status: KeyStatus) -> Change:
+    """Return the change that makes a key ACTIVE, RETIRED or BLOCKED."""
+    if status is KeyStatus.ACTIVE:
+        return lambda record: with_active(record, kid)
+    return lambda record: without_key(record, kid, status)
+
+
+def new_key(material: str, kid: str) -> KeyRecord:
+    """Read a public key that is to be added.
+
+    Raises:
+        FormError: key or kid cannot be used.
+    """
+    flaws: list[Flaw] = []
+    key = checked_key("public_key", "kid", material, kid.strip(), flaws)
+    if key is None:
+        raise FormError(flaws)
+    return key
+
+
+def new_certificate(pem: str, base_url: str, now: datetime) -> str:
+    """Read a TLS certificate that is to be added; `now` (aware) is when it has to be valid.
+
+    Raises:
+        FormError: it would be refused in a handshake.
+    """
+    flaws: list[Flaw] = []
+    checked = checked_certificate(pem, base_url, now, flaws)
+    if flaws:
+        raise FormError(flaws)
+    return checked

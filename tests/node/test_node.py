@@ -1,0 +1,131 @@
+"""What a node makes of its files when it is built: itself and its counterparties in the register, its keys' folder."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from sandbox.pki import SANDBOX_PAIR, initialise
+from shared.catalogue.table import messages_received_by
+from shared.node.journeys import Journey
+from shared.node.node import Application, Node
+from shared.node.onboarding.changes import without_key
+from shared.node.onboarding.record import OnboardingError
+from shared.node.settings import NodeSettings
+from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.verification import VerifiedMessage
+from tests.equipment.clock import FrozenClock
+from tests.equipment.registry import Registry, statuses
+from tests.equipment.storage import contents
+
+
+class NoRule:
+    """Of a node at which no message arrives."""
+
+    def journey_keys(self, message: VerifiedMessage) -> NoReturn:
+        raise AssertionError
+
+    def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> NoReturn:
+        raise AssertionError
+
+
+LSP = Application(
+    ParticipantRole.LOAN_AGENT,
+    {message.name: NoRule() for message in messages_received_by(ParticipantRole.LOAN_AGENT)},
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files of LENDER01 and LSP123."""
+    initialise(tmp_path, SANDBOX_PAIR, [], datetime(2031, 1, 1, tzinfo=UTC))
+    (tmp_path / "ops-token").write_text("a token of more than 16 characters")
+    return tmp_path
+
+
+class Builder:
+    """Builds the LSP's node, again and again as restarts do; nothing listens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.nodes: list[Node] = []
+
+    def build(self, **changes: Any) -> Node:
+        given: dict[str, Any] = {
+            "identity": self.folder / "LSP123" / "identity.json",
+            "participants": self.folder / "participants.json",
+            "database_url": f"sqlite:///{self.folder / 'lsp.sqlite'}",
+            "port": 0,
+            "ops_port": 0,
+            "ops_token_file": self.folder / "ops-token",
+        }
+        node = Node(NodeSettings(**(given | changes)), LSP, FrozenClock())
+        self.nodes.append(node)
+        return node
+
+    def edit(self, number: int, **changes: Any) -> None:
+        """Change a record of the participants file."""
+        path = self.folder / "participants.json"
+        records = json.loads(path.read_text())
+        records[number] |= changes
+        path.write_text(json.dumps(records))
+
+
+@pytest.fixture
+def builder(folder: Path) -> Iterator[Builder]:
+    builder = Builder(folder)
+    yield builder
+    for node in builder.nodes:
+        node.engine.dispose()
+
+
+def test_a_node_registers_itself_by_its_identity_file_and_others_by_the_participants_file(builder: Builder) -> None:
+    builder.edit(1, name="what others may say of us")
+    node = builder.build()
+    records = {record.organisation_id: record for record in Registry(node.engine).records()}
+    assert set(records) == {"LENDER01", "LSP123"}
+    own, stated = records["LSP123"], node.identity.stated
+    assert stated is not None
+    assert statuses(own) == statuses(stated)
+    assert own.model_copy(update={"keys": stated.keys}) == stated
+
+
+def test_a_node_needs_no_participants_file(builder: Builder) -> None:
+    node = builder.build(participants=None)
+    assert [record.organisation_id for record in Registry(node.engine).records()] == ["LSP123"]
+
+
+def test_a_restart_undoes_nothing(builder: Builder) -> None:
+    registry = Registry(builder.build().engine)
+    lender = registry.known("LENDER01")
+    registry.save(without_key(lender, lender.keys[0].kid, KeyStatus.BLOCKED))
+    before = contents(registry.engine)
+    builder.build()
+    assert contents(registry.engine) == before
+
+
+def test_a_node_does_not_start_with_a_participant_that_cannot_be_used(builder: Builder) -> None:
+    builder.edit(0, tls_certificates=["garbage"])
+    with pytest.raises(OnboardingError, match="LENDER01: tls_certificates: no certificate in PEM"):
+        builder.build()
+
+
+def test_keys_that_are_made_lie_beside_the_identity_file_unless_the_settings_say_otherwise(builder: Builder) -> None:
+    assert builder.build().own_keys.file("fresh") == builder.folder / "LSP123" / "fresh.key"
+    elsewhere = builder.folder / "elsewhere"
+    assert builder.build(keys_folder=elsewhere).own_keys.file("fresh") == elsewhere / "fresh.key"
+
+
+async def test_a_key_made_by_one_start_signs_in_the_next(builder: Builder) -> None:
+    first = builder.build()
+    registry = Registry(first.engine)
+    own = without_key(registry.known(), first.identity.backup_keys[0].kid, KeyStatus.RETIRED)
+    made = first.own_keys.make("fresh")
+    blocked = without_key(own, first.identity.signing_key.kid, KeyStatus.BLOCKED)
+    registry.save(blocked.model_copy(update={"keys": [*blocked.keys, made]}))
+    second = builder.build()
+    await second.follower.refresh()
+    assert (second.identity.signing_key.kid, second.identity.backup_keys) == ("fresh", ())

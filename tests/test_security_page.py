@@ -1,0 +1,145 @@
+"""docs/security.md names only code and tests that are there, and passes over no sentence of its document."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "security.md").read_text("utf-8")
+SEEDS = ROOT.parent / "shared" / "seeds"
+"""The collected OCEN documents; not part of a clone, so whoever reads them skips where they are absent."""
+
+TAMPERING = "shared/protocol/tampering/"
+SHORTEST_WRAPPED_LINE = 80
+"""Lines of a seed's text that are at least so long go on in the next one; shorter ones end where they end."""
+
+
+class Row(NamedTuple):
+    """A row of the page: its number, the sentences that it quotes, our rule, and what it refers to."""
+
+    number: str
+    quotes: list[str]
+    rule: str
+    code: list[str]
+    tests: list[str]
+
+
+def rows(profile: str) -> list[Row]:
+    """The rows of the tables for a profile, a regular expression such as V3."""
+    found = re.findall(rf"^\| ({profile}-\d+) \| (.+) \| (.+) \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
+    return [
+        Row(number, _entries(quotes), rule, _entries(code), _entries(tests))
+        for number, quotes, rule, code, tests in found
+    ]
+
+
+def _entries(cell: str) -> list[str]:
+    return [entry.strip("`") for entry in cell.split("<br>")]
+
+
+V3 = rows("V3")
+ROWS = rows(r"V\d")
+each_row = pytest.mark.parametrize("row", ROWS, ids=[row.number for row in ROWS])
+
+
+@cache
+def names_in(file: str) -> frozenset[str]:
+    """What a file defines: functions, classes, constants, and `Class.member` of what its classes define."""
+    tree = ast.parse((ROOT / file).read_text("utf-8"))
+    members = [
+        f"{node.name}.{name}" for node in tree.body if isinstance(node, ast.ClassDef) for name in _defined(node.body)
+    ]
+    return frozenset([*_defined(tree.body), *members])
+
+
+def _defined(body: list[ast.stmt]) -> list[str]:
+    names = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    targets += [node.target for node in body if isinstance(node, ast.AnnAssign)]
+    return names + [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def is_there(reference: str) -> bool:
+    file, separator, name = reference.partition("::")
+    return bool(separator) and (ROOT / file).is_file() and name in names_in(file)
+
+
+@cache
+def spoilers(file: str) -> frozenset[str]:
+    """The functions of a file that are rows of the tampering table, which their decorator makes them."""
+    body = ast.parse((ROOT / file).read_text("utf-8")).body
+    functions = [node for node in body if isinstance(node, ast.FunctionDef) and node.decorator_list]
+    return frozenset(one.name for one in functions if "caught_by" in ast.unparse(one.decorator_list[0]))
+
+
+def test_rows_are_numbered_one_after_another_and_no_line_of_a_table_is_left_out() -> None:
+    assert [row.number for row in V3] == [f"V3-{number:02d}" for number in range(1, len(V3) + 1)]
+    assert len(V3) == len(re.findall(r"^\| V3-", PAGE, re.MULTILINE))
+    assert len(V3) > 40
+
+
+def test_no_sentence_is_quoted_twice() -> None:
+    quotes = [quote for row in V3 for quote in row.quotes] + said_to_ask_for_nothing()
+    assert len(quotes) == len(set(quotes))
+
+
+@each_row
+def test_all_code_that_a_row_names_is_there(row: Row) -> None:
+    assert [reference for reference in row.code if not is_there(reference)] == []
+    assert all(reference.startswith(("shared/", "lender_app/", "lsp_app/")) for reference in row.code)
+
+
+@each_row
+def test_every_test_that_a_row_names_is_there(row: Row) -> None:
+    for reference in row.tests:
+        file, _, name = reference.partition("::")
+        if file.startswith(TAMPERING):
+            assert name in spoilers(file), reference
+        else:
+            assert is_there(reference), reference
+            assert file.startswith("tests/"), reference
+            assert name.startswith("test_"), reference
+
+
+def said_to_ask_for_nothing() -> list[str]:
+    """The sentences that the page lists without a rule."""
+    part = PAGE.partition("### Sentences that ask for nothing")[2].partition("\n## ")[0]
+    return re.findall(r"^- (.+)$", part, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def seed() -> str:
+    found = sorted(SEEDS.glob("002_*.txt"))
+    if not found:
+        pytest.skip("the collected OCEN documents are not beside this checkout")
+    return found[0].read_text("utf-8")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def sentences(seed: str) -> list[str]:
+    """The document in its sentences, list items, headings and fields; the lines of a JSON text are none."""
+    text = re.sub(r"\n\s*(?:\d|[a-z])\.\s", "\n\n", seed)
+    lines = [line if len(line) >= SHORTEST_WRAPPED_LINE else f"{line}\n" for line in text.splitlines()]
+    blocks = map(_plain, re.split(r"\n\s*\n", "\n".join(lines)))
+    parts = [part for block in blocks for part in re.split(r"(?<=[.?]) (?=[A-Z0-9“\"])", block)]
+    return [part for part in parts if re.search(r"[A-Za-z]{2,}[ -]+[A-Za-z]{2,}|://", part)]
+
+
+def test_every_quotation_is_in_the_document_word_for_word(seed: str) -> None:
+    document = _plain(seed)
+    quotes = [quote for row in V3 for quote in row.quotes] + said_to_ask_for_nothing()
+    assert [quote for quote in quotes if quote not in document] == []
+
+
+def test_every_sentence_of_the_document_has_a_row_or_is_said_to_ask_for_nothing(seed: str) -> None:
+    quotes, nothing, found = [quote for row in V3 for quote in row.quotes], said_to_ask_for_nothing(), sentences(seed)
+    unquoted = [sentence for sentence in found if not any(quote in sentence for quote in quotes)]
+    assert unquoted == nothing
+    assert len(found) > 80
