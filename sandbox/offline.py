@@ -120,7 +120,8 @@ def verify(
 
 def verify_ack(body: bytes, profile: Profile, holder: Holder) -> Judgement:
     """Judge an acknowledgement, whose payload has no metadata of its own."""
-    examination = Examination(body=body, algorithm=profile.algorithm, provided=frozenset({Need.KEY}))
+    provided = frozenset({Need.KEY, Need.SIGNATURE})
+    examination = Examination(body=body, algorithm=profile.algorithm, provided=provided)
     examine(examination, profile.ack_opening_checks)
     if examination.problem is None:
         examination.holder = holder(examination.kid or "")

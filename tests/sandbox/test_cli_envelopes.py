@@ -131,6 +131,18 @@ def test_an_ack_is_judged_as_an_ack(bench: Bench) -> None:
     assert bench.verify(ack)[0] == 1
 
 
+def test_an_ack_that_was_changed_or_signed_by_another_key_fails(bench: Bench) -> None:
+    ack = json.loads(bench.sign(b'{"error":"AUTH1001","traceId":"t-1","timestamp":"2031-05-06T07:08:09.123Z"}'))
+    changed = base64url_encode(base64url_decode(ack["payload"]).replace(b"AUTH1001", b"0"))
+    status, out = bench.verify(json.dumps({**ack, "payload": changed}).encode(), "--ack")
+    assert (status, "✗ signature_verifies" in out) == (1, True)
+    backup = bench.folder / "LSP123" / "backup.pub.pem"
+    assert bench.verify(json.dumps(ack).encode(), "--ack", key=backup)[0] == 1
+    no_algorithm = {**ack, "header": base64url_encode(b'{"kid":"kid-1","alg":"none"}')}
+    status, out = bench.verify(json.dumps(no_algorithm).encode(), "--ack")
+    assert (status, "✗ algorithm_is_the_agreed_one" in out) == (1, True)
+
+
 def test_a_key_may_be_a_pem_a_certificate_a_jwk_or_a_set_of_them(bench: Bench) -> None:
     jwk, envelope = VECTOR["jwk"], json.dumps(VECTOR["envelope"]).encode()
     other = {"kty": "EC", "kid": "other", "crv": "P-256", "x": "AA", "y": "AA"}
