@@ -1,4 +1,4 @@
-"""The tables: which checks a v3 request and a v3 ack have to pass, and in which order.
+"""The tables: which checks a request and an ack of each profile have to pass, and in which order.
 
 Cheap before costly, and nothing that a stranger can trigger before the party is known: the source address is judged
 before any signature work, the payload is read only after its signature holds.
