@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.protocol.encoding import EncodingError, format_timestamp, kind_of
+from shared.protocol.encoding import EncodingError, base64url_encode, format_timestamp, kind_of
 from shared.protocol.problems import Problem
 from shared.protocol.tokens import TOKEN_ALGORITHM, TOKEN_LEEWAY, TOKEN_TYPES, open_token
 from shared.protocol.verification import Examination, Finding, Need, check
@@ -66,11 +66,11 @@ def token_signature_verifies(examination: Examination) -> Finding:
 
 @check(Problem.TOKEN, Need.ISSUER)
 def token_has_its_claims(examination: Examination) -> Finding:
-    """The token has exp, iat, iss, sub and participantId, of their types (OCEN 4.0 access token, claims)."""
+    """The token has exp, iat, iss, sub and participantId, of their types; a typ is Bearer (OCEN 4.0 access token)."""
     assert examination.token is not None
     claims = examination.token.claims
     bad = [name for name in MANDATORY_CLAIMS if not _fits(name, claims.get(name))]
-    bad += [name for name in ("nbf",) if name in claims and not _fits(name, claims[name])]
+    bad += [name for name in ("nbf", "typ") if name in claims and not _fits(name, claims[name])]
     found = ", ".join(f"{name} ({kind_of(claims.get(name))})" for name in bad)
     return Finding(not bad, f"{', '.join(MANDATORY_CLAIMS)}", f"missing or of another type: {found}" if bad else "all")
 
@@ -98,6 +98,20 @@ def token_is_in_force(examination: Examination) -> Finding:
     if _moment(claims.get("nbf", 0)) - TOKEN_LEEWAY > now:
         return Finding(False, expected, f"not before {format_timestamp(_moment(claims['nbf']))}")
     return Finding(True, expected, f"until {format_timestamp(_moment(claims['exp']))}")
+
+
+@check(Problem.TOKEN, Need.ISSUER, Need.CONNECTION)
+def token_is_for_this_connection(examination: Examination) -> Finding:
+    """A token that is bound to a certificate, or to whatever by cnf, is bound to this connection's (RFC 8705 s3)."""
+    assert examination.token is not None
+    assert examination.peer is not None
+    claims = examination.token.claims
+    if "cnf" not in claims:
+        return Finding(True, "a bearer token", "bound to nothing")
+    thumbprint = base64url_encode(bytes.fromhex(examination.peer.certificate))
+    passed = claims["cnf"] == {"x5t#S256": thumbprint}
+    found = "bound to it" if passed else "bound to something else"
+    return Finding(passed, f"a token bound to the certificate {thumbprint[:16]}..., if to any", found)
 
 
 @check(Problem.SENDER, Need.DIRECTORY)
@@ -134,6 +148,8 @@ def token_party_is_its_holder(examination: Examination) -> Finding:
 def _fits(name: str, value: Any) -> bool:
     if name in ("exp", "iat", "nbf"):
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 40
+    if name == "typ":  # the Auth Service also signs tokens that only say here that they are for something else
+        return isinstance(value, str) and value.lower() == "bearer"
     return isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable()
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER
-from shared.protocol.encoding import dump_json
+from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.participants import Dialect, KeyStatus, Participant
 from shared.protocol.profiles import V4
 from shared.protocol.tampering import GoodCall, OutgoingMessage
 from shared.protocol.tokens import Issuer
-from tests.protocol.receiver import NOW
+from tests.protocol.receiver import LSP_CERTIFICATE, NOW
 from tests.protocol.v4.call_receiver import NETWORKS, CallReceiver
 from tests.protocol.v4.messages import LSP
 
@@ -83,6 +83,7 @@ def test_a_kid_that_an_official_starter_does_name_has_to_be_one_of_its_own(
 TOLERATED_CLAIMS: dict[str, dict[str, Any]] = {
     "no azp": {"azp": None},
     "further claims": {"jti": "1", "aud": "account", "realm_access": {"roles": ["LSP"]}, "typ": "Bearer"},
+    "a binding to the sender's certificate": {"cnf": {"x5t#S256": base64url_encode(bytes.fromhex(LSP_CERTIFICATE))}},
     "an expiry that the clocks' difference explains": {"exp": SECONDS - 59},
     "a beginning that the clocks' difference explains": {"nbf": SECONDS + 60},
     "an nbf in the past": {"nbf": SECONDS - 60},

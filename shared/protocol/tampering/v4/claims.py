@@ -25,6 +25,8 @@ ODD_CLAIMS: dict[str, dict[str, Any]] = {
     "an empty sub": {"sub": ""},
     "participantId as a number": {"participantId": 3051},
     "participantId as a list": {"participantId": ["3051"]},
+    "the typ of an ID token": {"typ": "ID"},
+    "the typ of a refresh token": {"typ": "Refresh"},
     "participantId with a NUL": {"participantId": "3051\x00"},
 }
 

@@ -7,8 +7,10 @@ from typing import Any
 from shared.protocol.checks.bearer import (
     certificate_is_the_token_holders,
     token_holder_takes_part,
+    token_is_for_this_connection,
     token_party_is_its_holder,
 )
+from shared.protocol.encoding import base64url_encode
 from shared.protocol.tampering.base import OutgoingMessage, TlsIdentity
 from shared.protocol.tampering.table import Rows
 from shared.protocol.tampering.v4.good import GoodCall
@@ -28,6 +30,21 @@ ODD_PARTIES: Mapping[str, Callable[[GoodCall], Any]] = {
     "an empty text": lambda _: "",
     "a list with the right client": lambda good: [good.claims["azp"]],
 }
+
+
+BINDINGS: Mapping[str, Callable[[str], Any]] = {
+    "another participant's certificate": lambda thumbprint: {"x5t#S256": thumbprint},
+    "a key of which no proof is given": lambda thumbprint: {"jkt": thumbprint},
+    "nothing": lambda _: {},
+    "a text": lambda thumbprint: thumbprint,
+}
+
+
+@rows.each_caught_by(token_is_for_this_connection, *BINDINGS)
+def token_bound_to(good: GoodCall, case: str) -> OutgoingMessage:
+    """The token has a cnf that binds it to {}."""
+    thumbprint = base64url_encode(bytes.fromhex(good.other.certificate))
+    return good.send_claims(cnf=BINDINGS[case](thumbprint))
 
 
 @rows.each_caught_by(token_holder_takes_part, *NO_PARTICIPANTS)
