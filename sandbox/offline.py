@@ -9,10 +9,12 @@ from sandbox.errors import SandboxError
 from shared.catalogue.table import BY_NAME
 from shared.catalogue.types import MessageType
 from shared.protocol.checks.signature import signature_verifies
+from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
-from shared.protocol.participants import EnvelopeMember, Participant, ParticipantRole, PublicKey
-from shared.protocol.profiles import PROFILES, Profile
+from shared.protocol.participants import Dialect, Participant, ParticipantRole, PublicKey
+from shared.protocol.profiles import PROFILES, Dressed, Profile, Style
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_private_key, load_public_key
+from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer, open_token
 from shared.protocol.verification import Examination, Need, Outcome, Verification, conclude, examine
 
 Holder = Callable[[str], Participant | None]
@@ -51,6 +53,23 @@ class Judgement:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What comes with a body of OCEN 4.0 in HTTP headers: its signature, and its token with whose it has to be."""
+
+    signature: str | None = None
+    token: str = ""
+    issuer: Issuer | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The HTTP headers that are judged."""
+        return {} if self.signature is None else {SIGNATURE_HEADER: self.signature}
+
+
+NOTHING: Final = Beside()
+
+
 def profile_named(name: str) -> Profile:
     """Return the profile of that name.
 
@@ -73,8 +92,8 @@ def message_named(name: str) -> MessageType:
     return BY_NAME[name]
 
 
-def sign(payload: bytes, profile: Profile, private_key: str, kid: str, member: EnvelopeMember) -> bytes:
-    """Return the envelope of exactly these payload bytes, a line break at their end included.
+def sign(payload: bytes, profile: Profile, private_key: str, kid: str, style: Style) -> Dressed:
+    """Dress exactly these payload bytes, a line break at their end included.
 
     Raises:
         SandboxError: the payload is not one strict JSON object.
@@ -84,14 +103,15 @@ def sign(payload: bytes, profile: Profile, private_key: str, kid: str, member: E
         parse_json_object(payload)
     except EncodingError as error:
         raise SandboxError(f"the payload: {error}; give one JSON object in UTF-8, no member twice") from error
-    return profile.dress(payload, load_private_key(private_key, kid, profile.algorithm), member).body
+    return profile.dress(payload, load_private_key(private_key, kid, profile.algorithm), style)
 
 
-def holder_of(public_key: str, profile: Profile, kid: str | None) -> Holder:
-    """Return who holds which kid: one nameless participant with this key.
+def holder_of(public_key: str, profile: Profile, kid: str | None, dialect: Dialect = Dialect.STRICT) -> Holder:
+    """Return who holds which kid: one nameless participant with this key, and in v4 of this dialect.
 
     Without `kid`, a JWK and the keys of a JWK set count under the kids that they bear themselves, any other key
-    under whatever kid an envelope names.
+    under whatever kid an envelope names. A signature without a kid is asked for as one with an empty kid: if there is
+    one key only, its holder is meant.
 
     Raises (here, or when the holder is asked for):
         KeyMaterialError: the key cannot be used.
@@ -99,33 +119,69 @@ def holder_of(public_key: str, profile: Profile, kid: str | None) -> Holder:
     kids = _own_kids(public_key) if kid is None else [kid]
 
     def holder(named: str) -> Participant | None:
-        if kids and named not in kids:
+        if (len(kids) > 1 and named not in kids) or (kids and named not in ("", *kids)):
             return None
-        return _holder(named, load_public_key(public_key, profile.algorithm, named))
+        own = named or "".join(kids)
+        return _holder(own, load_public_key(public_key, profile.algorithm, own or None), dialect)
 
     if len(kids) <= 1:  # of a set with several keys only the one that is named has to be usable
         load_public_key(public_key, profile.algorithm, kids[0] if kids else None)
     return holder
 
 
+def issuer_of(public_key: str, url: str, token: str) -> Issuer:
+    """Return the Auth Service at that URL with the key that the token names: a JWK, a JWK set, or a key in PEM.
+
+    Raises:
+        KeyMaterialError: the key cannot be used.
+    """
+    try:
+        kid = open_token(token).kid
+    except EncodingError:
+        kid = ""  # what is wrong with the token is a check's to say
+    kids = _own_kids(public_key)
+    if kids and kid not in kids:
+        return Issuer(url)
+    return Issuer(url, {kid: load_public_key(public_key, TOKEN_ALGORITHM, kid)})
+
+
 def verify(
-    body: bytes, profile: Profile, holder: Holder, message_type: MessageType | None, at: datetime | None
+    body: bytes,
+    profile: Profile,
+    holder: Holder,
+    *,
+    message_type: MessageType | None,
+    at: datetime | None,
+    beside: Beside = NOTHING,
 ) -> Judgement:
     """Judge a message; what needs a connection, a directory or a journal is not judged.
 
-    Whether it fits its type is judged with a `message_type`, whether it is fresh with a time `at` (aware).
+    Whether it fits its type is judged with a `message_type`, whether it is fresh with a time `at` (aware), and what
+    comes `beside` it is judged in v4: there the signature stands, and the token with the issuer that it has to be of.
     """
-    return _judgement(body, profile.examine_offline(body, holder, message_type, at))
+    token, issuer = beside.token, beside.issuer
+    verification = profile.examine_offline(
+        body, holder, message_type, at, headers=beside.headers, token=token, issuer=issuer
+    )
+    return _judgement(body, beside, verification)
 
 
-def verify_ack(body: bytes, profile: Profile, holder: Holder) -> Judgement:
+def verify_ack(body: bytes, profile: Profile, holder: Holder, beside: Beside = NOTHING) -> Judgement:
     """Judge an acknowledgement, whose payload has no metadata of its own."""
-    examination = Examination(body=body, algorithm=profile.algorithm, provided=frozenset({Need.KEY}))
+    callee, headers = holder(""), beside.headers
+    waived = profile.waived_of(callee, headers) if callee else frozenset()
+    examination = Examination(
+        body=body,
+        payload=body,
+        algorithm=profile.algorithm,
+        headers=headers,
+        provided=frozenset({Need.KEY, Need.SIGNATURE}) - waived,
+    )
     examine(examination, profile.ack_opening_checks)
     if examination.problem is None:
         examination.holder = holder(examination.kid or "")
         examine(examination, profile.ack_verdict_checks)
-    return _judgement(body, conclude(examination, profile.ack_checks))
+    return _judgement(body, beside, conclude(examination, profile.ack_checks))
 
 
 def _own_kids(public_key: str) -> list[str]:
@@ -140,7 +196,7 @@ def _own_kids(public_key: str) -> list[str]:
     return [kid for kid in kids if isinstance(kid, str)]
 
 
-def _holder(kid: str, key: VerificationKey) -> Participant:
+def _holder(kid: str, key: VerificationKey, dialect: Dialect) -> Participant:
     return Participant(
         organisation_id=_OWNER,
         name=_OWNER,
@@ -148,11 +204,14 @@ def _holder(kid: str, key: VerificationKey) -> Participant:
         base_url="",
         certificates=frozenset(),
         keys=(PublicKey(kid, key),),
+        dialect=dialect,
     )
 
 
-def _judgement(body: bytes, verification: Verification) -> Judgement:
+def _judgement(body: bytes, beside: Beside, verification: Verification) -> Judgement:
     try:
+        if beside.signature is not None:
+            return Judgement(verification, parse_json_object(base64url_decode(beside.signature.split(".")[0])), body)
         outer = parse_json_object(body)
         header = parse_json_object(base64url_decode(outer.get("header") or outer["protected"]))
         return Judgement(verification, header, base64url_decode(outer["payload"]))

@@ -9,6 +9,16 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from sandbox.cli.detached import (
+    DialectName,
+    IssuerKey,
+    IssuerUrl,
+    Member,
+    Signature,
+    Token,
+    beside_of,
+    style_of,
+)
 from sandbox.cli.inputs import STANDARD_INPUT, read_bytes, read_text
 from sandbox.cli.screen import FAILED, PASSED, facts, say, screen, step_table
 from sandbox.errors import SandboxError
@@ -16,8 +26,9 @@ from sandbox.offline import Judgement, holder_of, message_named, profile_named, 
 from sandbox.offline import sign as sign_payload
 from sandbox.offline import verify as verify_message
 from shared.node.clock import SystemClock
+from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import EncodingError, parse_timestamp
-from shared.protocol.participants import EnvelopeMember
+from shared.protocol.participants import Dialect
 from shared.protocol.signing import KeyMaterialError
 from shared.protocol.verification import Outcome
 
@@ -30,31 +41,34 @@ def sign(
     kid: Annotated[str, typer.Option(help="The kid under which your counterparty has its public half.")],
     file: Annotated[Path, typer.Argument(help="The payload.", show_default="standard input")] = STANDARD_INPUT,
     profile: ProfileName = "v3",
-    member: Annotated[
-        EnvelopeMember, typer.Option(help="How the signed header is called: OCEN says header, RFC 7515 protected.")
-    ] = EnvelopeMember.HEADER,
+    member: Member = None,
+    dialect: DialectName = None,
 ) -> None:
-    """Sign a payload and print the envelope.
+    """Sign a payload and print the envelope, or in v4 the HTTP header Signature.
 
     Exactly the bytes that come in are signed, white space and a line break
     at the end included. They have to be one strict JSON object. Nothing is
     added to them, no metadata either.
 
     [cyan]ocen-sandbox sign --key my.key --kid my-kid < payload.json > envelope.json[/cyan]
+    [cyan]ocen-sandbox sign --profile v4 --key my.key --kid my-kid < body.json[/cyan]
     """
     payload, material, dressed = read_bytes(file), read_text(key), profile_named(profile)
     try:
-        envelope = sign_payload(payload, dressed, material, kid, member)
+        body, headers = sign_payload(payload, dressed, material, kid, style_of(dressed, member, dialect))
     except KeyMaterialError as error:
         raise SandboxError(f"{key}: {error}") from error
-    sys.stdout.buffer.write(envelope + b"\n")
+    sys.stdout.buffer.write((headers[SIGNATURE_HEADER].encode() if headers else body) + b"\n")
     sys.stdout.flush()
 
 
 def verify(
     *,
     key: Annotated[Path, typer.Option(help="Public key: PEM, X.509 certificate in PEM, JWK or JWK set.")],
-    file: Annotated[Path, typer.Argument(help="The envelope.", show_default="standard input")] = STANDARD_INPUT,
+    file: Annotated[
+        Path, typer.Argument(help="The envelope; in v4 the body.", show_default="standard input")
+    ] = STANDARD_INPUT,
+    body: Annotated[Path | None, typer.Option(help="v4: the body, in place of FILE.")] = None,
     profile: ProfileName = "v3",
     kid: Annotated[
         str | None, typer.Option(help="The kid of the key.", show_default="the JWK's own; without one, any")
@@ -63,6 +77,11 @@ def verify(
     now: Annotated[bool, typer.Option("--now", help="Judge freshness at this moment.")] = False,
     message: Annotated[str | None, typer.Option(metavar="NAME", help="Judge the content as this message's.")] = None,
     ack: Annotated[bool, typer.Option("--ack", help="The envelope is an acknowledgement.")] = False,
+    signature: Signature = None,
+    dialect: DialectName = None,
+    token: Token = None,
+    issuer_key: IssuerKey = None,
+    issuer: IssuerUrl = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> int:
     """Verify an envelope, check by check.
@@ -73,17 +92,21 @@ def verify(
     [cyan]ocen-sandbox verify --key public.pem < envelope.json[/cyan]
     [cyan]ocen-sandbox verify --key jwks.json --kid my-kid --now envelope.json[/cyan]
     [cyan]ocen-sandbox verify --key public.pem --ack ack.json[/cyan]
+    [cyan]ocen-sandbox verify --profile v4 --key jwk.json --signature HEADER --body body.json[/cyan]
     """
     dressed, moment = profile_named(profile), _moment(at, now)
     message_type = message_named(message) if message is not None else None
+    beside = beside_of(dressed, signature, token, issuer_key, issuer)
+    style = style_of(dressed, None, dialect)
     if ack and (message_type is not None or moment is not None):
         raise SandboxError("--ack goes without --message, --at and --now: an ack has no type and is not judged by time")
     try:
-        holder = holder_of(read_text(key), dressed, kid)
-        body = read_bytes(file)
-        judged = (
-            verify_ack(body, dressed, holder) if ack else verify_message(body, dressed, holder, message_type, moment)
-        )
+        holder = holder_of(read_text(key), dressed, kid, style if isinstance(style, Dialect) else Dialect.STRICT)
+        given = read_bytes(body or file)
+        if ack:
+            judged = verify_ack(given, dressed, holder, beside)
+        else:
+            judged = verify_message(given, dressed, holder, message_type=message_type, at=moment, beside=beside)
     except KeyMaterialError as error:
         raise SandboxError(f"{key}: {error}") from error
     if as_json:

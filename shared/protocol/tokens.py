@@ -10,6 +10,9 @@ from shared.protocol.signing import VerificationKey
 
 TOKEN_ALGORITHM = "RS256"
 
+TOKEN_TYPES = ("jwt", "at+jwt", "application/at+jwt")
+"""What an access token may call itself (RFC 9068 s2.1), in small letters; its signer makes other kinds, too."""
+
 TOKEN_LEEWAY = timedelta(seconds=60)
 """How far the Auth Service's clock may be from ours; the documents give no number."""
 

@@ -101,7 +101,7 @@ class WireMessage:
 
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # an access token is among them, and no log may have it
     body: bytes
     peer: Peer
 
@@ -122,7 +122,7 @@ class Examination:
     sent_trace_id: str | None = None
     history: History = History.NEW
     provided: frozenset[Need] = frozenset()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     id_in_metadata: bool = False
     issuer: Issuer | None = None
     networks: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from typing import Any
 from shared.catalogue.table import BY_NAME, messages_received_by
 from shared.protocol.nonces import DEFAULT_WINDOW, content_fingerprint
 from shared.protocol.participants import Participant, ParticipantRole
-from shared.protocol.profiles import V3
+from shared.protocol.profiles import V3, Profile
 from shared.protocol.tampering import OutgoingMessage, TlsIdentity
 from shared.protocol.verification import (
     Examination,
@@ -35,14 +35,19 @@ def payload_of(name: str, **metadata: str) -> dict[str, Any]:
 
 
 def arrived(message: OutgoingMessage) -> WireMessage:
-    """The message as the lender's socket sees it."""
+    """The message as the lender's socket sees it: no query in the path, lines of one name joined (RFC 9110 s5.3)."""
     address = LISTED_ADDRESS if message.from_listed_address else UNLISTED_ADDRESS
     peer = Peer(_CERTIFICATES[message.identity], address)
-    return WireMessage(message.method, message.path, message.headers, message.body, peer)
+    headers = dict(message.headers)
+    for name, value in message.further_headers:
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return WireMessage(message.method, message.path.partition("?")[0], headers, message.body, peer)
 
 
 class Receiver:
     """Takes messages as a lender does, and remembers the nonces and requestIds of those it accepted."""
+
+    profile: Profile = V3
 
     def __init__(self, participants: Iterable[Participant]) -> None:
         self.nonces: set[str] = set()
@@ -53,12 +58,12 @@ class Receiver:
         """Judge a message as a whole."""
         examination = self.judge(message, now)
         if examination.problem is None:
-            verified = V3.accept(examination)
-            V3.judge_history(examination, self._history(verified))
+            verified = self.profile.accept(examination)
+            self.profile.judge_history(examination, self._history(verified))
             if examination.problem is None:
                 self.nonces.add(verified.nonce.key)
                 self.requests[verified.sender.organisation_id, verified.request_id] = _fingerprint(verified)
-        return V3.verdict(examination)
+        return self.profile.verdict(examination)
 
     def judge(self, message: OutgoingMessage, now: datetime = NOW) -> Examination:
         """Judge a message up to the point at which the journal is asked."""

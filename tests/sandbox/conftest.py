@@ -1,4 +1,4 @@
-"""A PKI folder of the sandbox pair for each test, copied from one that is made once."""
+"""A PKI folder of the sandbox pair for each test, copied from one that is made once, and commands run on its files."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.pki import SANDBOX_PAIR, initialise
 from sandbox.settings import Folders, NodeName
+from tests.sandbox.command_bench import Bench
 from tests.sandbox.nodes import Pair, operator_plane, run_of
 from tests.sandbox.pki_folder import NOW
 
@@ -35,3 +36,8 @@ def pair(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Pair]:
     with operator_plane(pair.lender, []) as lender, operator_plane(pair.lsp, pair.asked) as lsp:
         run_of(folders, {NodeName.LENDER: lender, NodeName.LSP: lsp}, os.getpid())
         yield pair
+
+
+@pytest.fixture
+def bench(pki_folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(pki_folder, capfd, monkeypatch)

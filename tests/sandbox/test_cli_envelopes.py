@@ -1,52 +1,15 @@
-import io
+"""`sign` and `verify` on the command line, for envelopes of v3."""
+
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from sandbox.cli import main
 from shared.protocol.encoding import base64url_decode, base64url_encode
+from tests.sandbox.command_bench import PAYLOAD, Bench
 
-PAYLOAD = (
-    b'{ "metadata": {"version":"1.0","orgId":"LSP123","timestamp":"2031-05-06T07:08:09.123Z","traceId":"t-1"},\n'
-    b'  "requestId":"r-1", "loanApplicationIds":["A-1"], "credBlock":{"type":"OTP","data":{}} }\n'
-)
 VECTOR = json.loads((Path(__file__).parents[1] / "vectors" / "v3_published_sample.json").read_text())
 NAME = "TriggerLoanAcceptanceRequest"
-
-
-class Bench:
-    """Runs commands on files in a folder, with bytes on standard input."""
-
-    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
-        self.folder, self.capture, self.patch = folder, capture, patch
-        self.key = folder / "LSP123" / "signing.key"
-        self.public = folder / "LSP123" / "signing.pub.pem"
-
-    def run(self, *arguments: object, stdin: bytes = b"") -> tuple[int, str, str]:
-        self.patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        status = main([str(argument) for argument in arguments])
-        out, err = self.capture.readouterr()
-        return status, out, err
-
-    def sign(self, payload: bytes = PAYLOAD, *further: str) -> bytes:
-        status, out, _ = self.run("sign", "--key", self.key, "--kid", "kid-1", *further, stdin=payload)
-        assert status == 0
-        return out.encode()
-
-    def verify(self, envelope: bytes, *further: object, key: Path | None = None) -> tuple[int, str]:
-        status, out, _ = self.run("verify", "--key", key or self.public, *further, stdin=envelope)
-        return status, out
-
-    def file(self, name: str, text: str) -> Path:
-        (self.folder / name).write_text(text)
-        return self.folder / name
-
-
-@pytest.fixture
-def bench(pki_folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Bench:
-    return Bench(pki_folder, capfd, monkeypatch)
 
 
 def test_what_is_signed_are_exactly_the_bytes_that_came_in(bench: Bench) -> None:
@@ -129,6 +92,18 @@ def test_an_ack_is_judged_as_an_ack(bench: Bench) -> None:
     status, out = bench.verify(bench.sign(b'{"error":"0"}'), "--ack")
     assert (status, "found     without traceId, timestamp" in out) == (1, True)
     assert bench.verify(ack)[0] == 1
+
+
+def test_an_ack_that_was_changed_or_signed_by_another_key_fails(bench: Bench) -> None:
+    ack = json.loads(bench.sign(b'{"error":"AUTH1001","traceId":"t-1","timestamp":"2031-05-06T07:08:09.123Z"}'))
+    changed = base64url_encode(base64url_decode(ack["payload"]).replace(b"AUTH1001", b"0"))
+    status, out = bench.verify(json.dumps({**ack, "payload": changed}).encode(), "--ack")
+    assert (status, "✗ signature_verifies" in out) == (1, True)
+    backup = bench.folder / "LSP123" / "backup.pub.pem"
+    assert bench.verify(json.dumps(ack).encode(), "--ack", key=backup)[0] == 1
+    no_algorithm = {**ack, "header": base64url_encode(b'{"kid":"kid-1","alg":"none"}')}
+    status, out = bench.verify(json.dumps(no_algorithm).encode(), "--ack")
+    assert (status, "✗ algorithm_is_the_agreed_one" in out) == (1, True)
 
 
 def test_a_key_may_be_a_pem_a_certificate_a_jwk_or_a_set_of_them(bench: Bench) -> None:

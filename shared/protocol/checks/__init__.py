@@ -1,4 +1,4 @@
-"""The tables: which checks a v3 request and a v3 ack have to pass, and in which order.
+"""The tables: which checks a request and an ack of each profile have to pass, and in which order.
 
 Cheap before costly, and nothing that a stranger can trigger before the party is known: the source address is judged
 before any signature work, the payload is read only after its signature holds.
@@ -11,6 +11,7 @@ from shared.protocol.checks.bearer import (
     token_has_its_claims,
     token_holder_takes_part,
     token_is_a_signed_jwt,
+    token_is_for_this_connection,
     token_is_in_force,
     token_is_of_our_auth_service,
     token_key_is_the_auth_services,
@@ -139,6 +140,7 @@ V4_TOKEN_CHECKS = (
     token_has_its_claims,
     token_is_of_our_auth_service,
     token_is_in_force,
+    token_is_for_this_connection,
 )
 """The token's signature before its claims (OCEN 4.0 access token, steps 2 and 3)."""
 

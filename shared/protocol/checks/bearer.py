@@ -4,9 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.protocol.encoding import EncodingError, format_timestamp, kind_of
+from shared.protocol.encoding import EncodingError, base64url_encode, format_timestamp, kind_of
 from shared.protocol.problems import Problem
-from shared.protocol.tokens import TOKEN_ALGORITHM, TOKEN_LEEWAY, open_token
+from shared.protocol.tokens import TOKEN_ALGORITHM, TOKEN_LEEWAY, TOKEN_TYPES, open_token
 from shared.protocol.verification import Examination, Finding, Need, check
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
@@ -19,9 +19,9 @@ def bearer_token_is_given(examination: Examination) -> Finding:
     """The HTTP header Authorization is there once and holds a bearer token (RFC 6750 s2.1; OCEN 4.0 access token)."""
     expected = "Authorization: Bearer <token>"
     given = examination.headers.get("authorization", "")
-    found = _BEARER.fullmatch(given.strip())
+    found = _BEARER.fullmatch(given.strip(" \t"))
     if found is None:
-        scheme = given.strip().partition(" ")[0][:20]
+        scheme = given.split(maxsplit=1)[0][:20] if given.strip() else ""
         return Finding(False, expected, f"{scheme or 'nothing'} in Authorization")
     examination.token_text = found[1]
     return Finding(True, expected, f"a token of {len(found[1])} characters")
@@ -29,16 +29,17 @@ def bearer_token_is_given(examination: Examination) -> Finding:
 
 @check(Problem.TOKEN, Need.ISSUER)
 def token_is_a_signed_jwt(examination: Examination) -> Finding:
-    """The token is a JWT in three parts, signed with RS256 by a key that it names (RFC 7519 s7.2; RFC 8725 s3.1)."""
-    expected = f"a JWT with alg {TOKEN_ALGORITHM} and a kid"
+    """The token is an access token in three parts, signed with RS256 by a key it names (RFC 7519 s7.2; RFC 8725 s3)."""
+    expected = f"a JWT with alg {TOKEN_ALGORITHM}, a kid, and of typ JWT or at+jwt if any"
     try:
         token = open_token(examination.token_text)
     except EncodingError as error:
         return Finding(False, expected, str(error))
     examination.token = token
-    alg, surplus = token.header.get("alg"), token.header.keys() - {"alg", "kid", "typ"}
-    if alg != TOKEN_ALGORITHM or not token.kid or surplus:
-        found = f"alg {str(alg)[:20]}, {'a kid' if token.kid else 'no kid'}"
+    alg, kind = token.header.get("alg"), str(token.header.get("typ", "JWT"))
+    surplus = token.header.keys() - {"alg", "kid", "typ"}
+    if alg != TOKEN_ALGORITHM or not token.kid or surplus or kind.lower() not in TOKEN_TYPES:
+        found = f"alg {str(alg)[:20]}, {'a kid' if token.kid else 'no kid'}, typ {kind[:20]}"
         return Finding(False, expected, found + (f", and {min(surplus)[:20]}" if surplus else ""))
     return Finding(True, expected, f"kid {token.kid[:64]}")
 
@@ -58,17 +59,18 @@ def token_signature_verifies(examination: Examination) -> Finding:
     token, issuer = examination.token, examination.issuer
     assert token is not None
     assert issuer is not None
-    verifies = issuer.keys[token.kid].verify(token.signing_input, token.signature)
+    key = issuer.keys[token.kid]
+    verifies = key.algorithm == TOKEN_ALGORITHM and key.verify(token.signing_input, token.signature)
     return Finding(verifies, "a signature of the Auth Service", "one that verifies" if verifies else "none of that key")
 
 
 @check(Problem.TOKEN, Need.ISSUER)
 def token_has_its_claims(examination: Examination) -> Finding:
-    """The token has exp, iat, iss, sub and participantId, of their types (OCEN 4.0 access token, claims)."""
+    """The token has exp, iat, iss, sub and participantId, of their types; a typ is Bearer (OCEN 4.0 access token)."""
     assert examination.token is not None
     claims = examination.token.claims
     bad = [name for name in MANDATORY_CLAIMS if not _fits(name, claims.get(name))]
-    bad += [name for name in ("nbf",) if name in claims and not _fits(name, claims[name])]
+    bad += [name for name in ("nbf", "typ") if name in claims and not _fits(name, claims[name])]
     found = ", ".join(f"{name} ({kind_of(claims.get(name))})" for name in bad)
     return Finding(not bad, f"{', '.join(MANDATORY_CLAIMS)}", f"missing or of another type: {found}" if bad else "all")
 
@@ -98,15 +100,27 @@ def token_is_in_force(examination: Examination) -> Finding:
     return Finding(True, expected, f"until {format_timestamp(_moment(claims['exp']))}")
 
 
+@check(Problem.TOKEN, Need.ISSUER, Need.CONNECTION)
+def token_is_for_this_connection(examination: Examination) -> Finding:
+    """A token that is bound to a certificate, or to whatever by cnf, is bound to this connection's (RFC 8705 s3)."""
+    assert examination.token is not None
+    assert examination.peer is not None
+    claims = examination.token.claims
+    if "cnf" not in claims:
+        return Finding(True, "a bearer token", "bound to nothing")
+    thumbprint = base64url_encode(bytes.fromhex(examination.peer.certificate))
+    passed = claims["cnf"] == {"x5t#S256": thumbprint}
+    found = "bound to it" if passed else "bound to something else"
+    return Finding(passed, f"a token bound to the certificate {thumbprint[:16]}..., if to any", found)
+
+
 @check(Problem.SENDER, Need.DIRECTORY)
 def token_holder_takes_part(examination: Examination) -> Finding:
     """The token's participantId is one that the registry serves as approved (OCEN 4.0 registry, isApproved)."""
     assert examination.token is not None
-    expected = "an approved participant of the registry"
-    found = examination.token.participant_id
-    return Finding(
-        examination.holder is not None, expected, found if examination.holder else f"{found[:64]}, who is not"
-    )
+    holder, found = examination.holder, examination.token.participant_id
+    passed = holder is not None and holder.organisation_id == found
+    return Finding(passed, "an approved participant of the registry", found[:64] + ("" if passed else ", who is not"))
 
 
 @check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY)
@@ -134,6 +148,8 @@ def token_party_is_its_holder(examination: Examination) -> Finding:
 def _fits(name: str, value: Any) -> bool:
     if name in ("exp", "iat", "nbf"):
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 40
+    if name == "typ":  # the Auth Service also signs tokens that only say here that they are for something else
+        return isinstance(value, str) and value.lower() == "bearer"
     return isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable()
 
 

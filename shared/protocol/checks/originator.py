@@ -10,17 +10,20 @@ from shared.protocol.verification import Examination, Finding, Need, check
 PAIRS = {"originatorOrgId": "orgId", "originatorParticipantId": "participantId"}
 """The schema names each of the two differently among its properties and among what it requires (C7)."""
 
+NETWORK_MEMBERS = ("productNetworkId", "networkId")
+"""The schema has the first, samples the second; who writes both has to mean one network by them."""
+
 
 @check(Problem.MANDATORY_MISSING)
 def originator_metadata_is_complete(examination: Examination) -> Finding:
-    """The metadata has version, timestamp, traceId, requestId and its originator's two ids (OCEN 4.0 MetaData; C7)."""
+    """The metadata has version, timestamp, traceId and its originator's two ids (OCEN 4.0 MetaData; C7)."""
     metadata = examination.metadata
-    values = {name: metadata.get(name) for name in ("version", "timestamp", "traceId", "requestId")}
+    values = {name: metadata.get(name) for name in ("version", "timestamp", "traceId")}
     values |= {name: metadata.get(name, metadata.get(other)) for name, other in PAIRS.items()}
     bad = [name for name, value in values.items() if not is_usable(value)]
     expected = f"metadata with {', '.join(values)}, each 1 to {MAX_IDENTIFIER_LENGTH} printable characters"
     if not bad:
-        return Finding(True, expected, "all six")
+        return Finding(True, expected, "all five")
     missing = [name for name in bad if values[name] is None]
     problem = Problem.MANDATORY_MISSING if missing else problem_of(values[bad[0]])
     return Finding(False, expected, ", ".join(f"{name} ({kind_of(values[name])})" for name in bad), problem)
@@ -28,13 +31,15 @@ def originator_metadata_is_complete(examination: Examination) -> Finding:
 
 @check(Problem.SENDER, Need.DIRECTORY)
 def originator_is_the_token_holder(examination: Examination) -> Finding:
-    """Both of its originator's ids are those of the token's participant, however they are spelled (G4; C7)."""
+    """Both of its originator's ids are those of the token's participant, in either spelling (G4; C7)."""
     holder, metadata = examination.holder, examination.metadata
     assert holder is not None
     ids = {"originatorParticipantId": holder.organisation_id, "originatorOrgId": holder.parent_id}
-    for name, expected in ids.items():
-        for member in (name, PAIRS[name]):
-            if expected and member in metadata and metadata[member] != expected:
+    for name, registered in ids.items():
+        spellings = [member for member in (name, PAIRS[name]) if member in metadata]
+        expected = registered or metadata[spellings[0]]  # where the registry names no organisation, they are equal
+        for member in spellings:
+            if metadata[member] != expected:
                 return Finding(False, f"{member} {expected}", _shown(metadata[member]))
     return Finding(True, f"{holder.organisation_id} of {holder.parent_id or 'its organisation'}", "the same")
 
@@ -48,10 +53,10 @@ def both_are_in_the_product_network(examination: Examination) -> Finding:
         return Finding(True, expected, "no product network is set here, so none is judged")
     product = examination.document.get("productData")
     given = product if isinstance(product, dict) else {}
-    network = given.get("productNetworkId", given.get("networkId"))
-    members = examination.networks.get(str(network), frozenset())
-    passed = {examination.holder.organisation_id, examination.own_id} <= members
-    return Finding(passed, expected, _shown(network))
+    named = [given[member] for member in NETWORK_MEMBERS if member in given] or [None]
+    both = {examination.holder.organisation_id, examination.own_id}
+    foreign = [one for one in named if not both <= examination.networks.get(str(one), frozenset())]
+    return Finding(not foreign, expected, _shown((foreign or named)[0]))
 
 
 def _shown(value: Any) -> str:

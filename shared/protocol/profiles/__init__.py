@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from shared.protocol.profiles.base import Claimed, Dressed, Originator, Profile, Style
+from shared.protocol.profiles.base import Profile
+from shared.protocol.profiles.dressed import Claimed, Dressed, Originator, Style
 from shared.protocol.profiles.v3 import V3
 from shared.protocol.profiles.v4 import V4
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from shared.protocol.nonces import FreshnessWindow, Nonce
-from shared.protocol.participants import Dialect, EnvelopeMember, Participant
+from shared.protocol.participants import Participant
+from shared.protocol.profiles.dressed import Claimed, Dressed, Originator, Style
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import Issuer
 from shared.protocol.verification import (
@@ -34,9 +35,6 @@ T = TypeVar("T")
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
-Style = EnvelopeMember | Dialect
-"""What differs between two messages of one profile: how v3 spells the signed header, how a v4 peer signs."""
-
 _REQUEST = frozenset(
     {
         Need.REQUEST,
@@ -51,28 +49,6 @@ _REQUEST = frozenset(
     }
 )
 _ACK = frozenset({Need.CONNECTION, Need.KEY, Need.SIGNATURE, Need.DIRECTORY, Need.SENT_MESSAGE})
-
-
-class Dressed(NamedTuple):
-    """A payload as it travels: the exact bytes of the body, and the HTTP headers that belong to it."""
-
-    body: bytes
-    headers: Mapping[str, str]
-
-
-class Originator(NamedTuple):
-    """Who a message is from: the id that is judged, and in v4 the organisation whose role that is."""
-
-    participant_id: str
-    organisation_id: str = ""
-
-
-class Claimed(NamedTuple):
-    """What a message that was not verified says of itself: to find it again and to answer it, never to act on it."""
-
-    request_id: str
-    trace_id: str
-    style: Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,12 +255,19 @@ class Profile(ABC):
         key_for: Callable[[str], Participant | None],
         message_type: ExpectedMessage | None = None,
         at: datetime | None = None,
+        *,
         headers: Mapping[str, str] = _NO_HEADERS,
+        token: str = "",
+        issuer: Issuer | None = None,
     ) -> Verification:
-        """Judge a message from a file: `key_for` gives the holder of a kid; freshness only with a time `at`."""
+        """Judge a message from a file: `key_for` gives the holder of a kid; freshness only with a time `at`.
+
+        `headers` has lower-case names; an access token is judged with the `issuer` whose it has to be.
+        """
         given = {
             Need.KEY: True,
             Need.SIGNATURE: True,
+            Need.ISSUER: issuer is not None,
             Need.CLOCK: at is not None,
             Need.MESSAGE_TYPE: message_type is not None,
         }
@@ -297,6 +280,8 @@ class Profile(ABC):
             provided=frozenset(need for need, there in given.items() if there),
             headers=headers,
             id_in_metadata=self.id_in_metadata,
+            issuer=issuer,
+            token_text=token,
         )
         examine(examination, self.head_checks + self.opening_checks + self.token_checks)
         if examination.problem is None:

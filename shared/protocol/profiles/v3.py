@@ -10,7 +10,8 @@ from shared.protocol.claims import claimed_ids, claimed_member
 from shared.protocol.encoding import EncodingError, base64url_decode, dump_json, format_timestamp, parse_json_object
 from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember, Participant
-from shared.protocol.profiles.base import Claimed, Dressed, Originator, Profile, Style
+from shared.protocol.profiles.base import Profile
+from shared.protocol.profiles.dressed import Claimed, Dressed, Originator, Style
 from shared.protocol.signing import SigningKey
 from shared.protocol.verification import Examination
 

@@ -10,7 +10,8 @@ from shared.protocol.claims import plain_ids
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.profiles.base import Claimed, Dressed, Originator, Profile, Style
+from shared.protocol.profiles.base import Profile
+from shared.protocol.profiles.dressed import Claimed, Dressed, Originator, Style
 from shared.protocol.signing import SigningKey
 from shared.protocol.verification import Examination, Need
 

@@ -1,23 +1,39 @@
-"""The tampering table: every way in which a good message is spoiled, and the check that has to catch it.
+"""The tampering tables: every way in which a good message is spoiled, and the check that has to catch it.
 
-One table, many uses: unit tests run each row through the profile, live tests send it over real TLS, a conformance
-runner sends it to somebody else's server, and a page offers it as a button. Rows stand in the order of the checks.
+One table per profile, many uses: unit tests run each row through the profile, live tests send it over real TLS, a
+conformance runner sends it to somebody else's server, and a page offers it as a button. Rows stand in the order of the
+checks.
 """
 
-from shared.protocol.checks import REQUEST_CHECKS
-from shared.protocol.tampering import base64url, connection, envelope, header, once, payload, signature
-from shared.protocol.tampering.good import (
-    GoodMessage,
-    OtherMessage,
-    OtherParticipant,
-    OutgoingMessage,
-    TlsIdentity,
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from shared.protocol.checks import REQUEST_CHECKS, V4_REQUEST_CHECKS
+from shared.protocol.tampering import (
+    base64url,
+    connection,
+    content,
+    envelope,
+    header,
+    http,
+    once,
+    payload,
+    signature,
+    v4,
 )
-from shared.protocol.tampering.table import Tampering
+from shared.protocol.tampering.base import Good, OtherMessage, OtherParticipant, OutgoingMessage, TlsIdentity
+from shared.protocol.tampering.good import GoodMessage
+from shared.protocol.tampering.table import G, Tampering
+from shared.protocol.tampering.v4.good import GoodCall, OtherCaller
+from shared.protocol.verification import Check
 
 __all__ = [
     "TAMPERINGS",
+    "V4_TAMPERINGS",
+    "Good",
+    "GoodCall",
     "GoodMessage",
+    "OtherCaller",
     "OtherMessage",
     "OtherParticipant",
     "OutgoingMessage",
@@ -26,10 +42,27 @@ __all__ = [
 ]
 
 
-def _place(row: Tampering) -> int:
-    return REQUEST_CHECKS.index(row.caught_by)
+def _in_order(parts: Iterable[Sequence[Tampering[G]]], checks: Sequence[Check]) -> tuple[Tampering[G], ...]:
+    return tuple(sorted(chain.from_iterable(parts), key=lambda row: checks.index(row.caught_by)))
 
 
-_PARTS = (connection, envelope, base64url, header, signature, payload, once)
+TAMPERINGS: tuple[Tampering[GoodMessage], ...] = _in_order(
+    (
+        http.rows,
+        connection.rows,
+        envelope.rows,
+        base64url.rows,
+        header.rows,
+        signature.rows,
+        payload.rows,
+        content.rows,
+        once.rows,
+    ),
+    REQUEST_CHECKS,
+)
+"""For messages of v3."""
 
-TAMPERINGS: tuple[Tampering, ...] = tuple(sorted((row for part in _PARTS for row in part.rows), key=_place))
+V4_TAMPERINGS: tuple[Tampering[GoodCall], ...] = _in_order(
+    (http.rows, *v4.PARTS, content.rows, once.rows), V4_REQUEST_CHECKS
+)
+"""For messages of OCEN 4.0."""

@@ -3,16 +3,17 @@
 A rewritten payload or header is signed as it is written, so that nothing but its form is wrong.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from string import ascii_lowercase, ascii_uppercase, digits
 
 from shared.protocol.checks.envelope import parts_are_canonical_base64url
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.tampering.good import GoodMessage, OutgoingMessage
+from shared.protocol.tampering.base import OutgoingMessage
+from shared.protocol.tampering.good import GoodMessage
 from shared.protocol.tampering.table import Rows
 
-rows = Rows()
+rows = Rows[GoodMessage]()
 
 PARTS = ("payload", "header", "signature")
 ALPHABET = ascii_uppercase + ascii_lowercase + digits + "-_"
@@ -98,3 +99,13 @@ def _in_other_alphabet(text: str) -> str:
 
 def _with_surplus_bits(text: str) -> str:
     return text[:-1] + ALPHABET[ALPHABET.index(text[-1]) | 1]
+
+
+REWRITES: Mapping[str, Callable[[str], str]] = {
+    "padding": _padded,
+    "spaces": _with_spaces,
+    "junk": _with_junk,
+    "other alphabet": _in_other_alphabet,
+    "surplus bits": _with_surplus_bits,
+}
+"""Ways to write a part that fit on one line; a part is to have characters of the other alphabet, and surplus bits."""

@@ -1,16 +1,21 @@
 """Bodies that are no envelope, and envelopes that are not flattened ones with one signed header."""
 
+from dataclasses import replace
+
 from shared.protocol.checks.envelope import (
     body_is_a_json_object,
     envelope_is_flattened,
     one_signed_header,
     parts_are_strings,
 )
+from shared.protocol.checks.journal import nonce_is_new
 from shared.protocol.encoding import MAX_MEMBERS, base64url_encode, dump_json
-from shared.protocol.tampering.good import GoodMessage, OutgoingMessage
+from shared.protocol.participants import EnvelopeMember
+from shared.protocol.tampering.base import OutgoingMessage
+from shared.protocol.tampering.good import GoodMessage
 from shared.protocol.tampering.table import Rows
 
-rows = Rows()
+rows = Rows[GoodMessage]()
 
 
 @rows.caught_by(body_is_a_json_object)
@@ -161,6 +166,13 @@ def no_signature_and_algorithm(good: GoodMessage, case: str) -> OutgoingMessage:
     """The header says alg {}, and the signature is an empty string."""
     header = base64url_encode(dump_json({**good.header, "alg": case}))
     return good.send_members({**good.parts, good.member.value: header, "signature": ""})
+
+
+@rows.caught_by(nonce_is_new, after_the_good_one=True)
+def replayed_in_the_other_spelling(good: GoodMessage) -> OutgoingMessage:
+    """The good message is sent again with its header called protected, or the reverse; the signature holds."""
+    other = next(member for member in EnvelopeMember if member is not good.member)
+    return good.send(replace(good.envelope(), member=other).to_bytes())
 
 
 def _signature(good: GoodMessage) -> str:

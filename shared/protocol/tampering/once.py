@@ -1,17 +1,15 @@
 """Messages out of time, and messages that come a second time: each may be used once, and only while it is fresh."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from shared.protocol.checks.journal import nonce_is_new, request_id_is_new_or_repeats_its_content
 from shared.protocol.checks.payload import timestamp_is_fresh, timestamp_is_rfc3339
-from shared.protocol.encoding import dump_json, format_timestamp
-from shared.protocol.participants import EnvelopeMember
+from shared.protocol.encoding import format_timestamp
 from shared.protocol.problems import Problem
-from shared.protocol.tampering.good import GoodMessage, OutgoingMessage
+from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.table import Rows
 
-rows = Rows()
+rows = Rows[Good]()
 
 NO_TIMESTAMPS = {
     "a word": "yesterday",
@@ -28,77 +26,68 @@ DELAY = timedelta(seconds=30)
 
 
 @rows.each_caught_by(timestamp_is_rfc3339, *NO_TIMESTAMPS, problem=Problem.VALUE)
-def timestamp_is(good: GoodMessage, case: str) -> OutgoingMessage:
+def timestamp_is(good: Good, case: str) -> OutgoingMessage:
     """The timestamp is {}."""
     return good.send_document(good.with_metadata(timestamp=NO_TIMESTAMPS[case]))
 
 
 @rows.caught_by(timestamp_is_fresh)
-def timestamp_stale(good: GoodMessage) -> OutgoingMessage:
+def timestamp_stale(good: Good) -> OutgoingMessage:
     """The timestamp lies a second further back than allowed."""
     return _stamped(good, -good.window.past - timedelta(seconds=1))
 
 
 @rows.caught_by(timestamp_is_fresh)
-def timestamp_of_yesterday(good: GoodMessage) -> OutgoingMessage:
+def timestamp_of_yesterday(good: Good) -> OutgoingMessage:
     """The timestamp is a day old."""
     return _stamped(good, timedelta(days=-1))
 
 
 @rows.caught_by(timestamp_is_fresh)
-def timestamp_ahead(good: GoodMessage) -> OutgoingMessage:
+def timestamp_ahead(good: Good) -> OutgoingMessage:
     """The timestamp lies half a minute further ahead than allowed."""
     return _stamped(good, good.window.future + DELAY)
 
 
 @rows.caught_by(timestamp_is_fresh)
-def timestamp_of_tomorrow(good: GoodMessage) -> OutgoingMessage:
+def timestamp_of_tomorrow(good: Good) -> OutgoingMessage:
     """The timestamp lies a day ahead."""
     return _stamped(good, timedelta(days=1))
 
 
 @rows.caught_by(nonce_is_new, after_the_good_one=True)
-def replayed(good: GoodMessage) -> OutgoingMessage:
+def replayed(good: Good) -> OutgoingMessage:
     """The good message is sent again, byte for byte."""
     return good.send()
 
 
 @rows.caught_by(nonce_is_new, after_the_good_one=True)
-def replayed_in_the_other_spelling(good: GoodMessage) -> OutgoingMessage:
-    """The good message is sent again with its header called protected, or the reverse; the signature holds."""
-    other = next(member for member in EnvelopeMember if member is not good.member)
-    return good.send(replace(good.envelope(), member=other).to_bytes())
-
-
-@rows.caught_by(nonce_is_new, after_the_good_one=True)
-def nonce_used_again(good: GoodMessage) -> OutgoingMessage:
+def nonce_used_again(good: Good) -> OutgoingMessage:
     """Other content is sent, rightly signed, with the traceId and timestamp of the good message."""
-    return good.send_document({**good.document, "requestId": _next(str(good.document["requestId"]))})
+    return good.send_document(good.with_request_id(_next(good.request_id)))
 
 
 @rows.caught_by(nonce_is_new, after_the_good_one=True)
-def nonce_used_at_another_path(good: GoodMessage) -> OutgoingMessage:
+def nonce_used_at_another_path(good: Good) -> OutgoingMessage:
     """Another message is sent to its own path with the traceId and timestamp of the good one."""
-    request_id = _next(str(good.document["requestId"]))
-    metadata = good.document["metadata"]
-    payload = dump_json({**good.elsewhere.document, "metadata": metadata, "requestId": request_id})
-    return replace(good.send_payload(payload), path=good.elsewhere.path)
+    there = good.moved()
+    return there.send_document(there.with_request_id(_next(good.request_id)))
 
 
 @rows.caught_by(request_id_is_new_or_repeats_its_content, after_the_good_one=True)
-def request_id_with_other_content(good: GoodMessage) -> OutgoingMessage:
+def request_id_with_other_content(good: Good) -> OutgoingMessage:
     """The requestId of the good message comes again with other content, freshly stamped."""
     return good.send_document(good.restamped({**good.document, "note": "other content"}))
 
 
 @rows.caught_by(request_id_is_new_or_repeats_its_content, after_the_good_one=True)
-def request_id_at_another_path(good: GoodMessage) -> OutgoingMessage:
+def request_id_at_another_path(good: Good) -> OutgoingMessage:
     """The requestId of the good message comes again with another message at its own path, freshly stamped."""
-    document = good.restamped({**good.elsewhere.document, "requestId": good.document["requestId"]})
-    return replace(good.send_document(document), path=good.elsewhere.path)
+    there = good.moved()
+    return there.send_document(there.restamped(there.with_request_id(good.request_id)))
 
 
-def _stamped(good: GoodMessage, offset: timedelta) -> OutgoingMessage:
+def _stamped(good: Good, offset: timedelta) -> OutgoingMessage:
     return good.send_document(good.with_metadata(timestamp=format_timestamp(good.now + offset)))
 
 

@@ -4,17 +4,12 @@ from dataclasses import replace
 
 from shared.protocol.checks.signature import kid_selects_a_key_that_counts, signature_verifies
 from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json
-from shared.protocol.tampering.good import GoodMessage, OutgoingMessage
+from shared.protocol.tampering.base import OutgoingMessage
+from shared.protocol.tampering.good import GoodMessage
+from shared.protocol.tampering.header import HOSTILE_KIDS
 from shared.protocol.tampering.table import Rows
 
-rows = Rows()
-
-HOSTILE_KIDS = {
-    "file path": "../../etc/passwd",
-    "piece of SQL": "' OR 1=1--",
-    "URL": "https://keys.invalid/key.pem",
-    "template": "${jndi:ldap://keys.invalid}",
-}
+rows = Rows[GoodMessage]()
 
 
 @rows.caught_by(kid_selects_a_key_that_counts)
