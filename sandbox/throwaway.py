@@ -22,7 +22,7 @@ def throwaway_environments(folder: Path, database_urls: Mapping[str, str]) -> di
 
     `database_urls` may name a database for a side; otherwise it is a SQLite file in the folder.
     """
-    ports = _free_ports(2 * len(_ORGANISATIONS))
+    ports = free_ports(2 * len(_ORGANISATIONS))
     planes = {side: (ports.pop(), ports.pop()) for side in _ORGANISATIONS}
     organisations = [
         Organisation(organisation_id, name, role, f"https://localhost:{planes[side][0]}")
@@ -45,7 +45,8 @@ def throwaway_environments(folder: Path, database_urls: Mapping[str, str]) -> di
     }
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports of loopback that nobody listens on now."""
     listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [listener.getsockname()[1] for listener in listeners]
     for listener in listeners:

@@ -8,10 +8,15 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from registry_app.auth.errors import OAuthError
+
 _COST: Final = 1 << 14
 _BLOCK: Final = 8
 _MEMORY: Final = 64 << 20
 _THREADS: Final = 2
+
+MOST_WAITING: Final = 64
+"""So many secrets wait to be hashed: about two seconds of work. More are turned away, for anybody may ask."""
 
 
 def new_secret() -> str:
@@ -37,15 +42,27 @@ class SecretHasher:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="secrets")
         self._nobodys = hash_secret(new_secret())
+        self._waiting = 0
 
     async def hash(self, secret: str) -> str:
         """See `hash_secret`."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, hash_secret, secret)
 
     async def matches(self, secret: str, hashed: str | None) -> bool:
-        """See `is_secret`; for a client that is not there (None) it takes as long, and is false."""
+        """See `is_secret`; for a client that is not there (None) it takes as long, and is false.
+
+        Raises:
+            OAuthError: too many secrets wait already.
+        """
+        if self._waiting >= MOST_WAITING:
+            sentence = "Too many clients ask for tokens just now; try again."
+            raise OAuthError("temporarily_unavailable", sentence, 503, {"retry-after": "2"})
         held = hashed or self._nobodys
-        is_right = await asyncio.get_running_loop().run_in_executor(self._threads, is_secret, secret, held)
+        self._waiting += 1
+        try:
+            is_right = await asyncio.get_running_loop().run_in_executor(self._threads, is_secret, secret, held)
+        finally:
+            self._waiting -= 1
         return is_right and hashed is not None
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 import pytest
 
 from registry_app.auth.attempts import FailedAttempts
-from registry_app.auth.client_secrets import hash_secret, is_secret, new_secret
 from registry_app.auth.errors import OAuthError
 from tests.equipment.clock import FrozenClock
 
@@ -46,12 +45,3 @@ def test_the_memory_is_bounded() -> None:
     fail(attempts, "0")
     with pytest.raises(OAuthError):
         fail(attempts, "9")
-
-
-def test_a_secret_is_hashed_with_a_salt_of_its_own() -> None:
-    secret = new_secret()
-    first, second = hash_secret(secret), hash_secret(secret)
-    assert first != second
-    assert is_secret(secret, first)
-    assert is_secret(secret, second)
-    assert not is_secret(new_secret(), first)

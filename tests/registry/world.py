@@ -52,6 +52,7 @@ class World:
         self.service = service
         self.clock = clock
         self.folder = folder
+        self._certificates: dict[str, str] = {}
         self.engine: Engine = service.parts.book.engine
         plane = httpx.ASGITransport(app=plane_app(service.parts), raise_app_exceptions=False)
         ops = httpx.ASGITransport(app=registry_ops_app(service.parts), raise_app_exceptions=False)
@@ -74,8 +75,11 @@ class World:
         } | changes
 
     def certificate(self, name: str) -> str:
-        """A TLS certificate of that name, for localhost."""
-        return Authority().issue(self.folder / name, name, key=rsa_key(f"{name} tls")).pem
+        """The TLS certificate of that name, for localhost."""
+        if name not in self._certificates:
+            issued = Authority().issue(self.folder / name, name or "nobody", key=rsa_key(f"{name} tls"))
+            self._certificates[name] = issued.pem
+        return self._certificates[name]
 
     async def register(self, name: str = "Sandbox Lender", role: str = "LENDER", **changes: Any) -> Client:
         """Register a participant, who is not approved yet."""
