@@ -61,12 +61,10 @@ class RegistryService:
             telemetry=RegistryTelemetry(),
             is_listening=lambda: self.protocol_server.is_listening,
         )
-        self.protocol_server = make_server(
-            plane_app(self.parts), host=settings.host, port=settings.port, tls=self.trust.server
-        )
-        self.ops_server = make_server(
-            registry_ops_app(self.parts), host=settings.ops_host, port=settings.ops_port, tls=None
-        )
+        self.plane = plane_app(self.parts)
+        self.ops = registry_ops_app(self.parts, self.plane)
+        self.protocol_server = make_server(self.plane, host=settings.host, port=settings.port, tls=self.trust.server)
+        self.ops_server = make_server(self.ops, host=settings.ops_host, port=settings.ops_port, tls=None)
         self._trusted: list[str] = []
         self._tasks: list[asyncio.Task[None]] = []
 

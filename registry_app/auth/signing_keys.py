@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from registry_app.settings import LONGEST_LIFE
 from registry_app.store.tables import SIGNING_KEYS
-from shared.node.identity import IdentityError, load_own_key, read_text
+from shared.node.identity import IdentityError, read_text
 from shared.node.ids import new_id
 from shared.node.onboarding.own import make_key_file
 
@@ -81,19 +81,30 @@ class SigningKeys:
         Raises:
             IdentityError: its file is not here, or is of another key.
         """
-        if key.kid not in self._private:
-            file = self._file(key.kid)
-            if load_own_key(file, key.kid).public().to_pem() != key.pem:
-                raise IdentityError(f"{file} is not the private key of {key.kid}; put the right one back")
-            self._private[key.kid] = RSAKey.import_key(read_text(file))
-        return self._private[key.kid]
+        private = self._load(key.kid)
+        if not private.is_private or _public_pem(private) != key.pem:
+            raise IdentityError(f"{self._file(key.kid)} is not the private key of {key.kid}; put the right one back")
+        return private
 
     def _enter(self, connection: Connection, kid: str, now: datetime) -> None:
-        pem = load_own_key(self._file(kid), kid).public().to_pem()
+        pem = _public_pem(self._load(kid))
         connection.execute(insert(SIGNING_KEYS).values(kid=kid, pem=pem, made_at=now))
+
+    def _load(self, kid: str) -> RSAKey:
+        if kid not in self._private:
+            file = self._file(kid)
+            try:
+                self._private[kid] = RSAKey.import_key(read_text(file))
+            except (ValueError, TypeError) as error:
+                raise IdentityError(f"{file} holds no RSA key in PEM; put the right one back") from error
+        return self._private[kid]
 
     def _file(self, kid: str) -> Path:
         return self._folder / f"{kid}.key"
+
+
+def _public_pem(key: RSAKey) -> str:
+    return key.as_pem(private=False).decode("ascii")
 
 
 def current_key(connection: Connection) -> TokenKey:

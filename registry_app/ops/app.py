@@ -8,7 +8,6 @@ from fastapi.security import HTTPBearer
 
 from registry_app.ops import participants, reports, resources, status
 from registry_app.parts import Parts
-from registry_app.plane.app import plane_app
 from shared.node.ops.app import package_version
 from shared.node.ops.docs_page import page_response
 from shared.node.ops.errors import add_error_handlers
@@ -25,8 +24,8 @@ _MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
 _operator_token = HTTPBearer(scheme_name="operatorToken", description="From the ops token file", auto_error=False)
 
 
-def registry_ops_app(parts: Parts) -> FastAPI:
-    """Make the application of the operator plane.
+def registry_ops_app(parts: Parts, plane: FastAPI) -> FastAPI:
+    """Make the application of the operator plane, which also shows the documentation of the protocol `plane`.
 
     Raises:
         SettingsError: the token cannot be read, or is too short.
@@ -44,13 +43,12 @@ def registry_ops_app(parts: Parts) -> FastAPI:
     app.include_router(status.public_routes)
     for routes in (status.routes, participants.routes, resources.routes, reports.routes):
         app.include_router(routes, responses=_MISTAKES, dependencies=[Security(_operator_token)])
-    app.include_router(_documentation(app, parts))
+    app.include_router(_documentation(app, plane))
     return app
 
 
-def _documentation(app: FastAPI, parts: Parts) -> APIRouter:
+def _documentation(app: FastAPI, plane: FastAPI) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
-    protocol = plane_app(parts).openapi()
 
     @routes.get("/docs")
     async def docs() -> Response:
@@ -58,10 +56,10 @@ def _documentation(app: FastAPI, parts: Parts) -> APIRouter:
 
     @routes.get("/protocol/docs")
     async def protocol_docs() -> Response:
-        return page_response(protocol)
+        return page_response(plane.openapi())
 
     @routes.get("/protocol/openapi.json")
     async def protocol_document() -> Response:
-        return JSONResponse(protocol)
+        return JSONResponse(plane.openapi())
 
     return routes

@@ -29,7 +29,13 @@ Body = TypeVar("Body", bound=BaseModel)
 _PROBLEMS: Final = {"missing": Problem.MANDATORY_MISSING, "enum": Problem.NOT_IN_ENUM}
 
 
-@routes.post(EVENT_PATH)
+def _described(model: type[BaseModel]) -> dict[str, Any]:
+    # The body is read by hand, after the token: whoever has none learns nothing of what a body should be.
+    schema = {"$id": model.__name__, **model.model_json_schema()}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+@routes.post(EVENT_PATH, openapi_extra=_described(HeartbeatEventRequest))
 async def event(request: Request, registry: TheRegistry, caller: TheCaller) -> ResponseMessage:
     """Take an event of the heartbeat."""
     body = await _read(request, HeartbeatEventRequest)
@@ -41,7 +47,7 @@ async def event(request: Request, registry: TheRegistry, caller: TheCaller) -> R
     return await _keep(registry, ReportKind.EVENT, caller.participant_id, facts, body)
 
 
-@routes.post(METRIC_PATH)
+@routes.post(METRIC_PATH, openapi_extra=_described(LoanDisbursementAnalytics))
 async def disbursement(request: Request, registry: TheRegistry, caller: TheCaller) -> ResponseMessage:
     """Take the metrics of a disbursement, from a lender."""
     if caller.role is not NetworkRole.LENDER:

@@ -21,6 +21,24 @@ TOKEN_PATH: Final = "/protocol/openid-connect/token"
 
 _CACHED: Final = {"cache-control": "public, max-age=300"}
 
+_TOKEN_PARAMETERS: Final = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"const": "client_credentials"},
+        "client_id": {"type": "string"},
+        "client_secret": {"type": "string"},
+        "scope": {"const": SCOPE},
+    },
+}
+_TOKEN_BODY: Final = {
+    "required": True,
+    "content": {
+        media_type: {"schema": _TOKEN_PARAMETERS}
+        for media_type in ("application/x-www-form-urlencoded", "application/json")
+    },
+}
+
 routes: Final = APIRouter(prefix=REALM, tags=["auth service"])
 
 
@@ -49,7 +67,7 @@ async def keys(registry: TheRegistry) -> JSONResponse:
     return JSONResponse(as_json(await registry.auth.key_set()), headers=_CACHED)
 
 
-@routes.post(TOKEN_PATH)
+@routes.post(TOKEN_PATH, openapi_extra={"requestBody": _TOKEN_BODY})
 async def token(request: Request, registry: TheRegistry) -> JSONResponse:
     """Give a client a token by its credentials (RFC 6749 s4.4), in a form or in JSON, or by HTTP Basic."""
     media_types, authorizations = (request.headers.getlist(name) for name in ("content-type", "authorization"))

@@ -9,9 +9,10 @@ from tests.registry.world import Client, World, registry_in, token_keys
 
 
 @pytest.fixture(autouse=True)
-def _made_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the Auth Service's keys of the stock of the tests."""
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the Auth Service's keys from the stock of the tests, and hash secrets at no cost."""
     monkeypatch.setattr("shared.node.onboarding.own.new_private_key", token_keys())
+    monkeypatch.setattr("registry_app.auth.client_secrets._COST", 2)
 
 
 @pytest.fixture

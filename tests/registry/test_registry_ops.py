@@ -6,18 +6,17 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from registry_app.ops.app import registry_ops_app
 from shared.node.ops.guard import OPEN_PATHS
 from tests.registry.world import ISSUER, KEYS_PATH, TOKEN_PATH, Client, World
 
 
 def stranger(world: World) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=registry_ops_app(world.service.parts))
+    transport = httpx.ASGITransport(app=world.service.ops)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9443")
 
 
 def closed_operations(world: World) -> list[tuple[str, str, dict[str, Any]]]:
-    paths = registry_ops_app(world.service.parts).openapi()["paths"]
+    paths = world.service.ops.openapi()["paths"]
     return [
         (method, path, operation)
         for path, methods in paths.items()
@@ -102,6 +101,8 @@ async def test_the_pages_show_both_planes(small_world: World) -> None:
     assert "/participants/{participant_id}/approve" in ours.text
     for path in ("/service/participant-roles/{number}", TOKEN_PATH, "/ocen/v4/event"):
         assert path in protocol.text
+    for name in ("client_secret", "GRANT_LOAN_REQUEST_ACK", "loanMetaData", "interestRate"):
+        assert name in protocol.text
     assert "<script" not in ours.text + protocol.text
 
 

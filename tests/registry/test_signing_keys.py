@@ -8,6 +8,7 @@ from registry_app.service import RegistryService
 from registry_app.settings import LONGEST_LIFE
 from shared.node.identity import IdentityError
 from tests.equipment.clock import FrozenClock
+from tests.equipment.records import public_pem
 from tests.registry.world import KEYS_PATH, Client, World, registry_in, registry_settings
 
 
@@ -91,6 +92,10 @@ async def test_a_registry_without_its_private_key_does_not_start(tmp_path: Path)
     other.rename(key)
     with pytest.raises(IdentityError, match="put the right one back"):
         RegistryService(registry_settings(tmp_path, url), FrozenClock())
+    for junk in ("no key at all", public_pem("token key 0")):
+        key.write_text(junk)
+        with pytest.raises(IdentityError, match="put the right one back"):
+            RegistryService(registry_settings(tmp_path, url), FrozenClock())
     key.write_bytes(content)
     RegistryService(registry_settings(tmp_path, url), FrozenClock()).parts.book.engine.dispose()
 

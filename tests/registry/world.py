@@ -13,8 +13,6 @@ from jwcrypto.jwk import JWKSet
 from jwcrypto.jwt import JWT
 from sqlalchemy import Engine, select
 
-from registry_app.ops.app import registry_ops_app
-from registry_app.plane.app import plane_app
 from registry_app.service import RegistryService
 from registry_app.settings import RegistrySettings
 from registry_app.store.tables import METADATA
@@ -54,8 +52,8 @@ class World:
         self.folder = folder
         self._certificates: dict[str, str] = {}
         self.engine: Engine = service.parts.book.engine
-        plane = httpx.ASGITransport(app=plane_app(service.parts), raise_app_exceptions=False)
-        ops = httpx.ASGITransport(app=registry_ops_app(service.parts), raise_app_exceptions=False)
+        plane = httpx.ASGITransport(app=service.plane, raise_app_exceptions=False)
+        ops = httpx.ASGITransport(app=service.ops, raise_app_exceptions=False)
         headers = {"authorization": f"Bearer {OPS_TOKEN}"}
         self.caller = httpx.AsyncClient(transport=plane, base_url="https://localhost:8443")
         self.ops = httpx.AsyncClient(transport=ops, base_url="http://127.0.0.1:9443", headers=headers)
