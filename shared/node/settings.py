@@ -1,4 +1,4 @@
-"""The settings of one node, from environment variables `OCEN_...`. The only place that reads the environment."""
+"""The settings of a node, from environment variables `OCEN_...`. Only `settings.py` files read the environment."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -44,38 +44,19 @@ def _networks(value: object) -> object:
     return networks
 
 
-class NodeSettings(BaseSettings):
-    """Everything that may differ between two nodes. Spans are in seconds.
-
-    `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed.
-    """
+class ServiceSettings(BaseSettings):
+    """What every process of ours is told: its database, its two planes, and how it logs."""
 
     model_config = SettingsConfigDict(env_prefix="OCEN_", extra="ignore")
 
-    identity: Path
-    participants: Path | None = None
-    keys_folder: Path | None = None
     database_url: str
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     ops_host: str = "127.0.0.1"
     ops_port: int = Field(ge=0, le=65535)
     ops_token_file: Path
-    mode: Mode = Mode.SANDBOX
     log_format: LogFormat = LogFormat.JSON
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
-    past_seconds: int = Field(default=300, ge=1, le=86400)
-    future_seconds: int = Field(default=60, ge=0, le=3600)
-    retry_base_seconds: float = Field(default=5.0, gt=0, le=60)
-    retry_budget_seconds: int = Field(default=900, ge=1, le=604_800)
-    retry_attempts: int = Field(default=8, ge=1, le=100)
-    lease_seconds: int = Field(default=15, ge=11, le=300)
-
-    @property
-    def window(self) -> FreshnessWindow:
-        """How far timestamps may lie from our clock."""
-        return FreshnessWindow(timedelta(seconds=self.past_seconds), timedelta(seconds=self.future_seconds))
 
     @property
     def ops_token(self) -> str:
@@ -89,7 +70,31 @@ class NodeSettings(BaseSettings):
         return token
 
 
-Settings = TypeVar("Settings", bound=NodeSettings)
+class NodeSettings(ServiceSettings):
+    """Everything that may differ between two nodes. Spans are in seconds.
+
+    `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed.
+    """
+
+    identity: Path
+    participants: Path | None = None
+    keys_folder: Path | None = None
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    mode: Mode = Mode.SANDBOX
+    past_seconds: int = Field(default=300, ge=1, le=86400)
+    future_seconds: int = Field(default=60, ge=0, le=3600)
+    retry_base_seconds: float = Field(default=5.0, gt=0, le=60)
+    retry_budget_seconds: int = Field(default=900, ge=1, le=604_800)
+    retry_attempts: int = Field(default=8, ge=1, le=100)
+    lease_seconds: int = Field(default=15, ge=11, le=300)
+
+    @property
+    def window(self) -> FreshnessWindow:
+        """How far timestamps may lie from our clock."""
+        return FreshnessWindow(timedelta(seconds=self.past_seconds), timedelta(seconds=self.future_seconds))
+
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 def load_settings(kind: type[Settings]) -> Settings:
