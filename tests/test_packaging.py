@@ -21,14 +21,20 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lender_app.app import LenderSettings
-from shared.node.settings import NodeSettings, load_settings
+from registry_app.settings import RegistrySettings
+from shared.node.settings import NodeSettings, ServiceSettings, load_settings
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NODES = {"lender": "lender_app", "lsp": "lsp_app"}
-SETTINGS: dict[str, type[NodeSettings]] = {"lender": LenderSettings, "lsp": NodeSettings}
+APPS = {**NODES, "registry": "registry_app"}
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    "lender": LenderSettings,
+    "lsp": NodeSettings,
+    "registry": RegistrySettings,
+}
 PINS = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
 
 
@@ -76,8 +82,8 @@ def test_the_image_runs_without_root_and_takes_no_key_in() -> None:
     assert "!certs" not in ignored
 
 
-@pytest.mark.parametrize(("service", "app"), NODES.items())
-def test_a_node_starts_by_its_own_module_after_its_keys_are_made(service: str, app: str) -> None:
+@pytest.mark.parametrize(("service", "app"), APPS.items())
+def test_an_app_starts_by_its_own_module_after_its_keys_are_made(service: str, app: str) -> None:
     definition = SERVICES[service]
     assert definition["command"] == ["python", "-m", app]
     assert find_spec(app) is not None
@@ -85,8 +91,8 @@ def test_a_node_starts_by_its_own_module_after_its_keys_are_made(service: str, a
     assert "pki:/pki:ro" in definition["volumes"]
 
 
-@pytest.mark.parametrize("service", NODES)
-def test_a_node_gets_only_variables_that_its_settings_know_and_accept(
+@pytest.mark.parametrize("service", APPS)
+def test_an_app_gets_only_variables_that_its_settings_know_and_accept(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = environment(service)
@@ -96,7 +102,7 @@ def test_a_node_gets_only_variables_that_its_settings_know_and_accept(
     assert load_settings(SETTINGS[service]).database_url == f"sqlite:////data/{service}.sqlite"
 
 
-@pytest.mark.parametrize("service", NODES)
+@pytest.mark.parametrize("service", APPS)
 def test_the_operator_plane_is_published_on_loopback_alone(service: str) -> None:
     given = environment(service)
     assert published(service) == {given["OCEN_PORT"]: "", given["OCEN_OPS_PORT"]: "127.0.0.1"}
@@ -105,9 +111,9 @@ def test_the_operator_plane_is_published_on_loopback_alone(service: str) -> None
 def test_all_volumes_are_declared_and_postgresql_is_left_out_unless_asked_for() -> None:
     used = {volume.split(":")[0] for service in SERVICES.values() for volume in service["volumes"]}
     assert used == set(COMPOSE["volumes"])
-    assert {name for name, service in SERVICES.items() if "profiles" in service} == {"lender-postgres", "lsp-postgres"}
-    for node in NODES:
-        assert SERVICES[node]["depends_on"][f"{node}-postgres"] == {"condition": "service_healthy", "required": False}
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == {f"{app}-postgres" for app in APPS}
+    for app in APPS:
+        assert SERVICES[app]["depends_on"][f"{app}-postgres"] == {"condition": "service_healthy", "required": False}
 
 
 @contextmanager
@@ -151,6 +157,8 @@ def test_pki_init_makes_every_file_that_the_nodes_are_pointed_at(tmp_path: Path)
     for service in NODES:
         for name in ("OCEN_IDENTITY", "OCEN_PARTICIPANTS", "OCEN_OPS_TOKEN_FILE"):
             assert (tmp_path / Path(environment(service)[name]).relative_to("/pki")).stat().st_size > 16
+    for name in ("OCEN_TLS_CERTIFICATE", "OCEN_TLS_PRIVATE_KEY", "OCEN_TRUST", "OCEN_OPS_TOKEN_FILE"):
+        assert (tmp_path / Path(environment("registry")[name]).relative_to("/pki")).stat().st_size > 16
     entries = json.loads((tmp_path / "participants.json").read_text())
     urls = {entry["base_url"]: entry["ip_addresses"] for entry in entries}
     assert urls == {f"https://{service}:{environment(service)['OCEN_PORT']}": [] for service in NODES}

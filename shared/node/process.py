@@ -1,4 +1,4 @@
-"""A node as a process of its own: the loop it runs on, the signals it ends on, and what it says when it cannot run."""
+"""A node or the registry as a process of its own: its loop, the signals it ends on, what it says if it cannot run."""
 
 import asyncio
 import gc
@@ -6,46 +6,61 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from shared.node.identity import IdentityError
 from shared.node.net.server import CannotListenError
 from shared.node.net.tls import TlsConfigurationError
 from shared.node.node import Application, Node
 from shared.node.onboarding.record import OnboardingError
-from shared.node.settings import NodeSettings, SettingsError, load_settings
+from shared.node.settings import NodeSettings, ServiceSettings, SettingsError, load_settings
 from shared.node.store.database import DatabaseError
 from shared.node.telemetry import configure_logging
 
 UNUSABLE = (SettingsError, IdentityError, OnboardingError, DatabaseError, TlsConfigurationError, CannotListenError)
 """What is wrong with a node's surroundings rather than with the node: told in one line, without a traceback."""
 
-SettingsKind = TypeVar("SettingsKind", bound=NodeSettings)
+NodeKind = TypeVar("NodeKind", bound=NodeSettings)
+ServiceKind = TypeVar("ServiceKind", bound=ServiceSettings)
 
 
-def main(kind: type[SettingsKind], compose: Callable[[SettingsKind], Application]) -> None:
-    """Run a node until SIGINT or SIGTERM; exit with status 2 and one line if it cannot run as it is set up."""
+class Service(Protocol):
+    """What runs in a process of its own."""
+
+    async def start(self) -> None:
+        """Begin to serve."""
+
+    async def stop(self) -> None:
+        """Finish what is under way, and close everything."""
+
+
+def main(kind: type[NodeKind], compose: Callable[[NodeKind], Application]) -> None:
+    """Run a node until SIGINT or SIGTERM; see `run_service`."""
+    run_service(kind, lambda settings: Node(settings, compose(settings)))
+
+
+def run_service(kind: type[ServiceKind], build: Callable[[ServiceKind], Service]) -> None:
+    """Run a service until SIGINT or SIGTERM; exit with status 2 and one line if it cannot run as it is set up."""
     os.umask(0o077)  # databases hold messages; nobody else on this machine needs to read them
     try:
         settings = load_settings(kind)
         configure_logging(settings.log_format, settings.log_level)
-        node = Node(settings, compose(settings))
-        run(serve(node))
+        run(serve(build(settings)))
     except UNUSABLE as error:
         print(f"{error}", file=sys.stderr)
         sys.exit(2)
 
 
-async def serve(node: Node) -> None:
-    """Run a node until SIGINT or SIGTERM."""
+async def serve(service: Service) -> None:
+    """Run a service until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await node.start()
+    await service.start()
     calm_garbage_collector()
     await stop.wait()
-    await node.stop()
+    await service.stop()
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

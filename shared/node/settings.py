@@ -1,4 +1,4 @@
-"""The settings of one node, from environment variables `OCEN_...`. The only place that reads the environment."""
+"""The settings of a node, from environment variables `OCEN_...`. Only `settings.py` files read the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,69 +46,19 @@ def _networks(value: object) -> object:
     return networks
 
 
-class NodeSettings(BaseSettings):
-    """Everything that may differ between two nodes. Spans are in seconds.
-
-    `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed.
-    """
+class ServiceSettings(BaseSettings):
+    """What every process of ours is told: its database, its two planes, and how it logs."""
 
     model_config = SettingsConfigDict(env_prefix="OCEN_", extra="ignore")
 
-    identity: Path
-    participants: Path | None = None
-    keys_folder: Path | None = None
-    registry_url: str | None = None
-    participant_id: str = ""
-    client_id: str = ""
-    client_secret_file: Path | None = None
-    product_networks: str = ""
-    dialects: str = ""
     database_url: str
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     ops_host: str = "127.0.0.1"
     ops_port: int = Field(ge=0, le=65535)
     ops_token_file: Path
-    mode: Mode = Mode.SANDBOX
     log_format: LogFormat = LogFormat.JSON
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
-    past_seconds: int = Field(default=300, ge=1, le=86400)
-    future_seconds: int = Field(default=60, ge=0, le=3600)
-    retry_base_seconds: float = Field(default=5.0, gt=0, le=60)
-    retry_budget_seconds: int = Field(default=900, ge=1, le=604_800)
-    retry_attempts: int = Field(default=8, ge=1, le=100)
-    lease_seconds: int = Field(default=15, ge=11, le=300)
-
-    @property
-    def window(self) -> FreshnessWindow:
-        """How far timestamps may lie from our clock."""
-        return FreshnessWindow(timedelta(seconds=self.past_seconds), timedelta(seconds=self.future_seconds))
-
-    @property
-    def membership(self) -> "Membership | None":
-        """What OCEN 4.0's registry knows us by; None where OCEN 4.0 is not spoken.
-
-        Raises:
-            SettingsError: a part of it is missing, or the secret cannot be read.
-        """
-        if self.registry_url is None:
-            return None
-        if not self.registry_url.startswith("https://"):
-            raise SettingsError("OCEN_REGISTRY_URL: give one that begins with https://")
-        if not (self.participant_id and self.client_id and self.client_secret_file):
-            raise SettingsError(
-                "OCEN_REGISTRY_URL needs OCEN_PARTICIPANT_ID, OCEN_CLIENT_ID and OCEN_CLIENT_SECRET_FILE: "
-                "the registry gives them at registration"
-            )
-        return Membership(
-            self.registry_url,
-            self.participant_id,
-            self.client_id,
-            _read_secret("OCEN_CLIENT_SECRET_FILE", self.client_secret_file),
-            tuple(part.strip() for part in self.product_networks.split(",") if part.strip()),
-            _dialects(self.dialects),
-        )
 
     @property
     def ops_token(self) -> str:
@@ -154,7 +104,62 @@ def _dialects(text: str) -> dict[str, Dialect]:
         raise SettingsError("OCEN_DIALECTS: write 3052=authstarter,3053=rfc; strict is for all others") from error
 
 
-Settings = TypeVar("Settings", bound=NodeSettings)
+class NodeSettings(ServiceSettings):
+    """Everything that may differ between two nodes. Spans are in seconds.
+
+    `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed.
+    """
+
+    identity: Path
+    participants: Path | None = None
+    keys_folder: Path | None = None
+    registry_url: str | None = None
+    participant_id: str = ""
+    client_id: str = ""
+    client_secret_file: Path | None = None
+    product_networks: str = ""
+    dialects: str = ""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    mode: Mode = Mode.SANDBOX
+    past_seconds: int = Field(default=300, ge=1, le=86400)
+    future_seconds: int = Field(default=60, ge=0, le=3600)
+    retry_base_seconds: float = Field(default=5.0, gt=0, le=60)
+    retry_budget_seconds: int = Field(default=900, ge=1, le=604_800)
+    retry_attempts: int = Field(default=8, ge=1, le=100)
+    lease_seconds: int = Field(default=15, ge=11, le=300)
+
+    @property
+    def window(self) -> FreshnessWindow:
+        """How far timestamps may lie from our clock."""
+        return FreshnessWindow(timedelta(seconds=self.past_seconds), timedelta(seconds=self.future_seconds))
+
+    @property
+    def membership(self) -> Membership | None:
+        """What OCEN 4.0's registry knows us by; None where OCEN 4.0 is not spoken.
+
+        Raises:
+            SettingsError: a part of it is missing, or the secret cannot be read.
+        """
+        if self.registry_url is None:
+            return None
+        if not self.registry_url.startswith("https://"):
+            raise SettingsError("OCEN_REGISTRY_URL: give one that begins with https://")
+        if not (self.participant_id and self.client_id and self.client_secret_file):
+            raise SettingsError(
+                "OCEN_REGISTRY_URL needs OCEN_PARTICIPANT_ID, OCEN_CLIENT_ID and OCEN_CLIENT_SECRET_FILE: "
+                "the registry gives them at registration"
+            )
+        return Membership(
+            self.registry_url,
+            self.participant_id,
+            self.client_id,
+            _read_secret("OCEN_CLIENT_SECRET_FILE", self.client_secret_file),
+            tuple(part.strip() for part in self.product_networks.split(",") if part.strip()),
+            _dialects(self.dialects),
+        )
+
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 def load_settings(kind: type[Settings]) -> Settings:

@@ -108,10 +108,10 @@ def test_the_ops_token_is_read_from_its_file_without_its_line_break(
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "cannot be read; write a token"),
+        (None, "cannot be read; write it there"),
         (b"", "fewer than 16 characters"),
         (b"0123456789abcde \n", "fewer than 16 characters"),
-        (b"\xff" * 32, "cannot be read; write a token"),
+        (b"\xff" * 32, "cannot be read; write it there"),
     ],
 )
 def test_an_ops_token_that_cannot_be_used_is_told_of_with_its_file(

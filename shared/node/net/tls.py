@@ -5,7 +5,8 @@ Both ends show a certificate and verify the other's (seed 002, Security, two-way
 ==========================================================  =====================================================
 the peer                                                    who refuses
 ==========================================================  =====================================================
-shows no certificate, or one from an unlisted issuer        OpenSSL, `CERT_REQUIRED` (RFC 5280 s6.1)
+shows no certificate (but where none is demanded), or one   OpenSSL, `CERT_REQUIRED` (RFC 5280 s6.1)
+from an unlisted issuer
 shows one that is expired or not yet valid                  OpenSSL, by the machine's clock (RFC 5280 s4.1.2.5)
 shows one made for another use: an extended key usage       OpenSSL, by the purpose of `PROTOCOL_TLS_SERVER` and
 without clientAuth (client) or serverAuth (server), or a    `PROTOCOL_TLS_CLIENT`; a certificate that names no use
@@ -97,8 +98,11 @@ class CheckedConnection(ssl.SSLObject):
             self._log(error)
             self._send_alert_before(error)
             raise
+        der = self.getpeercert(binary_form=True)
+        if der is None and self.context.verify_mode is ssl.CERT_OPTIONAL:
+            return
         try:
-            self._check(PeerCertificate.read(self.getpeercert(binary_form=True) or b""))
+            self._check(PeerCertificate.read(der or b""))
         except ssl.SSLError as error:
             self._log(error)
             raise
@@ -123,19 +127,24 @@ class CheckedConnection(ssl.SSLObject):
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "an alert is to be sent") from error
 
 
-def server_context(certificate: Path, private_key: Path, trust: str) -> ssl.SSLContext:
+def server_context(
+    certificate: Path, private_key: Path, trust: str, *, demands_certificate: bool = True
+) -> ssl.SSLContext:
     """A context that listens with our certificate and demands one that `trust` vouches for.
 
     Args:
         certificate: PEM file of our leaf, followed by its intermediate certificates if there are any.
         private_key: PEM file of the leaf's key, not encrypted.
         trust: PEM text of every certificate relied on: issuers, or leaves themselves. Empty: nobody is trusted.
+        demands_certificate: whether a peer has to show one; one that is shown is verified in any case.
 
     Raises:
         TlsConfigurationError: one of the three cannot be used.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER, certificate, private_key, trust)
     context.num_tickets = 0
+    if not demands_certificate:
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 
@@ -245,11 +254,13 @@ class TlsTrust:
     `shown` is the thumbprint of the certificate that they show.
     """
 
-    def __init__(self, certificate: Path, private_key: Path, trust: str) -> None:
+    def __init__(self, certificate: Path, private_key: Path, trust: str, *, demands_certificate: bool = True) -> None:
+        """`demands_certificate` tells whether callers have to show a certificate; see `server_context`."""
         self.server = LiveContext(ssl.PROTOCOL_TLS_SERVER)
         self.client = LiveContext(ssl.PROTOCOL_TLS_CLIENT)
         self._certificate = certificate
         self._private_key = private_key
+        self._demands_certificate = demands_certificate
         self.replace(trust)
 
     def replace(self, trust: str, revoked: frozenset[str] = frozenset()) -> None:
@@ -261,7 +272,9 @@ class TlsTrust:
             TlsConfigurationError: what was in force stays in force.
         """
         shown = thumbprint(checked_leaf(self._certificate, self._private_key).public_bytes(Encoding.DER))
-        server = server_context(self._certificate, self._private_key, trust)
+        server = server_context(
+            self._certificate, self._private_key, trust, demands_certificate=self._demands_certificate
+        )
         client = client_context(self._certificate, self._private_key, trust)
         for live, context in ((self.server, server), (self.client, client)):
             live.revoked, live.current = revoked, context  # in this order: between the two no connection sees less

@@ -17,6 +17,21 @@ from shared.protocol.signing import SigningKey, new_private_key, private_pem
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
+def make_key_file(file: Path) -> None:
+    """Make a private key in a new file that nobody but this user may read.
+
+    Raises:
+        IdentityError: the file is there already or cannot be written; then none is left behind.
+    """
+    private = new_private_key()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_new(file, private_pem(private))
+    except OSError as error:
+        mend = "give another kid, or a folder for keys that this user may write: OCEN_KEYS_FOLDER"
+        raise IdentityError(f"{file} cannot be made ({error.strerror}): {mend}") from error
+
+
 class OwnKeys:
     """Keeps `identity.signing_key` in step with the register."""
 
@@ -44,13 +59,7 @@ class OwnKeys:
         """
         if not _FILE_NAME.fullmatch(kid):
             raise IdentityError(f"kid {kid[:64]!r}: use 1 to 64 letters, digits, dots, dashes and underscores")
-        private = new_private_key()
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write_new(self.file(kid), private_pem(private))
-        except OSError as error:
-            mend = "give another kid, or a folder for keys that this user may write: OCEN_KEYS_FOLDER"
-            raise IdentityError(f"{self.file(kid)} cannot be made ({error.strerror}): {mend}") from error
+        make_key_file(self.file(kid))
         return KeyRecord(kid=kid, pem=load_own_key(self.file(kid), kid).public().to_pem())
 
     def discard(self, kid: str) -> None:

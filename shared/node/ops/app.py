@@ -4,17 +4,16 @@ Plain HTTP with JSON, on a port of its own that listens on loopback, behind a be
 protocol plane has no part in it.
 """
 
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Response, Security
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
 from shared.catalogue.table import messages_received_by
 from shared.node.ops import identity, messages, participants, status
-from shared.node.ops.docs_page import docs_page
+from shared.node.ops.docs_page import page_response
 from shared.node.ops.errors import add_error_handlers
 from shared.node.ops.guard import OperatorGuard
 from shared.node.ops.openapi import protocol_openapi
@@ -41,7 +40,7 @@ def ops_app(node: OperatedNode) -> FastAPI:
     app = FastAPI(
         title=f"Operator plane of {node.identity.organisation_id}",
         description=_DESCRIPTION,
-        version=_version(),
+        version=package_version(),
         docs_url=None,
         redoc_url=None,
     )
@@ -61,11 +60,11 @@ def _documentation(app: FastAPI, node: OperatedNode) -> APIRouter:
 
     @routes.get("/docs")
     async def docs() -> Response:
-        return _page(app.openapi())
+        return page_response(app.openapi())
 
     @routes.get("/protocol/docs")
     async def protocol_docs() -> Response:
-        return _page(protocol)
+        return page_response(protocol)
 
     @routes.get("/protocol/openapi.json")
     async def protocol_document() -> Response:
@@ -74,13 +73,8 @@ def _documentation(app: FastAPI, node: OperatedNode) -> APIRouter:
     return routes
 
 
-def _page(document: Mapping[str, Any]) -> Response:
-    return HTMLResponse(
-        docs_page(document), headers={"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    )
-
-
-def _version() -> str:
+def package_version() -> str:
+    """Return the version of this package as it is installed."""
     try:
         return version("ocen-reference-pair")
     except PackageNotFoundError:

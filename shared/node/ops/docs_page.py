@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
+from fastapi.responses import HTMLResponse
+
 _STYLE: Final = """
 :root { color-scheme: light dark; --line: light-dark(#d8dee6, #333c48); --soft: light-dark(#f5f7fa, #1a212b);
   --ink: light-dark(#1c2733, #dde5ee); --dim: light-dark(#5a6878, #93a1b1); --blue: light-dark(#0b57b7, #7db4ff) }
@@ -40,6 +42,12 @@ def docs_page(document: Mapping[str, Any]) -> str:
         f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>{_text(info.get('description', ''))}"
         f"<nav>{links}</nav><main>{body}<h2>Shared answers and schemas</h2>{answers}{schemas}</main></html>"
     )
+
+
+def page_response(document: Mapping[str, Any]) -> HTMLResponse:
+    """Answer with the page, and forbid the browser to fetch anything for it."""
+    policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return HTMLResponse(docs_page(document), headers=policy)
 
 
 def _operations(paths: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

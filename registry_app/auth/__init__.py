@@ -1,0 +1,1 @@
+"""The Auth Service: access tokens for clients, and the keys that they are signed with."""

@@ -1,0 +1,64 @@
+"""Wrong secrets, counted for each client: who guesses has to wait, and nobody else with him."""
+
+import asyncio
+import math
+from collections import OrderedDict, deque
+from typing import Final
+
+from registry_app.auth.errors import OAuthError
+from shared.node.clock import Clock
+
+MOST_CLIENTS: Final = 10_000
+"""So many clients are remembered at a time, in each of the two tables; the one that tried longest ago is forgotten."""
+
+
+class Attempts:
+    """The recent failures of one client; whoever tries holds `turn`, so that no two guesses run at once."""
+
+    def __init__(self, limit: int, seconds: float, clock: Clock) -> None:
+        self.turn = asyncio.Lock()
+        self._limit = limit
+        self._seconds = seconds
+        self._clock = clock
+        self._failures: deque[float] = deque(maxlen=limit)
+
+    def admit(self) -> None:
+        """Let a try pass.
+
+        Raises:
+            OAuthError: there have been too many failures; with the seconds to wait.
+        """
+        if len(self._failures) == self._limit:
+            left = self._failures[0] + self._seconds - self._clock.elapsed()
+            if left > 0:
+                headers = {"retry-after": str(math.ceil(left))}
+                sentence = "Too many wrong secrets for this client; wait before the next try."
+                raise OAuthError("temporarily_unavailable", sentence, 429, headers)
+
+    def failed(self) -> None:
+        """Count a failure."""
+        self._failures.append(self._clock.elapsed())
+
+    def succeeded(self) -> None:
+        """Forget the failures."""
+        self._failures.clear()
+
+
+class FailedAttempts:
+    """The attempts of all clients. Those that nobody registered are kept apart: they cannot push a client out."""
+
+    def __init__(self, limit: int, seconds: float, clock: Clock, most: int = MOST_CLIENTS) -> None:
+        """Allow `limit` failures within `seconds`."""
+        self._arguments = limit, seconds, clock
+        self._most = most
+        self._clients: OrderedDict[str, Attempts] = OrderedDict()
+        self._strangers: OrderedDict[str, Attempts] = OrderedDict()
+
+    def of(self, client_id: str, *, is_known: bool) -> Attempts:
+        """Return the attempts of a client."""
+        table = self._clients if is_known else self._strangers
+        attempts = table.setdefault(client_id, Attempts(*self._arguments))
+        table.move_to_end(client_id)
+        if len(table) > self._most:
+            table.popitem(last=False)
+        return attempts

@@ -1,0 +1,109 @@
+"""The Auth Service: tokens for approved participants, and the answer to whose token a caller shows."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import Connection
+
+from registry_app.auth.attempts import FailedAttempts
+from registry_app.auth.client_secrets import SecretHasher
+from registry_app.auth.errors import OAuthError, TokenRefused, invalid_client
+from registry_app.auth.signing_keys import SigningKeys, TokenKey, current_key, published_keys
+from registry_app.auth.token_request import TokenRequest
+from registry_app.auth.tokens import TokenHolder, claims_for, open_token, public_jwk, sign_token
+from registry_app.settings import RegistrySettings
+from registry_app.store.book import Book
+from registry_app.store.roles import ClientRow, client_of, client_of_role
+from shared.catalogue.v4.registry import JsonWebKeySet, RoleStatus
+from shared.node.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token and how many seconds it lives."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+
+
+class AuthService:
+    """Issues and verifies access tokens."""
+
+    def __init__(
+        self, settings: RegistrySettings, book: Book, keys: SigningKeys, hasher: SecretHasher, clock: Clock
+    ) -> None:
+        self.issuer = settings.issuer
+        self.keys = keys
+        self._book = book
+        self._clock = clock
+        self._hasher = hasher
+        self._life = timedelta(seconds=settings.token_seconds)
+        self._attempts = FailedAttempts(settings.failed_attempts, settings.failed_attempts_seconds, clock)
+
+    async def issue(self, request: TokenRequest) -> IssuedToken:
+        """Give a client its token.
+
+        Raises:
+            OAuthError: the client is not known, its secret is another one, or its participant is not approved.
+        """
+        client = await self._authenticated(request)
+        if client.status is not RoleStatus.APPROVED:
+            sentence = f"Participant {client.participant_id} is {client.status}; it gets tokens when it is approved."
+            raise OAuthError("unauthorized_client", sentence)
+        holder = TokenHolder(client.participant_id, client.client_id, client.role)
+        claims = claims_for(holder, self.issuer, request.scope, self._clock.now(), self._life)
+        key = await self._book.read(current_key)
+        token = await asyncio.to_thread(lambda: sign_token(claims, key.kid, self.keys.private(key)))
+        return IssuedToken(token, claims["exp"] - claims["iat"], request.scope)
+
+    async def holder(self, token: str) -> TokenHolder:
+        """Return whose token this is.
+
+        Raises:
+            TokenRefused: it is not valid, or its participant is not approved any more.
+        """
+        opened = open_token(token, await self._published(), self.issuer, self._clock.now())
+        client = await self._book.read(partial(client_of_role, participant_id=opened.participant_id))
+        if client is None or client.client_id != opened.client_id or client.status is not RoleStatus.APPROVED:
+            raise TokenRefused("The holder of the access token takes no part any more.")
+        return TokenHolder(client.participant_id, client.client_id, client.role)
+
+    async def key_set(self) -> JsonWebKeySet:
+        """Return the public keys that tokens are verified with."""
+        return JsonWebKeySet(keys=[public_jwk(key.kid, key.pem) for key in await self._published()])
+
+    async def rotate(self) -> TokenKey:
+        """Make a new key and sign with it from now on.
+
+        Raises:
+            IdentityError: the file of the key cannot be written.
+        """
+        kid = await asyncio.to_thread(self.keys.make_file)
+        now = self._clock.now()
+
+        def replace(connection: Connection) -> TokenKey:
+            self.keys.replace(connection, kid, now)
+            return current_key(connection)
+
+        return await self._book.change(replace)
+
+    async def _authenticated(self, request: TokenRequest) -> ClientRow:
+        client = await self._book.read(partial(client_of, client_id=request.client_id))
+        attempts = self._attempts.of(request.client_id, is_known=client is not None)
+        async with attempts.turn:
+            attempts.admit()
+            held = None if client is None else client.secret_hash
+            matches = await self._hasher.matches(request.client_secret, held)
+            if client is None or not matches:
+                attempts.failed()
+                sentence = "The client is not known, or the secret is another one."
+                raise invalid_client(sentence, by_header=request.by_header)
+            attempts.succeeded()
+        return client
+
+    async def _published(self) -> list[TokenKey]:
+        now = self._clock.now()
+        return await self._book.read(lambda connection: published_keys(connection, now))

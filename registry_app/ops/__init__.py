@@ -1,0 +1,1 @@
+"""The operator plane of the registry: who takes part, and in what."""

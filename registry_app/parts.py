@@ -1,0 +1,36 @@
+"""What the registry is made of, as its routes see it, and how they come by it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from registry_app.auth.service import AuthService
+from registry_app.registrar import Registrar
+from registry_app.settings import RegistrySettings
+from registry_app.store.book import Book
+from registry_app.telemetry import RegistryTelemetry
+from shared.node.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a registry; `is_listening` tells whether the protocol plane takes connections."""
+
+    settings: RegistrySettings
+    clock: Clock
+    book: Book
+    auth: AuthService
+    registrar: Registrar
+    telemetry: RegistryTelemetry
+    is_listening: Callable[[], bool]
+
+
+async def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+TheRegistry = Annotated[Parts, Depends(_parts)]
+"""The parameter through which a route is given the registry."""

@@ -1,0 +1,1 @@
+"""The protocol plane of the registry: what participants call, over TLS."""

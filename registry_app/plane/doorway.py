@@ -1,0 +1,44 @@
+"""The doorway of the protocol plane: bounds what comes in, and tells of what goes out."""
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from registry_app.telemetry import RegistryTelemetry
+from shared.node.clock import Clock
+
+MAX_BODY_BYTES: Final = 65_536
+
+
+class Doorway:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, *, telemetry: RegistryTelemetry, clock: Clock) -> None:
+        self._app = app
+        self._telemetry = telemetry
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in; a body beyond the limit ends in 413 where it is read."""
+        began, status, received = self._clock.elapsed(), 500, 0
+
+        async def receive_bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.", {"connection": "close"})
+            return message
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive_bounded, send_observed)
+        finally:
+            operation = getattr(scope.get("route"), "path", "")
+            peer = (scope.get("client") or ("",))[0]
+            self._telemetry.answered(operation, status, self._clock.elapsed() - began, peer)

@@ -1,0 +1,123 @@
+"""The read operations of the registry (OCEN registry), and an extension of ours. All demand a bearer token.
+
+Only participants that are approved are told of; anything else of an id is not found.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Final, TypeVar
+
+from fastapi import APIRouter, Depends, HTTPException, Path
+from sqlalchemy import Connection
+
+from registry_app.answers import (
+    credit_product,
+    key_set,
+    lender_filter,
+    participant_detail,
+    participants_of,
+    served_role,
+    whitelisting_item,
+)
+from registry_app.parts import Parts, TheRegistry
+from registry_app.plane.bearer import demand_token
+from registry_app.store.resources import find, list_rows
+from registry_app.store.roles import StoredRole
+from registry_app.store.tables import FILTERS, NETWORKS, PRODUCTS, WHITELISTING_ITEMS
+from shared.catalogue.v4.registry import (
+    CreditProductAnswer,
+    IndexedProductNetworkParticipants,
+    JsonWebKeySet,
+    LenderNetworkFilter,
+    ParticipantDetail,
+    ServerWhitelistingItem,
+)
+
+T = TypeVar("T")
+
+routes: Final = APIRouter(prefix="/service", tags=["registry"], dependencies=[Depends(demand_token)])
+
+Number = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$")]
+
+
+@routes.get("/products/{number}")
+async def product(registry: TheRegistry, number: Number) -> CreditProductAnswer:
+    """Return a credit product (GetProductByID)."""
+
+    def query(connection: Connection) -> CreditProductAnswer | None:
+        row = find(connection, PRODUCTS, int(number))
+        return None if row is None else CreditProductAnswer(data=credit_product(connection, row))
+
+    return await _found(registry, query)
+
+
+@routes.get("/product-networks/{number}/participants")
+async def network_participants(registry: TheRegistry, number: Number) -> IndexedProductNetworkParticipants:
+    """Return who takes part in a network, by role (GetProductNetworkParticipantsByNetworkID)."""
+
+    def query(connection: Connection) -> IndexedProductNetworkParticipants | None:
+        is_there = find(connection, NETWORKS, int(number)) is not None
+        return participants_of(connection, int(number)) if is_there else None
+
+    return await _found(registry, query)
+
+
+@routes.get("/lender-network-filters/{number}")
+async def network_filter(registry: TheRegistry, number: Number) -> LenderNetworkFilter:
+    """Return what a lender demands in a network (GetLenderNetworkFilterByID)."""
+
+    def query(connection: Connection) -> LenderNetworkFilter | None:
+        row = find(connection, FILTERS, int(number))
+        return None if row is None else lender_filter(connection, row)
+
+    return await _found(registry, query)
+
+
+@routes.get("/server-whitelisting-items/{number}")
+async def item(registry: TheRegistry, number: Number) -> ServerWhitelistingItem:
+    """Return an address that a participant calls from (GetServerWhitelistingItemByID)."""
+
+    def query(connection: Connection) -> ServerWhitelistingItem | None:
+        row = find(connection, WHITELISTING_ITEMS, int(number))
+        role = None if row is None else served_role(connection, row.role_id)
+        return None if row is None or role is None else whitelisting_item(row, role)
+
+    return await _found(registry, query)
+
+
+# Before the route of one participant, whose id would otherwise be "server-whitelisting-items".
+@routes.get("/participant-roles/server-whitelisting-items/{number}")
+async def items_of_participant(registry: TheRegistry, number: Number) -> list[ServerWhitelistingItem]:
+    """Return the addresses that a participant calls from (GetServerWhitelistingItemsByParticipantRoleID)."""
+
+    def query(connection: Connection) -> list[ServerWhitelistingItem] | None:
+        role = served_role(connection, int(number))
+        rows = list_rows(connection, WHITELISTING_ITEMS, role_id=int(number))
+        return None if role is None else [whitelisting_item(row, role) for row in rows]
+
+    return await _found(registry, query)
+
+
+@routes.get("/participant-roles/{number}")
+async def participant(registry: TheRegistry, number: Number) -> ParticipantDetail:
+    """Return a participant; the official starter asks for it, the API description lacks it.
+
+    `tlsCertificates` is an extension: SHA-256 of the participant's TLS certificates, lower-case hex.
+    """
+    return participant_detail(await _served(registry, number))
+
+
+@routes.get("/participant-roles/{number}/jwks")
+async def participant_keys(registry: TheRegistry, number: Number) -> JsonWebKeySet:
+    """Return both keys of a participant (an extension: `publicKey` has room for one, a change of keys needs two)."""
+    return key_set(await _served(registry, number))
+
+
+async def _served(registry: Parts, number: str) -> StoredRole:
+    return await _found(registry, lambda connection: served_role(connection, int(number)))
+
+
+async def _found(registry: Parts, query: Callable[[Connection], T | None]) -> T:
+    found = await registry.book.read(query)
+    if found is None:
+        raise HTTPException(404, "There is none of that id.")
+    return found

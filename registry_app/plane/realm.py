@@ -1,0 +1,84 @@
+"""The realm of the Auth Service: discovery, keys, and tokens (OpenID Connect Discovery 1.0, RFC 7517, RFC 6749).
+
+All three are open to anybody; the token endpoint asks for the credentials of a client.
+"""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from registry_app.auth.errors import invalid_request
+from registry_app.auth.token_request import SCOPE, read_token_request
+from registry_app.auth.tokens import ALGORITHM
+from registry_app.parts import TheRegistry
+from registry_app.plane.refusals import NO_STORE
+from registry_app.settings import REALM
+from shared.catalogue.v4.registry import as_json
+
+KEYS_PATH: Final = "/protocol/openid-connect/certs"
+TOKEN_PATH: Final = "/protocol/openid-connect/token"
+
+_CACHED: Final = {"cache-control": "public, max-age=300"}
+
+_TOKEN_PARAMETERS: Final = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"const": "client_credentials"},
+        "client_id": {"type": "string"},
+        "client_secret": {"type": "string"},
+        "scope": {"const": SCOPE},
+    },
+}
+_TOKEN_BODY: Final = {
+    "required": True,
+    "content": {
+        media_type: {"schema": _TOKEN_PARAMETERS}
+        for media_type in ("application/x-www-form-urlencoded", "application/json")
+    },
+}
+
+routes: Final = APIRouter(prefix=REALM, tags=["auth service"])
+
+
+@routes.get("/.well-known/openid-configuration")
+async def discovery(registry: TheRegistry) -> JSONResponse:
+    """Tell where keys and tokens are."""
+    issuer = registry.auth.issuer
+    document: dict[str, Any] = {
+        "issuer": issuer,
+        "token_endpoint": f"{issuer}{TOKEN_PATH}",
+        "jwks_uri": f"{issuer}{KEYS_PATH}",
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "scopes_supported": [SCOPE],
+        "claims_supported": ["iss", "sub", "azp", "participantId", "clientId", "roles", "scope"],
+    }
+    return JSONResponse(document, headers=_CACHED)
+
+
+@routes.get(KEYS_PATH)
+async def keys(registry: TheRegistry) -> JSONResponse:
+    """Return the keys that tokens are verified with: the one that signs, and those that signed tokens still alive."""
+    return JSONResponse(as_json(await registry.auth.key_set()), headers=_CACHED)
+
+
+@routes.post(TOKEN_PATH, openapi_extra={"requestBody": _TOKEN_BODY})
+async def token(request: Request, registry: TheRegistry) -> JSONResponse:
+    """Give a client a token by its credentials (RFC 6749 s4.4), in a form or in JSON, or by HTTP Basic."""
+    media_types, authorizations = (request.headers.getlist(name) for name in ("content-type", "authorization"))
+    if len(media_types) > 1 or len(authorizations) > 1:
+        raise invalid_request("A header is repeated; send each once.")
+    wish = read_token_request("".join(media_types), await request.body(), next(iter(authorizations), None))
+    issued = await registry.auth.issue(wish)
+    content = {
+        "access_token": issued.access_token,
+        "token_type": "Bearer",
+        "expires_in": issued.expires_in,
+        "scope": issued.scope,
+    }
+    return JSONResponse(content, headers={**NO_STORE, "pragma": "no-cache"})

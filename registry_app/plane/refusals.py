@@ -1,0 +1,111 @@
+"""How the protocol plane says no: as RFC 6749 has it in the realm, as `ResponseMessage` at the heartbeat, and with
+a sentence elsewhere, where the API description names no body.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from registry_app.auth.errors import OAuthError, TokenRefused
+from registry_app.parts import Parts
+from registry_app.settings import REALM
+from shared.catalogue.v4.heartbeat import ResponseMessage
+from shared.catalogue.v4.registry import as_json
+from shared.node.store.writer import StorageUnavailable
+from shared.protocol.problems import Problem
+
+HEARTBEAT = "/ocen/v4/"
+
+NO_STORE = {"cache-control": "no-store"}
+
+TOKEN_CODE = "AUTH1005"
+"""The code of a refused access token, in the series of `shared.protocol.problems`."""
+
+_CODES = {
+    400: Problem.MALFORMED.code,
+    401: TOKEN_CODE,
+    403: Problem.SENDER.code,
+    404: Problem.NO_SUCH_PATH.code,
+    405: Problem.METHOD_NOT_ALLOWED.code,
+    413: Problem.TOO_LARGE.code,
+    415: Problem.MEDIA_TYPE.code,
+    500: Problem.INTERNAL.code,
+    503: Problem.UNAVAILABLE.code,
+}
+_OAUTH = {500: "server_error", 503: "temporarily_unavailable"}
+
+
+class ReportRefused(Exception):  # noqa: N818 - it is the report that is at fault
+    """A report that is not taken: its HTTP status, an error code, and a sentence."""
+
+    def __init__(self, status: int, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.code = code
+
+
+def add_refusals(app: FastAPI) -> None:
+    """Give every refusal its status and its form."""
+
+    async def refused_token_request(_: Request, error: Exception) -> Response:
+        assert isinstance(error, OAuthError)
+        content = {"error": error.error, "error_description": error.description}
+        return JSONResponse(content, error.status, {**NO_STORE, **error.headers})
+
+    async def refused_token(request: Request, error: Exception) -> Response:
+        assert isinstance(error, TokenRefused)
+        return _refusal(request, 401, str(error), {"www-authenticate": error.challenge})
+
+    async def refused_report(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ReportRefused)
+        return _refusal(request, error.status, str(error), code=error.code)
+
+    async def unfit(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return _refusal(request, 400, "An id is a number from 1 to 999999999.")
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        sentence = error.detail
+        if sentence == HTTPStatus(error.status_code).phrase:
+            sentence = f"{request.method} is not served at this path."
+        return _refusal(request, error.status_code, sentence, error.headers)
+
+    async def unavailable(request: Request, _: Exception) -> Response:
+        return _refusal(request, 503, "The registry's database does not answer; try again.", {"retry-after": "2"})
+
+    async def failed(request: Request, error: Exception) -> Response:
+        parts: Parts = request.app.state.parts
+        parts.telemetry.trouble("a call failed", error)
+        return _refusal(request, 500, "Something failed here; the registry's log has the cause.")
+
+    handlers = {
+        OAuthError: refused_token_request,
+        TokenRefused: refused_token,
+        ReportRefused: refused_report,
+        RequestValidationError: unfit,
+        HTTPException: refused,
+        StorageUnavailable: unavailable,
+        Exception: failed,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+
+
+def _refusal(
+    request: Request, status: int, sentence: str, headers: Mapping[str, str] | None = None, code: str = ""
+) -> Response:
+    parts: Parts = request.app.state.parts
+    content: dict[str, Any] = {"detail": sentence}
+    if request.url.path.startswith(HEARTBEAT):
+        now = int(parts.clock.now().timestamp() * 1000)
+        code = code or _CODES.get(status, Problem.MALFORMED.code)
+        content = as_json(ResponseMessage(message=sentence, timestamp=now, error_code=code))
+    elif request.url.path.startswith(REALM):
+        content = {"error": _OAUTH.get(status, "invalid_request"), "error_description": sentence}
+    return JSONResponse(content, status, {**NO_STORE, **(headers or {})})

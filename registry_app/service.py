@@ -1,0 +1,126 @@
+"""The composition root of the registry: builds it out of its parts, starts and stops it."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from registry_app.auth.client_secrets import SecretHasher
+from registry_app.auth.service import AuthService
+from registry_app.auth.signing_keys import SigningKeys
+from registry_app.ops.app import registry_ops_app
+from registry_app.parts import Parts
+from registry_app.plane.app import plane_app
+from registry_app.registrar import Registrar
+from registry_app.settings import RegistrySettings
+from registry_app.store.book import Book
+from registry_app.store.reports import purge_reports
+from registry_app.store.roles import served_certificates
+from registry_app.store.tables import create_tables
+from registry_app.telemetry import RegistryTelemetry
+from shared.node.clock import Clock, SystemClock
+from shared.node.net.server import CannotListenError, make_server
+from shared.node.net.tls import TlsTrust
+from shared.node.settings import SettingsError
+from shared.node.store.database import open_engine
+from shared.node.store.tables import take_turns
+
+REFRESH_SECONDS: Final = 1.0
+"""What another process on the same database has changed counts here after so long at most."""
+
+PURGE_SECONDS: Final = 60.0
+
+
+class RegistryService:
+    """Auth Service, registry and heartbeat sink, with their protocol plane and their operator plane."""
+
+    def __init__(self, settings: RegistrySettings, clock: Clock | None = None) -> None:
+        """Build it; nothing listens yet.
+
+        Raises:
+            SettingsError, IdentityError, DatabaseError, TlsConfigurationError: as each says.
+        """
+        clock = clock or SystemClock()
+        self._issuers = "" if settings.trust is None else _read_trust(settings.trust)
+        self.trust = TlsTrust(
+            settings.tls_certificate, settings.tls_private_key, self._issuers, demands_certificate=False
+        )
+        engine = open_engine(settings.database_url)
+        create_tables(engine)
+        keys = SigningKeys(settings.keys_folder)
+        with engine.begin() as connection:
+            take_turns(connection)
+            keys.make_first(connection, clock.now())
+        self._hasher = SecretHasher()
+        book = Book(engine)
+        self.parts = Parts(
+            settings=settings,
+            clock=clock,
+            book=book,
+            auth=AuthService(settings, book, keys, self._hasher, clock),
+            registrar=Registrar(book, self._hasher, clock, self.refresh_trust),
+            telemetry=RegistryTelemetry(),
+            is_listening=lambda: self.protocol_server.is_listening,
+        )
+        self.plane = plane_app(self.parts)
+        self.ops = registry_ops_app(self.parts, self.plane)
+        self.protocol_server = make_server(self.plane, host=settings.host, port=settings.port, tls=self.trust.server)
+        self.ops_server = make_server(self.ops, host=settings.ops_host, port=settings.ops_port, tls=None)
+        self._trusted: list[str] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            CannotListenError: a port is taken or not ours to take.
+        """
+        await self.parts.book.start()
+        await self.refresh_trust()
+        try:
+            await self.protocol_server.start()
+            await self.ops_server.start()
+        except CannotListenError:
+            await self.stop()
+            raise
+        self._tasks = [asyncio.create_task(self._keep_house())]
+        self.parts.telemetry.say(
+            "ready", port=self.protocol_server.port, ops_port=self.ops_server.port, issuer=self.parts.auth.issuer
+        )
+
+    async def stop(self) -> None:
+        """Take nothing more, finish what is under way, close everything."""
+        await self.protocol_server.stop()
+        await self.ops_server.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.parts.book.stop()
+        self._hasher.close()
+
+    async def refresh_trust(self) -> None:
+        """Take the client certificates of those that are served now, beside those of the trusted issuers."""
+        certificates = await self.parts.book.read(served_certificates)
+        if certificates != self._trusted:
+            await asyncio.to_thread(self.trust.replace, "\n".join([self._issuers, *certificates]))
+            self._trusted = certificates
+
+    async def _keep_house(self) -> None:
+        clock, next_purge = self.parts.clock, self.parts.clock.elapsed() + PURGE_SECONDS
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                await self.refresh_trust()
+                if clock.elapsed() >= next_purge:
+                    next_purge += PURGE_SECONDS
+                    await self.parts.book.change(purge_reports)
+            except Exception as error:  # whatever it is, the trust must be brought up to date a second later
+                self.parts.telemetry.trouble("housekeeping failed", error)
+
+
+def _read_trust(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"OCEN_TRUST: {file} cannot be read; name a PEM file of issuers, or leave it out"
+        ) from error

@@ -1,0 +1,44 @@
+"""The settings of the registry, from environment variables `OCEN_...`."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+
+from shared.node.onboarding.record import BaseUrl
+from shared.node.settings import ServiceSettings
+
+REALM: Final = "/realms/dev"
+"""The path of the Auth Service's realm, as OCEN's own has it."""
+
+LONGEST_LIFE: Final = timedelta(hours=24)
+"""No token lives longer (OCEN 4.0 access token, "lifespan of 24 hours")."""
+
+
+class RegistrySettings(ServiceSettings):
+    """Everything that may differ between two registries.
+
+    Attributes:
+        public_url: the base URL that clients call; tokens name its realm as their issuer.
+        trust: PEM file of issuers whose client certificates are taken, beside the registered certificates themselves.
+        keys_folder: where private signing keys are made; processes on one database share it.
+        token_seconds: how long a token lives, in seconds.
+        failed_attempts: so many wrong secrets of one client within `failed_attempts_seconds`, then it has to wait.
+    """
+
+    port: int = Field(default=8443, ge=0, le=65535)
+    ops_port: int = Field(default=9443, ge=0, le=65535)
+    public_url: BaseUrl = "https://localhost:8443"
+    tls_certificate: Path
+    tls_private_key: Path
+    trust: Path | None = None
+    keys_folder: Path
+    token_seconds: int = Field(default=86_400, ge=60, le=int(LONGEST_LIFE.total_seconds()))
+    failed_attempts: int = Field(default=5, ge=1, le=1000)
+    failed_attempts_seconds: int = Field(default=60, ge=1, le=86_400)
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of tokens."""
+        return f"{self.public_url.rstrip('/')}{REALM}"

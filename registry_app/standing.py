@@ -1,0 +1,42 @@
+"""The steps in a participant's life with the registry: from where each may be taken, and where it leads.
+
+The registry's API knows no status for a participant that was approved once and is not now: who is suspended is
+UNDER_REVIEW again, and is not served.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from shared.catalogue.v4.registry import RoleStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: the statuses that it begins at, the one that it ends at, and what to do where it cannot be taken."""
+
+    begins: frozenset[RoleStatus]
+    ends: RoleStatus
+    mend: str
+
+    def columns(self, now: datetime, by: str, reason: str) -> Mapping[str, Any]:
+        """Return the columns of the participant after the step; `by` is who approved it."""
+        is_approved = self.ends is RoleStatus.APPROVED
+        return {
+            "status": self.ends.value,
+            "status_because": reason,
+            "approved_at": now if is_approved else None,
+            "approved_by": by if is_approved else "",
+        }
+
+
+_APPLYING: Final = frozenset({RoleStatus.APPLIED, RoleStatus.UNDER_REVIEW})
+
+APPROVE: Final = Step(_APPLYING | {RoleStatus.REJECTED}, RoleStatus.APPROVED, "it is approved already")
+
+SUSPEND: Final = Step(
+    frozenset({RoleStatus.APPROVED}), RoleStatus.UNDER_REVIEW, "only one that is APPROVED can be suspended"
+)
+
+REJECT: Final = Step(_APPLYING, RoleStatus.REJECTED, "suspend it first, or offboard it")

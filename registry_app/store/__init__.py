@@ -1,0 +1,1 @@
+"""What the registry remembers: tables, and the reading and writing of them."""

@@ -1,0 +1,54 @@
+"""The registry's book: every change is one transaction, and is committed when its method returns."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from registry_app.store.reports import KeepReports, Report
+from shared.node.journal import Action, RunActions
+from shared.node.store.reader import read
+from shared.node.store.tables import take_turns
+from shared.node.store.writer import GroupCommit
+
+T = TypeVar("T")
+
+
+class Book:
+    """Reads and writes the tables.
+
+    Raises (all methods): StorageUnavailable if the database cannot be reached for some seconds.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = GroupCommit(engine)
+        self._actions = RunActions()
+        self._keep = KeepReports()
+
+    async def start(self) -> None:
+        """Begin to write."""
+        await self._writer.start()
+
+    async def stop(self) -> None:
+        """Write what waits, and close the database."""
+        await self._writer.stop()
+        self.engine.dispose()
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run a query."""
+        return await read(self.engine, query)
+
+    async def change(self, work: Callable[[Connection], T]) -> T:
+        """Run a change, which may look before it writes: changes of all processes on the database take turns."""
+
+        def in_turn(connection: Connection) -> T:
+            take_turns(connection)
+            return work(connection)
+
+        result: T = await self._writer.run(self._actions, Action(in_turn))
+        return result
+
+    async def keep(self, report: Report) -> None:
+        """Keep a report; those that come in together are committed together."""
+        await self._writer.run(self._keep, report)

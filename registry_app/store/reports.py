@@ -1,0 +1,88 @@
+"""Reports of participants: the events of the heartbeat and the disbursement metrics, as they came in."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from registry_app.store.tables import REPORTS
+
+KEPT: Final = 100_000
+"""So many of the latest reports are kept; nothing is decided by them."""
+
+
+class ReportKind(StrEnum):
+    """What a report is about."""
+
+    EVENT = "EVENT"
+    DISBURSEMENT = "DISBURSEMENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report: who sent it (`role_id`) and when it came (aware), by what it is looked for, and its JSON text."""
+
+    id: str
+    kind: ReportKind
+    received_at: datetime
+    role_id: int
+    event_type: str
+    request_id: str
+    loan_application_id: str
+    document: str
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Nothing that another report could touch."""
+        return frozenset()
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "Report":
+        """Read a row."""
+        return cls(**{**row._mapping, "kind": ReportKind(row.kind)})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The report as JSON."""
+        body: dict[str, Any] = json.loads(self.document)
+        return body
+
+
+class KeepReports:
+    """Writes reports that wait together in one statement."""
+
+    def apply(self, connection: Connection, units: Sequence[Report]) -> Sequence[None]:
+        """Write them."""
+        connection.execute(insert(REPORTS), [asdict(unit) for unit in units])
+        return [None] * len(units)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFilter:
+    """Which reports to list: those older than `before`, an id; None and empty do not matter."""
+
+    kind: ReportKind
+    limit: int
+    before: str = ""
+    role_id: int | None = None
+    event_type: str = ""
+
+
+def list_reports(connection: Connection, wanted: ReportFilter) -> list[Report]:
+    """Return reports, newest first; one more than `limit` tells that there are older ones."""
+    columns = {"role_id": wanted.role_id, "event_type": wanted.event_type}
+    conditions = [REPORTS.c[name] == value for name, value in columns.items() if value not in (None, "")]
+    if wanted.before:
+        conditions.append(REPORTS.c.id < wanted.before)
+    newest_first = select(REPORTS).where(REPORTS.c.kind == wanted.kind, *conditions).order_by(REPORTS.c.id.desc())
+    return [Report.of(row) for row in connection.execute(newest_first.limit(wanted.limit + 1))]
+
+
+def purge_reports(connection: Connection, kept: int = KEPT) -> int:
+    """Delete all reports but the latest; return how many went."""
+    oldest = select(REPORTS.c.id).order_by(REPORTS.c.id.desc()).offset(kept).limit(1).scalar_subquery()
+    return connection.execute(delete(REPORTS).where(REPORTS.c.id <= oldest)).rowcount

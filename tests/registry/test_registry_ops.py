@@ -1,0 +1,115 @@
+"""The operator plane of the registry: its door, its status, its documentation; and what both planes say in trouble."""
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from shared.node.ops.guard import OPEN_PATHS
+from tests.registry.world import ISSUER, KEYS_PATH, TOKEN_PATH, Client, World
+
+
+def stranger(world: World) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=world.service.ops)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9443")
+
+
+def closed_operations(world: World) -> list[tuple[str, str, dict[str, Any]]]:
+    paths = world.service.ops.openapi()["paths"]
+    return [
+        (method, path, operation)
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if path not in OPEN_PATHS
+    ]
+
+
+class BrokenEngine:
+    """A database that has gone away."""
+
+    def connect(self) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("disk I/O error"))
+
+
+async def test_everything_that_is_not_public_demands_the_token(small_world: World) -> None:
+    operations = closed_operations(small_world)
+    assert len(operations) == 29
+    async with stranger(small_world) as client:
+        for method, path, operation in operations:
+            assert (await client.request(method, path)).status_code == 401
+            assert operation["security"] == [{"operatorToken": []}]
+        for path in OPEN_PATHS - {"/ready"}:
+            assert (await client.get(path)).status_code == 200
+
+
+async def test_a_foreign_host_header_is_refused(small_world: World) -> None:
+    assert (await small_world.ops.get("/participants", headers={"host": "evil.example"})).status_code == 421
+
+
+async def test_health_names_the_issuer(small_world: World) -> None:
+    told = (await small_world.ops.get("/health")).json()
+    assert set(told) == {"status", "issuer", "pid", "version"}
+    assert (told["status"], told["issuer"]) == ("ok", ISSUER)
+
+
+async def test_ready_means_that_it_listens_and_that_its_database_answers(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = await small_world.ops.get("/ready")
+    assert (idle.status_code, idle.json()) == (503, {"ready": False, "reason": "the protocol plane does not listen"})
+    monkeypatch.setattr(type(small_world.service.protocol_server), "is_listening", True)
+    assert (await small_world.ops.get("/ready")).json() == {"ready": True}
+    with monkeypatch.context() as trouble:
+        trouble.setattr(small_world.service.parts.book, "engine", BrokenEngine())
+        broken = await small_world.ops.get("/ready")
+    assert broken.status_code == 503
+    assert "disk I/O error" in broken.json()["reason"]
+
+
+async def test_a_database_that_is_gone_is_told_in_the_form_of_each_part(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lender: Client = await small_world.admit()
+    bearer = await small_world.bearer(lender)
+    caller = small_world.caller
+    with monkeypatch.context() as trouble:
+        trouble.setattr(small_world.service.parts.book, "engine", BrokenEngine())
+        token = await caller.post(TOKEN_PATH, data=lender.form)
+        keys = await caller.get(KEYS_PATH)
+        look_up = await caller.get("/service/products/1", headers=bearer)
+        event = await caller.post("/ocen/v4/event", json={}, headers=bearer)
+        assert (await small_world.ops.get("/participants")).status_code == 503
+    answers = (token, keys, look_up, event)
+    assert [(one.status_code, one.headers["retry-after"]) for one in answers] == [(503, "2")] * 4
+    assert token.json()["error"] == "temporarily_unavailable"
+    assert event.json()["errorCode"] == "GEN5004"
+    assert "disk" not in "".join(one.text for one in answers)
+
+
+async def test_metrics_count_calls_by_operation_and_status(small_world: World) -> None:
+    await small_world.caller.get("/service/products/1")
+    await small_world.caller.get("/nowhere")
+    text = (await small_world.ops.get("/metrics")).text
+    assert 'ocen_registry_calls_total{operation="/service/products/{number}",status="401"} 1.0' in text
+    assert 'ocen_registry_calls_total{operation="none",status="404"} 1.0' in text
+
+
+async def test_the_pages_show_both_planes(small_world: World) -> None:
+    async with stranger(small_world) as client:
+        ours, protocol = await client.get("/docs"), await client.get("/protocol/docs")
+    assert "/participants/{participant_id}/approve" in ours.text
+    for path in ("/service/participant-roles/{number}", TOKEN_PATH, "/ocen/v4/event"):
+        assert path in protocol.text
+    for name in ("client_secret", "GRANT_LOAN_REQUEST_ACK", "loanMetaData", "interestRate"):
+        assert name in protocol.text
+    assert "<script" not in ours.text + protocol.text
+
+
+async def test_a_body_with_a_repeated_member_is_refused(small_world: World) -> None:
+    before = small_world.contents()
+    body = b'{"name":"one","name":"two"}'
+    answer = await small_world.ops.post("/products", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert "repeated" in answer.json()["detail"]
+    assert small_world.contents() == before
