@@ -6,10 +6,14 @@ import secrets
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from lender_app.application_journey import CreateApplications
 from lender_app.journey import TriggerAcceptance, VerifyAcceptance
-from lender_app.policy import AcceptancePolicy
-from shared.catalogue.v3.loan_acceptance import OTP_DIGITS
+from lender_app.policy import AcceptancePolicy, LendingPolicy
+from lender_app.speech.v3 import SpeechOfV3
+from lender_app.speech.v4 import SpeechOfV4
+from shared.catalogue.otp import OTP_DIGITS
 from shared.node.ids import new_id
+from shared.node.journeys import Rule
 from shared.node.node import Application
 from shared.node.settings import NodeSettings, SettingsError
 from shared.protocol.participants import ParticipantRole
@@ -31,14 +35,24 @@ def application(settings: LenderSettings) -> Application:
         SettingsError: the secret cannot be read or made.
     """
     secret = _secret(settings.otp_secret_file)
-    trigger = TriggerAcceptance(AcceptancePolicy(), secret, draw_otp, new_id)
-    return Application(
-        role=ParticipantRole.LENDER,
-        rules={
-            "TriggerLoanAcceptanceRequest": trigger,
-            "VerifyLoanAcceptanceRequest": VerifyAcceptance(secret),
-        },
-    )
+    return Application(role=ParticipantRole.LENDER, rules=_rules_of_v3(secret) | _rules_of_v4(secret))
+
+
+def _rules_of_v3(secret: bytes) -> dict[str, Rule]:
+    speech = SpeechOfV3()
+    return {
+        "TriggerLoanAcceptanceRequest": TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
+        "VerifyLoanAcceptanceRequest": VerifyAcceptance(speech, secret),
+    }
+
+
+def _rules_of_v4(secret: bytes) -> dict[str, Rule]:
+    speech = SpeechOfV4()
+    return {
+        "v4/CreateLoanApplicationsRequest": CreateApplications(speech, LendingPolicy()),
+        "v4/TriggerLoanAcceptanceRequest": TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
+        "v4/VerifyLoanAcceptanceRequest": VerifyAcceptance(speech, secret),
+    }
 
 
 def draw_otp() -> str:

@@ -1,23 +1,34 @@
-"""Loan acceptance as a journey: binds the lender's rules to the messages that begin and end it."""
+"""Loan acceptance as a journey: binds the lender's rules to the messages that begin and end it.
+
+What version of OCEN carries them, the speech knows that each rule is given.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
 
+from lender_app.application_journey import (
+    application_key,
+    application_keys,
+    application_of,
+    journey_of,
+    known_standings,
+)
+from lender_app.applications import ApplicationStatus, LoanApplication, agreed
 from lender_app.policy import AcceptancePolicy, ApplicationStanding
 from lender_app.rules import (
     OtpSession,
     SessionState,
+    Verdict,
     answer_session,
     applications_standing,
     masked_phone_number,
     open_session,
     sms_text,
 )
-from shared.catalogue.v3.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
-from shared.node.journeys import Decision, Journey, Notice, Outgoing
-from shared.protocol.problems import SUCCESS, Problem
+from lender_app.speech import AcceptanceSpeech, OtpJudged, SessionOpened
+from shared.node.journeys import Decision, Journey, Notice
+from shared.protocol.problems import Problem
 from shared.protocol.verification import VerifiedMessage
 
 OTP_SESSION = "otp-session"
@@ -25,6 +36,7 @@ OTP_SESSION = "otp-session"
 _REFUSED = {
     ApplicationStanding.UNKNOWN: Problem.UNKNOWN_REFERENCE,
     ApplicationStanding.NOT_ACCEPTED: Problem.NOT_ALLOWED_NOW,
+    ApplicationStanding.CLOSED: Problem.NOT_ALLOWED_NOW,
 }
 
 
@@ -32,22 +44,25 @@ _REFUSED = {
 class TriggerAcceptance:
     """TriggerLoanAcceptanceRequest: open an OTP session, send the SMS, answer with the session's key."""
 
+    speech: AcceptanceSpeech
     policy: AcceptancePolicy
     secret: bytes
     draw_otp: Callable[[], str]
     draw_key: Callable[[], str]
 
     def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
-        """Need no journey: each request begins one."""
-        return ()
+        """Need the applications, where the lender can know them; the session is begun with the request."""
+        if not self.speech.knows_applications:
+            return ()
+        return application_keys(message.sender.organisation_id, self.speech.wanted(message))
 
     def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
         """Refuse applications that cannot be accepted; otherwise open a session."""
-        ids = cast("TriggerLoanAcceptanceRequest", message.content).loan_application_ids
-        found = applications_standing(ids)
+        ids, sender = self.speech.wanted(message), message.sender.organisation_id
+        found = applications_standing(ids, known_standings(sender, ids, journeys))
         if found is not ApplicationStanding.ACCEPTED:
             return Decision(_REFUSED[found], found.value)
-        otp, sender = self.draw_otp(), message.sender.organisation_id
+        otp = self.draw_otp()
         session = open_session(
             key=self.draw_key(),
             sender=sender,
@@ -57,17 +72,12 @@ class TriggerAcceptance:
             policy=self.policy,
             now=now,
         )
-        phone = masked_phone_number(ids[0])
+        applications = _applications(sender, ids, journeys)
+        phone = applications[0].masked_phone if applications else masked_phone_number(ids[0])
         text = sms_text(otp, self.policy.otp_validity)
         return Decision(
-            journeys=[_journey(session)],
-            outgoing=[
-                _answer(
-                    message,
-                    "TriggerLoanAcceptanceResponse",
-                    {"otpSessionKey": session.key, "maskedPhoneNumber": phone},
-                )
-            ],
+            journeys=[_journey(session), *(journey_of(agreed(one, is_complete=False)) for one in applications)],
+            outgoing=[self.speech.opened(message, SessionOpened(session.key, phone))],
             notices=[Notice(phone, message.request_id, text, session.expires_at)],
         )
 
@@ -76,38 +86,51 @@ class TriggerAcceptance:
 class VerifyAcceptance:
     """VerifyLoanAcceptanceRequest: judge the borrower's OTP and answer with the verdict."""
 
+    speech: AcceptanceSpeech
     secret: bytes
 
     def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
-        """Need the OTP session that the message names."""
-        return (_answered(message).otp_session_key,)
+        """Need the OTP session that the message names, and the applications that it names, if any."""
+        answer, sender = self.speech.answer(message), message.sender.organisation_id
+        return (answer.session_key, *(application_key(sender, one) for one in answer.loan_application_ids))
 
     def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
-        """Answer SUCCESS, INCORRECT_OTP or INVALID_SESSION."""
-        answered = _answered(message)
-        journey = journeys.get(answered.otp_session_key)
+        """Answer SUCCESS, INCORRECT_OTP or INVALID_SESSION; with SUCCESS the loan agreement is complete."""
+        answer, sender = self.speech.answer(message), message.sender.organisation_id
+        journey = journeys.get(answer.session_key)
         session = _session(journey) if journey is not None and journey.kind == OTP_SESSION else None
         verdict, after = answer_session(
-            session, sender=message.sender.organisation_id, otp=answered.otp, secret=self.secret
+            session,
+            sender=sender,
+            otp=answer.otp,
+            secret=self.secret,
+            loan_application_ids=answer.loan_application_ids,
         )
-        data = {"otpSessionKey": answered.otp_session_key, "status": verdict.value}
+        applications = _applications(sender, answer.loan_application_ids, journeys)
+        if verdict is Verdict.SUCCESS:
+            applications = [agreed(one, is_complete=True) for one in applications]
+        outcome = OtpJudged(answer.session_key, verdict, _status(verdict, applications))
         return Decision(
-            journeys=[_journey(after)] if after is not None else [],
-            outgoing=[_answer(message, "VerifyLoanAcceptanceResponse", data)],
+            journeys=[*_changed(after), *(journey_of(one) for one in applications if verdict is Verdict.SUCCESS)],
+            outgoing=[self.speech.judged(message, outcome)],
         )
 
 
-def _answered(message: VerifiedMessage) -> Any:
-    return cast("VerifyLoanAcceptanceRequest", message.content).cred_block.data
+def _applications(sender: str, ids: Sequence[str], journeys: Mapping[str, Journey]) -> list[LoanApplication]:
+    found = (application_of(journeys.get(application_key(sender, one))) for one in ids)
+    return [one for one in found if one is not None]
 
 
-def _answer(message: VerifiedMessage, name: str, data: Mapping[str, Any]) -> Outgoing:
-    content = {
-        "requestId": message.request_id,
-        "response": {"error": SUCCESS},
-        "credBlock": {"type": "OTP", "data": data},
-    }
-    return Outgoing(message.sender.organisation_id, name, message.request_id, content)
+def _status(verdict: Verdict, applications: Sequence[LoanApplication]) -> ApplicationStatus:
+    """Return the status of the application that was named, or what it would be if it had come in by message."""
+    if applications:
+        return applications[0].status
+    is_complete = verdict is Verdict.SUCCESS
+    return ApplicationStatus.AGREEMENT_COMPLETED if is_complete else ApplicationStatus.AGREEMENT_INITIATED
+
+
+def _changed(session: OtpSession | None) -> list[Journey]:
+    return [_journey(session)] if session is not None else []
 
 
 def _journey(session: OtpSession) -> Journey:

@@ -1,13 +1,16 @@
-"""What this lender allows: figures and the magic loan application ids of the sandbox."""
+"""What this lender allows: its figures, and the magic loan application ids of the sandbox. OCEN gives none of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptancePolicy:
-    """How an acceptance by OTP goes. OCEN gives no figures; these are ours.
+    """How an acceptance by OTP goes.
 
     Attributes:
         otp_validity: how long an OTP session stays open.
@@ -18,25 +21,51 @@ class AcceptancePolicy:
     tries: int = 3
 
 
+@dataclass(frozen=True, slots=True)
+class LendingPolicy:
+    """Which loan applications are taken.
+
+    Attributes:
+        currency: the only one; the amounts are in it.
+        least, most: what may be asked for, both included.
+        shortest, longest: tenure in days, both included.
+        loan_types: what kinds of loan are given, where an application names one.
+        clock_tolerance: so far ahead of our clock an application may have been created.
+        memory: how long an application is remembered from its creation on.
+    """
+
+    currency: str = "INR"
+    least: Decimal = Decimal(1_000)
+    most: Decimal = Decimal(1_000_000)
+    shortest: int = 7
+    longest: int = 3 * 365
+    loan_types: frozenset[str] = frozenset({"BUSINESS", "CASHFLOW", "PERSONAL"})
+    clock_tolerance: timedelta = timedelta(seconds=60)
+    memory: timedelta = timedelta(days=90)
+
+
 class ApplicationStanding(Enum):
-    """How a loan application stands towards the LSP that names it."""
+    """How a loan application stands towards the LSP that wants it accepted; the worst comes first."""
 
-    ACCEPTED = "its borrower has accepted an offer"
-    NOT_ACCEPTED = "no offer has been accepted yet"
     UNKNOWN = "no such application of this sender"
+    NOT_ACCEPTED = "no offer has been accepted yet"
+    CLOSED = "it has been rejected, or its loan agreement is complete"
+    ACCEPTED = "its borrower has accepted an offer"
 
 
-MAGIC_PREFIXES = {
-    "UNKNOWN-": ApplicationStanding.UNKNOWN,
-    "FOREIGN-": ApplicationStanding.UNKNOWN,
-    "NOTACCEPTED-": ApplicationStanding.NOT_ACCEPTED,
-}
+MAGIC_PREFIXES: Mapping[str, ApplicationStanding] = MappingProxyType(
+    {
+        "UNKNOWN-": ApplicationStanding.UNKNOWN,
+        "FOREIGN-": ApplicationStanding.UNKNOWN,
+        "NOTACCEPTED-": ApplicationStanding.NOT_ACCEPTED,
+    }
+)
 """Loan application ids that the sandbox lender refuses, by their beginning: one that nobody has, one of another sender
 (for whom it looks the same, so that nobody learns which ids exist), one whose offer has not been accepted yet."""
 
 
 def standing(loan_application_id: str) -> ApplicationStanding:
-    """Tell how an application stands. Until applications come in by message, any id but a magic one is accepted."""
+    """Tell how an application stands that no message has created: the sandbox accepts any id but a magic one."""
     for prefix, magic in MAGIC_PREFIXES.items():
         if loan_application_id.startswith(prefix):
             return magic

@@ -1,11 +1,11 @@
 """The lender's rules of loan acceptance: pure functions from what is known to what is decided.
 
-OCEN v3, TriggerLoanAcceptance and VerifyLoanAcceptance. No HTTP, no SQL, no JSON.
+OCEN, TriggerLoanAcceptance and VerifyLoanAcceptance. No HTTP, no SQL, no JSON, and no version of OCEN.
 """
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -45,13 +45,16 @@ class OtpSession:
     state: SessionState = SessionState.OPEN
 
 
-def applications_standing(loan_application_ids: Sequence[str]) -> ApplicationStanding:
-    """Tell how the least of these applications stands: one that cannot be accepted spoils the request."""
-    found = {standing(loan_application_id) for loan_application_id in loan_application_ids}
-    for worst in (ApplicationStanding.UNKNOWN, ApplicationStanding.NOT_ACCEPTED):
-        if worst in found:
-            return worst
-    return ApplicationStanding.ACCEPTED
+def applications_standing(
+    loan_application_ids: Sequence[str], known: Mapping[str, ApplicationStanding] | None = None
+) -> ApplicationStanding:
+    """Tell how the least of these applications stands: one that cannot be accepted spoils the request.
+
+    `known` tells it of those that came in by message.
+    """
+    known = known or {}
+    found = {known.get(one) or standing(one) for one in loan_application_ids}
+    return next(worst for worst in ApplicationStanding if worst in found)
 
 
 def open_session(
@@ -76,13 +79,16 @@ def open_session(
 
 
 def answer_session(
-    session: OtpSession | None, *, sender: str, otp: str, secret: bytes
+    session: OtpSession | None, *, sender: str, otp: str, secret: bytes, loan_application_ids: Sequence[str] = ()
 ) -> tuple[Verdict, OtpSession | None]:
     """Judge an answer to a session and return the verdict with the session as it is afterwards.
 
-    A session that is missing, expired, another sender's, used up or locked is INVALID_SESSION, all alike.
+    A session that is missing, expired, another sender's, used up, locked or not for the applications that the answer
+    names is INVALID_SESSION, all alike.
     """
     if session is None or session.sender != sender or session.state is not SessionState.OPEN:
+        return Verdict.INVALID_SESSION, None
+    if not set(loan_application_ids) <= set(session.loan_application_ids):
         return Verdict.INVALID_SESSION, None
     if hmac.compare_digest(session.otp_digest, digest(session.key, otp, secret)):
         return Verdict.SUCCESS, replace(session, state=SessionState.VERIFIED)

@@ -13,5 +13,8 @@ def application(_: NodeSettings) -> Application:
         rules={
             "TriggerLoanAcceptanceResponse": TakeNote(),
             "VerifyLoanAcceptanceResponse": TakeNote(),
+            "v4/CreateLoanApplicationsResponse": TakeNote(),
+            "v4/TriggerLoanAcceptanceResponse": TakeNote(),
+            "v4/VerifyLoanAcceptanceResponse": TakeNote(),
         },
     )

@@ -63,7 +63,7 @@ class Demo:
         asked = self._passage(NodeName.LSP, underway["request_id"], name)
         yield asked
         _demand(asked)
-        answered = self._passage(NodeName.LENDER, underway["request_id"], message.answered_by or "")
+        answered = self._passage(NodeName.LENDER, underway["request_id"], message.answer_key or "")
         yield answered
         _demand(answered)
         return answered

@@ -19,8 +19,8 @@ from shared.catalogue.table import CATALOGUE
 
 _STATE_STYLES = {"ACCEPTED": "green", "DELIVERED": "green", "REFUSED": "red", "DEAD": "red"}
 
-_NAMES = {message.path: message.name for message in CATALOGUE}
-_PLACES = {message.name: place for place, message in enumerate(CATALOGUE)}
+_NAMES = {message.path: message.key for message in CATALOGUE}
+_PLACES = {message.key: place for place, message in enumerate(CATALOGUE)}
 
 
 def messages(
@@ -93,13 +93,14 @@ def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
     """Print messages by requestId, the newest request last, each in the order of time."""
     if not lines:
         say("No messages yet; send one with: ocen-sandbox send TriggerLoanAcceptanceRequest")
+    widest = max((len(line["message"]) for _, line in lines), default=0)
     requests: dict[str, list[tuple[NodeName, Record]]] = {}
     for name, line in sorted(lines, key=lambda one: _order(one[1])):
         requests.setdefault(line["request_id"], []).append((name, line))
     for request_id, exchanged in requests.items():
         say(Text(request_id, style="bold cyan"))
         table = Table.grid(padding=(0, 2, 0, 0))
-        for width in (0, 12, 6, 8, max(map(len, _PLACES))):
+        for width in (0, 12, 6, 8, widest):
             table.add_column(min_width=width, no_wrap=True)
         for name, line in exchanged:
             style = "red" if line["direction"] == "refused" else _STATE_STYLES.get(line["state"], "yellow")

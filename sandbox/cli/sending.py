@@ -19,7 +19,7 @@ from sandbox.settings import Folders, NodeName
 from shared.catalogue.table import CATALOGUE
 from shared.catalogue.types import MessageType
 
-NAMES = ", ".join(message.name for message in CATALOGUE)
+NAMES = ", ".join(message.key for message in CATALOGUE)
 
 
 def send(
@@ -82,17 +82,18 @@ def redrive(
 
 def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: float) -> bool:
     """Show the ack and the callback of a message as the sender's journal has them; tell whether all is well."""
-    sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.name), seconds)
+    sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.key), seconds)
     if sent is None:
-        underway = sent_message(ops, request_id, message.name)
+        underway = sent_message(ops, request_id, message.key)
         say(_not_yet(underway, request_id))
         return False
     _print_delivery(sent)
-    if sent["state"] != "DELIVERED" or message.answered_by is None:
+    answer_key = message.answer_key
+    if sent["state"] != "DELIVERED" or answer_key is None:
         return bool(sent["state"] == "DELIVERED")
-    answer = ops.wait_for(lambda ops: received_message(ops, request_id, message.answered_by or ""), seconds)
+    answer = ops.wait_for(lambda ops: received_message(ops, request_id, answer_key), seconds)
     if answer is None:
-        say(f"no {message.answered_by} after {seconds:g} s; see `ocen-sandbox messages {request_id}`")
+        say(f"no {answer_key} after {seconds:g} s; see `ocen-sandbox messages {request_id}`")
         return False
     passed = sum(step["outcome"] == "passed" for step in answer["verification"])
     line = Text(f"{PASSED} ", style="green").append(f"{answer['message']}", style="bold")

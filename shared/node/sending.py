@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import BY_NAME, messages_sent_by
 from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
@@ -73,7 +73,8 @@ class Sender:
     def _message_type(self, message: str) -> MessageType:
         message_type = BY_NAME.get(message)
         if message_type is None or message_type.sender is not self._identity.role:
-            ours = ", ".join(key for key, one in BY_NAME.items() if one.sender is self._identity.role)
+            sent = (one for one in messages_sent_by(self._identity.role) if one.version in self._directories)
+            ours = ", ".join(one.key for one in sent)
             raise SendError(f"{message} is not a message that a {self._identity.role.value} sends; choose from {ours}")
         return message_type
 

@@ -12,6 +12,7 @@ from lender_app.app import LenderSettings, application
 from lender_app.journey import OTP_SESSION, TriggerAcceptance, VerifyAcceptance
 from lender_app.policy import AcceptancePolicy
 from lender_app.rules import SessionState
+from lender_app.speech.v3 import SpeechOfV3
 from shared.catalogue.table import BY_NAME, messages_received_by
 from shared.node.journeys import Decision, Journey
 from shared.node.settings import SettingsError
@@ -25,8 +26,8 @@ from tests.equipment.parties import LSP, lsp, payload_of
 SECRET = b"a secret of thirty-two bytes ....."
 OTP = "042042"
 
-TRIGGERED = TriggerAcceptance(AcceptancePolicy(), SECRET, lambda: OTP, lambda: "session-1")
-VERIFIED = VerifyAcceptance(SECRET)
+TRIGGERED = TriggerAcceptance(SpeechOfV3(), AcceptancePolicy(), SECRET, lambda: OTP, lambda: "session-1")
+VERIFIED = VerifyAcceptance(SpeechOfV3(), SECRET)
 
 
 def trigger(**content: Any) -> Decision:
@@ -164,7 +165,7 @@ def settings(file: Path) -> LenderSettings:
 def test_the_lender_has_a_rule_for_every_message_that_it_takes(tmp_path: Path) -> None:
     composed = application(settings(tmp_path / "secret"))
     assert composed.role is ParticipantRole.LENDER
-    assert set(composed.rules) == {message.name for message in messages_received_by(composed.role)}
+    assert set(composed.rules) == {message.key for message in messages_received_by(composed.role)}
 
 
 def test_the_secret_is_made_once_for_this_user_alone(tmp_path: Path) -> None:

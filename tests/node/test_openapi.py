@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.catalogue.table import CATALOGUE, messages_received_by
+from shared.catalogue.table import BY_NAME, CATALOGUE, messages_received_by
 from shared.catalogue.types import MessageType
 from shared.node.ops.openapi import protocol_openapi
 from shared.protocol.encoding import base64url_decode, parse_json_object
@@ -14,6 +14,7 @@ from shared.protocol.participants import ParticipantRole
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import PROFILES
 from shared.protocol.verification import Outcome
+from tests.equipment.parties import lsp
 
 WHOLE = protocol_openapi(CATALOGUE, "0.1.0")
 BY_ROLE = {role: protocol_openapi(messages_received_by(role), "0.1.0") for role in ParticipantRole}
@@ -45,7 +46,28 @@ def body(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def payload(example: dict[str, Any]) -> dict[str, Any]:
-    return parse_json_object(base64url_decode(example["value"]["payload"]))
+    """What an example carries: inside an envelope in v3, as it is in v4."""
+    value: dict[str, Any] = example["value"]
+    return parse_json_object(base64url_decode(value["payload"])) if "payload" in value else value
+
+
+def carried(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what is carried."""
+    inner = schema["oneOf"][0]["properties"]["payload"]["contentSchema"] if "oneOf" in schema else schema
+    inner = inner["properties"]["ack"] if "ack" in inner.get("properties", {}) else inner
+    found: dict[str, Any] = resolve(WHOLE, inner["$ref"])
+    return found
+
+
+def ack(example: dict[str, Any], message: MessageType) -> dict[str, Any]:
+    """The ack in an example."""
+    inside: dict[str, Any] = payload(example)["ack"] if message.wraps_ack else payload(example)
+    return inside
+
+
+def of_version(version: str) -> Any:
+    messages = [message for message in CATALOGUE if message.version == version]
+    return pytest.mark.parametrize("message", messages, ids=lambda message: message.key)
 
 
 @pytest.mark.parametrize("document", [WHOLE, *BY_ROLE.values()], ids=["whole", *BY_ROLE])
@@ -67,21 +89,21 @@ def test_every_message_of_the_catalogue_is_a_path_of_the_role_that_takes_it() ->
         for role, document in BY_ROLE.items():
             is_there = message.path in document["paths"]
             assert is_there is (role is message.receiver)
-        assert operation(message)["operationId"] == message.name
+        assert operation(message)["operationId"] == message.key.replace("/", ".")
 
 
-@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.name)
+@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.key)
 def test_a_request_is_linked_to_the_message_that_answers_it(message: MessageType) -> None:
     callbacks = operation(message).get("callbacks", {})
     assert list(callbacks) == ([message.answered_by] if message.answered_by else [])
     for path_items in callbacks.values():
         ((url, methods),) = path_items.items()
         assert url.startswith("https://")
-        assert url.endswith(next(one.path for one in CATALOGUE if one.name == message.answered_by))
+        assert url.endswith(BY_NAME[message.answer_key or ""].path)
         assert set(methods) == {"post"}
 
 
-@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.name)
+@of_version("v3")
 def test_the_envelope_names_its_header_either_way_and_says_what_it_carries(message: MessageType) -> None:
     spellings = body(operation(message)["requestBody"])["schema"]["oneOf"]
     assert [set(spelling["required"]) for spelling in spellings] == [
@@ -96,7 +118,47 @@ def test_the_envelope_names_its_header_either_way_and_says_what_it_carries(messa
         message.body.model_validate(schema["examples"][0])
 
 
-@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.name)
+@of_version("v4")
+def test_a_message_of_4_0_is_its_payload_with_signature_and_token_in_the_headers(message: MessageType) -> None:
+    described = operation(message)
+    schema = body(described["requestBody"])["schema"]
+    assert schema == {"$ref": f"#/components/schemas/v4.{message.name}"}
+    assert {"metadata", "productData"} <= set(carried(schema)["properties"])
+    message.body.model_validate(carried(schema)["examples"][0])
+    assert [(one["name"], one["in"], one["required"]) for one in described["parameters"]] == [
+        ("Signature", "header", True)
+    ]
+    assert described["security"] == [{"mutualTLS": [], "accessToken": []}]
+    for answer in described["responses"].values():
+        assert "Signature" in resolve(WHOLE, answer["$ref"])["headers"]
+
+
+def test_versions_share_no_schema_of_a_payload() -> None:
+    schemas = WHOLE["components"]["schemas"]
+    assert "loanApplicationIds" in schemas["TriggerLoanAcceptanceRequest"]["properties"]
+    assert "loanApplicationId" in schemas["v4.TriggerLoanAcceptanceRequest"]["properties"]
+    assert not any("__" in name for name in schemas)
+
+
+def test_a_node_that_speaks_one_version_describes_no_other() -> None:
+    document = protocol_openapi(messages_received_by(ParticipantRole.LENDER, "v3"), "0.1.0")
+    assert not any("v4" in name for part in document["components"].values() for name in part)
+    assert "v4" not in document["info"]["description"]
+    assert "accessToken" not in json.dumps(document)
+
+
+@of_version("v4")
+def test_an_example_of_4_0_passes_every_check_up_to_the_key_of_its_signature(message: MessageType) -> None:
+    example = body(operation(message)["requestBody"])["examples"]["payload"]["value"]
+    signature = operation(message)["parameters"][0]["example"]
+    sample = json.dumps(example).encode()
+    verification = PROFILES["v4"].examine_offline(sample, lambda kid: lsp(), message, headers={"signature": signature})
+    failed = [step.check.name for step in verification.steps if step.outcome is Outcome.FAILED]
+    assert failed == ["kid_selects_a_registered_key"]
+    message.body.model_validate(example)
+
+
+@of_version("v3")
 def test_an_example_passes_every_check_up_to_its_signature(message: MessageType) -> None:
     for name, example in body(operation(message)["requestBody"])["examples"].items():
         assert name in example["value"]
@@ -113,28 +175,31 @@ def test_a_request_and_its_answer_are_examples_of_one_request_id() -> None:
         for path_items in operation(message).get("callbacks", {}).values():
             (answer,) = (method["post"] for method in path_items.values())
             asked, answered = (
-                payload(body(one["requestBody"])["examples"]["header"])["requestId"]
+                payload(next(iter(body(one["requestBody"])["examples"].values())))
                 for one in (operation(message), answer)
             )
-            assert asked == answered
+            if PROFILES[message.version].id_in_metadata:
+                asked, answered = asked["metadata"], answered["metadata"]
+            assert asked["requestId"] == answered["requestId"]
 
 
-@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.name)
+@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.key)
 def test_every_problem_that_we_answer_with_stands_under_its_status(message: MessageType) -> None:
     answers = operation(message)["responses"]
     answered = set(Problem) - {Problem.VERSION, Problem.TIMED_OUT}
+    answered -= set() if PROFILES[message.version].wants_token else {Problem.TOKEN}
     assert set(answers) == {"200", *(str(problem.status) for problem in answered)}
     for problem in answered:
         answer = resolve(WHOLE, answers[str(problem.status)]["$ref"])
         assert problem.code in answer["description"]
-        assert payload(body(answer)["examples"][problem.code])["error"] == problem.code
-        carried = body(answer)["schema"]["oneOf"][0]["properties"]["payload"]["contentSchema"]["$ref"]
-        assert problem.code in resolve(WHOLE, carried)["properties"]["error"]["enum"]
+        assert ack(body(answer)["examples"][problem.code], message)["error"] == problem.code
+        assert problem.code in carried(body(answer)["schema"])["properties"]["error"]["enum"]
 
 
-def test_an_answer_that_accepts_carries_a_signed_ack() -> None:
-    answer = resolve(WHOLE, operation(CATALOGUE[0])["responses"]["200"]["$ref"])
-    example = payload(body(answer)["examples"]["accepted"])
+@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.key)
+def test_an_answer_that_accepts_carries_a_signed_ack(message: MessageType) -> None:
+    answer = resolve(WHOLE, operation(message)["responses"]["200"]["$ref"])
+    example = ack(body(answer)["examples"]["accepted"], message)
     assert (example["error"], set(example)) == (SUCCESS, {"error", "traceId", "timestamp"})
 
 
@@ -143,8 +208,10 @@ def test_answers_have_the_headers_that_http_asks_for() -> None:
     assert set(responses["v3-405"]["headers"]) == {"Allow"}
     assert set(responses["v3-503"]["headers"]) == {"Retry-After"}
     assert "headers" not in responses["v3-400"]
+    assert set(responses["v4-405"]["headers"]) == {"Signature", "Allow"}
+    assert set(responses["v4-wrapped-401"]["headers"]) == {"Signature", "WWW-Authenticate"}
 
 
 def test_the_plane_demands_mutual_tls() -> None:
-    assert WHOLE["security"] == [{"mutualTLS": []}]
+    assert all("mutualTLS" in demand for message in CATALOGUE for demand in operation(message)["security"])
     assert WHOLE["components"]["securitySchemes"]["mutualTLS"]["type"] == "mutualTLS"

@@ -164,7 +164,7 @@ async def test_there_is_a_route_for_each_message_that_the_role_takes_and_no_othe
     node: MemoryNode, role: ParticipantRole
 ) -> None:
     messages = {message.path: message for message in messages_received_by(role)}
-    app = protocol_app(node.reception, messages, {message.name: TakeNote() for message in messages.values()})
+    app = protocol_app(node.reception, messages, {message.key: TakeNote() for message in messages.values()})
     routes = [route for route in app.routes if isinstance(route, Route)]
     assert len(routes) == len(app.routes) == len(messages)
     assert {route.path for route in routes} == set(messages)

@@ -5,30 +5,13 @@ something only in the last; the published sample of the first has `appToken` alo
 it cannot do without.
 """
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field
 
-from shared.catalogue.v3.body import Body, Identifier, Message, Response, ShortText
-
-OTP_DIGITS = 6
-
-
-class OtpStatus(StrEnum):
-    """How the verification of an OTP ended (OCEN v3 OTPBlock.status)."""
-
-    SUCCESS = "SUCCESS"
-    INVALID_SESSION = "INVALID_SESSION"
-    INCORRECT_OTP = "INCORRECT_OTP"
-
-
-def _as_digits(value: Any) -> Any:
-    # The schema says number, every sample says string. A number has lost its leading zeros.
-    return str(value).zfill(OTP_DIGITS) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Otp = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,8}$"), BeforeValidator(_as_digits)]
+from shared.catalogue.body import Body, Identifier, ShortText
+from shared.catalogue.otp import Otp, OtpStatus
+from shared.catalogue.v3.body import Message, Response
 
 
 class OtpBlock(Body):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from shared.catalogue.v3.body import Identifier, ShortText
+from shared.catalogue.body import Identifier, ShortText
 from shared.catalogue.v4.event_types import EventType
 from shared.catalogue.v4.registry import Wire
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from shared.catalogue.v3.body import Body
+from shared.catalogue.body import Body
 
 
 class NetworkRole(StrEnum):

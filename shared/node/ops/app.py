@@ -56,7 +56,8 @@ def ops_app(node: OperatedNode) -> FastAPI:
 
 def _documentation(app: FastAPI, node: OperatedNode) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
-    protocol = protocol_openapi(messages_received_by(node.identity.role), app.version)
+    spoken = [one for one in messages_received_by(node.identity.role) if one.version in node.identity.originators]
+    protocol = protocol_openapi(spoken, app.version)
 
     @routes.get("/docs")
     async def docs() -> Response:

@@ -1,35 +1,30 @@
 """The protocol plane's OpenAPI document (3.1), derived from the catalogue, the profiles and the table of problems.
 
-What travels is an envelope; `contentSchema` says what its base64url parts hold (JSON Schema 2020-12, s8 of the
-validation vocabulary).
+How a payload travels, `openapi_dress` says for each profile.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from shared.catalogue.table import BY_NAME
 from shared.catalogue.types import MessageType
-from shared.node.ops.openapi_examples import ack_envelope, base_url, message_envelopes, message_payload
-from shared.protocol.checks.envelope import HEADER_MEMBERS, MAX_KID_LENGTH
-from shared.protocol.participants import EnvelopeMember
+from shared.node.ops.openapi_dress import DRESSES, SCHEMAS, Schema, reference_to
+from shared.node.ops.openapi_examples import ack_payload, base_url, message_payload
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import PROFILES, Profile
-
-Schema = dict[str, Any]
-
-_REFERENCE: Final = "#/components/schemas/{model}"
 
 _NOT_ANSWERED: Final = frozenset({Problem.VERSION, Problem.TIMED_OUT})
 """Codes that OCEN has published and that no answer of ours carries: any version is taken, a slow request is dropped."""
 
 _DESCRIPTION: Final = """What a {role} takes from its counterparties: over mutual TLS, every message and answer signed.
 
-Send the payload as an envelope: a flattened JWS whose three parts are base64url without padding. The signature is by
-your key over the bytes `header.payload`, with {algorithm}. Answer and acknowledgement come in the shape of the request.
+{dresses}
+
 A message is accepted if the answer is 200 and its signature is right; a callback follows where one is listed."""
 
 
@@ -37,37 +32,32 @@ def protocol_openapi(messages: Iterable[MessageType], version: str) -> Schema:
     """Describe these messages as paths, and those that answer them as callbacks; `version` is the software's."""
     taken = list(messages)
     answering = [BY_NAME[message.answer_key] for message in taken if message.answer_key]
-    described = {message.name: message for message in (*taken, *answering)}.values()
+    described = list({message.key: message for message in (*taken, *answering)}.values())
     paths: dict[str, Schema] = {}
     for message in taken:
-        operation = {"operationId": message.name, **_operation(message), **_callbacks(message)}
+        operation = {"operationId": _component(message), **_operation(message), **_callbacks(message)}
         paths.setdefault(message.path, {})[message.method.lower()] = operation
+    dresses = [DRESSES[profile.name] for profile in _profiles(described)]
     return {
         "openapi": "3.1.0",
         "info": _info(taken, version),
         "tags": [{"name": stage} for stage in dict.fromkeys(message.stage for message in taken)],
-        "security": [{"mutualTLS": []}],
         "paths": paths,
         "components": {
-            "schemas": _payload_schemas(described) | _shared_schemas(described),
-            "responses": {name: value for profile in _profiles(described) for name, value in _responses(profile)},
-            "securitySchemes": {
-                "mutualTLS": {
-                    "type": "mutualTLS",
-                    "description": "TLS 1.2 or newer; your certificate is the one that you were onboarded with.",
-                }
-            },
+            "schemas": _payload_schemas(described) | _ack_schemas() | _merged(dress.schemas() for dress in dresses),
+            "responses": _merged(_responses(*key) for key in dict.fromkeys(_dressing(one) for one in described)),
+            "securitySchemes": _merged(dress.security_schemes() for dress in dresses),
         },
     }
 
 
 def _info(messages: list[MessageType], version: str) -> Schema:
     roles = " and ".join(sorted({message.receiver.value for message in messages}))
-    algorithms = " or ".join(sorted({profile.algorithm for profile in _profiles(messages)}))
+    dresses = "\n\n".join(DRESSES[profile.name].description(profile) for profile in _profiles(messages))
     return {
         "title": f"Protocol plane of a {roles}",
         "version": version,
-        "description": _DESCRIPTION.format(role=roles, algorithm=algorithms),
+        "description": _DESCRIPTION.format(role=roles, dresses=dresses),
     }
 
 
@@ -75,17 +65,34 @@ def _profiles(messages: Iterable[MessageType]) -> list[Profile]:
     return [PROFILES[name] for name in sorted({message.version for message in messages})]
 
 
+def _component(message: MessageType) -> str:
+    """Return the message's key in the characters that a component's name may have."""
+    return message.key.replace("/", ".")
+
+
+def _dressing(message: MessageType) -> tuple[Profile, bool]:
+    """Return what the form of a message's acks depends on."""
+    return PROFILES[message.version], message.wraps_ack
+
+
 def _operation(message: MessageType) -> Schema:
     answers = f" It answers {message.answers}, under the requestId of that message." if message.answers else ""
-    content = {"schema": _envelope(message.name), "examples": message_envelopes(message)}
+    profile, dress = PROFILES[message.version], DRESSES[message.version]
+    content = {
+        "schema": dress.body(reference_to(_component(message))),
+        "examples": dress.examples(profile, message_payload(message)),
+    }
+    statuses = ("200", *(str(status) for status, _ in _problems_by_status(profile)))
     return {
         "tags": [message.stage],
-        "summary": message.name,
+        "summary": _component(message),
         "description": f"{message.summary} Sent by the {message.sender.value}.{answers}",
+        "security": dress.security(),
+        "parameters": dress.parameters(profile),
         "requestBody": {"required": True, "content": {"application/json": content}},
         "responses": {
-            status: {"$ref": f"#/components/responses/{_response_name(PROFILES[message.version], status)}"}
-            for status in ("200", *(str(status) for status, _ in _problems_by_status()))
+            status: {"$ref": f"#/components/responses/{_response_name(*_dressing(message), status)}"}
+            for status in statuses
         },
     }
 
@@ -100,33 +107,27 @@ def _callbacks(message: MessageType) -> Schema:
 
 
 def _payload_schemas(messages: Iterable[MessageType]) -> Schema:
+    return _merged(
+        _payload_schemas_of(profile, [message for message in messages if message.version == profile.name])
+        for profile in _profiles(messages)
+    )
+
+
+def _payload_schemas_of(profile: Profile, messages: list[MessageType]) -> Schema:
+    """Describe the payloads of one version; versions have models of the same names."""
+    prefix = _component(messages[0]).removesuffix(messages[0].name)
     bodies: dict[type[BaseModel], JsonSchemaMode] = {message.body: "validation" for message in messages}
-    references, definitions = models_json_schema(list(bodies.items()), ref_template=_REFERENCE)
-    schemas: Schema = definitions["$defs"]
+    references, definitions = models_json_schema(list(bodies.items()), ref_template=f"{SCHEMAS}{prefix}{{model}}")
+    schemas: Schema = {f"{prefix}{name}": schema for name, schema in definitions["$defs"].items()}
     for message in messages:
         # A schema is named after its model, which may serve several messages or have a namesake.
-        schema = schemas.setdefault(message.name, dict(references[message.body, "validation"]))
-        schema["examples"] = [message_payload(message)]
+        schema = schemas.setdefault(_component(message), dict(references[message.body, "validation"]))
+        schema["examples"] = [json.loads(message_payload(message))]
     return schemas
 
 
-def _shared_schemas(messages: Iterable[MessageType]) -> Schema:
-    profiles = _profiles(messages)
-    return {
-        "Signature": {"type": "string", "contentEncoding": "base64url", "description": "RFC 7515 s7.2.2, signature"},
-        "SignedHeader": {
-            "type": "object",
-            "description": "RFC 7515 s4. No other member is allowed.",
-            "properties": {name: {"type": "string"} for name in sorted(HEADER_MEMBERS)}
-            | {
-                "alg": {"enum": [profile.algorithm for profile in profiles]},
-                "kid": {"type": "string", "minLength": 1, "maxLength": MAX_KID_LENGTH},
-            },
-            "required": ["alg", "kid"],
-            "additionalProperties": False,
-        },
-        "Accepted": _acknowledgement("The message is accepted and will survive a power cut.", [SUCCESS]),
-    } | {
+def _ack_schemas() -> Schema:
+    return {"Accepted": _acknowledgement("The message is accepted and will survive a power cut.", [SUCCESS])} | {
         f"Refused{status}": _acknowledgement(_meanings(problems), [problem.code for problem in problems])
         for status, problems in _problems_by_status()
     }
@@ -147,41 +148,17 @@ def _acknowledgement(description: str, codes: list[str]) -> Schema:
     }
 
 
-def _envelope(payload: str) -> Schema:
-    """Return the schema of an envelope around that payload: the signed header has one of two names, never both."""
-    both = [_spelling(member, _REFERENCE.format(model=payload)) for member in EnvelopeMember]
-    return {"type": "object", "oneOf": both, "not": {"required": ["signatures"]}}
+def _problems_by_status(profile: Profile | None = None) -> list[tuple[int, list[Problem]]]:
+    """Group what is answered by HTTP status: under this profile, or under any."""
 
-
-def _spelling(member: EnvelopeMember, payload: str) -> Schema:
-    return {
-        "title": f"signed header as {member.value}",
-        "properties": {
-            "payload": _encoded(payload),
-            member.value: _encoded(_REFERENCE.format(model="SignedHeader")),
-            "signature": {"$ref": _REFERENCE.format(model="Signature")},
-        },
-        "required": ["payload", member.value, "signature"],
-    }
-
-
-def _encoded(reference: str) -> Schema:
-    return {
-        "type": "string",
-        "contentEncoding": "base64url",
-        "contentMediaType": "application/json",
-        "contentSchema": {"$ref": reference},
-    }
-
-
-def _problems_by_status() -> list[tuple[int, list[Problem]]]:
     def status(problem: Problem) -> int:
         return problem.status
 
     def code(problem: Problem) -> str:
         return problem.code
 
-    answered = sorted(set(Problem) - _NOT_ANSWERED, key=status)
+    without_token = frozenset() if profile is None or profile.wants_token else {Problem.TOKEN}
+    answered = sorted(set(Problem) - _NOT_ANSWERED - without_token, key=status)
     return [(number, sorted(problems, key=code)) for number, problems in groupby(answered, key=status)]
 
 
@@ -189,28 +166,51 @@ def _meanings(problems: Iterable[Problem]) -> str:
     return " ".join(f"{problem.code}: {problem.meaning}" for problem in problems)
 
 
-def _responses(profile: Profile) -> Iterable[tuple[str, Schema]]:
-    accepted = {"accepted": ack_envelope(profile)}
-    yield _response_name(profile, "200"), _response("Accepted, signed.", "Accepted", accepted)
-    for status, problems in _problems_by_status():
-        examples = {problem.code: ack_envelope(profile, problem) for problem in problems}
-        response = _response(f"Refused, signed. {_meanings(problems)}", f"Refused{status}", examples)
-        yield _response_name(profile, str(status)), response | _headers(problems)
+def _responses(profile: Profile, is_wrapped: bool) -> Schema:
+    """Describe the acks of messages of this profile, flat or inside a member `ack`."""
+    accepted = {"accepted": ack_payload(is_wrapped=is_wrapped)}
+    responses = {
+        _response_name(profile, is_wrapped, "200"): {
+            "description": "Accepted, signed.",
+            **_answer(profile, _ack("Accepted", is_wrapped), accepted, {}),
+        }
+    }
+    for status, problems in _problems_by_status(profile):
+        refused = {problem.code: ack_payload(problem, is_wrapped=is_wrapped) for problem in problems}
+        responses[_response_name(profile, is_wrapped, str(status))] = {
+            "description": f"Refused, signed. {_meanings(problems)}",
+            **_answer(profile, _ack(f"Refused{status}", is_wrapped), refused, _http_headers(profile, problems)),
+        }
+    return responses
 
 
-def _response(description: str, payload: str, examples: Mapping[str, Schema]) -> Schema:
-    content = {"application/json": {"schema": _envelope(payload), "examples": examples}}
-    return {"description": description, "content": content}
+def _answer(profile: Profile, payload: Schema, examples: Mapping[str, bytes], http_headers: Schema) -> Schema:
+    dress = DRESSES[profile.name]
+    shown = {name: next(iter(dress.examples(profile, example).values())) for name, example in examples.items()}
+    content = {"application/json": {"schema": dress.body(payload), "examples": shown}}
+    headers = dress.headers(profile) | http_headers
+    return {"content": content} | ({"headers": headers} if headers else {})
 
 
-def _response_name(profile: Profile, status: str) -> str:
-    return f"{profile.name}-{status}"
+def _ack(name: str, is_wrapped: bool) -> Schema:
+    reference = reference_to(name)
+    return {"type": "object", "properties": {"ack": reference}, "required": ["ack"]} if is_wrapped else reference
 
 
-def _headers(problems: Iterable[Problem]) -> Schema:
+def _response_name(profile: Profile, is_wrapped: bool, status: str) -> str:
+    return f"{profile.name}-wrapped-{status}" if is_wrapped else f"{profile.name}-{status}"
+
+
+def _http_headers(profile: Profile, problems: Iterable[Problem]) -> Schema:
     text = {"schema": {"type": "string"}}
     if Problem.METHOD_NOT_ALLOWED in problems:
-        return {"headers": {"Allow": text}}
+        return {"Allow": text}
     if Problem.UNAVAILABLE in problems:
-        return {"headers": {"Retry-After": text}}
+        return {"Retry-After": text}
+    if profile.wants_token and {problem.status for problem in problems} & {401, 403}:
+        return {"WWW-Authenticate": text}
     return {}
+
+
+def _merged(parts: Iterable[Schema]) -> Schema:
+    return {name: value for part in parts for name, value in part.items()}

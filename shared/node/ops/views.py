@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.catalogue.v3.body import Identifier
+from shared.catalogue.body import Identifier
 from shared.protocol.participants import ParticipantRole
 
 

@@ -1,0 +1,182 @@
+"""The lender's rules of loan applications: pure functions from what is asked to what is decided.
+
+OCEN, CreateLoanApplications. No HTTP, no SQL, no JSON, and no version of OCEN.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
+
+from lender_app.policy import ApplicationStanding, LendingPolicy
+
+
+class ApplicationStatus(StrEnum):
+    """How far an application has come with this lender, in the words of OCEN 4.0."""
+
+    PROCESSING = "PROCESSING"
+    REJECTED = "REJECTED"
+    AGREEMENT_INITIATED = "LOAN_AGREEMENT_INITIATED"
+    AGREEMENT_COMPLETED = "LOAN_AGREEMENT_COMPLETED"
+
+
+class RejectionReason(Enum):
+    """Why an application is rejected: code and meaning. Codes above CLARQ1005 are ours, the others OCEN's."""
+
+    LOAN_TYPE = ("CLARQ1001", "The loan type is not supported.")
+    CREATED_LATER = ("CLARQ1002", "The creation date is in the future.")
+    AMOUNT_EXCEEDS = ("CLARQ1003", "The amount exceeds the limit.")
+    BORROWER_DATA = ("CLARQ1005", "The borrower data are corrupted.")
+    AMOUNT_TOO_SMALL = ("CLARQ1006", "The amount is below the least that is lent.")
+    CURRENCY = ("CLARQ1007", "The currency is not supported.")
+    TENURE = ("CLARQ1008", "The tenure is not supported.")
+
+    def __init__(self, code: str, meaning: str) -> None:
+        self.code = code
+        self.meaning = meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One reason for which an application is rejected, and what was found and expected. It quotes no personal data."""
+
+    reason: RejectionReason
+    detail: str
+
+    def __str__(self) -> str:
+        """Write it for people."""
+        return f"{self.reason.code} {self.reason.meaning} {self.detail}"
+
+
+class IdKind(StrEnum):
+    """What kind of number a borrower is known by."""
+
+    PAN = "PAN"
+    MOBILE = "MOBILE"
+    AADHAAR = "AADHAAR"
+
+
+_MOBILE = re.compile(r"(\+91)?[6-9]\d{9}", re.ASCII)
+_SHAPES = {
+    IdKind.PAN: re.compile(r"[A-Z]{5}\d{4}[A-Z]", re.ASCII),
+    IdKind.MOBILE: _MOBILE,
+    IdKind.AADHAAR: re.compile(r"[2-9]\d{11}", re.ASCII),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Borrower:
+    """Who asks for the loan; `phone` is that of the primary contact, where the OTP goes."""
+
+    kind: IdKind
+    number: str
+    name: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """An application as it is asked for.
+
+    `created_at` is aware; `amount` is in `currency`; `days` is the tenure, None if left to the lender.
+    """
+
+    id: str
+    created_at: datetime
+    amount: Decimal
+    currency: str
+    days: Decimal | None
+    loan_type: str | None
+    borrower: Borrower
+
+
+@dataclass(frozen=True, slots=True)
+class LoanApplication:
+    """What the lender remembers of an application; of the borrower only where the OTP goes, and that masked."""
+
+    id: str
+    sender: str
+    status: ApplicationStatus
+    masked_phone: str
+    expires_at: datetime
+
+
+def judge(form: Form, policy: LendingPolicy, now: datetime) -> Sequence[Rejection]:
+    """Return every reason against an application; with none it is processed."""
+    found = [
+        *(Rejection(RejectionReason.BORROWER_DATA, flaw) for flaw in borrower_flaws(form.borrower)),
+        *_against_date_and_type(form, policy, now),
+        *_against_terms(form, policy),
+    ]
+    return tuple(found)
+
+
+def decide_on(
+    form: Form, sender: str, policy: LendingPolicy, now: datetime
+) -> tuple[LoanApplication, Sequence[Rejection]]:
+    """Take or reject an application; return what is to be remembered, and the reasons against it."""
+    rejections = judge(form, policy, now)
+    status = ApplicationStatus.REJECTED if rejections else ApplicationStatus.PROCESSING
+    return LoanApplication(form.id, sender, status, masked(form.borrower.phone), now + policy.memory), rejections
+
+
+def standing_of(application: LoanApplication) -> ApplicationStanding:
+    """Tell how an application stands that came in by message.
+
+    Until this lender makes offers, an application that is being processed counts as one whose offer was accepted.
+    """
+    if application.status in (ApplicationStatus.PROCESSING, ApplicationStatus.AGREEMENT_INITIATED):
+        return ApplicationStanding.ACCEPTED
+    return ApplicationStanding.CLOSED
+
+
+def agreed(application: LoanApplication, *, is_complete: bool) -> LoanApplication:
+    """Return the application once its loan agreement has been begun or, with the right OTP, completed."""
+    is_complete = is_complete or application.status is ApplicationStatus.AGREEMENT_COMPLETED
+    status = ApplicationStatus.AGREEMENT_COMPLETED if is_complete else ApplicationStatus.AGREEMENT_INITIATED
+    return replace(application, status=status)
+
+
+def borrower_flaws(borrower: Borrower) -> list[str]:
+    """Say what is wrong with the data of a borrower, without quoting any of it."""
+    flaws = []
+    if not borrower.name.strip():
+        flaws.append("borrower.name is missing.")
+    if not _SHAPES[borrower.kind].fullmatch(borrower.number):
+        flaws.append(f"borrower.primaryId is no {borrower.kind}.")
+    if not _MOBILE.fullmatch(borrower.phone):
+        flaws.append("borrower.contactDetails: the PRIMARY contact has no Indian mobile number.")
+    return flaws
+
+
+def masked(phone: str) -> str:
+    """Return a phone number as OCEN shows it: its last three digits."""
+    return f"XXXXXXX{phone[-3:]}"
+
+
+def _against_date_and_type(form: Form, policy: LendingPolicy, now: datetime) -> list[Rejection]:
+    found = []
+    if form.created_at > now + policy.clock_tolerance:
+        found.append(Rejection(RejectionReason.CREATED_LATER, f"createdDate is later than {now:%Y-%m-%dT%H:%M:%SZ}."))
+    if form.loan_type is not None and form.loan_type not in policy.loan_types:
+        offered = ", ".join(sorted(policy.loan_types))
+        found.append(Rejection(RejectionReason.LOAN_TYPE, f"loanType is none of {offered}."))
+    return found
+
+
+def _against_terms(form: Form, policy: LendingPolicy) -> list[Rejection]:
+    if form.currency != policy.currency:  # then neither limit can be compared
+        return [Rejection(RejectionReason.CURRENCY, f"currency is not {policy.currency}.")]
+    found = []
+    if form.amount > policy.most:
+        detail = f"requestedAmount {form.amount} is more than {policy.currency} {policy.most}."
+        found.append(Rejection(RejectionReason.AMOUNT_EXCEEDS, detail))
+    if form.amount < policy.least:
+        detail = f"requestedAmount {form.amount} is less than {policy.currency} {policy.least}."
+        found.append(Rejection(RejectionReason.AMOUNT_TOO_SMALL, detail))
+    if form.days is not None and not policy.shortest <= form.days <= policy.longest:
+        detail = f"tenure of {form.days} days is not between {policy.shortest} and {policy.longest}."
+        found.append(Rejection(RejectionReason.TENURE, detail))
+    return found

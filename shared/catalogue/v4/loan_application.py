@@ -1,0 +1,124 @@
+"""Loan applications: created by the Loan Agent, taken or rejected by the lender (OCEN 4.0, Create Loan Applications).
+
+Typed is what a decision needs; documents, guarantors, charges and whatever else there is are kept as they came.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from shared.catalogue.body import Body, Identifier, ShortText
+from shared.catalogue.v4.body import LoanApplicationStatus, Message, Response
+from shared.catalogue.values import DateOrTime, Money, Quantity
+from shared.protocol.encoding import dump_json
+
+
+class PrimaryIdType(StrEnum):
+    """What kind of number a borrower is known by."""
+
+    PAN = "PAN"
+    MOBILE = "MOBILE"
+    AADHAAR = "AADHAAR"
+
+
+class BorrowerCategory(StrEnum):
+    """Whether the borrower is a firm or a person."""
+
+    ORGANIZATION = "ORGANIZATION"
+    INDIVIDUAL = "INDIVIDUAL"
+
+
+class ContactType(StrEnum):
+    """Which of several contacts it is."""
+
+    PRIMARY = "PRIMARY"
+    OTHER = "OTHER"
+
+
+class TenureUnit(StrEnum):
+    """In what a tenure is counted."""
+
+    MONTH = "MONTH"
+    DAY = "DAY"
+    YEAR = "YEAR"
+
+
+class ContactDetails(Body):
+    """One way to reach the borrower."""
+
+    type: ContactType
+    phone: ShortText
+
+
+class Borrower(Body):
+    """Who asks for the loan."""
+
+    primary_id: Identifier
+    primary_id_type: PrimaryIdType
+    category: BorrowerCategory
+    contact_details: Annotated[list[ContactDetails], Field(max_length=20)]
+    name: ShortText | None = None
+
+
+class Tenure(Body):
+    """How long the loan is to run."""
+
+    duration: Quantity
+    unit: TenureUnit
+
+
+class LoanTerms(Body):
+    """What is asked for; `requested_amount` is in `currency`."""
+
+    requested_amount: Money
+    currency: ShortText
+    tenure: Tenure | None = None
+
+
+class PledgedDocuments(Body):
+    """The first page of the documents that secure the loan."""
+
+    total_document_count: int
+    has_additional_documents: bool
+    documents: list[dict[str, Any]]
+
+
+class LoanApplication(Body):
+    """One application. Pledged documents are an object in the schema, an array in the samples; both are taken."""
+
+    created_date: DateOrTime
+    loan_application_id: Identifier
+    loan_application_status: LoanApplicationStatus
+    pledged_documents: PledgedDocuments | list[dict[str, Any]]
+    borrower: Borrower
+    guarantors: list[dict[str, Any]]
+    applicants: list[dict[str, Any]]
+    terms: LoanTerms
+    loan_type: ShortText | None = None
+    extensible_data: dict[str, Any] | None = None
+
+
+def _can_be_written_again(value: Any) -> Any:
+    # The callback repeats each application in full. A number that no JSON reader keeps (RFC 7493 s2.2) is refused
+    # here, where its sender learns of it, and not when the callback is to be written.
+    dump_json(value)
+    return value
+
+
+LoanApplications = Annotated[
+    list[LoanApplication], Field(min_length=1, max_length=100), BeforeValidator(_can_be_written_again)
+]
+
+
+class CreateLoanApplicationsRequest(Message):
+    """CreateLoanApplicationsRequest: the applications. The schema does not require any; without one it says nothing."""
+
+    loan_applications: LoanApplications
+
+
+class CreateLoanApplicationsResponse(Message):
+    """CreateLoanApplicationsResponse: each application with its new status, PROCESSING or REJECTED."""
+
+    response: Response
+    loan_applications: LoanApplications

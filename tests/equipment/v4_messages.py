@@ -1,0 +1,96 @@
+"""Verified messages of OCEN 4.0, made by the profile itself from signed bodies with a token of the Auth Service."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from shared.catalogue.table import BY_NAME
+from shared.node.net.tls import thumbprint
+from shared.protocol.encoding import base64url_encode, dump_json
+from shared.protocol.nonces import DEFAULT_WINDOW
+from shared.protocol.participants import Dialect, Participant, ParticipantRole, PublicKey
+from shared.protocol.profiles import V4, Originator
+from shared.protocol.signing import SigningKey
+from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer
+from shared.protocol.verification import Peer, VerifiedMessage, WireMessage
+from tests.equipment.clock import NOW
+from tests.equipment.parties import LENDER_CERTIFICATE, LSP_CERTIFICATE, lender, lender_key, lsp, lsp_key, stranger_key
+
+AGENT, LENDER_ID = "7034", "7021"
+"""The participant ids of the LSP and of the lender in OCEN 4.0."""
+
+CREATE = BY_NAME["v4/CreateLoanApplicationsRequest"]
+CREATED = BY_NAME["v4/CreateLoanApplicationsResponse"]
+TRIGGER_V4 = BY_NAME["v4/TriggerLoanAcceptanceRequest"]
+VERIFY_V4 = BY_NAME["v4/VerifyLoanAcceptanceRequest"]
+
+
+def loan_agent(participant_id: str = AGENT) -> Participant:
+    """The LSP as the registry knows it."""
+    return _registered(lsp(), participant_id, lsp_key(), LSP_CERTIFICATE)
+
+
+def registered_lender() -> Participant:
+    """The lender as the registry knows it."""
+    return _registered(lender(), LENDER_ID, lender_key(), LENDER_CERTIFICATE)
+
+
+def verified_v4(
+    key: str, request_id: str = "request-1", trace_id: str = "trace-1", now: datetime = NOW, **changes: Any
+) -> VerifiedMessage:
+    """The example of that message, with these members changed, as the LSP or the lender sends it at `now`."""
+    is_lender = BY_NAME[key].sender is ParticipantRole.LENDER
+    sender = registered_lender() if is_lender else changes.pop("sender", loan_agent())
+    signing_key = lender_key() if is_lender else lsp_key()
+    originator = Originator(sender.organisation_id, sender.parent_id)
+    body = V4.stamp({**BY_NAME[key].example(), **changes}, originator, request_id, trace_id, now)
+    return _judged(key, body, sender, signing_key.bound_to(V4.algorithm), now)
+
+
+def _judged(key: str, body: bytes, sender: Participant, signing_key: SigningKey, now: datetime) -> VerifiedMessage:
+    message_type = BY_NAME[key]
+    dressed = V4.dress(body, signing_key, Dialect.STRICT)
+    headers = {
+        "content-type": "application/json",
+        "authorization": f"Bearer {_token(sender.organisation_id, now)}",
+        **dressed.headers,
+    }
+    wire = WireMessage("POST", message_type.path, headers, body, Peer(min(sender.certificates), "192.0.2.7"))
+    examination = V4.open(wire, message_type, ("POST",), now, DEFAULT_WINDOW)
+    V4.judge_token(examination, Issuer("https://auth.example", {_auth_key().kid: _auth_key().public()}))
+    examination.own_id = AGENT if sender.organisation_id == LENDER_ID else LENDER_ID
+    product = json.loads(body)["productData"].values()
+    examination.networks = {str(one): frozenset({sender.organisation_id, examination.own_id}) for one in product}
+    V4.judge(examination, sender)
+    assert examination.problem is None, examination.steps[-1]
+    return V4.accept(examination)
+
+
+def _registered(known: Participant, participant_id: str, key: SigningKey, certificate: bytes) -> Participant:
+    return replace(
+        known,
+        organisation_id=participant_id,
+        parent_id=known.organisation_id,
+        certificates=frozenset({thumbprint(certificate)}),
+        keys=(PublicKey(key.kid, key.bound_to(V4.algorithm).public()),),
+    )
+
+
+def _auth_key() -> SigningKey:
+    return stranger_key().bound_to(TOKEN_ALGORITHM)
+
+
+def _token(participant_id: str, now: datetime) -> str:
+    seconds = int(now.timestamp())
+    claims: Mapping[str, Any] = {
+        "iss": "https://auth.example",
+        "sub": participant_id,
+        "participantId": participant_id,
+        "iat": seconds,
+        "exp": seconds + 3600,
+    }
+    head = {"alg": TOKEN_ALGORITHM, "kid": _auth_key().kid, "typ": "JWT"}
+    signing_input = ".".join(base64url_encode(dump_json(part)) for part in (head, claims))
+    return f"{signing_input}.{base64url_encode(_auth_key().sign(signing_input.encode()))}"

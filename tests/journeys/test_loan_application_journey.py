@@ -1,0 +1,266 @@
+"""Loan applications of OCEN 4.0, from the verified message to the journal: created, rejected, accepted, kept apart."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lsp_app.app
+from lender_app.policy import LendingPolicy
+from shared.catalogue.types import MessageType
+from shared.node.exchange import MessageRefusedError
+from shared.node.journal import Dispatch
+from shared.node.journeys import Outgoing, TakeNote
+from shared.node.node import Application
+from shared.node.outbox import OutboxState, new_entry
+from shared.node.settings import NodeSettings
+from shared.node.store.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
+from shared.protocol.problems import Problem
+from shared.protocol.profiles import Dressed
+from shared.protocol.verification import VerifiedMessage
+from tests.equipment.clock import NOW, FrozenClock
+from tests.equipment.counterparty import ScriptedTransport, acking
+from tests.equipment.lender_node import lender_application
+from tests.equipment.node import MemoryNode, memory_node
+from tests.equipment.parties import identity_of, lender, lender_key, lsp_key
+from tests.equipment.storage import contents, rows, sqlite_engine
+from tests.equipment.v4_messages import (
+    AGENT,
+    CREATE,
+    CREATED,
+    LENDER_ID,
+    TRIGGER_V4,
+    VERIFY_V4,
+    loan_agent,
+    verified_v4,
+)
+
+OTHER_AGENT = "7099"
+
+
+class Lender:
+    """A lender that takes verified messages; what it has to say stays in its outbox."""
+
+    def __init__(self, node: MemoryNode, application: Application, clock: FrozenClock) -> None:
+        self.node = node
+        self.clock = clock
+        self._rules = application.rules
+        self._count = 0
+
+    async def take(self, message: VerifiedMessage) -> dict[str, Any]:
+        """Take a message and return the payload of the ack."""
+        message_type = message.message_type
+        assert isinstance(message_type, MessageType)
+        ack = await self.node.reception.take(message, message_type, self._rules[message_type.key], seal)
+        answered: dict[str, Any] = json.loads(ack)
+        return answered
+
+    async def ask(self, message_type: MessageType, sender: str = AGENT, **content: Any) -> dict[str, Any]:
+        """Take a new message of that type, and return what is answered."""
+        self._count += 1
+        ids = f"request-{self._count}", f"trace-{self._count}"
+        await self.take(verified_v4(message_type.key, *ids, self.clock.now(), sender=loan_agent(sender), **content))
+        (row,) = [row for row in rows(self.node.engine, OUTBOX) if row["request_id"] == ids[0]]
+        assert (row["receiver"], row["message"]) == (sender, message_type.answer_key)
+        answered: dict[str, Any] = json.loads(row["content"])
+        return answered
+
+    async def refuse(self, message_type: MessageType, sender: str = AGENT, **content: Any) -> MessageRefusedError:
+        """Take a new message that is refused and changes nothing."""
+        before = contents(self.node.engine)
+        with pytest.raises(MessageRefusedError) as refusal:
+            await self.ask(message_type, sender, **content)
+        assert contents(self.node.engine) == before
+        return refusal.value
+
+    async def create(self, *applications: dict[str, Any], sender: str = AGENT) -> list[str]:
+        """Have applications created, and return their statuses."""
+        answer = await self.ask(CREATE, sender, loanApplications=list(applications))
+        return [one["loanApplicationStatus"] for one in answer["loanApplications"]]
+
+    async def trigger(self, loan_application_id: str = "APPL-1", sender: str = AGENT) -> dict[str, Any]:
+        """Have the borrower asked for the acceptance of an application."""
+        return await self.ask(TRIGGER_V4, sender, loanApplicationId=loan_application_id)
+
+    async def verify(
+        self, session_key: str, otp: str, loan_application_id: str = "APPL-1", sender: str = AGENT
+    ) -> tuple[str, str]:
+        """Hand in an OTP; return the verdict and the status of the application."""
+        block = {"data": {"otpSessionKey": session_key, "otp": otp}}
+        answer = await self.ask(VERIFY_V4, sender, loanApplicationId=loan_application_id, credBlock=block)
+        return answer["credBlock"]["data"]["status"], answer["loanApplicationStatus"]
+
+    def otp(self) -> str:
+        """The OTP in the latest SMS."""
+        return str(rows(self.node.engine, NOTICES)[-1]["text"])[:6]
+
+
+def seal(payload: bytes) -> Dressed:
+    return Dressed(payload, {"signature": "signed"})
+
+
+def application(loan_application_id: str = "APPL-1", amount: int = 250_000) -> dict[str, Any]:
+    example: dict[str, Any] = CREATE.example()["loanApplications"][0]
+    terms = {**example["terms"], "requestedAmount": amount}
+    return {**example, "loanApplicationId": loan_application_id, "terms": terms}
+
+
+@pytest.fixture
+async def bank(tmp_path: Path) -> AsyncIterator[Lender]:
+    clock = FrozenClock()
+    with sqlite_engine(tmp_path, "lender") as engine:
+        async with memory_node(
+            engine,
+            identity=identity_of(lender(), lender_key()),
+            counterparties=[],
+            clock=clock,
+            transport=ScriptedTransport(acking(key=lsp_key())),
+            room=0,
+        ) as node:
+            yield Lender(node, lender_application(tmp_path), clock)
+            assert node.telemetry.troubles == []
+
+
+async def test_every_application_of_a_bulk_message_is_decided_by_itself_and_remembered(bank: Lender) -> None:
+    assert await bank.create(application(), application("APPL-2", 5_000_000)) == ["PROCESSING", "REJECTED"]
+    states = [json.loads(row["state"]) for row in rows(bank.node.engine, JOURNEYS) if row["kind"] == "loan-application"]
+    assert states == [
+        {"loanApplicationId": "APPL-1", "status": "PROCESSING", "maskedPhoneNumber": "XXXXXXX417"},
+        {"loanApplicationId": "APPL-2", "status": "REJECTED", "maskedPhoneNumber": "XXXXXXX417"},
+    ]
+
+
+async def test_the_reason_of_a_rejection_is_told(bank: Lender) -> None:
+    answer = await bank.ask(CREATE, loanApplications=[application("APPL-2", 5_000_000)])
+    assert answer["response"]["status"] == "SUCCESS"
+    assert "APPL-2 is rejected: CLARQ1003 The amount exceeds the limit." in answer["response"]["responseDetail"]
+
+
+async def test_the_same_request_creates_its_applications_once(bank: Lender) -> None:
+    content = {"loanApplications": [application()]}
+    acks = [await bank.take(verified_v4(CREATE.key, "request-1", f"trace-{number}", **content)) for number in range(3)]
+    assert [ack["error"] for ack in acks] == ["0"] * 3
+    assert len(rows(bank.node.engine, OUTBOX)) == len(rows(bank.node.engine, INBOX)) == 1
+    assert len(rows(bank.node.engine, JOURNEYS)) == 2  # the application, and that its id is taken
+
+
+async def test_an_application_is_created_once_under_whatever_request(bank: Lender) -> None:
+    await bank.create(application())
+    refusal = await bank.refuse(CREATE, loanApplications=[application("APPL-2"), application(amount=1_000)])
+    assert (refusal.problem, refusal.reason) == (
+        Problem.NOT_ALLOWED_NOW,
+        "loanApplicationId APPL-1 has been used; take a new one",
+    )
+    refusal = await bank.refuse(CREATE, loanApplications=[application("APPL-3"), application("APPL-3")])
+    assert refusal.problem is Problem.VALUE
+
+
+async def test_an_application_that_is_processed_can_be_accepted_by_its_borrower(bank: Lender) -> None:
+    await bank.create(application())
+    answer = await bank.trigger()
+    assert answer["loanApplicationStatus"] == "LOAN_AGREEMENT_INITIATED"
+    session = answer["credBlock"]["data"]
+    assert session["maskedPhoneNumber"] == "XXXXXXX417"
+    assert await bank.verify(session["otpSessionKey"], "000000" if bank.otp() != "000000" else "000001") == (
+        "INCORRECT_OTP",
+        "LOAN_AGREEMENT_INITIATED",
+    )
+    assert await bank.verify(session["otpSessionKey"], bank.otp()) == ("SUCCESS", "LOAN_AGREEMENT_COMPLETED")
+    assert await bank.verify(session["otpSessionKey"], bank.otp()) == ("INVALID_SESSION", "LOAN_AGREEMENT_COMPLETED")
+
+
+async def test_an_application_that_is_rejected_or_agreed_cannot_be_accepted(bank: Lender) -> None:
+    await bank.create(application(), application("APPL-2", 5_000_000))
+    session = (await bank.trigger())["credBlock"]["data"]
+    await bank.verify(session["otpSessionKey"], bank.otp())
+    for loan_application_id in ("APPL-1", "APPL-2"):
+        refusal = await bank.refuse(TRIGGER_V4, loanApplicationId=loan_application_id)
+        assert refusal.problem is Problem.NOT_ALLOWED_NOW
+
+
+async def test_another_senders_application_looks_like_none(bank: Lender) -> None:
+    await bank.create(application())
+    foreign = await bank.refuse(TRIGGER_V4, OTHER_AGENT, loanApplicationId="APPL-1")
+    unknown = await bank.refuse(TRIGGER_V4, OTHER_AGENT, loanApplicationId="UNKNOWN-1")
+    assert foreign.problem is unknown.problem is Problem.UNKNOWN_REFERENCE
+    assert foreign.reason == unknown.reason
+
+
+async def test_two_senders_may_use_the_same_id_each_for_an_application_of_its_own(bank: Lender) -> None:
+    assert await bank.create(application()) == ["PROCESSING"]
+    assert await bank.create(application(amount=5_000_000), sender=OTHER_AGENT) == ["REJECTED"]
+    assert (await bank.trigger())["response"]["status"] == "SUCCESS"
+    refusal = await bank.refuse(TRIGGER_V4, OTHER_AGENT, loanApplicationId="APPL-1")
+    assert refusal.problem is Problem.NOT_ALLOWED_NOW
+
+
+async def test_an_id_that_no_message_has_created_is_accepted_as_the_sandbox_does(bank: Lender) -> None:
+    session = (await bank.trigger("APPL-9"))["credBlock"]["data"]
+    assert await bank.verify(session["otpSessionKey"], bank.otp(), "APPL-9") == ("SUCCESS", "LOAN_AGREEMENT_COMPLETED")
+    assert [row["kind"] for row in rows(bank.node.engine, JOURNEYS)] == ["otp-session"]
+
+
+async def test_an_otp_counts_for_the_application_of_its_session_alone_and_costs_no_try(bank: Lender) -> None:
+    await bank.create(application(), application("APPL-2"))
+    session = (await bank.trigger())["credBlock"]["data"]
+    before = rows(bank.node.engine, JOURNEYS)
+    assert (await bank.verify(session["otpSessionKey"], bank.otp(), "APPL-2"))[0] == "INVALID_SESSION"
+    assert (await bank.verify(session["otpSessionKey"], bank.otp(), sender=OTHER_AGENT))[0] == "INVALID_SESSION"
+    assert rows(bank.node.engine, JOURNEYS) == before
+    assert (await bank.verify(session["otpSessionKey"], bank.otp()))[0] == "SUCCESS"
+
+
+async def test_an_application_is_remembered_for_as_long_as_the_policy_says(bank: Lender) -> None:
+    await bank.create(application())
+    bank.clock.advance(LendingPolicy().memory.total_seconds() - 0.001)
+    await bank.refuse(CREATE, loanApplications=[application()])
+    bank.clock.advance(0.001)
+    assert await bank.create(application()) == ["PROCESSING"]
+
+
+@pytest.fixture
+async def agent(tmp_path: Path) -> AsyncIterator[MemoryNode]:
+    with sqlite_engine(tmp_path, "agent") as engine:
+        async with memory_node(
+            engine,
+            identity=identity_of(loan_agent(), lsp_key()),
+            counterparties=[],
+            clock=FrozenClock(),
+            transport=ScriptedTransport(acking(key=lender_key())),
+            room=0,
+        ) as node:
+            yield node
+
+
+async def test_the_loan_agent_takes_the_callback_to_its_own_request_and_wraps_the_ack(agent: MemoryNode) -> None:
+    rule = lsp_app.app.application(NodeSettings.model_construct()).rules[CREATED.key]
+    assert isinstance(rule, TakeNote)
+    before = contents(agent.engine)
+    with pytest.raises(MessageRefusedError) as refusal:
+        await agent.reception.take(verified_v4(CREATED.key), CREATED, rule, seal)
+    assert refusal.value.problem is Problem.UNKNOWN_REFERENCE
+    assert contents(agent.engine) == before
+    asked = new_entry(Outgoing(LENDER_ID, CREATE.key, "request-1", CREATE.example()), NOW)
+    await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
+    ack = json.loads(await agent.reception.take(verified_v4(CREATED.key, trace_id="trace-2"), CREATED, rule, seal))
+    assert ack == {"ack": {"error": "0", "traceId": "trace-2", "timestamp": "2031-03-04T05:06:07.890Z"}}
+    (row,) = rows(agent.engine, INBOX)
+    assert (row["message"], row["request_id"], row["ack_signature"]) == (CREATED.key, "request-1", "signed")
+
+
+async def test_a_callback_to_a_request_of_v3_does_not_answer_one_of_4_0(agent: MemoryNode) -> None:
+    name = "TriggerLoanAcceptanceRequest"
+    asked = new_entry(Outgoing(LENDER_ID, name, "request-1", {}), NOW)
+    await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
+    callback = verified_v4("v4/TriggerLoanAcceptanceResponse")
+    assert isinstance(callback.message_type, MessageType)
+    with pytest.raises(MessageRefusedError, match=f"no v4/{name} with this requestId"):
+        await agent.reception.take(callback, callback.message_type, TakeNote(), seal)
+
+
+@pytest.mark.parametrize("name", ["TriggerLoanAcceptanceResponse", "VerifyLoanAcceptanceResponse"])
+def test_the_loan_agent_has_a_rule_for_the_callbacks_of_both_versions(name: str) -> None:
+    rules = lsp_app.app.application(NodeSettings.model_construct()).rules
+    assert {name, f"v4/{name}"} <= rules.keys()
