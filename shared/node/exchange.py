@@ -213,7 +213,7 @@ class SignedExchange:
         ack = Acknowledgement(trace_id, self._clock.now(), problem, detail if self._explains else None, wraps)
         refusal = Refusal(
             received_at=self._clock.now(),
-            peer=self._peer_name(wire.peer),
+            peer=self._peer_name(examination),
             address=wire.peer.address,
             path=wire.path,
             request_id=request_id,
@@ -237,8 +237,10 @@ class SignedExchange:
         except Exception as error:  # the note is for people; without it the answer is the same
             self._telemetry.trouble("refusal not written down", error)
 
-    def _peer_name(self, peer: Peer) -> str:
-        owner = self._directory.owner(peer.certificate)
+    def _peer_name(self, examination: Examination) -> str:
+        assert examination.peer is not None
+        verified = examination.holder if examination.problem is None else None
+        owner = verified or self._directory.owner(examination.peer.certificate)
         return owner.organisation_id if owner else ""
 
     def _http_headers(self, examination: Examination, problem: Problem) -> dict[str, str]:
@@ -254,12 +256,11 @@ class SignedExchange:
         refused = examination.problem is not None
         failed = _failed_step(examination) if refused else None
         claimed = self._profile.claimed(examination.body) if refused else None
-        assert examination.peer is not None
         self._telemetry.received(
             message=examination.message_type.key if examination.message_type else "unknown",
             request_id=claimed.request_id if claimed else examination.identified["requestId"],
             trace_id=claimed.trace_id if claimed else examination.metadata["traceId"],
-            peer=self._peer_name(examination.peer),
+            peer=self._peer_name(examination),
             verdict=examination.problem.code if examination.problem else "0",
             seconds=seconds,
             check=failed.check.name if failed else "",

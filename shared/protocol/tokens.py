@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
@@ -46,8 +47,11 @@ class Issuer:
     keys: Mapping[str, VerificationKey] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=256)
 def open_token(text: str) -> AccessToken:
     """Take a token apart: three parts in canonical base64url, header and claims strict JSON objects (RFC 7519 s7.2).
+
+    The last ones are remembered, for a party shows the same token with each of its calls.
 
     Raises:
         EncodingError: it is something else.
