@@ -25,6 +25,7 @@ from shared.protocol.nonces import FreshnessWindow
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V3, Dressed, Profile, Style
 from shared.protocol.signing import SigningKey
+from shared.protocol.tokens import challenge
 from shared.protocol.verification import Examination, History, Outcome, Peer, Step, VerifiedMessage, WireMessage
 
 MESSAGE_KEY = "ocen.message"
@@ -146,12 +147,18 @@ class SignedExchange:
         if examination.problem is not None:
             return
         before = examination.checkpoint()
+        try:
+            await self._judge(examination)
+            if examination.problem is Problem.SIGNATURE and await self._directory.renew(examination):
+                examination.rewind(before)
+                await self._judge(examination)
+        except CounterpartiesUnavailable as error:
+            self._telemetry.trouble("sender cannot be looked up", error)
+            examination.problem = Problem.UNAVAILABLE
+
+    async def _judge(self, examination: Examination) -> None:
         await self._directory.identify(self._profile, examination)
         self._profile.judge(examination, examination.holder)
-        if examination.problem is Problem.SIGNATURE and await self._directory.renew(examination):
-            examination.rewind(before)
-            await self._directory.identify(self._profile, examination)
-            self._profile.judge(examination, examination.holder)
 
     def _sealer(self, style: Style) -> _Sealer:
         return _Sealer(self._profile, self._identity.key_for(self._profile.algorithm), style)
@@ -287,13 +294,6 @@ async def read_body(receive: Receive) -> bytes | None:
         body += bytes(event.get("body", b""))
         if len(body) > MAX_BODY_BYTES or not event.get("more_body", False):
             return body
-
-
-def challenge(problem: Problem, is_given: bool) -> str:
-    """Return the WWW-Authenticate of a refusal where tokens are demanded (RFC 6750 s3)."""
-    if problem is Problem.TOKEN and is_given:
-        return 'Bearer error="invalid_token"'
-    return 'Bearer error="insufficient_scope"' if problem is Problem.SENDER else "Bearer"
 
 
 def _failed_step(examination: Examination) -> Step | None:

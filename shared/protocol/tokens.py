@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+from shared.protocol.problems import Problem
 from shared.protocol.signing import VerificationKey
 
 TOKEN_ALGORITHM = "RS256"
@@ -45,6 +46,13 @@ class Issuer:
 
     url: str
     keys: Mapping[str, VerificationKey] = field(default_factory=dict)
+
+
+def challenge(problem: Problem, is_given: bool) -> str:
+    """Return the WWW-Authenticate of a refusal where tokens are demanded; `is_given`: one was shown (RFC 6750 s3)."""
+    if problem is Problem.TOKEN and is_given:
+        return 'Bearer error="invalid_token"'
+    return 'Bearer error="insufficient_scope"' if problem is Problem.SENDER else "Bearer"
 
 
 @lru_cache(maxsize=256)

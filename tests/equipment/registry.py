@@ -1,6 +1,7 @@
 """The Auth Service and the registry of OCEN 4.0 as a node sees them over HTTP: both do what a test tells them."""
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,7 @@ EVENTS = "/ocen/v4/event"
 Reply = Callable[[httpx.Request], httpx.Response]
 
 
+@functools.cache
 def rs256(owner: str, kid: str = "") -> SigningKey:
     """The key of an owner, bound to the algorithm of OCEN 4.0."""
     return signing_key(owner, kid).bound_to("RS256")
@@ -45,7 +47,7 @@ class ScriptedRegistry:
 
     def __init__(self, clock: FrozenClock, own_id: str = "3050") -> None:
         self.clock = clock
-        self.own_id = own_id
+        self.clients = {"client-1": own_id}
         self.key = rs256("auth service")
         self.jwks = [jwk_of(self.key)]
         self.life = 86_400
@@ -121,9 +123,11 @@ class ScriptedRegistry:
 
     def _issue(self, request: httpx.Request) -> httpx.Response:
         form = dict(parse_qsl(request.content.decode()))
-        if form != {"grant_type": "client_credentials", "client_id": "client-1", "client_secret": SECRET}:
+        participant_id = self.clients.get(form.get("client_id", ""))
+        rest = (form.get("grant_type"), form.get("client_secret"))
+        if participant_id is None or rest != ("client_credentials", SECRET):
             return httpx.Response(401, json={"error": "invalid_client"})
-        token = self.token(self.own_id, **self.claims)
+        token = self.token(participant_id, **self.claims)
         self.issued.append(token)
         return httpx.Response(200, json={"access_token": token, "token_type": "Bearer", "expires_in": self.life})
 
