@@ -29,6 +29,7 @@ from shared.node.onboarding.registrar import Registrar
 from shared.node.onboarding.stated import take_stated
 from shared.node.ops.app import ops_app
 from shared.node.reception import Reception, protocol_app
+from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
@@ -102,6 +103,7 @@ class Node:
             telemetry=self.telemetry,
         )
         self.reception = Reception(self.journal, self.courier, self.clock)
+        self.heartbeat = None if self.member is None else self._reporting(self.member)
         self.sender = Sender(
             journal=self.journal,
             courier=self.courier,
@@ -120,6 +122,12 @@ class Node:
 
     def _join(self, membership: Membership) -> Member:
         return Member(membership, self.identity, PooledTransport(self.trust.client), self.clock)
+
+    def _reporting(self, member: Member) -> HeartbeatReporter:
+        heartbeat = HeartbeatReporter(member.service, member.access, self.telemetry)
+        self.courier.listeners.append(heartbeat.sent)
+        self.reception.listeners.append(heartbeat.received)
+        return heartbeat
 
     def _protocol_plane(self, application: Application) -> ASGIApp:
         planes: dict[str, ASGIApp] = {
@@ -160,6 +168,8 @@ class Node:
             await self.stop()
             raise
         self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self._keep_house())]
+        if self.heartbeat is not None:
+            self.heartbeat.start()
         self.telemetry.say("ready", port=self.protocol_server.port, ops_port=self.ops_server.port)
 
     async def stop(self) -> None:
@@ -171,6 +181,8 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.client.aclose()
+        if self.heartbeat is not None:
+            await self.heartbeat.stop()
         if self.member is not None:
             await self.member.aclose()
         await self.writer.stop()

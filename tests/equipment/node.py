@@ -63,6 +63,7 @@ class MemoryNode:
         self.engine = engine
         self.clock = clock
         self.explains = explains
+        self.member = member
         self.identity = identity
         self.telemetry = RecordingTelemetry(identity.organisation_id)
         self.directory = Directory(identity.organisation_id)
