@@ -189,7 +189,7 @@ class Node:
         self.engine.dispose()
 
     async def refresh_directory(self) -> None:
-        """Bring directory, signing key and TLS trust in step with the register.
+        """Bring directories, signing key and TLS trust in step with what the database says.
 
         Raises:
             IdentityError, TlsConfigurationError: our own files do not fit; tried again at the next refresh.
@@ -202,6 +202,8 @@ class Node:
             if self.directory.own is not None:
                 await asyncio.to_thread(self.own_keys.use, self.directory.own)
             self._is_in_step = True
+        if self.member is not None:
+            await self.member.follow(self.engine)
 
     async def tidy(self) -> None:
         """Delete what nobody needs any more, and wake what would sleep too long after the clock was set back."""

@@ -32,6 +32,14 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+class PathSigning(StrEnum):
+    """What a registry wants signed of requests without a body: nothing, the path as sent, or it without a version."""
+
+    NONE = "none"
+    PATH = "path"
+    PATH_WITHOUT_VERSION = "path_without_version"
+
+
 def _in_capitals(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -50,6 +58,7 @@ class NodeSettings(BaseSettings):
     client_secret_file: Path | None = None
     product_networks: str = ""
     dialects: str = ""
+    registry_signs: PathSigning = PathSigning.NONE
     database_url: str
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
@@ -94,6 +103,7 @@ class NodeSettings(BaseSettings):
             _read_secret("OCEN_CLIENT_SECRET_FILE", self.client_secret_file),
             tuple(part.strip() for part in self.product_networks.split(",") if part.strip()),
             _dialects(self.dialects),
+            self.registry_signs,
         )
 
     @property
@@ -110,7 +120,9 @@ class Membership:
         registry_url: base URL of Auth Service and registry.
         participant_id: the id of our role, `originatorParticipantId` in our messages.
         product_networks: those that we belong to; with none given, membership of senders is not judged.
-        dialects: how peers sign that do not sign as the documents say, by participant id.
+        dialects: how peers sign that do not sign as the documents say, by participant id; what is set at run time
+            counts before it.
+        signs: what of our requests to the registry is signed beside the token.
     """
 
     registry_url: str
@@ -119,6 +131,7 @@ class Membership:
     client_secret: str = field(repr=False)
     product_networks: tuple[str, ...] = ()
     dialects: Mapping[str, Dialect] = field(default_factory=dict)
+    signs: PathSigning = PathSigning.NONE
 
 
 def _read_secret(variable: str, file: Path) -> str:

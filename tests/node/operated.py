@@ -17,6 +17,7 @@ from shared.node.journal import Journal
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.node.onboarding.register import save_record
 from shared.node.ops.app import ops_app
+from shared.node.registry.member import Member
 from shared.node.sending import Sender
 from shared.node.store.database import open_engine
 from shared.node.store.reader import read
@@ -76,10 +77,13 @@ class OperatedStandIn:
             identity=self.identity,
             clock=self.clock,
         )
+        self.member: Member | None = None
         self.protocol_server = SimpleNamespace(is_listening=True)
 
     async def refresh_directory(self) -> None:
         await read(self.engine, self.directory.refresh)
+        if self.member is not None:
+            await self.member.follow(self.engine)
 
 
 @asynccontextmanager

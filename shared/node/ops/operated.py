@@ -11,6 +11,7 @@ from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.net.server import NodeServer
 from shared.node.onboarding.registrar import Registrar
+from shared.node.registry.member import Member
 from shared.node.sending import Sender
 from shared.node.settings import NodeSettings
 from shared.node.telemetry import Telemetry
@@ -29,6 +30,10 @@ class OperatedNode(Protocol):
     sender: Sender
     registrar: Registrar
     protocol_server: NodeServer
+    member: Member | None
+
+    async def refresh_directory(self) -> None:
+        """Bring what is known of counterparties in step with the database."""
 
 
 async def _node(request: Request) -> OperatedNode:
