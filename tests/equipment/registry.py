@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl
 
 import httpx
 
+from shared.node.clock import Clock
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.signing import SigningKey, VerificationKey
-from tests.equipment.clock import FrozenClock
 from tests.equipment.parties import signing_key
 
 URL = "https://registry.example"
@@ -45,8 +45,9 @@ def jwk_of(key: SigningKey | VerificationKey, kid: str | None = None) -> dict[st
 class ScriptedRegistry:
     """Answers rightly, until a test changes what it holds or puts a reply of its own for a path."""
 
-    def __init__(self, clock: FrozenClock, own_id: str = "3050") -> None:
+    def __init__(self, clock: Clock, own_id: str = "3050") -> None:
         self.clock = clock
+        self.url = URL
         self.clients = {"client-1": own_id}
         self.key = rs256("auth service")
         self.jwks = [jwk_of(self.key)]
@@ -65,7 +66,7 @@ class ScriptedRegistry:
 
     @property
     def transport(self) -> httpx.MockTransport:
-        return httpx.MockTransport(self._answer)
+        return httpx.MockTransport(self.answer)
 
     def asked(self, path: str) -> int:
         """How often something was asked for."""
@@ -90,7 +91,7 @@ class ScriptedRegistry:
         """A token of that participant, right unless claims say otherwise; None leaves a claim out."""
         now, signer = int(self.clock.now().timestamp()), key or self.key
         body = {
-            "iss": ISSUER,
+            "iss": f"{self.url}/realms/dev",
             "sub": f"client-{participant_id}",
             "participantId": participant_id,
             "iat": now,
@@ -103,7 +104,8 @@ class ScriptedRegistry:
         signed = f"{base64url_encode(dump_json(header))}.{base64url_encode(dump_json(told))}"
         return f"{signed}.{base64url_encode(signer.sign(signed.encode()))}"
 
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        """The answer to one request."""
         self.requests.append(request)
         if self.gate is not None:
             await self.gate.wait()

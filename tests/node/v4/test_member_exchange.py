@@ -188,6 +188,18 @@ async def test_a_message_that_cannot_be_judged_now_waits_and_goes_through_later(
     assert state_of(pair, entry.id) == (OutboxState.DELIVERED, "acknowledged")
 
 
+async def test_a_node_that_has_left_the_network_gives_its_deliveries_up_in_plain_sight(pair: MemberPair) -> None:
+    pair.to_bank.callee = None
+    entry = await pair.send()
+    del pair.agent.directories["v4"]
+    for _ in range(8):
+        pair.clock.advance(200)
+        await pair.agent.courier.sweep()
+        await pair.settle()
+    assert state_of(pair, entry.id) == (OutboxState.DEAD, "this node does not speak v4; see OCEN_REGISTRY_URL")
+    assert pair.agent.telemetry.troubles == []
+
+
 async def test_without_a_token_nothing_goes_out_and_the_reason_is_in_plain_sight(pair: MemberPair) -> None:
     await pair.send()
     pair.registry.is_down = True
