@@ -86,6 +86,7 @@ class Node:
             refresh=self.refresh_directory,
         )
         membership = settings.membership
+        self.registry_trust = self._issuers_alone() if membership is not None else self.trust
         self.member = None if membership is None else self._join(membership)
         access = self.member.access if self.member is not None else None
         self.client = SignedClient(PooledTransport(self.trust.client), self.identity, self.clock, access)
@@ -121,7 +122,12 @@ class Node:
             self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
 
     def _join(self, membership: Membership) -> Member:
-        return Member(membership, self.identity, PooledTransport(self.trust.client), self.clock)
+        return Member(membership, self.identity, PooledTransport(self.registry_trust.client), self.clock)
+
+    def _issuers_alone(self) -> TlsTrust:
+        """Trust for calls to the registry: what a counterparty has registered must not pass for the registry's."""
+        own = self.identity
+        return TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
 
     def _reporting(self, member: Member) -> HeartbeatReporter:
         heartbeat = HeartbeatReporter(member.service, member.access, self.telemetry)
@@ -199,6 +205,8 @@ class Node:
         if not self._is_in_step:
             trust = f"{self.identity.trust}\n{self.directory.trust}"
             await asyncio.to_thread(self.trust.replace, trust, self.directory.revoked)
+            if self.registry_trust is not self.trust:
+                await asyncio.to_thread(self.registry_trust.replace, self.identity.trust, self.directory.revoked)
             if self.directory.own is not None:
                 await asyncio.to_thread(self.own_keys.use, self.directory.own)
             self._is_in_step = True

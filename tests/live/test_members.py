@@ -23,12 +23,16 @@ from shared.node.journeys import TakeNote
 from shared.node.net.server import make_server
 from shared.node.net.tls import TlsTrust, thumbprint
 from shared.node.node import Application, Node
+from shared.node.onboarding.changes import with_certificate
+from shared.node.sending import SendError
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, REFUSALS
 from shared.protocol.participants import ParticipantRole
 from tests.equipment.member_pair import AGENT, BANK, CONTENT, CREATE, CREATED, MESSAGES, RULES
 from tests.equipment.registry import EVENTS, SECRET, ScriptedRegistry
 from tests.equipment.storage import rows
+from tests.node.certificates import Identity as Leaf
+from tests.node.certificates import self_signed
 
 
 @dataclass
@@ -65,7 +69,9 @@ def certificate_of(identity: Identity) -> str:
 
 
 @asynccontextmanager
-async def network(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[Network]:
+async def network(folder: Path, patch: pytest.MonkeyPatch, rogue: Leaf | None = None) -> AsyncIterator[Network]:
+    """Start the three; the registry shows a certificate of the sandbox's issuer, or another one."""
+
     def received_by(role: ParticipantRole, version: str | None = None) -> Any:
         ours = tuple(one for one in MESSAGES if one.receiver is role and version == "v4")
         return messages_received_by(role, version) + ours
@@ -77,7 +83,10 @@ async def network(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[Netw
     secret = folder / "client-secret"
     secret.write_text(SECRET)
     own = load_identity(Path(environments["lender"]["OCEN_IDENTITY"]))
-    trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
+    certificate, private_key = own.tls_certificate, own.tls_private_key
+    if rogue is not None:
+        certificate, private_key = rogue.certificate, rogue.private_key
+    trust = TlsTrust(certificate, private_key, own.trust)
     registry = ScriptedRegistry(SystemClock())
     server = make_server(served(registry), host="127.0.0.1", port=0, tls=trust.server)
     await server.start()
@@ -101,6 +110,20 @@ async def network(folder: Path, patch: pytest.MonkeyPatch) -> AsyncIterator[Netw
         await agent.stop()
         await bank.stop()
         await server.stop()
+
+
+async def test_a_certificate_that_only_a_counterparty_has_registered_does_not_pass_for_the_registrys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rogue = self_signed(tmp_path / "rogue", "localhost")
+    async with network(tmp_path, monkeypatch, rogue) as parties:
+        agent, port = parties.agent, int(parties.registry.url.rpartition(":")[2])
+        await agent.registrar.change("LENDER01", lambda record: with_certificate(record, rogue.pem), "")
+        _, writer = await asyncio.open_connection("localhost", port, ssl=agent.trust.client)
+        writer.close()
+        with pytest.raises(SendError, match="3051 cannot be looked up now"):
+            await agent.sender.send(CREATE.key, BANK, CONTENT)
+        assert parties.registry.requests == []
 
 
 async def eventually(condition: Any) -> None:
