@@ -65,6 +65,8 @@ class RegistryDirectory:
             await kept.refresh()
             holder = await kept.get()
         examination.holder = holder
+        shown_by = self.owner(examination.peer.certificate) if examination.peer is not None else None
+        examination.shown_by = shown_by.organisation_id if shown_by is not None else ""
         examination.networks = {network: await members.get() for network, members in self._networks.items()}
 
     async def renew(self, examination: Examination) -> bool:

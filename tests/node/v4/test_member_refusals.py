@@ -153,6 +153,21 @@ async def test_a_certificate_that_the_registry_does_not_name_for_the_sender_is_r
     await refused(pair, Problem.SENDER, INSUFFICIENT, "certificate_is_the_token_holders", certificate=certificate)
 
 
+@pytest.mark.check("OCEN-TLS-05")
+async def test_who_has_no_certificate_in_the_registry_may_show_any_but_one_that_is_known_as_somebody_elses(
+    pair: MemberPair,
+) -> None:
+    pair.registry.roles[AGENT]["tlsCertificates"] = []
+    assert (await pair.post(certificate=STRANGER_CERTIFICATE)).status == 200
+    other = thumbprint(b"the certificate of 3060")
+    pair.registry.enrol("3060", "LOAN_AGENT", rs256("leaf"), baseUrl="https://3060.example", tlsCertificates=[other])
+    assert await pair.bank.directories["v4"].receiver("3060") is not None
+    body = body_of("request-2", traceId="trace-2")
+    answer = await pair.post(body, certificate=b"the certificate of 3060")
+    assert (answer.status, ack_of(answer)["detail"]["check"]) == (403, "certificate_is_the_token_holders")
+    assert len(rows(pair.bank.engine, INBOX)) == 1
+
+
 @pytest.mark.check("OCEN-TLS-07")
 async def test_an_address_that_the_registry_does_not_list_is_refused(pair: MemberPair) -> None:
     pair.registry.addresses[AGENT] = [{"ipAddress": "192.0.2.7"}]
