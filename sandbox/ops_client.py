@@ -11,7 +11,7 @@ import httpx
 from sandbox.errors import SandboxError
 from shared.node.clock import Clock, SystemClock
 from shared.protocol.encoding import dump_json
-from shared.protocol.participants import KeyStatus
+from shared.protocol.participants import Dialect, KeyStatus
 
 POLL_SECONDS = 0.02
 """Between two looks at a journal while something is awaited."""
@@ -156,6 +156,14 @@ class OpsClient:
         """Remove a TLS certificate of a participant."""
         path = f"{_participant_path(organisation_id)}/certificates/{quote(thumbprint, safe='')}"
         return self._ask("DELETE", path, params={"reason": reason})
+
+    def peers(self) -> list[dict[str, Any]]:
+        """Return the peers of OCEN 4.0 with their dialects."""
+        return self._items("/peers", {})
+
+    def set_peer(self, participant_id: str, dialect: Dialect) -> dict[str, Any]:
+        """Settle how a peer of OCEN 4.0 signs."""
+        return self._ask("PUT", f"/peers/{quote(participant_id, safe='')}", json={"dialect": dialect.value})
 
     def own_form(self) -> dict[str, Any]:
         """Return the node's own side of the onboarding form."""

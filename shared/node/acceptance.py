@@ -19,7 +19,7 @@ from shared.node.ids import new_id
 from shared.node.journeys import Decision, Journey, Notice, Rule
 from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, steps_text
 from shared.node.store.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
-from shared.protocol.detached import SIGNATURE_HEADER
+from shared.protocol.detached import signature_in
 from shared.protocol.encoding import dump_json
 from shared.protocol.nonces import content_fingerprint
 from shared.protocol.problems import Problem
@@ -198,9 +198,9 @@ def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
         "received_at": message.received_at,
         "content_digest": digest,
         "raw": message.wire.body,
-        "signature": message.wire.headers.get(SIGNATURE_HEADER, ""),
+        "signature": signature_in(message.wire.headers),
         "ack": unit.ack.body,
-        "ack_signature": unit.ack.headers.get(SIGNATURE_HEADER, ""),
+        "ack_signature": signature_in(unit.ack.headers),
         "steps": steps_text(message.verification.steps),
     }
 

@@ -15,9 +15,9 @@ from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.net.tls import thumbprint
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
-from shared.protocol.detached import SIGNATURE_HEADER
+from shared.protocol.detached import signature_in
 from shared.protocol.participants import Participant
-from shared.protocol.problems import SUCCESS
+from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import Profile
 from shared.protocol.verification import Examination, Peer
 
@@ -112,7 +112,7 @@ class SignedClient:
             trace_id=trace_id,
             kid=key.kid,
             sent=body,
-            signature=signed.get(SIGNATURE_HEADER, ""),
+            signature=signature_in(signed),
             **verdict,
         )
 
@@ -161,7 +161,8 @@ def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
     error = examination.document["error"][:MAX_CODE_LENGTH]
     if error == SUCCESS and status < 300:
         return AttemptOutcome.ACCEPTED, "acknowledged" if examination.signature else "acknowledged, unsigned"
-    if error == SUCCESS or status == 429 or status >= 500:
+    # A token that is refused says nothing of the message: it comes again with another token.
+    if error in (SUCCESS, Problem.TOKEN.code) or status == 429 or status >= 500:
         return AttemptOutcome.FAILED, f"HTTP {status} with error {error}"
     detail = examination.document.get("detail")
     return AttemptOutcome.REFUSED, f"refused with {error}" + (f": {_words(detail)}" if isinstance(detail, dict) else "")

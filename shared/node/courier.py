@@ -113,8 +113,11 @@ class Courier:
 
     async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt:
         message_type = BY_NAME[entry.outgoing.message]
+        directory = self._directories.get(message_type.version)
+        if directory is None:  # it did when the entry was made
+            return self._untried(entry, f"this node does not speak {message_type.version}; see OCEN_REGISTRY_URL")
         try:
-            receiver = await self._directories[message_type.version].receiver(entry.outgoing.receiver)
+            receiver = await directory.receiver(entry.outgoing.receiver)
         except CounterpartiesUnavailable as error:
             return self._untried(entry, str(error))
         if receiver is None:

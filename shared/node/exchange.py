@@ -25,7 +25,8 @@ from shared.protocol.participants import Network
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V3, Dressed, Profile, Style
 from shared.protocol.signing import SigningKey
-from shared.protocol.verification import Examination, History, Outcome, Peer, Step, VerifiedMessage
+from shared.protocol.tokens import challenge
+from shared.protocol.verification import Examination, History, Outcome, Step, VerifiedMessage
 
 MESSAGE_KEY = "ocen.message"
 """Key of the `VerifiedMessage` in the ASGI scope that the application sees."""
@@ -151,12 +152,18 @@ class SignedExchange:
         if examination.problem is not None:
             return
         before = examination.checkpoint()
+        try:
+            await self._judge(examination)
+            if examination.problem is Problem.SIGNATURE and await self._directory.renew(examination):
+                examination.rewind(before)
+                await self._judge(examination)
+        except CounterpartiesUnavailable as error:
+            self._telemetry.trouble("sender cannot be looked up", error)
+            examination.problem = Problem.UNAVAILABLE
+
+    async def _judge(self, examination: Examination) -> None:
         await self._directory.identify(self._profile, examination)
         self._profile.judge(examination, examination.holder)
-        if examination.problem is Problem.SIGNATURE and await self._directory.renew(examination):
-            examination.rewind(before)
-            await self._directory.identify(self._profile, examination)
-            self._profile.judge(examination, examination.holder)
 
     def _sealer(self, style: Style) -> _Sealer:
         return _Sealer(self._profile, self._identity.key_for(self._profile.algorithm), style)
@@ -218,7 +225,7 @@ class SignedExchange:
         ack = Acknowledgement(trace_id, self._clock.now(), problem, detail if self._explains else None, wraps)
         refusal = Refusal(
             received_at=self._clock.now(),
-            peer=self._peer_name(wire.peer),
+            peer=self._peer_name(examination),
             address=wire.peer.address,
             path=wire.path,
             request_id=request_id,
@@ -242,8 +249,10 @@ class SignedExchange:
         except Exception as error:  # the note is for people; without it the answer is the same
             self._telemetry.trouble("refusal not written down", error)
 
-    def _peer_name(self, peer: Peer) -> str:
-        owner = self._directory.owner(peer.certificate)
+    def _peer_name(self, examination: Examination) -> str:
+        assert examination.peer is not None
+        verified = examination.holder if examination.problem is None else None
+        owner = verified or self._directory.owner(examination.peer.certificate)
         return owner.organisation_id if owner else ""
 
     def _http_headers(self, examination: Examination, problem: Problem) -> dict[str, str]:
@@ -259,23 +268,15 @@ class SignedExchange:
         refused = examination.problem is not None
         failed = _failed_step(examination) if refused else None
         claimed = self._profile.claimed(examination.body) if refused else None
-        assert examination.peer is not None
         self._telemetry.received(
             message=examination.message_type.key if examination.message_type else "unknown",
             request_id=claimed.request_id if claimed else examination.identified["requestId"],
             trace_id=claimed.trace_id if claimed else examination.metadata["traceId"],
-            peer=self._peer_name(examination.peer),
+            peer=self._peer_name(examination),
             verdict=examination.problem.code if examination.problem else "0",
             seconds=seconds,
             check=failed.check.name if failed else "",
         )
-
-
-def challenge(problem: Problem, is_given: bool) -> str:
-    """Return the WWW-Authenticate of a refusal where tokens are demanded (RFC 6750 s3)."""
-    if problem is Problem.TOKEN and is_given:
-        return 'Bearer error="invalid_token"'
-    return 'Bearer error="insufficient_scope"' if problem is Problem.SENDER else "Bearer"
 
 
 def _failed_step(examination: Examination) -> Step | None:

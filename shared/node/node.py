@@ -30,6 +30,7 @@ from shared.node.onboarding.registrar import Registrar
 from shared.node.onboarding.stated import take_stated
 from shared.node.ops.app import ops_app
 from shared.node.reception import Reception, protocol_app
+from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
@@ -76,6 +77,11 @@ class Node:
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))
         self.trust = TlsTrust(self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust)
         self.transport = PooledTransport(self.trust.client)
+        # Issuers alone are trusted there: what a counterparty has registered must not pass for the registry's.
+        self.registry_trust = TlsTrust(
+            self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust
+        )
+        self.registry_transport = PooledTransport(self.registry_trust.client)
         membership = settings.membership
         self.member = None if membership is None else self._join(membership)
         access = self.member.access if self.member is not None else None
@@ -87,7 +93,7 @@ class Node:
             trust=self.trust,
             issuers=self.identity.trust,
             own_keys=self.own_keys,
-            renew_connections=self.transport.renew,
+            renew_connections=self._show_renewed_certificate,
         )
         self.registrar = Registrar(
             journal=self.journal,
@@ -111,6 +117,7 @@ class Node:
             telemetry=self.telemetry,
         )
         self.reception = Reception(self.journal, self.courier, self.clock)
+        self.heartbeat = None if self.member is None else self._reporting(self.member)
         self.sender = Sender(
             journal=self.journal,
             courier=self.courier,
@@ -127,7 +134,18 @@ class Node:
             self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
 
     def _join(self, membership: Membership) -> Member:
-        return Member(membership, self.identity, self.transport, self.clock)
+        return Member(membership, self.identity, self.registry_transport, self.clock)
+
+    def _show_renewed_certificate(self) -> None:
+        self.registry_trust.replace(self.identity.trust)
+        self.registry_transport.renew()
+        self.transport.renew()
+
+    def _reporting(self, member: Member) -> HeartbeatReporter:
+        heartbeat = HeartbeatReporter(member.service, member.access, self.telemetry)
+        self.courier.listeners.append(heartbeat.sent)
+        self.reception.listeners.append(heartbeat.received)
+        return heartbeat
 
     def _protocol_plane(self, application: Application) -> ASGIApp:
         planes: dict[str, ASGIApp] = {
@@ -159,7 +177,7 @@ class Node:
             CannotListenError: a port is taken or not ours to take.
         """
         await self.writer.start()
-        await self.follower.refresh()
+        await self._follow()
         if self.engine.dialect.name == "sqlite":
             await self.journal.release_holds(self.clock.now())
         try:
@@ -169,6 +187,8 @@ class Node:
             await self.stop()
             raise
         self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self._keep_house())]
+        if self.heartbeat is not None:
+            self.heartbeat.start()
         self.telemetry.say("ready", port=self.protocol_server.port, ops_port=self.ops_server.port)
 
     async def stop(self) -> None:
@@ -180,6 +200,8 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.client.aclose()
+        if self.heartbeat is not None:
+            await self.heartbeat.stop()
         if self.member is not None:
             await self.member.aclose()
         await self.writer.stop()
@@ -191,12 +213,18 @@ class Node:
         await self.journal.wake(now, self.schedule.budget)
         await self.journal.purge(now, self.settings.window.forgettable_before(now))
 
+    async def _follow(self) -> None:
+        """Fall into step with what the database says, whoever has written it."""
+        await self.follower.refresh()
+        if self.member is not None:
+            await self.member.follow(self.engine)
+
     async def _keep_house(self) -> None:
         next_tidying = self.clock.elapsed() + TIDY_SECONDS
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
-                await self.follower.refresh()
+                await self._follow()
                 if self.clock.elapsed() >= next_tidying:
                     next_tidying += TIDY_SECONDS
                     await self.tidy()

@@ -33,6 +33,14 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+class PathSigning(StrEnum):
+    """What a registry wants signed of requests without a body: nothing, the path as sent, or it without a version."""
+
+    NONE = "none"
+    PATH = "path"
+    PATH_WITHOUT_VERSION = "path_without_version"
+
+
 def _in_capitals(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -74,7 +82,9 @@ class Membership:
         registry_url: base URL of Auth Service and registry.
         participant_id: the id of our role, `originatorParticipantId` in our messages.
         product_networks: those that we belong to; with none given, membership of senders is not judged.
-        dialects: how peers sign that do not sign as the documents say, by participant id.
+        dialects: how peers sign that do not sign as the documents say, by participant id; what is set at run time
+            counts before it.
+        signs: what of our requests to the registry is signed beside the token.
     """
 
     registry_url: str
@@ -83,6 +93,7 @@ class Membership:
     client_secret: str = field(repr=False)
     product_networks: tuple[str, ...] = ()
     dialects: Mapping[str, Dialect] = field(default_factory=dict)
+    signs: PathSigning = PathSigning.NONE
 
 
 def _read_secret(variable: str, file: Path) -> str:

@@ -36,6 +36,9 @@ class Telemetry:
         self._sent_seconds = Histogram(
             "ocen_delivery_seconds", "From a try to its ack", registry=self.registry, buckets=_SECONDS
         )
+        self._reported = Counter(
+            "ocen_heartbeat_events", "Events for the heartbeat of OCEN 4.0", ["outcome"], registry=self.registry
+        )
         self.unfinished = Gauge("ocen_outbox_unfinished", "Deliveries not finished", ["state"], registry=self.registry)
 
     def received(
@@ -71,6 +74,10 @@ class Telemetry:
             state=state.value,
             **({"reason": attempt.reason} if state is not OutboxState.DELIVERED else {}),
         )
+
+    def reported(self, outcome: str) -> None:
+        """Count an event of the heartbeat: `taken` or `refused` by its service, or `dropped` because many waited."""
+        self._reported.labels(outcome).inc()
 
     def trouble(self, event: str, error: Exception) -> None:
         """Tell of something that should not happen; never raises, because who tells is in trouble already."""

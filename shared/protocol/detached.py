@@ -5,6 +5,7 @@ that official starters accept too, so it is what we send. RFC 7515 Appendix F, o
 official starters send: `b64` false without `crit`, which RFC 7797 s6 forbids.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from shared.protocol.encoding import base64url_encode, dump_json
@@ -27,6 +28,11 @@ def seal_detached(body: bytes, key: SigningKey, dialect: Dialect) -> dict[str, s
     signature = f"{header}..{base64url_encode(key.sign(signing_input(header, body, dialect is not Dialect.RFC)))}"
     names = (SIGNATURE_HEADER, STARTER_HEADER) if dialect is Dialect.AUTHSTARTER else (SIGNATURE_HEADER,)
     return dict.fromkeys(names, signature)
+
+
+def signature_in(headers: Mapping[str, str]) -> str:
+    """Return the detached signature among HTTP headers with lower-case names; empty where there is none."""
+    return headers.get(SIGNATURE_HEADER, headers.get(STARTER_HEADER, "")).strip()
 
 
 def signing_input(header: str, body: bytes, is_unencoded: bool) -> bytes:

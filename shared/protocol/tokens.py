@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+from shared.protocol.problems import Problem
 from shared.protocol.signing import VerificationKey
 
 TOKEN_ALGORITHM = "RS256"
@@ -49,8 +51,18 @@ class Issuer:
     keys: Mapping[str, VerificationKey] = field(default_factory=dict)
 
 
+def challenge(problem: Problem, is_given: bool) -> str:
+    """Return the WWW-Authenticate of a refusal where tokens are demanded; `is_given`: one was shown (RFC 6750 s3)."""
+    if problem is Problem.TOKEN and is_given:
+        return 'Bearer error="invalid_token"'
+    return 'Bearer error="insufficient_scope"' if problem is Problem.SENDER else "Bearer"
+
+
+@lru_cache(maxsize=256)
 def open_token(text: str) -> AccessToken:
     """Take a token apart: three parts in canonical base64url, header and claims strict JSON objects (RFC 7519 s7.2).
+
+    The last ones are remembered, for a party shows the same token with each of its calls.
 
     Raises:
         EncodingError: it is something else.

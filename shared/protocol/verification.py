@@ -127,6 +127,7 @@ class Examination:
     issuer: Issuer | None = None
     networks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     own_id: str = ""
+    shown_by: str = ""
 
     outer: dict[str, Any] = field(default_factory=dict)
     envelope: Envelope | None = None

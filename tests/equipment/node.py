@@ -1,6 +1,6 @@
 """A participant in memory: everything real but sockets, and its clock stands still."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import httpx
@@ -8,15 +8,19 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from shared.catalogue.table import messages_received_by
+from shared.catalogue.types import MessageType
 from shared.node.client import SignedClient
 from shared.node.clock import Clock
+from shared.node.counterparties import Counterparties
 from shared.node.courier import Courier
 from shared.node.directory import Directory
 from shared.node.exchange import SignedExchange
 from shared.node.identity import Identity
 from shared.node.journal import Journal
+from shared.node.journeys import Rule
 from shared.node.node import Application
 from shared.node.reception import Reception, protocol_app
+from shared.node.registry.member import Member
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
 from shared.node.store.database import PATIENCE
@@ -24,6 +28,7 @@ from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.nonces import DEFAULT_WINDOW
 from shared.protocol.participants import Network, Participant
+from shared.protocol.profiles import V3, Profile
 from tests.equipment.storage import LEASE, writing
 
 
@@ -50,6 +55,7 @@ class MemoryNode:
         counterparties: Iterable[Participant],
         clock: Clock,
         transport: httpx.AsyncBaseTransport,
+        member: Member | None = None,
         explains: bool = True,
         proxies: Sequence[Network] = (),
         room: int = 512,
@@ -59,16 +65,20 @@ class MemoryNode:
         self.clock = clock
         self.explains = explains
         self.proxies = proxies
+        self.member = member
         self.identity = identity
         self.telemetry = RecordingTelemetry(identity.organisation_id)
         self.directory = Directory(identity.organisation_id)
         self.directory.replace(counterparties)
         self.journal = Journal(engine, writer, LEASE)
-        self.client = SignedClient(transport, identity, clock)
+        self.directories: dict[str, Counterparties] = {"v3": self.directory}
+        if member is not None:
+            self.directories["v4"] = member.directory
+        self.client = SignedClient(transport, identity, clock, member.access if member is not None else None)
         self.courier = Courier(
             journal=self.journal,
             client=self.client,
-            directories={"v3": self.directory},
+            directories=self.directories,
             schedule=RetrySchedule(),
             clock=clock,
             jitter=lambda: 0.0,
@@ -80,25 +90,34 @@ class MemoryNode:
         self.sender = Sender(
             journal=self.journal,
             courier=self.courier,
-            directories={"v3": self.directory},
+            directories=self.directories,
             identity=identity,
             clock=clock,
         )
 
     def protocol_plane(self, application: Application, app: ASGIApp | None = None) -> SignedExchange:
         """What a server would serve; `app` stands behind the middleware in place of the application."""
-        messages = {message.path: message for message in messages_received_by(application.role, "v3")}
+        messages = messages_received_by(application.role, "v3")
+        return self.mount(V3, messages, app or self.application(messages, application.rules))
+
+    def application(self, messages: Sequence[MessageType], rules: Mapping[str, Rule]) -> ASGIApp:
+        """What stands behind the middleware."""
+        return protocol_app(self.reception, {message.path: message for message in messages}, rules)
+
+    def mount(self, profile: Profile, messages: Sequence[MessageType], app: ASGIApp) -> SignedExchange:
+        """The middleware of one profile, round an application."""
         return SignedExchange(
-            app or protocol_app(self.reception, messages, application.rules),
-            messages=messages,
+            app,
+            messages={message.path: message for message in messages},
             identity=self.identity,
-            directory=self.directory,
+            directory=self.directories[profile.name],
             journal=self.journal,
             clock=self.clock,
             telemetry=self.telemetry,
             window=DEFAULT_WINDOW,
             explains=self.explains,
             proxies=self.proxies,
+            profile=profile,
         )
 
 

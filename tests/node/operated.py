@@ -20,6 +20,7 @@ from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.node.onboarding.register import save_record
 from shared.node.onboarding.registrar import Registrar
 from shared.node.ops.app import ops_app
+from shared.node.registry.member import Member
 from shared.node.sending import Sender
 from shared.node.store.database import open_engine
 from shared.node.store.tables import METADATA, create_tables
@@ -99,6 +100,7 @@ class OperatedStandIn:
             identity=self.identity,
             clock=self.clock,
         )
+        self.member: Member | None = None
         self.protocol_server = SimpleNamespace(is_listening=True)
 
     @property

@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.errors import SandboxError
 from sandbox.ops_client import OpsClient
-from shared.protocol.participants import KeyStatus
+from shared.protocol.participants import Dialect, KeyStatus
 from tests.sandbox.nodes import TOKEN, alive, operator_plane
 
 
@@ -93,6 +93,18 @@ def test_an_id_from_a_user_stays_one_part_of_the_path() -> None:
 
     client(answer).message("../participants?a=b#c")
     assert paths == [b"/messages/..%2Fparticipants%3Fa%3Db%23c"]
+
+
+def test_a_peers_dialect_is_settled_under_its_id() -> None:
+    seen: list[tuple[str, bytes, bytes]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.method, request.url.raw_path, request.content))
+        return httpx.Response(200, json={"items": []} if request.method == "GET" else {"participant_id": "3051/x"})
+
+    ops = client(answer)
+    assert (ops.set_peer("3051/x", Dialect.AUTHSTARTER), ops.peers()) == ({"participant_id": "3051/x"}, [])
+    assert seen == [("PUT", b"/peers/3051%2Fx", b'{"dialect":"authstarter"}'), ("GET", b"/peers", b"")]
 
 
 def test_waiting_ends_when_something_is_found_or_the_time_is_over() -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 
 from shared.catalogue.table import messages_received_by
-from shared.node.ops import identity, messages, participants, status
+from shared.node.ops import identity, messages, participants, peers, status
 from shared.node.ops.docs_page import page_response
 from shared.node.ops.errors import add_error_handlers
 from shared.node.ops.guard import OperatorGuard
@@ -48,7 +48,7 @@ def ops_app(node: OperatedNode) -> FastAPI:
     app.add_middleware(OperatorGuard, token=node.settings.ops_token, listens_on=node.settings.ops_host)
     add_error_handlers(app)
     app.include_router(status.public_routes)
-    for routes in (status.routes, messages.routes, participants.routes, identity.routes):
+    for routes in (status.routes, messages.routes, participants.routes, peers.routes, identity.routes):
         app.include_router(routes, responses=_MISTAKES, dependencies=[Security(_operator_token)])
     app.include_router(_documentation(app, node))
     return app

@@ -12,6 +12,7 @@ from shared.node.journal import Journal
 from shared.node.net.server import NodeServer
 from shared.node.net.tls import TlsTrust
 from shared.node.onboarding.registrar import Registrar
+from shared.node.registry.member import Member
 from shared.node.sending import Sender
 from shared.node.settings import NodeSettings
 from shared.node.telemetry import Telemetry
@@ -31,6 +32,7 @@ class OperatedNode(Protocol):
     registrar: Registrar
     trust: TlsTrust
     protocol_server: NodeServer
+    member: Member | None
 
 
 async def _node(request: Request) -> OperatedNode:

@@ -2,6 +2,9 @@
 
 Three ages matter. Up to `soft` an answer is as good as new. Up to `hard` it goes on counting where no newer one can be
 had, for a registry may be down for some minutes. After `hard` it counts no more: who has been offboarded must be gone.
+
+Asking is a flight of its own. Whoever needs the answer waits for it, but not for ever, and his going away does not end
+it for the others; a flight that fails fails for all who wait, so that they do not queue for a registry that is down.
 """
 
 import asyncio
@@ -9,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from shared.node.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
@@ -17,79 +20,102 @@ from shared.node.counterparties import CounterpartiesUnavailable
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
-    """How long an answer counts, and how often it may be asked for out of turn."""
+class Ages(NamedTuple):
+    """Up to which ages one answer counts; see above."""
 
     soft: timedelta
     hard: timedelta
-    refreshes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often is asked, and how long is waited.
+
+    Attributes:
+        asks: so many times in the span `per`, as long as there is an answer that counts.
+        pause: after a failure nobody asks again so soon.
+        patience: so long somebody waits for a flight, which then goes on without him.
+    """
+
+    asks: int
     per: timedelta
+    pause: timedelta = timedelta(seconds=2)
+    patience: timedelta = timedelta(seconds=4)
 
 
 class Kept(Generic[T]):
     """One answer."""
 
-    def __init__(self, fetch: Callable[[], Awaitable[T]], clock: Clock, lifetime: Lifetime) -> None:
+    def __init__(
+        self, fetch: Callable[[], Awaitable[T]], clock: Clock, pace: Pace, ages_of: Callable[[T], Ages]
+    ) -> None:
+        """Ask with `fetch`; `ages_of` says how long an answer counts, from the moment it was asked for."""
         self._fetch = fetch
         self._clock = clock
-        self._lifetime = lifetime
-        self._lock = asyncio.Lock()
+        self._pace = pace
+        self._ages_of = ages_of
         self._value: T
-        self._fetched_at: float | None = None
-        self._asked: deque[float] = deque(maxlen=lifetime.refreshes)
+        self._is_there = False
+        self._soft = self._hard = float("-inf")
+        self._failure = "no answer has come yet"
+        self._failed_at = float("-inf")
+        self._asked: deque[float] = deque(maxlen=pace.asks)
+        self._flight: asyncio.Task[None] | None = None
 
     @property
     def is_known(self) -> bool:
         """Whether there is an answer that still counts."""
-        return self._age() <= self._lifetime.hard.total_seconds()
+        return self._clock.elapsed() <= self._hard
 
     @property
     def last(self) -> T | None:
         """The last answer, however old, without asking."""
-        return self._value if self._fetched_at is not None else None
+        return self._value if self._is_there else None
 
     async def get(self) -> T:
         """Return the answer, asked for again where it has grown old.
 
         Raises:
-            CounterpartiesUnavailable: there is none that counts, and none can be had.
+            CounterpartiesUnavailable: there is none that counts, and none can be had now.
         """
-        if self._age() <= self._lifetime.soft.total_seconds():
-            return self._value
-        async with self._lock:
-            if self._age() > self._lifetime.soft.total_seconds():
-                await self._ask()
+        if self._clock.elapsed() > self._soft:
+            await self._renew()
+        if not self.is_known:
+            raise CounterpartiesUnavailable(self._failure)
         return self._value
 
-    async def refresh(self) -> bool:
-        """Ask again out of turn, if that is not done too often; tell whether an answer came."""
-        begun = self._clock.elapsed()
-        async with self._lock:
-            if self._fetched_at is not None and self._fetched_at > begun:
-                return True  # somebody else has just asked
-            if not self._may_ask():
-                return False
-            try:
-                await self._ask()
-            except CounterpartiesUnavailable:
-                return False
-            return self._fetched_at is not None and self._fetched_at >= begun
+    async def refresh(self) -> None:
+        """Ask again out of turn, if that is not done too often; `get` has the answer, or the former one."""
+        await self._renew()
 
-    async def _ask(self) -> None:
-        if self.is_known and not self._may_ask():
-            return
-        self._asked.append(self._clock.elapsed())
+    def amend(self, change: Callable[[T], T]) -> None:
+        """Change the answer that is there, without asking; it does not grow younger by it."""
+        if self._is_there:
+            self._value = change(self._value)
+
+    async def _renew(self) -> None:
+        if self._flight is None and self._may_ask():
+            self._asked.append(self._clock.elapsed())
+            self._flight = asyncio.create_task(self._fly(self._clock.elapsed()))
+        if self._flight is not None:
+            await asyncio.wait({self._flight}, timeout=self._pace.patience.total_seconds())
+
+    async def _fly(self, begun: float) -> None:
         try:
-            self._value = await self._fetch()
-            self._fetched_at = self._clock.elapsed()
-        except CounterpartiesUnavailable:
-            if not self.is_known:
-                raise
-
-    def _age(self) -> float:
-        return float("inf") if self._fetched_at is None else self._clock.elapsed() - self._fetched_at
+            value = await self._fetch()
+            soft, hard = self._ages_of(value)
+        except Exception as error:  # also an answer that nobody expected must not be asked for by everybody at once
+            self._failure = str(error) if isinstance(error, CounterpartiesUnavailable) else repr(error)[:300]
+            self._failed_at = self._clock.elapsed()
+        else:
+            self._value, self._is_there = value, True
+            self._soft, self._hard = begun + soft.total_seconds(), begun + hard.total_seconds()
+        finally:
+            self._flight = None
 
     def _may_ask(self) -> bool:
-        crowded = len(self._asked) == self._lifetime.refreshes
-        return not crowded or self._clock.elapsed() - self._asked[0] > self._lifetime.per.total_seconds()
+        now = self._clock.elapsed()
+        if now - self._failed_at < self._pace.pause.total_seconds():
+            return False
+        is_crowded = len(self._asked) == self._pace.asks and now - self._asked[0] < self._pace.per.total_seconds()
+        return not (is_crowded and self.is_known)

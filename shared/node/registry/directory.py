@@ -1,26 +1,32 @@
 """The counterparties of OCEN 4.0: whoever holds a token of the Auth Service and is in the registry.
 
-Nothing of a participant is kept longer than `PARTICIPANT_LIFETIME.hard`: an offboarded one is gone by then, and while
+Nothing of a participant counts longer than `AGES.hard`: an offboarded one is gone by then, and while
 the registry is down the known ones go on until then.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from shared.node.clock import Clock
 from shared.node.identity import Identity
 from shared.node.registry.auth_service import AuthServiceKeys, token_kid
-from shared.node.registry.cache import Kept, Lifetime
+from shared.node.registry.cache import Ages, Kept, Pace
 from shared.node.registry.lookup import RegistryLookup
-from shared.protocol.participants import Participant
+from shared.protocol.participants import Dialect, Participant
 from shared.protocol.profiles import V4, Originator, Profile
 from shared.protocol.verification import Examination
 
-PARTICIPANT_LIFETIME: Final = Lifetime(
-    soft=timedelta(minutes=5), hard=timedelta(minutes=15), refreshes=1, per=timedelta(seconds=10)
-)
-"""G11: 5 to 15 minutes; out of turn, for an unknown kid or a signature that fails, once in ten seconds."""
+AGES: Final = Ages(soft=timedelta(minutes=5), hard=timedelta(minutes=15))
+"""G11: 5 to 15 minutes."""
+
+AGES_OF_NOBODY: Final = Ages(soft=timedelta(seconds=30), hard=timedelta(minutes=5))
+"""That the registry serves nobody of an id counts for a shorter time: he may be approved any minute."""
+
+PACE: Final = Pace(asks=1, per=timedelta(seconds=10))
+"""Out of turn, for an unknown kid or a signature that fails, once in ten seconds."""
 
 MOST_KEPT: Final = 5_000
 """So many participants are kept; ids come from verified tokens, or from those who send in our name."""
@@ -43,9 +49,9 @@ class RegistryDirectory:
         self._identity = identity
         self._clock = clock
         self._kept: dict[str, Kept[Participant | None]] = {}
+        self._owners: dict[str, str] = {}
         self._networks = {
-            network: Kept(lambda network=network: lookup.members(network), clock, PARTICIPANT_LIFETIME)  # type: ignore[misc]
-            for network in product_networks
+            network: Kept(partial(lookup.members, network), clock, PACE, lambda _: AGES) for network in product_networks
         }
 
     async def identify(self, profile: Profile, examination: Examination) -> None:
@@ -59,20 +65,18 @@ class RegistryDirectory:
             await kept.refresh()
             holder = await kept.get()
         examination.holder = holder
+        shown_by = self.owner(examination.peer.certificate) if examination.peer is not None else None
+        examination.shown_by = shown_by.organisation_id if shown_by is not None else ""
         examination.networks = {network: await members.get() for network, members in self._networks.items()}
 
     async def renew(self, examination: Examination) -> bool:
         """Look the sender up once more, as its signature did not hold; tell whether its keys have changed."""
         if examination.holder is None:
             return False
-        before = examination.holder.keys
         kept = self._entry(examination.holder.organisation_id)
-        if not await kept.refresh():
-            return False
-        now = await kept.get()
-        return now is None or [key.verifier.thumbprint() for key in now.keys] != [
-            key.verifier.thumbprint() for key in before
-        ]
+        await kept.refresh()
+        # Compared with what there is now, for somebody else's message may have led to the look-up.
+        return _keys_of(await kept.get()) != _keys_of(examination.holder)
 
     async def receiver(self, participant_id: str) -> Participant | None:
         """Return a participant with the base URL of now: a callback goes where the registry says, and nowhere else."""
@@ -86,7 +90,14 @@ class RegistryDirectory:
 
     def owner(self, certificate: str) -> Participant | None:
         """Return the participant that shows a certificate, as far as it has been looked up."""
-        return next((one for one in self.participants() if certificate in one.certificates), None)
+        kept = self._kept.get(self._owners.get(certificate, ""))
+        one = kept.last if kept is not None and kept.is_known else None
+        return one if one is not None and certificate in one.certificates else None
+
+    def set_dialects(self, dialect_of: Callable[[str], Dialect]) -> None:
+        """Let those who are known count from now on as peers that sign like this."""
+        for participant_id, kept in self._kept.items():
+            kept.amend(partial(_signing_like, dialect_of(participant_id)))
 
     async def _introduce(self) -> None:
         """Learn once from the registry which organisation our role belongs to, for our own metadata (C7)."""
@@ -99,8 +110,30 @@ class RegistryDirectory:
     def _entry(self, participant_id: str) -> Kept[Participant | None]:
         kept = self._kept.get(participant_id)
         if kept is None:
-            while len(self._kept) >= MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-            kept = Kept(lambda: self._lookup.participant(participant_id), self._clock, PARTICIPANT_LIFETIME)
+            if len(self._kept) >= MOST_KEPT:
+                self._forget(next(iter(self._kept)))
+            kept = Kept(partial(self._ask, participant_id), self._clock, PACE, _ages_of)
             self._kept[participant_id] = kept
         return kept
+
+    def _forget(self, participant_id: str) -> None:
+        known = self._kept.pop(participant_id).last
+        for certificate in known.certificates if known is not None else ():
+            self._owners.pop(certificate, None)
+
+    async def _ask(self, participant_id: str) -> Participant | None:
+        found = await self._lookup.participant(participant_id)
+        self._owners.update(dict.fromkeys(found.certificates if found is not None else (), participant_id))
+        return found
+
+
+def _ages_of(found: Participant | None) -> Ages:
+    return AGES if found is not None else AGES_OF_NOBODY
+
+
+def _keys_of(participant: Participant | None) -> list[tuple[str, str]]:
+    return [(key.kid, key.verifier.thumbprint()) for key in participant.keys] if participant is not None else []
+
+
+def _signing_like(dialect: Dialect, known: Participant | None) -> Participant | None:
+    return replace(known, dialect=dialect) if known is not None else None

@@ -1,14 +1,18 @@
 """A node as a member of OCEN 4.0's network: what it needs to speak v4, put together."""
 
 import httpx
+from sqlalchemy import Engine
 
 from shared.node.clock import Clock
 from shared.node.identity import Identity
 from shared.node.registry.auth_service import AuthServiceKeys, OwnToken
 from shared.node.registry.directory import RegistryDirectory
 from shared.node.registry.lookup import RegistryLookup
+from shared.node.registry.path_signing import PathSigner
+from shared.node.registry.peers import Peers
 from shared.node.registry.service import Credentials, RegistryService
-from shared.node.settings import Membership
+from shared.node.settings import Membership, PathSigning
+from shared.node.store.reader import read
 from shared.protocol.profiles import V4, Originator
 
 
@@ -19,13 +23,21 @@ class Member:
         self, membership: Membership, identity: Identity, transport: httpx.AsyncBaseTransport, clock: Clock
     ) -> None:
         """Nothing is asked for before it is needed, so that a node starts while the registry is down."""
+        self.peers = Peers(membership.dialects)
+        signs = membership.signs
+        sign_path = None if signs is PathSigning.NONE else PathSigner(identity, signs)
         credentials = Credentials(membership.client_id, membership.client_secret)
-        self.service = RegistryService(membership.registry_url, transport)
+        self.service = RegistryService(membership.registry_url, transport, sign_path)
         keys = AuthServiceKeys(self.service, clock)
         self.access = OwnToken(self.service, keys, credentials, membership.participant_id, clock)
-        self.lookup = RegistryLookup(self.service, self.access, membership.dialects)
+        self.lookup = RegistryLookup(self.service, self.access, self.peers.dialect_of)
         self.directory = RegistryDirectory(self.lookup, keys, identity, clock, membership.product_networks)
         identity.originators[V4.name] = Originator(membership.participant_id)
+
+    async def follow(self, engine: Engine) -> None:
+        """Let what operators have settled about peers count, also for those that are known already."""
+        if await read(engine, self.peers.refresh):
+            self.directory.set_dialects(self.peers.dialect_of)
 
     async def aclose(self) -> None:
         """Close all connections to the registry."""

@@ -1,8 +1,8 @@
 """Calls to the Auth Service and the registry (OCEN 4.0, auth and ocen-registry), and what is read of the answers."""
 
-import json
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 import httpx
 
@@ -15,22 +15,24 @@ JWKS_PATH: Final = f"{REALM}/protocol/openid-connect/certs"
 
 TIMEOUT_SECONDS: Final = 3.0
 
-MISSING: Final = 404
-UNAUTHORIZED: Final = 401
+SignPath = Callable[[str], Mapping[str, str]]
+"""Makes the headers that sign a request without a body, from its path as sent."""
 
 
 class RegistryUnavailable(CounterpartiesUnavailable):
     """The Auth Service or the registry does not answer, or not as it should; the text says which call and how."""
 
 
-class Credentials(NamedTuple):
+class TokenRefusedError(RegistryUnavailable):
+    """Our token does not count at the registry, at least no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
     """What the Auth Service knows us by; the secret is nobody else's business."""
 
     client_id: str
-    client_secret: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.client_id!r}, ...)"
+    client_secret: str = field(repr=False)
 
 
 class RegistryService:
@@ -39,12 +41,19 @@ class RegistryService:
     Raises (all methods): RegistryUnavailable when there is no answer that can be used.
     """
 
-    def __init__(self, url: str, transport: httpx.AsyncBaseTransport) -> None:
-        """Call the services at `url` over `transport`."""
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport, sign_path: SignPath | None = None) -> None:
+        """Call the services at `url` over `transport`; `sign_path` signs what is asked, where that is demanded."""
         self.url = url.rstrip("/")
         self.issuer = f"{self.url}{REALM}"
+        self._sign_path = sign_path
         self._http = httpx.AsyncClient(
-            base_url=self.url, transport=transport, timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False
+            base_url=self.url,
+            transport=transport,
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+            follow_redirects=False,
+            # Not compressed: the size of an answer has to be known before anything is done with it.
+            headers={"accept": "application/json", "accept-encoding": "identity"},
         )
 
     async def aclose(self) -> None:
@@ -53,17 +62,17 @@ class RegistryService:
 
     async def issue_token(self, credentials: Credentials) -> dict[str, Any]:
         """Have a token issued by client credentials, in a form body (RFC 6749 s4.4; C16)."""
-        form = {"grant_type": "client_credentials", **credentials._asdict()}
-        response = await self._send("POST", TOKEN_PATH, data=form)
+        form = {"grant_type": "client_credentials", **asdict(credentials)}
+        response = await self._send(self._http.build_request("POST", TOKEN_PATH, data=form))
         if response.status_code != httpx.codes.OK:
             raise RegistryUnavailable(
                 f"the Auth Service gives no token: HTTP {response.status_code} {_error(response)}"
             )
-        return _object(response)
+        return _read(response)
 
     async def jwks(self) -> dict[str, Any]:
         """Return the public keys of the Auth Service; they are open to all."""
-        return _object(_right(await self._send("GET", JWKS_PATH)))
+        return _read(_right(await self._send(self._http.build_request("GET", JWKS_PATH))))
 
     async def get(self, path: str, token: str) -> Any:
         """Return what the registry has at a path; None if it has nothing there (404).
@@ -71,28 +80,27 @@ class RegistryService:
         Raises:
             TokenRefusedError: the registry does not take the token.
         """
-        response = await self._send("GET", path, headers={"authorization": f"Bearer {token}"})
-        if response.status_code == MISSING:
+        request = self._http.build_request("GET", path, headers={"authorization": f"Bearer {token}"})
+        if self._sign_path is not None:
+            request.headers.update(self._sign_path(request.url.raw_path.decode("ascii")))
+        response = await self._send(request)
+        if response.status_code == httpx.codes.NOT_FOUND:
             return None
-        if response.status_code == UNAUTHORIZED:
+        if response.status_code == httpx.codes.UNAUTHORIZED:
             raise TokenRefusedError(f"the registry does not take our token at {path}")
-        return _json(_right(response))
+        return _read_any(_right(response))
 
     async def post(self, path: str, token: str, document: Mapping[str, Any]) -> int:
         """Post a document; return the status of the answer."""
         headers = {"authorization": f"Bearer {token}"}
-        return (await self._send("POST", path, json=dict(document), headers=headers)).status_code
+        response = await self._send(self._http.build_request("POST", path, json=dict(document), headers=headers))
+        return response.status_code
 
-    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await self._http.request(method, path, **request)
-        except httpx.TransportError as error:
-            place = f"{self.url}{path}"
-            raise RegistryUnavailable(f"no answer from {place}: {type(error).__name__}: {error}"[:300]) from error
-
-
-class TokenRefusedError(RegistryUnavailable):
-    """Our token does not count at the registry, at least no longer."""
+            return await self._http.send(request)
+        except httpx.HTTPError as error:
+            raise RegistryUnavailable(f"no answer from {request.url}: {type(error).__name__}: {error}"[:300]) from error
 
 
 def _right(response: httpx.Response) -> httpx.Response:
@@ -101,18 +109,19 @@ def _right(response: httpx.Response) -> httpx.Response:
     return response
 
 
-def _object(response: httpx.Response) -> dict[str, Any]:
+def _read(response: httpx.Response) -> dict[str, Any]:
     try:
         return parse_json_object(response.content)
     except EncodingError as error:
         raise RegistryUnavailable(f"{response.request.url} answers with no JSON object: {error}") from error
 
 
-def _json(response: httpx.Response) -> Any:
+def _read_any(response: httpx.Response) -> Any:
+    """Read an answer that may be an array: by the same strict door, inside an object that is put round it."""
     try:
-        return json.loads(response.content)
-    except ValueError as error:
-        raise RegistryUnavailable(f"{response.request.url} answers with no JSON") from error
+        return parse_json_object(b'{"answer":%b}' % response.content)["answer"]
+    except EncodingError as error:
+        raise RegistryUnavailable(f"{response.request.url} answers with no JSON: {error}") from error
 
 
 def _error(response: httpx.Response) -> str:

@@ -190,6 +190,15 @@ KEY_EVENTS = Table(
 )
 """Every change of a key's status. From `at` on it has that status, until the next event of the same kid."""
 
+PEERS = Table(
+    "peers",
+    METADATA,
+    Column("participant_id", String, primary_key=True),
+    Column("dialect", String, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+"""How peers of OCEN 4.0 sign, as an operator has settled it."""
+
 _TURNS = 0x4F43454E  # "OCEN"
 
 

@@ -125,12 +125,14 @@ def token_holder_takes_part(examination: Examination) -> Finding:
 
 @check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY)
 def certificate_is_the_token_holders(examination: Examination) -> Finding:
-    """The TLS certificate is one that the registry names for the token's participant, if it names any (G14)."""
+    """The TLS certificate is registered for the token's participant or, where none is, for nobody else (G14)."""
     holder, peer = examination.holder, examination.peer
     assert holder is not None
     assert peer is not None
     if not holder.certificates:
-        return Finding(True, "a certificate, as the registry names none", f"sha256 {peer.certificate[:16]}...")
+        passed = examination.shown_by in ("", holder.organisation_id)
+        found = f"sha256 {peer.certificate[:16]}..."
+        return Finding(passed, "a certificate of nobody else, as the registry names none", found)
     expected = f"a certificate registered for {holder.organisation_id}"
     return Finding(peer.certificate in holder.certificates, expected, f"sha256 {peer.certificate[:16]}...")
 

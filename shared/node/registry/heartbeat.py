@@ -1,0 +1,150 @@
+"""Reporting each message to the network's heartbeat (OCEN hb): beside the messages, never in their way.
+
+What is reported waits in a queue that has an end: when it is full the oldest is dropped and counted. Workers carry it
+to the service one by one, and while that does not answer they try again with pauses that grow.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from shared.node.counterparties import Access, CounterpartiesUnavailable
+from shared.node.outbox import AttemptOutcome, DeliveryAttempt
+from shared.node.registry.events import EVENT_PATH, Occasion, event_type_of, events_of
+from shared.node.registry.service import RegistryService
+from shared.node.telemetry import Telemetry
+from shared.protocol.verification import VerifiedMessage
+
+Event = Mapping[str, Any]
+
+ROOM: Final = 10_000
+WORKERS: Final = 4
+
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+
+PATIENCE_AT_THE_END: Final = 2.0
+"""Seconds for which a node that stops waits for its last events."""
+
+SUCCESS: Final = "Success"
+FAILURE: Final = "Failure"
+
+OK: Final = 200
+UNAUTHORIZED: Final = 401
+_TO_COME_AGAIN: Final = frozenset({UNAUTHORIZED, 408, 429})
+
+
+class HeartbeatReporter:
+    """Tells the heartbeat of what we sent and received. It never raises, and nobody waits for it."""
+
+    def __init__(
+        self,
+        service: RegistryService,
+        access: Access,
+        telemetry: Telemetry,
+        *,
+        room: int = ROOM,
+        wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`room` is how many events may wait; `wait` sleeps for so many seconds."""
+        self._service = service
+        self._access = access
+        self._telemetry = telemetry
+        self._wait = wait
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(room)
+        self._workers: list[asyncio.Task[None]] = []
+        self._is_answering = True
+
+    def sent(self, attempt: DeliveryAttempt) -> None:
+        """Report a message of ours that was answered, with the HTTP status that it got; hear it from the courier."""
+        if attempt.status is None:
+            return
+        outgoing = attempt.entry.outgoing
+        word = SUCCESS if attempt.outcome is AttemptOutcome.ACCEPTED else FAILURE
+        at = attempt.started_at + timedelta(milliseconds=attempt.milliseconds)
+        event_type = event_type_of(outgoing.message, is_receiver=False)
+        if event_type is not None:
+            self._put(Occasion(event_type, outgoing.content, outgoing.receiver, attempt.status, word, at))
+
+    def received(self, message: VerifiedMessage) -> None:
+        """Report a message that we have accepted; hear it from the reception."""
+        event_type = event_type_of(message.message_type.key, is_receiver=True)
+        if event_type is not None:
+            peer = message.sender.organisation_id
+            self._put(Occasion(event_type, message.document, peer, OK, SUCCESS, message.received_at))
+
+    def start(self) -> None:
+        """Begin to carry events."""
+        self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+
+    async def stop(self) -> None:
+        """Carry what is there if that is soon done, and drop the rest."""
+        if self._workers and self._is_answering:
+            await asyncio.wait({asyncio.create_task(self._queue.join())}, timeout=PATIENCE_AT_THE_END)
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        self._workers = []
+        while not self._queue.empty():
+            self._drop()
+
+    def _put(self, occasion: Occasion) -> None:
+        try:
+            for event in events_of(occasion):
+                if self._queue.full():
+                    self._drop()
+                self._queue.put_nowait(event)
+        except Exception as error:  # the message is accepted or delivered, whatever becomes of the report
+            self._telemetry.trouble("message not reported", error)
+
+    def _drop(self) -> None:
+        self._queue.get_nowait()
+        self._queue.task_done()
+        self._telemetry.reported("dropped")
+
+    async def _work(self) -> None:
+        while True:
+            event = await self._queue.get()
+            try:
+                await self._carry(event)
+            except asyncio.CancelledError:
+                self._telemetry.reported("dropped")
+                raise
+            finally:
+                self._queue.task_done()
+
+    async def _carry(self, event: Event) -> None:
+        pause = FIRST_PAUSE
+        while (outcome := await self._attempt(event)) is None:
+            await self._wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        self._telemetry.reported(outcome)
+
+    async def _attempt(self, event: Event) -> str | None:
+        """Try once; None where it has to be tried again."""
+        try:
+            status = await self._post(event)
+        except CounterpartiesUnavailable as error:
+            self._heard(False, str(error))
+            return None
+        except Exception as error:  # it would fail for ever, and hold up all that come after it
+            self._telemetry.trouble("event not reported", error)
+            return "refused"
+        if status in _TO_COME_AGAIN or status >= 500:
+            self._heard(False, f"HTTP {status}")
+            return None
+        self._heard(True)
+        return "taken" if status == OK else "refused"
+
+    async def _post(self, event: Event) -> int:
+        token = await self._access.token()
+        status = await self._service.post(EVENT_PATH, token, event)
+        if status == UNAUTHORIZED and (renewed := await self._access.renew(token)) != token:
+            status = await self._service.post(EVENT_PATH, renewed, event)
+        return status
+
+    def _heard(self, is_answering: bool, reason: str = "") -> None:
+        if is_answering != self._is_answering:
+            self._is_answering = is_answering
+            self._telemetry.say("heartbeat answers again" if is_answering else "heartbeat does not answer", why=reason)

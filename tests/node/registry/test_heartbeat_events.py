@@ -1,0 +1,99 @@
+"""Which message is reported under which name, and about which loans."""
+
+import importlib.util
+from typing import Any
+
+import pytest
+
+from shared.node.registry.events import MOST_OF_ONE, Occasion, event_type_of, events_of
+from tests.equipment.clock import NOW
+
+PRODUCT = {"productId": "31", "productNetworkId": "71"}
+
+
+@pytest.mark.parametrize(
+    ("name", "event_type"),
+    [
+        ("CreateLoanApplicationsRequest", "CREATE_LOAN_APPLICATION_REQUEST"),
+        ("CreateLoanApplicationsResponse", "CREATE_LOAN_APPLICATIONS_RESPONSE"),
+        ("ConsentHandleRequest", "CONSENT_HANDLE_REQUEST"),
+        ("ConsentStatusResponse", "CONSENT_HANDLE_STATUS_RESPONSE"),
+        ("GetKYCMethodsRequest", "GET_KYC_METHODS_REQUEST"),
+        ("KYCStatusResponse", "KYC_STATUS_RESPONSE"),
+        ("TriggerKYCRequest", "TRIGGER_KYC_REQUEST"),
+        ("GetLoanRequest", "GET_LOANS_REQUEST"),
+        ("GetLoanResponse", "GET_LOANS_RESPONSE"),
+        ("SetRepaymentPlanRequest", "SET_REPAYMENT_PLAN_REQUEST"),
+        ("ConfirmRepaymentRequest", "CONFIRM_REPAYMENT_REQUEST"),
+    ],
+)
+def test_a_message_is_told_under_its_published_name_by_its_sender_and_with_ack_by_its_receiver(
+    name: str, event_type: str
+) -> None:
+    assert event_type_of(f"v4/{name}", is_receiver=False) == event_type
+    assert event_type_of(f"v4/{name}", is_receiver=True) == f"{event_type}_ACK"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "CreateLoanApplicationsRequest",
+        "v4/ConsentJourneyNotify",
+        "v4/SetRepaymentPlanStatusResponse",
+        "v4/GetSchemaRequest",
+        "v4/StatusKYCResponse",
+    ],
+)
+def test_messages_of_v3_and_those_without_a_published_name_are_not_reported(key: str) -> None:
+    assert event_type_of(key, is_receiver=False) is None
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("shared.catalogue.v4") is None, reason="the catalogue has no messages of OCEN 4.0 yet"
+)
+def test_every_name_of_the_catalogue_is_one_that_is_published() -> None:
+    event_types = pytest.importorskip("shared.catalogue.v4.event_types").EventType
+    from shared.catalogue.table import CATALOGUE
+
+    told = {event_type_of(message.key, is_receiver=False) for message in CATALOGUE} - {None}
+    assert {f"{name}{ending}" for name in told for ending in ("", "_ACK")} <= {one.value for one in event_types}
+
+
+@pytest.mark.parametrize(
+    ("document", "loans"),
+    [
+        ({"loanApplications": [{"loanApplicationId": "A"}, {"loanApplicationId": "B", "loanId": "L"}]}, ["A ", "B L"]),
+        ({"loanApplicationIds": ["A", "B"]}, ["A ", "B "]),
+        ({"loanApplicationId": "A", "loanId": None}, ["A "]),
+        ({"loanDetails": {"loanApplicationId": "A", "loanId": "L"}}, ["A L"]),
+        ({"loans": [{"loanId": 7}]}, [" 7"]),
+        ({"loanApplications": []}, [" "]),
+        ({"loanApplications": "none", "loanApplicationId": {}}, [" "]),
+        ({}, [" "]),
+    ],
+)
+def test_each_loan_application_of_a_message_has_an_event(document: dict[str, Any], loans: list[str]) -> None:
+    events = [body["event"] for body in events_of(Occasion("X", document, "3051", 200, "Success", NOW))]
+    told = [event["loanMetaData"] for event in events]
+    assert [f"{loan['loanApplicationId']} {loan['loanId']}" for loan in told] == loans
+    assert len({event["requestId"] for event in events}) == len(events)
+
+
+def test_an_event_has_the_published_shape() -> None:
+    document = {"productData": PRODUCT, "loanApplicationId": "A"}
+    (body,) = events_of(Occasion("GRANT_LOAN_REQUEST", document, "3051", 503, "Failure", NOW))
+    request_id = body["event"].pop("requestId")
+    assert len(request_id) == 36
+    assert body == {
+        "event": {
+            "timestamp": 1930367167890,
+            "eventType": "GRANT_LOAN_REQUEST",
+            "loanMetaData": {"loanApplicationId": "A", "loanId": "", "productData": PRODUCT},
+            "recipients": [{"roleId": "3051", "responseCode": 503, "responseMessage": "Failure"}],
+        }
+    }
+
+
+def test_of_a_bulk_message_without_end_the_first_thousand_are_told() -> None:
+    document = {"loanApplicationIds": [str(number) for number in range(5_000)]}
+    assert len(events_of(Occasion("X", document, "3051", 200, "Success", NOW))) == MOST_OF_ONE

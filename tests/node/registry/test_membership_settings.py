@@ -1,0 +1,68 @@
+"""The settings of a member of the network: all of them or none, each mistake named with its mend."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.node.settings import NodeSettings, PathSigning, SettingsError, load_settings
+from shared.protocol.participants import Dialect
+from tests.equipment.scripted_registry import SECRET, URL
+
+NEEDED = {
+    "OCEN_IDENTITY": "identity.json",
+    "OCEN_DATABASE_URL": "sqlite:///node.sqlite",
+    "OCEN_PORT": "8444",
+    "OCEN_OPS_PORT": "9444",
+    "OCEN_OPS_TOKEN_FILE": "ops-token",
+    "OCEN_REGISTRY_URL": URL,
+    "OCEN_PARTICIPANT_ID": "3050",
+    "OCEN_CLIENT_ID": "client-1",
+}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in NodeSettings.model_fields:
+        monkeypatch.delenv(f"OCEN_{name.upper()}", raising=False)
+    secret = tmp_path / "client-secret"
+    secret.write_text(f"{SECRET}\n")
+    for name, value in {**NEEDED, "OCEN_CLIENT_SECRET_FILE": str(secret)}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_member_is_known_by_what_the_registry_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCEN_PRODUCT_NETWORKS", "71, 72,")
+    monkeypatch.setenv("OCEN_DIALECTS", "3051=authstarter, 3052 = rfc")
+    monkeypatch.setenv("OCEN_REGISTRY_SIGNS", "path_without_version")
+    membership = load_settings(NodeSettings).membership
+    assert membership is not None
+    assert (membership.registry_url, membership.participant_id, membership.client_id) == (URL, "3050", "client-1")
+    assert (membership.client_secret, membership.product_networks) == (SECRET, ("71", "72"))
+    assert membership.dialects == {"3051": Dialect.AUTHSTARTER, "3052": Dialect.RFC}
+    assert membership.signs is PathSigning.PATH_WITHOUT_VERSION
+    assert SECRET not in repr(membership)
+
+
+def test_without_a_registry_a_node_speaks_v3_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OCEN_REGISTRY_URL")
+    assert load_settings(NodeSettings).membership is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("OCEN_REGISTRY_URL", "http://registry.example", "OCEN_REGISTRY_URL: give one that begins with https://"),
+        ("OCEN_PARTICIPANT_ID", "", "OCEN_REGISTRY_URL needs OCEN_PARTICIPANT_ID"),
+        ("OCEN_CLIENT_ID", "", "OCEN_REGISTRY_URL needs OCEN_PARTICIPANT_ID"),
+        ("OCEN_CLIENT_SECRET_FILE", "/nonexistent", "OCEN_CLIENT_SECRET_FILE: /nonexistent cannot be read"),
+        ("OCEN_DIALECTS", "3051=lenient", "OCEN_DIALECTS: write 3052=authstarter,3053=rfc"),
+        ("OCEN_REGISTRY_SIGNS", "query", "OCEN_REGISTRY_SIGNS: "),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_mend(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refusal:
+        _ = load_settings(NodeSettings).membership
+    assert str(refusal.value).startswith(complaint)

@@ -1,0 +1,57 @@
+"""Both sides report a request and its callback: four kinds of events, one for each loan application."""
+
+import json
+from collections import Counter
+from typing import Any
+
+from shared.node.registry.heartbeat import HeartbeatReporter
+from tests.equipment.member_pair import AGENT, BANK, CONTENT, GRANT, MemberPair
+from tests.equipment.scripted_registry import EVENTS
+
+
+def reporting(pair: MemberPair) -> list[HeartbeatReporter]:
+    reporters = []
+    for node in (pair.agent, pair.bank):
+        member = node.member
+        assert member is not None
+        reporter = HeartbeatReporter(member.service, member.access, node.telemetry)
+        node.courier.listeners.append(reporter.sent)
+        node.reception.listeners.append(reporter.received)
+        reporter.start()
+        reporters.append(reporter)
+    return reporters
+
+
+def told(pair: MemberPair) -> list[dict[str, Any]]:
+    return [json.loads(one.content)["event"] for one in pair.registry.requests if one.url.path == EVENTS]
+
+
+async def test_a_request_and_its_callback_are_four_events_for_each_loan_application(pair: MemberPair) -> None:
+    reporters = reporting(pair)
+    entry = await pair.send()
+    for reporter in reporters:
+        await reporter.stop()
+    events = told(pair)
+    assert Counter((one["eventType"], one["recipients"][0]["roleId"]) for one in events) == {
+        ("CREATE_LOAN_APPLICATION_REQUEST", BANK): 2,
+        ("CREATE_LOAN_APPLICATION_REQUEST_ACK", AGENT): 2,
+        ("CREATE_LOAN_APPLICATIONS_RESPONSE", AGENT): 2,
+        ("CREATE_LOAN_APPLICATIONS_RESPONSE_ACK", BANK): 2,
+    }
+    assert {one["recipients"][0]["responseCode"] for one in events} == {200}
+    assert {one["loanMetaData"]["loanApplicationId"] for one in events} == {"APPL-1", "APPL-2"}
+    assert {json.dumps(one["loanMetaData"]["productData"]) for one in events} == {json.dumps(CONTENT["productData"])}
+    request_ids = {one["requestId"] for one in events}
+    assert len(request_ids) == 8
+    assert entry.outgoing.request_id not in request_ids
+
+
+async def test_a_message_that_is_refused_is_told_with_its_status_by_the_sender_alone(pair: MemberPair) -> None:
+    reporters = reporting(pair)
+    pair.registry.roles[AGENT]["isApproved"] = False
+    await pair.send(message=GRANT.key)
+    for reporter in reporters:
+        await reporter.stop()
+    events = told(pair)
+    assert [one["eventType"] for one in events] == ["GRANT_LOAN_REQUEST"] * 2
+    assert events[0]["recipients"] == [{"roleId": BANK, "responseCode": 403, "responseMessage": "Failure"}]

@@ -1,0 +1,79 @@
+"""What changes in the registry counts in time: keys, approvals, participants who leave, and a registry that is down."""
+
+import pytest
+
+from shared.node.store.tables import INBOX
+from tests.equipment.member_pair import AGENT, MemberPair, body_of
+from tests.equipment.scripted_registry import jwk_of, rs256
+from tests.equipment.storage import rows
+from tests.node.v4.test_member_exchange import ack_of
+
+
+@pytest.mark.check("OCEN-ROT-06")
+async def test_a_key_that_the_registry_has_exchanged_counts_at_once_and_the_former_no_longer(pair: MemberPair) -> None:
+    assert (await pair.post()).status == 200
+    pair.registry.keys[AGENT] = [jwk_of(rs256("lsp backup"))]
+    pair.clock.advance(11)
+    body = body_of("request-2", traceId="trace-2")
+    assert (await pair.post(body, headers=pair.headers(body, key=rs256("lsp backup")))).status == 200
+    body = body_of("request-3", traceId="trace-3")
+    assert (await pair.post(body, headers=pair.headers(body))).status == 401
+
+
+@pytest.mark.check("OCEN-ROT-06")
+async def test_a_key_that_was_exchanged_under_the_same_kid_counts_at_once(pair: MemberPair) -> None:
+    assert (await pair.post()).status == 200
+    new = rs256("leaf", "lsp-kid")
+    pair.registry.keys[AGENT] = [jwk_of(new)]
+    pair.clock.advance(11)
+    body = body_of("request-2", traceId="trace-2")
+    answer = await pair.post(body, headers=pair.headers(body, key=new))
+    assert (answer.status, ack_of(answer)["error"]) == (200, "0")
+    (_, row) = rows(pair.bank.engine, INBOX)
+    assert row["steps"].count("signature_verifies") == 2  # the token's and the message's, each once
+
+
+async def test_wrong_signatures_lead_to_one_look_up_in_ten_seconds(pair: MemberPair) -> None:
+    await pair.post()
+    asked = pair.registry.asked(f"/service/participant-roles/{AGENT}")
+    pair.clock.advance(11)
+    for number in range(50):
+        key = rs256("leaf", "lsp-kid" if number % 2 else f"kid-{number}")
+        assert (await pair.post(headers=pair.headers(body_of(), key=key))).status == 401
+    assert pair.registry.asked(f"/service/participant-roles/{AGENT}") == asked + 1
+
+
+@pytest.mark.check("OCEN-ROT-06")
+async def test_while_the_registry_is_down_the_known_go_on_for_their_time_then_nobody_until_it_is_back(
+    pair: MemberPair,
+) -> None:
+    assert (await pair.post()).status == 200
+    pair.registry.is_down = True
+    for seconds, status in ((300, 200), (599, 200), (10, 503)):
+        pair.clock.advance(seconds)
+        now = pair.clock.now().isoformat()
+        body = body_of(f"request-{seconds}", traceId=f"trace-{seconds}", timestamp=now)
+        answer = await pair.post(body)
+        assert answer.status == status
+    assert ack_of(answer)["error"] == "GEN5004"
+    assert answer.headers["retry-after"] == "5"
+    pair.registry.is_down = False
+    pair.clock.advance(5)
+    assert (await pair.post(body, headers=pair.headers(body))).status == 200
+
+
+async def test_who_was_offboarded_is_refused_when_his_time_is_over(pair: MemberPair) -> None:
+    assert (await pair.post()).status == 200
+    del pair.registry.roles[AGENT]
+    pair.clock.advance(301)
+    body = body_of("request-2", traceId="trace-2", timestamp=pair.clock.now().isoformat())
+    answer = await pair.post(body)
+    assert (answer.status, ack_of(answer)["detail"]["check"]) == (403, "token_holder_takes_part")
+
+
+async def test_who_is_approved_meanwhile_is_accepted_half_a_minute_later(pair: MemberPair) -> None:
+    pair.registry.roles[AGENT]["isApproved"] = False
+    assert (await pair.post()).status == 403
+    pair.registry.roles[AGENT]["isApproved"] = True
+    pair.clock.advance(31)
+    assert (await pair.post()).status == 200
