@@ -169,13 +169,13 @@ def verify(
 def verify_ack(body: bytes, profile: Profile, holder: Holder, beside: Beside = NOTHING) -> Judgement:
     """Judge an acknowledgement, whose payload has no metadata of its own."""
     callee, headers = holder(""), beside.headers
-    waived = profile.waived_of(callee, headers) if callee else frozenset()
     examination = Examination(
         body=body,
         payload=body,
         algorithm=profile.algorithm,
         headers=headers,
-        provided=frozenset({Need.KEY, Need.SIGNATURE}) - waived,
+        provided=frozenset({Need.KEY}),
+        may_be_unsigned=callee is not None and profile.may_be_unsigned(callee, headers),
     )
     examine(examination, profile.ack_opening_checks)
     if examination.problem is None:

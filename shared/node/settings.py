@@ -130,6 +130,7 @@ class NodeSettings(ServiceSettings):
     client_secret_file: Path | None = None
     product_networks: str = ""
     dialects: str = ""
+    registry_signs: PathSigning = PathSigning.NONE
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     mode: Mode = Mode.SANDBOX
     past_seconds: int = Field(default=300, ge=1, le=86400)
@@ -167,6 +168,7 @@ class NodeSettings(ServiceSettings):
             _read_secret("OCEN_CLIENT_SECRET_FILE", self.client_secret_file),
             tuple(part.strip() for part in self.product_networks.split(",") if part.strip()),
             _dialects(self.dialects),
+            self.registry_signs,
         )
 
 

@@ -45,6 +45,9 @@ class Need(Enum):
     SENT_MESSAGE = "message that this ack answers"
 
 
+_SIGNED = frozenset({Need.SIGNATURE})
+
+
 class History(Enum):
     """What the journal knows of a message's nonce and requestId."""
 
@@ -124,6 +127,7 @@ class Examination:
     provided: frozenset[Need] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     id_in_metadata: bool = False
+    may_be_unsigned: bool = False
     issuer: Issuer | None = None
     networks: Mapping[str, frozenset[str]] = field(default_factory=dict)
     own_id: str = ""
@@ -268,10 +272,12 @@ def examine(examination: Examination, checks: Sequence[Check]) -> None:
     """
     if examination.problem is not None:
         return
-    steps = examination.steps
+    steps, provided = examination.steps, examination.provided
+    if not examination.may_be_unsigned:
+        provided |= _SIGNED  # so that nobody has to think of it: only who says so gets by without a signature
     for one in checks:
-        if not one.needs <= examination.provided:
-            missing = min(need.value for need in one.needs - examination.provided)
+        if not one.needs <= provided:
+            missing = min(need.value for need in one.needs - provided)
             steps.append(Step(one, Outcome.NOT_JUDGED, "", f"there is no {missing}"))
             continue
         finding = one.judge(examination)

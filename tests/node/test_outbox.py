@@ -134,7 +134,9 @@ async def test_a_try_is_kept_with_all_that_went_over_the_wire(journal: Journal, 
         "status": 200,
         "reason": "why",
         "sent": b"\x00sent",
+        "signature": "",
         "answer": b"\xff",
+        "answer_signature": "",
         "steps": "[]",
     }
 

@@ -40,7 +40,6 @@ _REQUEST = frozenset(
         Need.REQUEST,
         Need.CONNECTION,
         Need.KEY,
-        Need.SIGNATURE,
         Need.DIRECTORY,
         Need.CLOCK,
         Need.MESSAGE_TYPE,
@@ -48,7 +47,7 @@ _REQUEST = frozenset(
         Need.NETWORK,
     }
 )
-_ACK = frozenset({Need.CONNECTION, Need.KEY, Need.SIGNATURE, Need.DIRECTORY, Need.SENT_MESSAGE})
+_ACK = frozenset({Need.CONNECTION, Need.KEY, Need.DIRECTORY, Need.SENT_MESSAGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +231,8 @@ class Profile(ABC):
             algorithm=self.algorithm,
             peer=peer,
             sent_trace_id=trace_id,
-            provided=_ACK - self.waived_of(callee, headers),
+            provided=_ACK,
+            may_be_unsigned=self.may_be_unsigned(callee, headers),
             headers=headers,
         )
         examine(examination, self.ack_opening_checks)
@@ -241,9 +241,9 @@ class Profile(ABC):
             examine(examination, self.ack_verdict_checks)
         return examination
 
-    def waived_of(self, callee: Participant, headers: Mapping[str, str]) -> frozenset[Need]:
-        """Return what is not demanded of an answer by this peer."""
-        return frozenset()
+    def may_be_unsigned(self, callee: Participant, headers: Mapping[str, str]) -> bool:
+        """Tell whether an answer of this peer with these headers gets by without a signature."""
+        return False
 
     def answerer(self, examination: Examination, callee: Participant) -> Participant | None:
         """Return whose answer it is: the party that we called, if the kid is one of its own."""
@@ -266,7 +266,6 @@ class Profile(ABC):
         """
         given = {
             Need.KEY: True,
-            Need.SIGNATURE: True,
             Need.ISSUER: issuer is not None,
             Need.CLOCK: at is not None,
             Need.MESSAGE_TYPE: message_type is not None,

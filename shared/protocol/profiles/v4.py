@@ -13,7 +13,7 @@ from shared.protocol.participants import Dialect, Participant
 from shared.protocol.profiles.base import Profile
 from shared.protocol.profiles.dressed import Claimed, Dressed, Originator, Style
 from shared.protocol.signing import SigningKey
-from shared.protocol.verification import Examination, Need
+from shared.protocol.verification import Examination
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,10 @@ class DetachedProfile(Profile):
         """Return the body."""
         return body
 
-    def waived_of(self, callee: Participant, headers: Mapping[str, str]) -> frozenset[Need]:
+    def may_be_unsigned(self, callee: Participant, headers: Mapping[str, str]) -> bool:
         """Let an official starter get by without signing its acks; a signature that is there has to hold (C15)."""
         is_signed = SIGNATURE_HEADER in headers or STARTER_HEADER in headers
-        is_waived = callee.dialect is Dialect.AUTHSTARTER and not is_signed
-        return frozenset({Need.SIGNATURE}) if is_waived else frozenset()
+        return callee.dialect is Dialect.AUTHSTARTER and not is_signed
 
     def answerer(self, examination: Examination, callee: Participant) -> Participant | None:
         """Return the party that we called: its kid is judged by a check of its own."""
