@@ -19,10 +19,10 @@ POLL_SECONDS = 0.02
 Found = TypeVar("Found")
 
 
-class OpsClient:
-    """Asks one node. What it returns are the JSON objects of the operator plane, as they came.
+class OperatorPlane:
+    """Asks one service. What it returns are the JSON objects of its operator plane, as they came.
 
-    Raises (all methods): SandboxError when the node does not answer or says no; its own sentence is passed on.
+    Raises (all methods): SandboxError when the service does not answer or says no; its own sentence is passed on.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class OpsClient:
         clock: Clock | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Ask the node at `url`; `label` is how sentences name it; `wait` sleeps for so many seconds."""
+        """Ask the service at `url`; `label` is how sentences name it; `wait` sleeps for so many seconds."""
         self.label = label
         self.url = url
         self._clock = clock or SystemClock()
@@ -60,19 +60,65 @@ class OpsClient:
         """Close the connection."""
         self._http.close()
 
+    def is_ready(self) -> bool:
+        """Tell whether the node takes messages: its database answers and its protocol plane listens."""
+        try:
+            return self._send("GET", "/ready").status_code == 200
+        except SandboxError:
+            return False
+
+    def wait_for(self, look: Callable[[Self], Found | None], seconds: float) -> Found | None:
+        """Look again and again until something is found; None when the time is over."""
+        deadline = self._clock.elapsed() + seconds
+        while (found := look(self)) is None and self._clock.elapsed() < deadline:
+            self._wait(POLL_SECONDS)
+        return found
+
+    def _items(self, path: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
+        items: Sequence[dict[str, Any]] = self._ask("GET", path, params=filters)["items"]
+        return list(items)
+
+    def _ask_or_none(self, path: str, method: str = "GET") -> dict[str, Any] | None:
+        response = self._send(method, path)
+        return None if response.status_code == 404 else self._read(response)
+
+    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
+        return self._read(self._send(method, path, **request))
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise SandboxError(
+                f"the {self.label} does not answer at {self.url} ({error}): see `ocen-sandbox status`"
+            ) from error
+
+    def _read(self, response: httpx.Response) -> dict[str, Any]:
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise SandboxError(f"{self.url} answers, but not as a node does: is it the {self.label}?") from error
+        if response.status_code == 401:
+            raise SandboxError(f"the {self.label} at {self.url} has another ops token: is --data-dir the right one?")
+        if response.is_error:
+            raise SandboxError(f"the {self.label} says: {body.get('detail', body)}")
+        answer: dict[str, Any] = body
+        return answer
+
+
+def _participant_path(organisation_id: str) -> str:
+    return f"/participants/{quote(organisation_id, safe='')}"
+
+
+class OpsClient(OperatorPlane):
+    """Asks one node, a lender or an LSP."""
+
     def is_process(self, pid: int, organisation_id: str) -> bool:
         """Tell whether the node is that process and that organisation, and takes our token; False if none answers."""
         try:
             ours = self._ask("GET", "/health")["pid"] == pid
             return ours and bool(self.identity()["organisation_id"] == organisation_id)
         except (SandboxError, KeyError):
-            return False
-
-    def is_ready(self) -> bool:
-        """Tell whether the node takes messages: its database answers and its protocol plane listens."""
-        try:
-            return self._send("GET", "/ready").status_code == 200
-        except SandboxError:
             return False
 
     def identity(self) -> dict[str, Any]:
@@ -176,45 +222,3 @@ class OpsClient:
     def renew_certificate(self) -> str:
         """Have the node show the TLS certificate that lies in its file now; return its thumbprint."""
         return str(self._ask("POST", "/identity/certificate")["certificate"])
-
-    def wait_for(self, look: Callable[[Self], Found | None], seconds: float) -> Found | None:
-        """Look again and again until something is found; None when the time is over."""
-        deadline = self._clock.elapsed() + seconds
-        while (found := look(self)) is None and self._clock.elapsed() < deadline:
-            self._wait(POLL_SECONDS)
-        return found
-
-    def _items(self, path: str, filters: Mapping[str, str]) -> list[dict[str, Any]]:
-        items: Sequence[dict[str, Any]] = self._ask("GET", path, params=filters)["items"]
-        return list(items)
-
-    def _ask_or_none(self, path: str, method: str = "GET") -> dict[str, Any] | None:
-        response = self._send(method, path)
-        return None if response.status_code == 404 else self._read(response)
-
-    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:
-        return self._read(self._send(method, path, **request))
-
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            return self._http.request(method, path, **request)
-        except httpx.TransportError as error:
-            raise SandboxError(
-                f"the {self.label} does not answer at {self.url} ({error}): see `ocen-sandbox status`"
-            ) from error
-
-    def _read(self, response: httpx.Response) -> dict[str, Any]:
-        try:
-            body = response.json()
-        except ValueError as error:
-            raise SandboxError(f"{self.url} answers, but not as a node does: is it the {self.label}?") from error
-        if response.status_code == 401:
-            raise SandboxError(f"the {self.label} at {self.url} has another ops token: is --data-dir the right one?")
-        if response.is_error:
-            raise SandboxError(f"the {self.label} says: {body.get('detail', body)}")
-        answer: dict[str, Any] = body
-        return answer
-
-
-def _participant_path(organisation_id: str) -> str:
-    return f"/participants/{quote(organisation_id, safe='')}"

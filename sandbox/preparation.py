@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sandbox.errors import SandboxError
 from sandbox.pki import Pki, initialise
-from sandbox.settings import Folders, NodeName, PairSettings
+from sandbox.settings import PAIR, Folders, NodeName, PairSettings
 
 
 def prepare(settings: PairSettings, now: datetime) -> Pki:
@@ -20,7 +20,7 @@ def prepare(settings: PairSettings, now: datetime) -> Pki:
     """
     check_ports(settings)
     make_data_folder(settings.folders)
-    return initialise(settings.folders.certs, [settings.organisation(name) for name in NodeName], (), now)
+    return initialise(settings.folders.certs, [settings.organisation(name) for name in PAIR], (), now)
 
 
 def make_data_folder(folders: Folders) -> None:
@@ -48,8 +48,8 @@ def check_ports(settings: PairSettings) -> None:
     Raises:
         SandboxError: somebody does, or the system does not let us.
     """
-    places = [(settings.listen_address, settings.port(name)) for name in NodeName]
-    places += [("127.0.0.1", settings.ops_port(name)) for name in NodeName]
+    places = [(settings.listen_address, settings.port(name)) for name in PAIR]
+    places += [("127.0.0.1", settings.ops_port(name)) for name in PAIR]
     for address, port in places:
         try:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET

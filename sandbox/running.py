@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from sandbox.errors import SandboxError
 from sandbox.ops_client import OpsClient
-from sandbox.settings import Folders, NodeName
+from sandbox.settings import PAIR, Folders, NodeName
 
 PROBE_SECONDS: Final = 2.0
 
@@ -109,7 +109,7 @@ def connected(folders: Folders) -> Iterator[Mapping[NodeName, OpsClient]]:
     alive = nodes_alive(folders, run)
     if not alive:
         raise SandboxError(f"the sandbox does not run (data folder {folders.data}): start it with `ocen-sandbox up`")
-    for name in NodeName:
+    for name in PAIR:
         if name not in alive:
             raise SandboxError(f"the {name.label} does not run: run `ocen-sandbox down`, then `ocen-sandbox up`")
     token = ops_token(folders)

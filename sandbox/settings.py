@@ -18,15 +18,16 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class NodeName(StrEnum):
-    """The two nodes of the pair, as commands name them."""
+    """The services of a sandbox, as commands name them: the two nodes of the pair, and the registry of OCEN 4.0."""
 
     LENDER = "lender"
     LSP = "lsp"
+    REGISTRY = "registry"
 
     @property
     def label(self) -> str:
         """How sentences name it."""
-        return "lender" if self is NodeName.LENDER else "LSP"
+        return "LSP" if self is NodeName.LSP else self.value
 
     @property
     def module(self) -> str:
@@ -58,7 +59,10 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
-_PAIR: Final = {name: next(one for one in SANDBOX_PAIR if one.role is name.role) for name in NodeName}
+PAIR: Final = (NodeName.LENDER, NodeName.LSP)
+"""The two nodes that talk to each other."""
+
+_PAIR: Final = {name: next(one for one in SANDBOX_PAIR if one.role is name.role) for name in PAIR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class PairSettings:
 
     def port(self, node: NodeName) -> int:
         """The port of a node's protocol plane."""
-        return self.base_port + list(NodeName).index(node)
+        return self.base_port + PAIR.index(node)
 
     def ops_port(self, node: NodeName) -> int:
         """The port of a node's operator plane."""
@@ -150,7 +154,7 @@ class PairSettings:
 
         A node sees its own database URL, which may hold a password, and not the other's.
         """
-        inherited = {k: v for k, v in os.environ.items() if k not in {one.database_variable for one in NodeName}}
+        inherited = {k: v for k, v in os.environ.items() if k not in {one.database_variable for one in PAIR}}
         own: dict[str, object] = {
             "OCEN_IDENTITY": self.folders.identity(node).absolute(),
             "OCEN_PARTICIPANTS": (self.folders.certs / "participants.json").absolute(),

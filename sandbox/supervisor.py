@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sandbox.errors import NodeDiedError, SandboxError
-from sandbox.settings import NodeName, PairSettings
+from sandbox.settings import PAIR, NodeName, PairSettings
 from shared.node.clock import Clock, SystemClock
 
 READY_SECONDS = 30.0
@@ -40,13 +40,15 @@ class NodePlan:
     log: Path
 
 
+COMMANDS: Mapping[NodeName, Sequence[str]] = {name: (sys.executable, "-m", name.module) for name in NodeName}
+"""How each service is started, with the Python that runs us."""
+
+
 def plans_of(settings: PairSettings) -> list[NodePlan]:
     """Return how to start the nodes of these settings, with the Python that runs us."""
     return [
-        NodePlan(
-            name, (sys.executable, "-m", name.module), settings.environment(name), settings.folders.log(name).absolute()
-        )
-        for name in NodeName
+        NodePlan(name, COMMANDS[name], settings.environment(name), settings.folders.log(name).absolute())
+        for name in PAIR
     ]
 
 

@@ -5,17 +5,17 @@ For the benchmark, for drills, and for tests that need real processes.
 
 import os
 import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sandbox.network import Membership, RegistryOps, join, member_environment
 from sandbox.ops_client import OpsClient
-from sandbox.pki import Organisation, initialise
+from sandbox.pki import Organisation, initialise, registry_leaf
 from sandbox.settings import NodeName
-from sandbox.supervisor import NodePlan, Supervisor
+from sandbox.supervisor import COMMANDS, NodePlan, Supervisor
 from shared.protocol.participants import ParticipantRole
 
 _ORGANISATIONS = {
@@ -43,13 +43,91 @@ def throwaway_pair(folder: Path, database_urls: Mapping[str, str]) -> Iterator[T
     """
     environments = throwaway_environments(folder, database_urls)
     plans = [
-        NodePlan(name, (sys.executable, "-m", name.module), {**os.environ, **environment}, folder / f"{name}.log")
+        NodePlan(name, COMMANDS[name], {**os.environ, **environment}, folder / f"{name}.log")
         for name, environment in ((NodeName(side), one) for side, one in environments.items())
     ]
     with Supervisor(plans) as supervisor, ExitStack() as stack:
         ops = {plan.name: stack.enter_context(ops_client(plan.name, plan.environment)) for plan in plans}
         supervisor.await_ready(lambda name: ops[name].is_ready())
         yield ThrowawayPair(folder / "certs", ops[NodeName.LENDER], ops[NodeName.LSP])
+
+
+@dataclass(frozen=True, slots=True)
+class ThrowawayNetwork:
+    """A network of OCEN 4.0 that runs until its `with` block ends: lenders, an LSP, and the registry that knows them.
+
+    `members` are by organisation id; the environments are those that the processes were started with.
+    """
+
+    certs: Path
+    registry_url: str
+    registry: RegistryOps
+    nodes: Mapping[str, OpsClient]
+    members: Mapping[str, Membership]
+    environments: Mapping[str, Mapping[str, str]]
+
+
+@contextmanager
+def throwaway_registry(folder: Path, certs: Path, **settings: str) -> Iterator[tuple[str, RegistryOps]]:
+    """Start a registry in `folder`, and end it on leaving; return its URL and its operator plane."""
+    environment = registry_environment(folder, certs) | settings
+    plan = NodePlan(
+        NodeName.REGISTRY, COMMANDS[NodeName.REGISTRY], {**os.environ, **environment}, folder / "registry.log"
+    )
+    token = Path(environment["OCEN_OPS_TOKEN_FILE"]).read_text("utf-8")
+    with (
+        Supervisor([plan]) as supervisor,
+        RegistryOps("registry", f"http://127.0.0.1:{environment['OCEN_OPS_PORT']}", token) as ops,
+    ):
+        supervisor.await_ready(lambda _: ops.is_ready())
+        yield environment["OCEN_PUBLIC_URL"], ops
+
+
+def registry_environment(folder: Path, certs: Path) -> dict[str, str]:
+    """Make a TLS certificate and settings for a registry on free ports; return its environment."""
+    port, ops_port = free_ports(2)
+    certificate, private_key = registry_leaf(certs, ["localhost"], datetime.now(UTC))
+    token = folder / "registry-token"
+    token.write_text("a-token-for-a-throw-away-registry")
+    return {
+        "OCEN_DATABASE_URL": f"sqlite:///{folder / 'registry.db'}",
+        "OCEN_PORT": str(port),
+        "OCEN_OPS_PORT": str(ops_port),
+        "OCEN_OPS_TOKEN_FILE": str(token),
+        "OCEN_PUBLIC_URL": f"https://localhost:{port}",
+        "OCEN_TLS_CERTIFICATE": str(certificate),
+        "OCEN_TLS_PRIVATE_KEY": str(private_key),
+        "OCEN_TRUST": str(certs / "ca.pem"),
+        "OCEN_KEYS_FOLDER": str(folder / "registry-keys"),
+    }
+
+
+@contextmanager
+def throwaway_network(folder: Path, database_urls: Mapping[str, str]) -> Iterator[ThrowawayNetwork]:
+    """Start a registry, and a lender and an LSP that are its members, in `folder`; end them on leaving.
+
+    Raises:
+        SandboxError: one of them cannot run as it is set up.
+        NodeDiedError: one of them ended, or is not ready in time.
+    """
+    environments = throwaway_environments(folder, database_urls)
+    certs = folder / "certs"
+    with throwaway_registry(folder, certs) as (url, registry), ExitStack() as stack:
+        members = {}
+        for side, environment in environments.items():
+            identity = Path(environment["OCEN_IDENTITY"])
+            members[identity.parent.name] = member = join(registry, identity)
+            environments[side] = environment | member_environment(identity.parent, member, url)
+        plans = [
+            NodePlan(name, COMMANDS[name], {**os.environ, **environment}, folder / f"{name}.log")
+            for name, environment in ((NodeName(side), one) for side, one in environments.items())
+        ]
+        supervisor = stack.enter_context(Supervisor(plans))
+        ops = {plan.name: stack.enter_context(ops_client(plan.name, plan.environment)) for plan in plans}
+        supervisor.await_ready(lambda name: ops[name].is_ready())
+        nodes = {_ORGANISATIONS[name][0]: client for name, client in ops.items()}
+        started = {_ORGANISATIONS[side][0]: environment for side, environment in environments.items()}
+        yield ThrowawayNetwork(certs, url, registry, nodes, members, started)
 
 
 def ops_client(name: NodeName, environment: Mapping[str, str]) -> OpsClient:

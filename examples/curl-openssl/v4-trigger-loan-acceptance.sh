@@ -1,21 +1,22 @@
 #!/bin/sh
 # Sends a TriggerLoanAcceptanceRequest (OCEN 4.0) with nothing but openssl and curl, and verifies the signed ack.
 #
-#   examples/curl-openssl/v4-trigger-loan-acceptance.sh KEYS REGISTRY LENDER [LOAN_APPLICATION_ID]
+#   examples/curl-openssl/v4-trigger-loan-acceptance.sh KEYS CA REGISTRY LENDER [LOAN_APPLICATION_ID]
 #
-#   KEYS       folder with membership.json (participant_id, organisation_id, client_id, client_secret, kid,
-#              product_id, product_network_id), signing.key, tls.pem, tls.key and ca.pem,
-#              as `ocen-sandbox registry join ACME --role LSP` makes it
+#   KEYS       folder with membership.json (participant_id, organisation_id, client_id, kid, product_id,
+#              product_network_id), client-secret, signing.key, tls.pem and tls.key,
+#              as `ocen-sandbox registry join ACME` makes it of what `pki issue ACME` has made
+#   CA         the certificate that the others' TLS certificates are verified with, in PEM
 #   REGISTRY   base URL of Auth Service and registry, https://localhost:8443 in the sandbox
 #   LENDER     participant id of the lender, for example 3052
 #
 # Exit status: 0 if the ack verifies and says that the request was accepted, 1 if not, 2 if called wrongly.
 set -eu
 
-[ $# -ge 3 ] || { sed -n '2,13s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-keys=$1 registry=$2 lender=$3 application=${4:-APPL-2031-000417}
-for file in membership.json signing.key tls.pem tls.key ca.pem; do
-    [ -r "$keys/$file" ] || { echo "$keys/$file cannot be read; make it with: ocen-sandbox registry join" >&2; exit 2; }
+[ $# -ge 4 ] || { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+keys=$1 ca=$2 registry=$3 lender=$4 application=${5:-APPL-2031-000417}
+for file in "$keys/membership.json" "$keys/client-secret" "$keys/signing.key" "$keys/tls.pem" "$keys/tls.key" "$ca"; do
+    [ -r "$file" ] || { echo "$file cannot be read; make it with: ocen-sandbox registry join" >&2; exit 2; }
 done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -26,7 +27,7 @@ decode() { tr -- '-_' '+/' | awk '{ while (length($0) % 4) $0 = $0 "="; print }'
 # One member of a JSON object whose values are strings without escapes, as in all that is read here.
 member() { tr -d '\n' | sed -n "s/.*\"$1\"[[:space:]]*:[[:space:]]*\"\([^\"]*\)\".*/\1/p"; }
 mine() { member "$1" < "$keys/membership.json"; }
-call() { curl --silent --show-error --max-time 10 --cert "$keys/tls.pem" --key "$keys/tls.key" --cacert "$keys/ca.pem" "$@"; }
+call() { curl --silent --show-error --max-time 10 --cert "$keys/tls.pem" --key "$keys/tls.key" --cacert "$ca" "$@"; }
 # An RSA public key in PEM out of the modulus and the exponent of a JWK: openssl makes the DER of it (RFC 8017 A.1.1).
 public_key() {
     modulus=$(decode < "$work/n" | od -An -v -tx1 | tr -d ' \n') exponent=$(decode < "$work/e" | od -An -v -tx1 | tr -d ' \n')
@@ -38,7 +39,7 @@ public_key() {
 
 # 1. A token by client credentials (RFC 6749 s4.4).
 call --data-urlencode grant_type=client_credentials --data-urlencode "client_id=$(mine client_id)" \
-    --data-urlencode "client_secret=$(mine client_secret)" \
+    --data-urlencode "client_secret=$(cat "$keys/client-secret")" \
     "$registry/realms/dev/protocol/openid-connect/token" > "$work/token" || { echo "no answer from $registry" >&2; exit 1; }
 token=$(member access_token < "$work/token")
 [ -n "$token" ] || { echo "no token: $(cat "$work/token")" >&2; exit 1; }

@@ -13,7 +13,7 @@ from sandbox.following import Record
 from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, end_pair, started_pair
 from sandbox.running import Run, connected, nodes_alive, ops_token, read_run
-from sandbox.settings import LOOPBACK_NAMES, Folders, NodeName, PairSettings
+from sandbox.settings import LOOPBACK_NAMES, PAIR, Folders, NodeName, PairSettings
 from sandbox.supervisor import interrupted_by_signals
 from shared.node.clock import SystemClock
 
@@ -122,7 +122,7 @@ def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
         with OpsClient(name.label, node.ops_url, token) as ops:
             ready[name] = ops.is_ready()
     _print_status(run, ready)
-    return 0 if len(ready) == len(NodeName) and all(ready.values()) else 1
+    return 0 if len(ready) == len(PAIR) and all(ready.values()) else 1
 
 
 def _print_node(name: NodeName, run: Run, identity: Record) -> None:

@@ -14,7 +14,7 @@ from sandbox.cli.screen import say, shown
 from sandbox.errors import SandboxError
 from sandbox.forms import form_text, read_form, save_form, template
 from sandbox.running import connected
-from sandbox.settings import Folders, NodeName
+from sandbox.settings import PAIR, Folders, NodeName
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import ROLES, OnboardingForm
 from shared.protocol.participants import ParticipantRole
@@ -83,7 +83,7 @@ def own_form(
 
 def node_for(role: ParticipantRole) -> NodeName:
     """Return the node of the pair to which a participant of a role talks."""
-    return next(name for name in NodeName if name.role is not role)
+    return next(name for name in PAIR if name.role is not role)
 
 
 def hand_out(ours: OnboardingForm, file: Path | None) -> None:

@@ -15,7 +15,7 @@ from sandbox.following import Record, finished_delivery, received_message, sent_
 from sandbox.offline import message_named
 from sandbox.ops_client import OpsClient
 from sandbox.running import connected
-from sandbox.settings import Folders, NodeName
+from sandbox.settings import PAIR, Folders, NodeName
 from shared.catalogue.table import CATALOGUE
 from shared.catalogue.types import MessageType
 
@@ -50,7 +50,7 @@ def send(
     """
     message = message_named(name)
     content = read_json(file) if file is not None else message.example()
-    sender = sender or next(one for one in NodeName if one.role is message.sender)
+    sender = sender or next(one for one in PAIR if one.role is message.sender)
     with connected(Folders(data_dir)) as pair:
         receiver = to or pair[sender.other].identity()["organisation_id"]
         underway = pair[sender].send(name, receiver, content)

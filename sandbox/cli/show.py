@@ -16,7 +16,7 @@ from sandbox.following import Passage
 from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, started_pair
 from sandbox.running import Run, connected, nodes_alive, read_run
-from sandbox.settings import DEFAULT_DATA_FOLDER, Folders, NodeName, PairSettings
+from sandbox.settings import DEFAULT_DATA_FOLDER, PAIR, Folders, NodeName, PairSettings
 from sandbox.spoiled import Refusal, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
 from shared.node.clock import SystemClock
@@ -53,7 +53,7 @@ def demo(
 def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None]]:
     """Use the pair that runs, or start one; a started one is returned too."""
     run = read_run(settings.folders)
-    if run is not None and len(nodes_alive(settings.folders, run)) == len(NodeName):
+    if run is not None and len(nodes_alive(settings.folders, run)) == len(PAIR):
         say("Using the pair that runs already.\n", style="dim")
         yield run, None
         return

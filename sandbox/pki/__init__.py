@@ -12,7 +12,7 @@ What exists is kept and what is missing is made; a key is never written over. Me
 """
 
 from sandbox.pki.certificates import Authority, PkiError, leaf_certificate, public_pem
-from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue, load_authority
+from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue, load_authority, registry_leaf
 from sandbox.pki.organisation import LOOPBACK, Organisation, contact_of, kept_or_new_key, own_form
 from sandbox.pki.renewal import Renewal, prepare_renewal
 from sandbox.pki.summary import PkiSummary, describe
@@ -37,4 +37,5 @@ __all__ = [
     "own_form",
     "prepare_renewal",
     "public_pem",
+    "registry_leaf",
 ]

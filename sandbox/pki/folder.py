@@ -17,6 +17,7 @@ from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.protocol.participants import KeyStatus, ParticipantRole
 
 DEFAULT_FOLDER: Final = Path("certs/generated")
+REGISTRY_FOLDER: Final = "registry"
 
 SANDBOX_PAIR: Final = (
     Organisation("LENDER01", "Sandbox Lender", ParticipantRole.LENDER, "https://localhost:8444", ("lender",)),
@@ -81,6 +82,26 @@ def issue(folder: Path, organisation: Organisation, now: datetime) -> Pki:
         if organisation_id in listed or _identity_path(folder, organisation_id).exists():
             raise PkiError(f"{organisation_id} exists already in {folder}: choose another organisation id")
     return initialise(folder, [organisation], (), now)
+
+
+def registry_leaf(folder: Path, hosts: Sequence[str], now: datetime) -> tuple[Path, Path]:
+    """Return certificate and private key of the registry, made first if there are none; it is nobody's counterparty.
+
+    `now` (aware) is from when on a new certificate is valid.
+
+    Raises:
+        PkiError: the authority cannot issue.
+    """
+    home = folder / REGISTRY_FOLDER
+    certificate, key = home / "tls.pem", home / "tls.key"
+    with _plain_file_errors():
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        public = kept_or_new_key(key).public_key()
+        if not certificate.exists():
+            authority = load_authority(folder, now)
+            leaf = certificates.leaf_certificate(authority, REGISTRY_FOLDER, public, list(hosts), now)
+            files.write_public(certificate, leaf.public_bytes(Encoding.PEM))
+    return certificate, key
 
 
 def _refuse_look_alikes(organisation_ids: Iterable[str]) -> None:

@@ -1,0 +1,195 @@
+"""The network of OCEN 4.0 in a sandbox: the registry's operator plane, and how an organisation becomes a member.
+
+What the registry gave a member lies in its folder as membership.json, its client secret beside it in a file of its own.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from sandbox.errors import SandboxError
+from sandbox.ops_client import OperatorPlane
+from sandbox.pki.files import write_private, write_public
+from shared.node.identity import load_identity
+from shared.protocol.participants import KeyStatus
+
+APPROVED_BY: Final = "sandbox"
+PRODUCT: Final = "Working capital"
+NETWORK: Final = "Sandbox network"
+
+MEMBERSHIP_FILE: Final = "membership.json"
+SECRET_FILE: Final = "client-secret"
+
+
+class Membership(NamedTuple):
+    """What the registry knows a member by."""
+
+    participant_id: str
+    organisation_id: str
+    client_id: str
+    kid: str
+    product_id: str
+    product_network_id: str
+
+
+class RegistryOps(OperatorPlane):
+    """Asks the registry's operator plane.
+
+    Raises (all methods): SandboxError when it does not answer or says no; its own sentence is passed on.
+    """
+
+    def is_process(self, pid: int) -> bool:
+        """Tell whether the registry is that process, and takes our token; False if none answers."""
+        try:
+            ours = self._ask("GET", "/health")["pid"] == pid
+            return ours and isinstance(self.participants(), list)
+        except (SandboxError, KeyError):
+            return False
+
+    def participants(self) -> list[dict[str, Any]]:
+        """Return the participants that have not been offboarded."""
+        return self._items("/participants", {})
+
+    def register(self, form: Mapping[str, Any]) -> dict[str, Any]:
+        """Register a participant; return it with its client id and secret, which is shown this once."""
+        return self._ask("POST", "/participants", json=form)
+
+    def renew_secret(self, participant_id: str) -> dict[str, Any]:
+        """Give a participant's client a new secret; return it as `register` does."""
+        return self._ask("POST", f"/participants/{participant_id}/secret")
+
+    def amend(self, participant_id: str, **fields: Any) -> dict[str, Any]:
+        """Change base URL, certificates or contact of a participant."""
+        return self._ask("PATCH", f"/participants/{participant_id}", json=fields)
+
+    def change_keys(self, participant_id: str, keys: Mapping[str, str]) -> dict[str, Any]:
+        """Put these public keys in the place of a participant's."""
+        return self._ask("PUT", f"/participants/{participant_id}/keys", json=keys)
+
+    def decide(self, participant_id: str, step: str, **why: str) -> dict[str, Any]:
+        """Approve, suspend, reject or offboard a participant."""
+        return self._ask("POST", f"/participants/{participant_id}/{step}", json=why)
+
+    def rotate_signing_key(self) -> dict[str, Any]:
+        """Have the Auth Service sign with a new key."""
+        return self._ask("POST", "/signing-keys/rotate")
+
+    def events(self, **filters: str) -> list[dict[str, Any]]:
+        """Return the latest heartbeat events, newest first."""
+        return self._items("/events", filters)
+
+    def product(self) -> str:
+        """Return the id of the sandbox's product, made first if there is none."""
+        return self._one("/products", PRODUCT, {"description": "Sandbox"})
+
+    def network(self, product_id: str) -> str:
+        """Return the id of the sandbox's product network, made first if there is none."""
+        return self._one("/networks", NETWORK, {"product_id": product_id})
+
+    def admit(self, network_id: str, participant_id: str) -> None:
+        """Make a participant a member of a product network."""
+        self._ask("PUT", f"/networks/{network_id}/members/{participant_id}")
+
+    def _one(self, path: str, name: str, rest: Mapping[str, str]) -> str:
+        known = next((one["id"] for one in self._items(path, {}) if one["name"] == name), None)
+        return str(known or self._ask("POST", path, json={"name": name, **rest})["id"])
+
+
+def join(registry: RegistryOps, identity_file: Path) -> Membership:
+    """Make an organisation a member: registered, approved, in the product network; again if it is one already.
+
+    Keys, certificate and base URL become those of its identity file. What was written before is kept as long as the
+    registry knows it; where only the secret is lost, a new one is given.
+
+    Raises:
+        SandboxError: the registry says no.
+        IdentityError: the identity file cannot be used.
+    """
+    home, form = identity_file.parent, _form(identity_file)
+    known = _known(registry, form)
+    if known is None:
+        given = registry.register(form)
+        known = given["participant"]
+        write_private(home / SECRET_FILE, given["client_secret"].encode())
+        registry.decide(known["id"], "approve", approved_by=APPROVED_BY)
+    else:
+        _bring_up_to_date(registry, known, form)
+        if not (home / SECRET_FILE).exists():
+            write_private(home / SECRET_FILE, registry.renew_secret(known["id"])["client_secret"].encode())
+    product_id = registry.product()
+    network_id = registry.network(product_id)
+    registry.admit(network_id, known["id"])
+    member = Membership(
+        participant_id=known["id"],
+        organisation_id=known["organisation"]["id"],
+        client_id=known["client_id"],
+        kid=form["kid"],
+        product_id=product_id,
+        product_network_id=network_id,
+    )
+    write_public(home / MEMBERSHIP_FILE, json.dumps(member._asdict(), indent=2).encode() + b"\n")
+    return member
+
+
+def read_membership(home: Path) -> Membership:
+    """Read what the registry gave an organisation, from its folder.
+
+    Raises:
+        SandboxError: it is no member, or the file is not what was written.
+    """
+    file = home / MEMBERSHIP_FILE
+    try:
+        return Membership(**json.loads(file.read_text("utf-8")))
+    except FileNotFoundError as error:
+        raise SandboxError(
+            f"{home.name} is no member of the network: ocen-sandbox registry join {home.name}"
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise SandboxError(f"{file} is not what ocen-sandbox wrote: delete it and join again") from error
+
+
+def member_environment(home: Path, member: Membership, registry_url: str) -> dict[str, str]:
+    """Return what a node's settings need for it to speak OCEN 4.0."""
+    return {
+        "OCEN_REGISTRY_URL": registry_url,
+        "OCEN_PARTICIPANT_ID": member.participant_id,
+        "OCEN_CLIENT_ID": member.client_id,
+        "OCEN_CLIENT_SECRET_FILE": str((home / SECRET_FILE).absolute()),
+        "OCEN_PRODUCT_NETWORKS": member.product_network_id,
+    }
+
+
+def _form(identity_file: Path) -> dict[str, Any]:
+    stated = load_identity(identity_file).stated
+    assert stated is not None
+    active = next(key for key in stated.keys if key.status is KeyStatus.ACTIVE)
+    backup = next((key for key in stated.keys if key.status is KeyStatus.BACKUP), None)
+    return {
+        "name": f"{stated.name} ({stated.organisation_id})",
+        "role": stated.role.value,
+        "base_url": stated.base_url,
+        "tls_certificates": stated.tls_certificates,
+        "public_key": active.pem,
+        "kid": active.kid,
+        "backup_public_key": backup.pem if backup else "",
+        "backup_kid": backup.kid if backup else "",
+        "ip_addresses": stated.ip_addresses,
+        "spoc_email": stated.spoc_email,
+        "spoc_phone": stated.spoc_phone,
+    }
+
+
+def _known(registry: RegistryOps, form: Mapping[str, Any]) -> dict[str, Any] | None:
+    ours = (one for one in registry.participants() if one["role"] == form["role"])
+    return next((one for one in ours if one["organisation"]["name"] == form["name"]), None)
+
+
+def _bring_up_to_date(registry: RegistryOps, known: Mapping[str, Any], form: Mapping[str, Any]) -> None:
+    keys: Sequence[str] = [key["kid"] for key in known["keys"]]
+    if form["kid"] not in keys:
+        names = ("public_key", "kid", "backup_public_key", "backup_kid")
+        registry.change_keys(known["id"], {name: form[name] for name in names})
+    registry.amend(known["id"], base_url=form["base_url"], tls_certificates=form["tls_certificates"])
+    if known["status"] != "APPROVED":
+        registry.decide(known["id"], "approve", approved_by=APPROVED_BY)
