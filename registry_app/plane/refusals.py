@@ -23,12 +23,9 @@ HEARTBEAT = "/ocen/v4/"
 
 NO_STORE = {"cache-control": "no-store"}
 
-TOKEN_CODE = "AUTH1005"
-"""The code of a refused access token, in the series of `shared.protocol.problems`."""
-
 _CODES = {
     400: Problem.MALFORMED.code,
-    401: TOKEN_CODE,
+    401: Problem.TOKEN.code,
     403: Problem.SENDER.code,
     404: Problem.NO_SUCH_PATH.code,
     405: Problem.METHOD_NOT_ALLOWED.code,
@@ -51,50 +48,57 @@ class ReportRefused(Exception):  # noqa: N818 - it is the report that is at faul
 
 def add_refusals(app: FastAPI) -> None:
     """Give every refusal its status and its form."""
-
-    async def refused_token_request(_: Request, error: Exception) -> Response:
-        assert isinstance(error, OAuthError)
-        content = {"error": error.error, "error_description": error.description}
-        return JSONResponse(content, error.status, {**NO_STORE, **error.headers})
-
-    async def refused_token(request: Request, error: Exception) -> Response:
-        assert isinstance(error, TokenRefused)
-        return _refusal(request, 401, str(error), {"www-authenticate": error.challenge})
-
-    async def refused_report(request: Request, error: Exception) -> Response:
-        assert isinstance(error, ReportRefused)
-        return _refusal(request, error.status, str(error), code=error.code)
-
-    async def unfit(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return _refusal(request, 400, "An id is a number from 1 to 999999999.")
-
-    async def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        sentence = error.detail
-        if sentence == HTTPStatus(error.status_code).phrase:
-            sentence = f"{request.method} is not served at this path."
-        return _refusal(request, error.status_code, sentence, error.headers)
-
-    async def unavailable(request: Request, _: Exception) -> Response:
-        return _refusal(request, 503, "The registry's database does not answer; try again.", {"retry-after": "2"})
-
-    async def failed(request: Request, error: Exception) -> Response:
-        parts: Parts = request.app.state.parts
-        parts.telemetry.trouble("a call failed", error)
-        return _refusal(request, 500, "Something failed here; the registry's log has the cause.")
-
-    handlers = {
-        OAuthError: refused_token_request,
-        TokenRefused: refused_token,
-        ReportRefused: refused_report,
-        RequestValidationError: unfit,
-        HTTPException: refused,
-        StorageUnavailable: unavailable,
-        Exception: failed,
-    }
-    for kind, handler in handlers.items():
+    for kind, handler in _HANDLERS.items():
         app.add_exception_handler(kind, handler)
+
+
+async def _refused_token_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, OAuthError)
+    content = {"error": error.error, "error_description": error.description}
+    return JSONResponse(content, error.status, {**NO_STORE, **error.headers})
+
+
+async def _refused_token(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TokenRefused)
+    return _refusal(request, 401, str(error), {"www-authenticate": error.challenge})
+
+
+async def _refused_report(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ReportRefused)
+    return _refusal(request, error.status, str(error), code=error.code)
+
+
+async def _unfit(request: Request, _: Exception) -> Response:
+    return _refusal(request, 400, "An id is a number from 1 to 999999999.")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    sentence = error.detail
+    if sentence == HTTPStatus(error.status_code).phrase:
+        sentence = f"{request.method} is not served at this path."
+    return _refusal(request, error.status_code, sentence, error.headers)
+
+
+async def _unavailable(request: Request, _: Exception) -> Response:
+    return _refusal(request, 503, "The registry's database does not answer; try again.", {"retry-after": "2"})
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    parts: Parts = request.app.state.parts
+    parts.telemetry.trouble("a call failed", error)
+    return _refusal(request, 500, "Something failed here; the registry's log has the cause.")
+
+
+_HANDLERS = {
+    OAuthError: _refused_token_request,
+    TokenRefused: _refused_token,
+    ReportRefused: _refused_report,
+    RequestValidationError: _unfit,
+    HTTPException: _refused,
+    StorageUnavailable: _unavailable,
+    Exception: _failed,
+}
 
 
 def _refusal(

@@ -69,44 +69,62 @@ class Node:
         self.clock = clock or SystemClock()
         self.identity = _own_identity(settings, application)
         self.telemetry = Telemetry(self.identity.organisation_id)
+        self._lay_ground()
+        self._meet_counterparties()
+        self._take_up_messages()
+        self.protocol_server = make_server(
+            self._protocol_plane(application), host=settings.host, port=settings.port, tls=self.trust.server
+        )
+        self.ops_server = make_server(ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _lay_ground(self) -> None:
+        """Storage, and TLS."""
+        own, settings = self.identity, self.settings
         self.engine = open_engine(settings.database_url)
         create_tables(self.engine)
-        self.directory = Directory(self.identity.organisation_id)
-        left_aside = _load_participants(self.engine, settings, self.identity, self.clock)
         self.writer = GroupCommit(self.engine)
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))
-        self.trust = TlsTrust(self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust)
+        self.trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
         self.transport = PooledTransport(self.trust.client)
         # Issuers alone are trusted there: what a counterparty has registered must not pass for the registry's.
-        self.registry_trust = TlsTrust(
-            self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust
-        )
+        self.registry_trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
         self.registry_transport = PooledTransport(self.registry_trust.client)
+
+    def _meet_counterparties(self) -> None:
+        """Who takes part, ourselves included: by the register, and where we are a member by the registry."""
+        own, settings = self.identity, self.settings
+        for organisation_id in _load_participants(self.engine, settings, own, self.clock):
+            self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
+        self.directory = Directory(own.organisation_id)
+        self.directories: dict[str, Counterparties] = {V3.name: self.directory}
         membership = settings.membership
         self.member = None if membership is None else self._join(membership)
-        access = self.member.access if self.member is not None else None
-        self.client = SignedClient(self.transport, self.identity, self.clock, access)
-        self.own_keys = OwnKeys(self.identity, settings.keys_folder or settings.identity.parent)
+        if self.member is not None:
+            self.directories[V4.name] = self.member.directory
+        self.own_keys = OwnKeys(own, settings.keys_folder or settings.identity.parent)
         self.follower = Follower(
             engine=self.engine,
             directory=self.directory,
             trust=self.trust,
-            issuers=self.identity.trust,
+            issuers=own.trust,
             own_keys=self.own_keys,
             renew_connections=self._show_renewed_certificate,
         )
         self.registrar = Registrar(
             journal=self.journal,
             directory=self.directory,
-            identity=self.identity,
+            identity=own,
             own_keys=self.own_keys,
             clock=self.clock,
             refresh=self.follower.refresh,
         )
-        self.schedule = _schedule(settings)
-        self.directories: dict[str, Counterparties] = {V3.name: self.directory}
-        if self.member is not None:
-            self.directories[V4.name] = self.member.directory
+
+    def _take_up_messages(self) -> None:
+        """What sends, what delivers, what receives, and what tells the heartbeat of it."""
+        access = self.member.access if self.member is not None else None
+        self.client = SignedClient(self.transport, self.identity, self.clock, access)
+        self.schedule = _schedule(self.settings)
         self.courier = Courier(
             journal=self.journal,
             client=self.client,
@@ -125,13 +143,6 @@ class Node:
             identity=self.identity,
             clock=self.clock,
         )
-        self.protocol_server = make_server(
-            self._protocol_plane(application), host=settings.host, port=settings.port, tls=self.trust.server
-        )
-        self.ops_server = make_server(ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None)
-        self._tasks: list[asyncio.Task[None]] = []
-        for organisation_id in left_aside:
-            self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
 
     def _join(self, membership: Membership) -> Member:
         return Member(membership, self.identity, self.registry_transport, self.clock)
