@@ -34,6 +34,7 @@ def test_a_kit_has_a_form_that_is_the_one_handed_in(ready: Pair, tmp_path: Path)
     form = read_form((out / "form.yaml").read_text(), "form.yaml", out, datetime.now(UTC))
     assert ready.asked[-1] == ("POST /participants", form.model_dump())
     assert "https://bank.example:8600/ocen" in (out / "README.md").read_text()
+    assert (out / ".gitignore").read_text() == "*\n"
     assert "$" not in (out / "README.md").read_text().replace('"$(cat', "")
 
 
