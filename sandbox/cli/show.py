@@ -54,7 +54,7 @@ def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None
     """Use the pair that runs, or start one; a started one is returned too."""
     run = read_run(settings.folders)
     if run is not None and len(nodes_alive(settings.folders, run)) == len(NodeName):
-        say("Using the pair that runs already.\n", style="dim")
+        say(f"Using the pair that runs already, at {run.nodes[NodeName.LENDER].url}.\n", style="dim")
         yield run, None
         return
     with started_pair(settings, tell=tell) as pair:
@@ -108,7 +108,7 @@ def _print_next(folders: Folders, exchange: str, refusal: str) -> None:
         f"messages {exchange}{where}": "the first exchange in full",
         f"messages {refusal}{where}": "the refusal in full",
         f"send TriggerLoanAcceptanceRequest{where}": "one more message",
-        f"pki issue BANK01 --role LENDER{where}": "keys for your own lender",
+        f"kit --org ACME --role LSP --out acme/{where}": "keys and clients for your own LSP",
     }
     say("\nNext, while the pair runs (ocen-sandbox up):")
     width = max(map(len, commands))

@@ -72,7 +72,7 @@ def test_a_pair_in_the_background_is_used_by_every_command_and_ended_by_down(com
     again = command("up")
     assert (again.returncode, again.stdout) == (2, "")
     assert "the pair runs already" in again.stderr
-    assert command("demo", "--exit").stdout.startswith("Using the pair that runs already.")
+    assert command("demo", "--exit").stdout.startswith("Using the pair that runs already, at https://localhost:")
     issued = command("pki", "issue", "BANK01", "--role", "LENDER")
     assert "know it from now on" in issued.stdout
     sent = command("send", "TriggerLoanAcceptanceRequest")
