@@ -129,7 +129,7 @@ def test_a_listener_that_cannot_listen_says_so_in_one_line(lsp_kit: Path, change
     unfinished = run(sys.executable, changeable / "listener.py")
     assert (second.returncode, unfinished.returncode) == (2, 2)
     assert (second.stderr.count("\n"), unfinished.stderr.count("\n")) == (1, 1)
-    assert "cannot be used (Address already in use): end what holds it" in second.stderr
+    assert "cannot be used (Address already in use): end its holder" in second.stderr
     assert f"{changeable} has no tls.key: name the folder of a kit" in unfinished.stderr
 
 

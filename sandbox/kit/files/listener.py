@@ -144,7 +144,7 @@ def main() -> None:
     try:
         server = Listener(place, Receiver)
     except OSError as error:
-        give_up(f"port {place[1]} cannot be used ({error.strerror}): end what holds it, or change base_url everywhere")
+        give_up(f"port {place[1]} cannot be used ({error.strerror}): end its holder, or change base_url at both sides")
     with server:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         print(f"listening at port {place[1]}; Ctrl-C ends it", flush=True)
