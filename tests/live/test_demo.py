@@ -66,6 +66,15 @@ def test_the_demo_shows_the_whole_exchange_and_a_refusal_and_ends_the_pair(comma
     assert command("status").returncode == 1
 
 
+def test_a_pair_in_another_folder_says_how_it_is_ended(command: Command) -> None:
+    started = command("up", "--detach", "--data-dir", "elsewhere").stdout
+    end = "ocen-sandbox down --data-dir elsewhere"
+    try:
+        assert started.endswith(f"end it with: {end}\n")
+    finally:
+        assert command(*end.split()[1:]).stdout == "Ended: the lender and the LSP.\n"
+
+
 def test_a_pair_in_the_background_is_used_by_every_command_and_ended_by_down(command: Command) -> None:
     assert command("up", "--detach").returncode == 0
     assert command("status").returncode == 0
