@@ -55,4 +55,4 @@ def _stamped(message: MessageType) -> bytes:
 def _example(profile: Profile, payload: bytes, member: EnvelopeMember) -> dict[str, Any]:
     header = base64url_encode(dump_json({"kid": _KID, "alg": profile.algorithm}))
     envelope = Envelope(base64url_encode(payload), header, _SIGNATURE, member)
-    return {"description": f"Payload: {payload.decode()}", "value": json.loads(envelope.to_bytes())}
+    return {"description": f"Payload: `{payload.decode()}`", "value": json.loads(envelope.to_bytes())}
