@@ -57,5 +57,5 @@ def check_ports(settings: PairSettings) -> None:
         except OSError as error:
             raise SandboxError(
                 f"port {port} cannot be used ({os.strerror(error.errno or 0)}): end the program that holds it, "
-                "or give another --base-port"
+                "or give another --base-port, or set OCEN_BASE_PORT"
             ) from error

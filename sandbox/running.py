@@ -108,7 +108,10 @@ def connected(folders: Folders) -> Iterator[Mapping[NodeName, OpsClient]]:
     run = read_run(folders)
     alive = nodes_alive(folders, run)
     if not alive:
-        raise SandboxError(f"the sandbox does not run (data folder {folders.data}): start it with `ocen-sandbox up`")
+        raise SandboxError(
+            f"the sandbox does not run (data folder {folders.data}): start it with `ocen-sandbox up`, "
+            "or name the folder of one that runs with --data-dir"
+        )
     for name in PAIR:
         if name not in alive:
             raise SandboxError(f"the {name.label} does not run: run `ocen-sandbox down`, then `ocen-sandbox up`")

@@ -90,9 +90,11 @@ def send_spoiled(run: Run, lender: OpsClient, clock: Clock) -> Refusal:
 
 
 def _receiver(run: Run) -> Participant:
-    lender = run.nodes[NodeName.LENDER].organisation_id
+    """The lender of the run, at its address: in the file another pair of the same keys may have written its own."""
+    lender = run.nodes[NodeName.LENDER]
     records = read_records(run.certs / "participants.json")
-    return participant_of(next(record for record in records if record.organisation_id == lender))
+    listed = participant_of(next(record for record in records if record.organisation_id == lender.organisation_id))
+    return replace(listed, base_url=lender.url)
 
 
 def _spoil(payload: bytes, identity: Identity, receiver: Participant) -> bytes:

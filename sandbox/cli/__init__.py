@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _sentence(error: Exception, words: Sequence[str]) -> str:
     """Say what is wrong; nothing if a group of commands was asked for without a command, and has shown its help."""
     if isinstance(error, typer.TyperException):
-        message = error.format_message().rstrip(".")
+        message = error.format_message().rstrip(".").replace("Value error, ", "")
         return f"{message}; see `ocen-sandbox {_command(words)}--help`" if message else ""
     if isinstance(error, httpx.HTTPError):
         return f"no answer ({error}): see `ocen-sandbox status`"
@@ -85,7 +85,13 @@ def _complain(line: str) -> int:
 
 
 def _command(words: Sequence[str]) -> str:
-    """Return the command that was meant, if it is one, for a hint at its help."""
-    known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-    known |= {group.name or "" for group in app.registered_groups}
-    return f"{words[0]} " if words and words[0] in known else ""
+    """Return the command that was meant, in its group if it has one, for a hint at its help."""
+    meant, level = "", app
+    for word in words:
+        groups = {group.name: group.typer_instance for group in level.registered_groups}
+        commands = {command.name or getattr(command.callback, "__name__", "") for command in level.registered_commands}
+        if word not in commands | set(groups):
+            break
+        meant += f"{word} "
+        level = groups.get(word) or typer.Typer()
+    return meant

@@ -9,11 +9,11 @@ from rich.text import Text
 from sandbox.cli import options
 from sandbox.cli.onboarding import node_for
 from sandbox.cli.options import Role
-from sandbox.cli.screen import facts, say, shown
+from sandbox.cli.screen import data_option, facts, say, shown
 from sandbox.kit import make_kit
 from sandbox.pki import LOOPBACK, Organisation, load_authority
 from sandbox.running import connected, read_run
-from sandbox.settings import Folders, NodeName
+from sandbox.settings import Folders
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 
@@ -29,9 +29,6 @@ def kit(
         list[str] | None,
         typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
     ] = None,
-    to: Annotated[
-        NodeName | None, typer.Option("--to", help="The node to talk to.", show_default="the one of the other role")
-    ] = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
     """Make a starter kit, and onboard it.
@@ -44,7 +41,7 @@ def kit(
     [cyan]acme/first-message.sh[/cyan]
     """
     organisation = Organisation(org, name or org, role.in_network, base_url, ip_addresses=tuple(address or LOOPBACK))
-    node, now, folders = to or node_for(role.in_network), SystemClock().now(), Folders(data_dir)
+    node, now, folders = node_for(role.in_network), SystemClock().now(), Folders(data_dir)
     with connected(folders) as pair:
         run = read_run(folders)
         assert run is not None
@@ -57,10 +54,10 @@ def kit(
             now=now,
         )
     say(Text(f"{org} has a kit, and the {node.label} knows it.\n", style="bold green"))
-    _print_made(org, role, out)
+    _print_made(org, role, out, data_option(data_dir))
 
 
-def _print_made(org: str, role: Role, out: Path) -> None:
+def _print_made(org: str, role: Role, out: Path, where: str) -> None:
     say(Text("in ").append(f"{shown(out)}/", style="bold"))
     rows = [
         ("README.md", "what each file is, and how Java reads it"),
@@ -71,7 +68,9 @@ def _print_made(org: str, role: Role, out: Path) -> None:
     if role is Role.LSP:
         say("\nSend the first message, and verify the signed ack:")
         say(f"  {shown(out)}/first-message.sh", style="bold")
+        say("\nIts callback goes to the base URL; in another terminal, before:")
+        say(f"  python3 {shown(out)}/listener.py", style="bold")
         return
     say("\nReceive the first message, and answer it with a signed ack; in two terminals:")
     say(f"  python3 {shown(out)}/listener.py", style="bold")
-    say(f"  ocen-sandbox send TriggerLoanAcceptanceRequest --to {org} --wait 2", style="bold")
+    say(f"  ocen-sandbox send TriggerLoanAcceptanceRequest --to {org} --wait 2{where}", style="bold")

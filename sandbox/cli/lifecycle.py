@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.screen import facts, say, screen, shown
+from sandbox.cli.screen import data_option, facts, say, screen, shown
 from sandbox.following import Record
 from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, end_pair, started_pair
@@ -43,10 +43,11 @@ def up(
     """
     with interrupted_by_signals(), started_pair(settings, detached=detach, tell=tell) as pair:
         print_pair(pair)
+        where = data_option(settings.folders.data)
         if detach:
-            say("\nThe pair runs in the background; end it with: ocen-sandbox down")
+            say(f"\nThe pair runs in the background; end it with: ocen-sandbox down{where}")
             return
-        say("\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo")
+        say(f"\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo{where}")
         run_until_interrupted(pair)
     say("The pair has ended.")
 

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sandbox.settings import DEFAULT_DATA_FOLDER
+
 MAX_WIDTH = 120
 PIPE_WIDTH = 100
 
@@ -99,6 +101,11 @@ def shown(path: Path) -> str:
         return str(path.absolute().relative_to(Path.cwd()))
     except ValueError:
         return str(path.absolute())
+
+
+def data_option(folder: Path) -> str:
+    """Return what a hint at a further command has to repeat of --data-dir; nothing for the folder of default."""
+    return "" if folder == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folder)}"
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

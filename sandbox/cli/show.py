@@ -9,14 +9,14 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.lifecycle import print_pair, run_until_interrupted, tell
-from sandbox.cli.screen import FAILED, PASSED, say, shown
+from sandbox.cli.screen import FAILED, PASSED, data_option, say, shown
 from sandbox.cli.stage import Stage
 from sandbox.demo import Demo, DemoFailedError, Sms
 from sandbox.following import Passage
 from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, started_pair
 from sandbox.running import Run, connected, nodes_alive, read_run
-from sandbox.settings import DEFAULT_DATA_FOLDER, PAIR, Folders, NodeName, PairSettings
+from sandbox.settings import PAIR, Folders, NodeName, PairSettings
 from sandbox.spoiled import Refusal, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
 from shared.node.clock import SystemClock
@@ -54,7 +54,7 @@ def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None
     """Use the pair that runs, or start one; a started one is returned too."""
     run = read_run(settings.folders)
     if run is not None and len(nodes_alive(settings.folders, run)) == len(PAIR):
-        say("Using the pair that runs already.\n", style="dim")
+        say(f"Using the pair that runs already, at {run.nodes[NodeName.LENDER].url}.\n", style="dim")
         yield run, None
         return
     with started_pair(settings, tell=tell) as pair:
@@ -103,12 +103,12 @@ def _print_verdict(passages: list[Passage], refusal: Refusal) -> None:
 
 
 def _print_next(folders: Folders, exchange: str, refusal: str) -> None:
-    where = "" if folders.data == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folders.data)}"
+    where = data_option(folders.data)
     commands = {
         f"messages {exchange}{where}": "the first exchange in full",
         f"messages {refusal}{where}": "the refusal in full",
         f"send TriggerLoanAcceptanceRequest{where}": "one more message",
-        f"pki issue BANK01 --role LENDER{where}": "keys for your own lender",
+        f"kit --org ACME --role LSP --out acme/{where}": "keys and clients for your own LSP",
     }
     say("\nNext, while the pair runs (ocen-sandbox up):")
     width = max(map(len, commands))

@@ -62,6 +62,7 @@ def make_kit(
         _counterparty(draft, ours, authority.certificate)
         _keystores(draft, form, ours, authority.certificate)
         _first_steps(draft, form, ours, organisation.role)
+        (draft / ".gitignore").write_text("*\n", "utf-8")  # private keys: a kit inside a repository stays out of it
         onboard(form)
         with suppress(FileNotFoundError):
             folder.rmdir()

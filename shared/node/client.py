@@ -169,7 +169,7 @@ def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
 
 
 def _words(detail: dict[str, Any]) -> str:
-    return "; ".join(f"{name} {value}" for name, value in detail.items() if isinstance(value, str))[:400]
+    return "; ".join(f"{name} {value.rstrip('.')}" for name, value in detail.items() if isinstance(value, str))[:400]
 
 
 def _retry_after(value: str | None, now: datetime, longest: float) -> float | None:

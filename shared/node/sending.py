@@ -88,7 +88,9 @@ class Sender:
             raise SendError(f"{receiver} cannot be looked up now ({error}); try again") from error
         if participant is None:
             known = ", ".join(one.organisation_id for one in directory.participants())
-            raise UnknownReceiverError(f"{receiver} is not in the directory; choose from {known or 'nobody yet'}")
+            raise UnknownReceiverError(
+                f"{receiver} is not in the directory; choose from {known or 'nobody yet'}, or onboard it"
+            )
         if participant.role is not message_type.receiver:
             raise UnknownReceiverError(
                 f"{receiver} is a {participant.role.value}, who does not take {message_type.name}"

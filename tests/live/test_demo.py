@@ -66,13 +66,22 @@ def test_the_demo_shows_the_whole_exchange_and_a_refusal_and_ends_the_pair(comma
     assert command("status").returncode == 1
 
 
+def test_a_pair_in_another_folder_says_how_it_is_ended(command: Command) -> None:
+    started = command("up", "--detach", "--data-dir", "elsewhere").stdout
+    end = "ocen-sandbox down --data-dir elsewhere"
+    try:
+        assert started.endswith(f"end it with: {end}\n")
+    finally:
+        assert command(*end.split()[1:]).stdout == "Ended: the lender and the LSP.\n"
+
+
 def test_a_pair_in_the_background_is_used_by_every_command_and_ended_by_down(command: Command) -> None:
     assert command("up", "--detach").returncode == 0
     assert command("status").returncode == 0
     again = command("up")
     assert (again.returncode, again.stdout) == (2, "")
     assert "the pair runs already" in again.stderr
-    assert command("demo", "--exit").stdout.startswith("Using the pair that runs already.")
+    assert command("demo", "--exit").stdout.startswith("Using the pair that runs already, at https://localhost:")
     issued = command("pki", "issue", "BANK01", "--role", "LENDER")
     assert "know it from now on" in issued.stdout
     sent = command("send", "TriggerLoanAcceptanceRequest")

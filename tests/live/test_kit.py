@@ -1,6 +1,7 @@
 """The starter kit against the pair: a client of openssl and curl, a server of plain Python, keystores for Java."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -121,6 +122,17 @@ def _refused(side: Side, request_id: str) -> bool:
     return sent is not None and sent["state"] == "REFUSED"
 
 
+def test_a_listener_that_cannot_listen_says_so_in_one_line(lsp_kit: Path, changeable: Path, tmp_path: Path) -> None:
+    with listening(lsp_kit, tmp_path / "listener.log"):
+        second = run(sys.executable, lsp_kit / "listener.py")
+    (changeable / "tls.key").unlink()
+    unfinished = run(sys.executable, changeable / "listener.py")
+    assert (second.returncode, unfinished.returncode) == (2, 2)
+    assert (second.stderr.count("\n"), unfinished.stderr.count("\n")) == (1, 1)
+    assert "cannot be used (Address already in use): end its holder" in second.stderr
+    assert f"{changeable} has no tls.key: name the folder of a kit" in unfinished.stderr
+
+
 def test_a_refusal_is_shown_and_fails(changeable: Path) -> None:
     payload = changeable / "payload.json"
     payload.write_text(payload.read_text().replace("APPL-", "NOTACCEPTED-"))
@@ -169,9 +181,23 @@ def test_java_sends_the_first_message_with_the_keystores(changeable: Path) -> No
     done = run("java", "FirstMessage.java", cwd=changeable)
     assert (done.returncode, done.stderr) == (0, "")
     assert "HTTP 200, signature of the ack verified: true" in done.stdout
+    assert "accepted: requestId " in done.stdout
 
     for key in (changeable / "counterparty").glob("*.pub.pem"):
         shutil.copy(changeable / "signing.pub.pem", key)
     done = run("java", "FirstMessage.java", cwd=changeable)
     assert done.returncode == 1
     assert "signature of the ack verified: false" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="not installed here: a Java development kit")
+def test_java_says_in_one_line_that_a_file_is_missing_or_nobody_answers(changeable: Path) -> None:
+    form = changeable / "counterparty" / "form.yaml"
+    form.write_text(re.sub(r"(?m)^base_url: .*", f"base_url: https://localhost:{free_base_port()}", form.read_text()))
+    unanswered = run("java", "FirstMessage.java", cwd=changeable)
+    (changeable / "signing.key").unlink()
+    missing = run("java", "FirstMessage.java", cwd=changeable)
+    assert (unanswered.returncode, missing.returncode) == (1, 2)
+    assert (unanswered.stderr.count("\n"), missing.stderr.count("\n")) == (1, 1)
+    assert unanswered.stderr.startswith("no signed answer from https://localhost:")
+    assert missing.stderr == "signing.key is not here: run java FirstMessage.java in the kit's folder\n"

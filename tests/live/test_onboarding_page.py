@@ -45,7 +45,7 @@ def test_every_command_of_the_page_does_what_the_page_says(tmp_path: Path) -> No
             subprocess.run(["ocen-sandbox", "down"], cwd=tmp_path, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, output.read_text()[-3000:]
     said = output.read_text()
-    assert said.count("accepted: requestId") == 10
+    assert said.count("accepted: requestId") == 11
     assert "ACTIVE, a laptop was stolen" in said
     assert "Ended: the lender and the LSP." in said
     assert "Traceback" not in said

@@ -214,7 +214,7 @@ async def test_a_signed_4xx_is_final(status: int) -> None:
 async def test_the_detail_of_a_refusal_is_kept_in_its_reason() -> None:
     detail = {"meaning": "It is known.", "check": "request_id_is_new", "more": {"not": "text"}}
     attempt = await outcome_of(acking("GEN5009", 409, change=lambda ack: {**ack, "detail": detail}))
-    assert attempt.reason == "refused with GEN5009: meaning It is known.; check request_id_is_new"
+    assert attempt.reason == "refused with GEN5009: meaning It is known; check request_id_is_new"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])

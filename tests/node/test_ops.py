@@ -191,6 +191,12 @@ async def test_a_page_of_documentation_needs_nothing_from_elsewhere(node: Operat
     assert all(f"id='{name}'" in page.text for name in document["components"]["schemas"])
 
 
+async def test_the_page_of_the_operator_plane_leads_to_that_of_the_protocol_plane(node: OperatedStandIn) -> None:
+    async with caller(node) as client:
+        page = await client.get("/docs")
+    assert "<a href='/protocol/docs'><code>/protocol/docs</code></a>" in page.text
+
+
 async def test_every_mistake_is_documented_with_the_shape_that_it_has(node: OperatedStandIn) -> None:
     for _, _, operation in closed_operations(node):
         for status, answer in operation["responses"].items():

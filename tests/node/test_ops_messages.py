@@ -79,7 +79,7 @@ async def test_a_decimal_number_is_stored_as_it_was_written(node: OperatedStandI
     [
         ({"message": "NoSuchMessage"}, 422, "NoSuchMessage is not a message that a LOAN_AGENT sends"),
         ({"message": "VerifyLoanAcceptanceResponse"}, 422, "choose from TriggerLoanAcceptanceRequest"),
-        ({"to": "NOBODY"}, 404, "NOBODY is not in the directory; choose from LENDER01"),
+        ({"to": "NOBODY"}, 404, "NOBODY is not in the directory; choose from LENDER01, or onboard it"),
         ({"content": {}}, 422, "content.loanApplicationIds: Field required"),
         ({"content": content(requestId=7)}, 422, "content.requestId: Input should be a valid string"),
         ({"content": content(requestId="x" * 65)}, 422, "content.requestId: String should have at most 64"),

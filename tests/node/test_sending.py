@@ -113,7 +113,7 @@ async def test_a_message_that_the_role_does_not_send_is_refused_and_the_choice_n
 
 async def test_a_receiver_who_is_not_known_is_refused_and_the_choice_named(node: MemoryNode) -> None:
     sentence = await refuse(node, UnknownReceiverError, MESSAGE, "LENDER02", CONTENT)
-    assert sentence == "LENDER02 is not in the directory; choose from LENDER01, LSP999"
+    assert sentence == "LENDER02 is not in the directory; choose from LENDER01, LSP999, or onboard it"
     node.directory.replace([])
     assert "choose from nobody yet" in await refuse(node, UnknownReceiverError, MESSAGE, LENDER, CONTENT)
 

@@ -30,10 +30,12 @@ def test_a_kit_has_a_form_that_is_the_one_handed_in(ready: Pair, tmp_path: Path)
     out = tmp_path / "kits" / "bank"
     status, said, err = ready.run(*wish(out, "--base-url", "https://bank.example:8600/ocen"))
     assert (status, err) == (0, "")
-    assert "ocen-sandbox send TriggerLoanAcceptanceRequest --to BANK_02" in said
+    where = f"--data-dir {tmp_path / 'data'}"  # the pair's, which is not where a command looks by itself
+    assert f"ocen-sandbox send TriggerLoanAcceptanceRequest --to BANK_02 --wait 2 {where}" in said
     form = read_form((out / "form.yaml").read_text(), "form.yaml", out, datetime.now(UTC))
     assert ready.asked[-1] == ("POST /participants", form.model_dump())
     assert "https://bank.example:8600/ocen" in (out / "README.md").read_text()
+    assert (out / ".gitignore").read_text() == "*\n"
     assert "$" not in (out / "README.md").read_text().replace('"$(cat', "")
 
 

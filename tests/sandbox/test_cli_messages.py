@@ -262,7 +262,8 @@ def test_without_a_pair_that_runs_the_mend_is_said(
     assert main([*command, "--data-dir", str(tmp_path / "none")]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.endswith("none): start it with `ocen-sandbox up`\n")
+    mend = "start it with `ocen-sandbox up`, or name the folder of one that runs with --data-dir"
+    assert err.endswith(f"none): {mend}\n")
 
 
 def test_half_a_pair_is_told_apart(pair: Pair) -> None:

@@ -1,15 +1,22 @@
 """The demo tells the truth: whatever does not hold is named, and nothing after it is shown."""
 
+import os
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.demo import Demo, DemoFailedError, Scene, Sms
+from sandbox.errors import SandboxError
 from sandbox.following import Passage
-from sandbox.settings import NodeName
-from sandbox.spoiled import Refusal
+from sandbox.ops_client import OpsClient
+from sandbox.settings import Folders, NodeName
+from sandbox.spoiled import Refusal, send_spoiled
+from shared.node.clock import SystemClock
+from tests.sandbox.nodes import run_of
 
 STEP = {"check": "signature_verifies", "outcome": "passed"}
 ANSWERS = {
@@ -155,3 +162,17 @@ def test_a_refusal_counts_only_for_the_right_reason_signed_and_without_effect() 
     assert not replace(REFUSED, checks=()).is_right
     assert not replace(REFUSED, ack_checks=unsigned).is_right
     assert not replace(REFUSED, accepted=True).is_right
+
+
+def test_the_changed_message_goes_to_the_lender_of_the_run_whatever_the_file_of_the_keys_says(
+    made_pki: Path, tmp_path: Path
+) -> None:
+    """Another pair of the same keys may have written its own addresses into that file."""
+    run = run_of(Folders(tmp_path / "data", made_pki), dict.fromkeys(NodeName, "http://127.0.0.1:1"), os.getpid())
+    with socket.socket() as silent, OpsClient("lender", "http://127.0.0.1:1", "token") as lender:
+        silent.bind(("127.0.0.1", 0))
+        run.nodes[NodeName.LENDER].url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(
+            SandboxError, match=f"{run.nodes[NodeName.LENDER].url}/v3/loan/triggerLoanAcceptanceRequest"
+        ):
+            send_spoiled(run, lender, SystemClock())

@@ -18,7 +18,7 @@ import tempfile
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 
@@ -111,10 +111,15 @@ class Listener(ThreadingHTTPServer):
         print(f"connection from {client[0]} failed: {sys.exc_info()[1]}", flush=True)
 
 
-def main() -> None:
-    """Listen until Ctrl-C."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Receiver.folder
-    Receiver.folder, peer = folder, folder / "counterparty"
+def give_up(sentence: str) -> NoReturn:
+    """Say what is wrong, and end with status 2."""
+    print(f"listener.py: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+def tls_of(folder: Path) -> ssl.SSLContext:
+    """Show the folder's certificate, and trust the counterparty's."""
+    peer = folder / "counterparty"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
@@ -124,9 +129,23 @@ def main() -> None:
     for file in trust:
         if file.exists():
             context.load_verify_locations(file)
+    return context
+
+
+def main() -> None:
+    """Listen until Ctrl-C."""
+    Receiver.folder = folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Receiver.folder
+    needed = ("form.yaml", "signing.key", "tls.pem", "tls.key", "counterparty/form.yaml")
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        give_up(f"{folder} has no {', '.join(missing)}: name the folder of a kit, or one with the same files")
+    context = tls_of(folder)
     url = urlsplit(fields(folder / "form.yaml")["base_url"])
     place = ("127.0.0.1" if url.hostname == "localhost" else "", url.port or 443)
-    with Listener(place, Receiver) as server:
+    try:
+        server = Listener(place, Receiver)
+    except OSError as error:
+        give_up(f"port {place[1]} cannot be used ({error.strerror}): end its holder, or change base_url at both sides")
+    with server:
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         print(f"listening at port {place[1]}; Ctrl-C ends it", flush=True)
         try:

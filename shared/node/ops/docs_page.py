@@ -25,6 +25,7 @@ td { border-top: 1px solid var(--line); padding: .4rem .8rem .4rem 0; vertical-a
 """
 
 _CODE: Final = re.compile(r"`([^`]+)`")
+_PAGE: Final = re.compile(r"`((?:/\w+)?/docs)`")
 _REFERENCE: Final = re.compile(r"&quot;#/components/schemas/([\w.-]+)&quot;")
 
 
@@ -88,7 +89,7 @@ def _responses(document: Mapping[str, Any], operation: Mapping[str, Any]) -> str
         shared = stated.get("$ref", "").rpartition("/")[2]
         described = escape((document["components"]["responses"][shared] if shared else stated)["description"])
         rows.append(
-            (status, f"<a href='#{escape(shared)}'>{described}</a>" if shared else described + _response(stated))
+            (status, f"<a href='#{escape(shared)}'>{described}</a>" if shared else f"{described} {_response(stated)}")
         )
     return _table("Answers", rows)
 
@@ -139,8 +140,9 @@ def _linked(text: str) -> str:
 
 
 def _text(markdown: str) -> str:
-    """Show the little of Markdown that is used here: paragraphs, and code between backticks."""
-    marked = _CODE.sub(r"<code>\1</code>", escape(markdown))
+    """Show the little of Markdown that is used here: paragraphs, code between backticks, a page's path as a link."""
+    marked = _PAGE.sub(r"<a href='\1'><code>\1</code></a>", escape(markdown))
+    marked = _CODE.sub(r"<code>\1</code>", marked)
     return "".join(f"<p>{paragraph}</p>" for paragraph in marked.split("\n\n") if paragraph)
 
 

@@ -94,7 +94,7 @@ class EnvelopeDress(Dress):
         parts = base64url_encode(payload), header, _SIGNATURE
         return {
             member.value: {
-                "description": f"Payload: {payload.decode()}",
+                "description": f"Payload: `{payload.decode()}`",
                 "value": json.loads(Envelope(*parts, member).to_bytes()),
             }
             for member in EnvelopeMember

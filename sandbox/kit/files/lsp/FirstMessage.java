@@ -1,3 +1,4 @@
+import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -5,6 +6,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.KeyFactory;
 import java.security.KeyStore;
@@ -24,16 +26,30 @@ import javax.net.ssl.TrustManagerFactory;
 /**
  * Does what first-message.sh does, with nothing but Java 11 or newer: java FirstMessage.java, in the kit's folder.
  *
- * <p>Exit status: 0 if the ack verifies and says that the message was accepted, 1 if not.
+ * <p>Exit status: 0 if the ack verifies and says that the message was accepted, 1 if not, 2 if a file is missing.
  */
 public class FirstMessage {
 
     public static void main(String[] arguments) throws Exception {
+        try {
+            System.exit(send() ? 0 : 1);
+        } catch (NoSuchFileException missing) {
+            System.err.println(missing.getMessage() + " is not here: run java FirstMessage.java in the kit's folder");
+            System.exit(2);
+        } catch (IOException unreachable) {
+            System.err.println("no signed answer from " + field("counterparty/form.yaml", "base_url") + ": " + unreachable);
+            System.exit(1);
+        }
+    }
+
+    /** Sends the message, prints the ack, and tells whether it was accepted. */
+    static boolean send() throws Exception {
         // 1. The payload. Timestamp and traceId are the nonce: new for every message.
         String traceId = UUID.randomUUID().toString();
+        String requestId = UUID.randomUUID().toString();
         String metadata = "\"version\":\"1.0\",\"timestamp\":\"" + Instant.now().truncatedTo(ChronoUnit.MILLIS)
             + "\",\"traceId\":\"" + traceId + "\",\"orgId\":\"" + field("form.yaml", "organisation_id") + "\"";
-        String payload = "{\"metadata\":{" + metadata + "},\"requestId\":\"" + UUID.randomUUID() + "\","
+        String payload = "{\"metadata\":{" + metadata + "},\"requestId\":\"" + requestId + "\","
             + Files.readString(Path.of("payload.json")).replaceFirst("\\s*\\{", "");
 
         // 2. The envelope, and 3. POST it over mutual TLS.
@@ -50,7 +66,8 @@ public class FirstMessage {
         String ack = decoded(member(answer.body(), "payload"));
         System.out.println("HTTP " + answer.statusCode() + ", signature of the ack verified: " + verified + "\n" + ack);
         boolean accepted = verified && traceId.equals(member(ack, "traceId")) && "0".equals(member(ack, "error"));
-        System.exit(accepted ? 0 : 1);
+        System.out.println(accepted ? "accepted: requestId " + requestId : "refused");
+        return accepted;
     }
 
     /** Signs base64url(header) "." base64url(payload) with RS512. */
