@@ -8,7 +8,7 @@ import pytest
 from lender_app.policy import MAGIC_PREFIXES, AcceptancePolicy
 from sandbox.cli import main
 from sandbox.cli.app import app
-from shared.protocol.checks import REQUEST_CHECKS
+from shared.protocol.checks import REQUEST_CHECKS, V4_REQUEST_CHECKS
 from shared.protocol.problems import Problem
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +26,8 @@ def test_the_table_of_errors_is_the_table_of_problems() -> None:
 
 def test_the_number_of_checks_is_right() -> None:
     assert f"{len(REQUEST_CHECKS)} named checks" in README
+    page = (ROOT / "docs" / "v4.md").read_text("utf-8")
+    assert set(re.findall(r"(\d+) checks", page)) == {str(len(V4_REQUEST_CHECKS))}
 
 
 def test_every_command_is_listed_and_every_listed_command_exists() -> None:

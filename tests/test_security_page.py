@@ -1,4 +1,4 @@
-"""docs/security.md names only code and tests that are there, and passes over no sentence of its document."""
+"""docs/security.md names only code and tests that are there, and passes over no sentence of its documents."""
 
 import ast
 import re
@@ -16,6 +16,35 @@ SEEDS = ROOT.parent / "shared" / "seeds"
 TAMPERING = "shared/protocol/tampering/"
 SHORTEST_WRAPPED_LINE = 80
 """Lines of a seed's text that are at least so long go on in the next one; shorter ones end where they end."""
+
+
+class Document(NamedTuple):
+    """A security document: the prefix of its rows, its part of the page, its seed, and about how long it is."""
+
+    profile: str
+    heading: str
+    seed: str
+    rows: int
+    sentences: int
+
+    @property
+    def part(self) -> str:
+        """What the page says of it."""
+        return PAGE.partition(f"\n## {self.heading}\n")[2].partition("\n## ")[0]
+
+    def text(self) -> str:
+        """The document, of its headings and pictures the words only; skips where the seed is absent."""
+        found = sorted(SEEDS.glob(self.seed))
+        if not found:
+            pytest.skip("the collected OCEN documents are not beside this checkout")
+        return re.sub(r"^#+ |!\[(.+?)\]\(.+\)", r"\1", found[0].read_text("utf-8"), flags=re.MULTILINE)
+
+
+DOCUMENTS = (
+    Document("V3", "OCEN v3: Overview of Security", "002_*.txt", rows=40, sentences=80),
+    Document("V4", "OCEN 4.0: Security", "000_*.txt", rows=15, sentences=25),
+)
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=[document.profile for document in DOCUMENTS])
 
 
 class Row(NamedTuple):
@@ -41,7 +70,6 @@ def _entries(cell: str) -> list[str]:
     return [entry.strip("`") for entry in cell.split("<br>")]
 
 
-V3 = rows("V3")
 ROWS = rows(r"V\d")
 each_row = pytest.mark.parametrize("row", ROWS, ids=[row.number for row in ROWS])
 
@@ -76,21 +104,24 @@ def spoilers(file: str) -> frozenset[str]:
     return frozenset(one.name for one in functions if "caught_by" in ast.unparse(one.decorator_list[0]))
 
 
-def test_rows_are_numbered_one_after_another_and_no_line_of_a_table_is_left_out() -> None:
-    assert [row.number for row in V3] == [f"V3-{number:02d}" for number in range(1, len(V3) + 1)]
-    assert len(V3) == len(re.findall(r"^\| V3-", PAGE, re.MULTILINE))
-    assert len(V3) > 40
+@each_document
+def test_rows_are_numbered_one_after_another_and_no_line_of_a_table_is_left_out(document: Document) -> None:
+    profile, found = document.profile, rows(document.profile)
+    assert [row.number for row in found] == [f"{profile}-{number:02d}" for number in range(1, len(found) + 1)]
+    assert len(found) == len(re.findall(rf"^\| {profile}-", document.part, re.MULTILINE))
+    assert len(found) > document.rows
 
 
-def test_no_sentence_is_quoted_twice() -> None:
-    quotes = [quote for row in V3 for quote in row.quotes] + said_to_ask_for_nothing()
+@each_document
+def test_no_sentence_is_quoted_twice(document: Document) -> None:
+    quotes = quotes_of(document) + said_to_ask_for_nothing(document)
     assert len(quotes) == len(set(quotes))
 
 
 @each_row
 def test_all_code_that_a_row_names_is_there(row: Row) -> None:
     assert [reference for reference in row.code if not is_there(reference)] == []
-    assert all(reference.startswith(("shared/", "lender_app/", "lsp_app/")) for reference in row.code)
+    assert all(reference.startswith(("shared/", "lender_app/", "lsp_app/", "registry_app/")) for reference in row.code)
 
 
 @each_row
@@ -105,41 +136,38 @@ def test_every_test_that_a_row_names_is_there(row: Row) -> None:
             assert name.startswith("test_"), reference
 
 
-def said_to_ask_for_nothing() -> list[str]:
-    """The sentences that the page lists without a rule."""
-    part = PAGE.partition("### Sentences that ask for nothing")[2].partition("\n## ")[0]
-    return re.findall(r"^- (.+)$", part, re.MULTILINE)
+def quotes_of(document: Document) -> list[str]:
+    """The sentences of the document that have a row."""
+    return [quote for row in rows(document.profile) for quote in row.quotes]
 
 
-@pytest.fixture(scope="module")
-def seed() -> str:
-    found = sorted(SEEDS.glob("002_*.txt"))
-    if not found:
-        pytest.skip("the collected OCEN documents are not beside this checkout")
-    return found[0].read_text("utf-8")
+def said_to_ask_for_nothing(document: Document) -> list[str]:
+    """The sentences of the document that the page lists without a rule."""
+    return re.findall(r"^- (.+)$", document.part.partition("### Sentences that ask for nothing")[2], re.MULTILINE)
 
 
 def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def sentences(seed: str) -> list[str]:
+def sentences(document: str) -> list[str]:
     """The document in its sentences, list items, headings and fields; the lines of a JSON text are none."""
-    text = re.sub(r"\n\s*(?:\d|[a-z])\.\s", "\n\n", seed)
+    text = re.sub(r"\n\s*(?:\d|[a-z])\.\s", "\n\n", document)
     lines = [line if len(line) >= SHORTEST_WRAPPED_LINE else f"{line}\n" for line in text.splitlines()]
     blocks = map(_plain, re.split(r"\n\s*\n", "\n".join(lines)))
     parts = [part for block in blocks for part in re.split(r"(?<=[.?]) (?=[A-Z0-9“\"])", block)]
     return [part for part in parts if re.search(r"[A-Za-z]{2,}[ -]+[A-Za-z]{2,}|://", part)]
 
 
-def test_every_quotation_is_in_the_document_word_for_word(seed: str) -> None:
-    document = _plain(seed)
-    quotes = [quote for row in V3 for quote in row.quotes] + said_to_ask_for_nothing()
-    assert [quote for quote in quotes if quote not in document] == []
+@each_document
+def test_every_quotation_is_in_the_document_word_for_word(document: Document) -> None:
+    text = _plain(document.text())
+    assert [quote for quote in quotes_of(document) + said_to_ask_for_nothing(document) if quote not in text] == []
 
 
-def test_every_sentence_of_the_document_has_a_row_or_is_said_to_ask_for_nothing(seed: str) -> None:
-    quotes, nothing, found = [quote for row in V3 for quote in row.quotes], said_to_ask_for_nothing(), sentences(seed)
+@each_document
+def test_every_sentence_of_the_document_has_a_row_or_is_said_to_ask_for_nothing(document: Document) -> None:
+    quotes, found = quotes_of(document), sentences(document.text())
     unquoted = [sentence for sentence in found if not any(quote in sentence for quote in quotes)]
-    assert unquoted == nothing
-    assert len(found) > 80
+    assert unquoted == said_to_ask_for_nothing(document)
+    assert len(found) > document.sentences

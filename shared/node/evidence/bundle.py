@@ -25,6 +25,9 @@ def evidence_bundle(connection: Connection, request_id: str, own_id: str) -> byt
     """Return the evidence of a requestId as the node of `own_id` has it, as a zip file; None if nothing is known.
 
     The connection is in a transaction that reads. What does not hold is in the bundle too, and the bundle says so.
+
+    Raises:
+        NoEvidenceError: as `gather`.
     """
     evidence = gather(connection, request_id, own_id)
     return None if evidence is None else _zipped(_files(evidence))

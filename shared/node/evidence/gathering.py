@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from shared.catalogue.table import BY_NAME
+from shared.node.evidence.judging import profile_of
 from shared.node.evidence.parts import Part, Verdict
 from shared.node.evidence.received import received_parts
 from shared.node.evidence.remembered import Remembered
@@ -15,6 +16,10 @@ from shared.node.evidence.sent import sent_parts
 from shared.node.onboarding.history import CertificateHistory, KeyHistory
 from shared.node.store.journal_rows import rows_under, tries_of
 from shared.node.store.tables import INBOX, OUTBOX
+
+
+class NoEvidenceError(Exception):
+    """No evidence can be made of messages that are in the journal; the text says why, and where they are to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,18 @@ def gather(connection: Connection, request_id: str, own_id: str) -> Evidence | N
     """Gather and judge what the node of `own_id` has accepted and sent under a requestId; None if that is nothing.
 
     The connection is in a transaction that reads. Messages that were refused here are not among it.
+
+    Raises:
+        NoEvidenceError: one of them is of OCEN 4.0, whose keys are in the registry and not in our register.
     """
     messages = sorted(_messages(connection, request_id), key=lambda message: message.order)
     if not messages:
         return None
+    for message in messages:
+        if profile_of(BY_NAME.get(message.row.message)).wants_token:
+            raise NoEvidenceError(
+                f"There is no evidence yet of {message.row.message}; GET /messages/{request_id} shows what travelled."
+            )
     register = Remembered(connection)
     parts: list[Part] = []
     for number, message in enumerate(messages, start=1):

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from shared.node.evidence.gathering import NoEvidenceError
 from shared.node.identity import IdentityError
 from shared.node.journal import DuplicateRequestError, NotFinishedError
 from shared.node.net.tls import TlsConfigurationError
@@ -27,6 +28,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     OnboardingError: 422,
     IdentityError: 409,
     TlsConfigurationError: 409,
+    NoEvidenceError: 501,
     StorageUnavailable: 503,
 }
 """The HTTP status of what the node may answer; its text goes out as it is."""

@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from httpx import Response
+from httpx import Request, Response
 
+from shared.node.net.tls import thumbprint
 from shared.node.outbox import OutboxState
 from shared.node.sending import SendError
 from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
@@ -14,6 +15,8 @@ from shared.protocol.encoding import base64url_decode
 from shared.protocol.signing import VerificationKey
 from tests.equipment.asgi import Answer
 from tests.equipment.member_pair import AGENT, BANK, CREATE, CREATED, GRANT, MemberPair, body_of
+from tests.equipment.pair import Journey
+from tests.equipment.parties import LENDER_CERTIFICATE, LSP_CERTIFICATE
 from tests.equipment.scripted_registry import ROLES, TOKEN_PATH, jwk_of, rs256
 from tests.equipment.storage import rows
 
@@ -119,6 +122,18 @@ async def test_a_callback_goes_to_the_base_url_of_the_registry_whatever_the_mess
     assert (await pair.post(body)).status == 200
     await pair.settle()
     assert called == [f"https://{AGENT}.example{CREATED.path}"]
+
+
+async def test_a_message_is_written_only_to_a_server_that_the_registry_names_for_its_receiver(pair: MemberPair) -> None:
+    wanted: list[object] = []
+
+    async def noting(request: Request, onwards: Journey) -> Response:
+        wanted.append(request.extensions["peer_certificates"])
+        return await onwards(request)
+
+    pair.to_bank.weather = pair.to_agent.weather = noting
+    await pair.send()
+    assert wanted == [{thumbprint(LENDER_CERTIFICATE)}, {thumbprint(LSP_CERTIFICATE)}]
 
 
 async def test_a_callback_that_nobody_asked_for_is_refused(pair: MemberPair) -> None:
