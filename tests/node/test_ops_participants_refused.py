@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.node.onboarding.record import thumbprint_of
-from tests.equipment.forms import certificate_pem, form_entry, private_text
+from tests.equipment.forms import certificate_of_no_name, certificate_pem, form_entry, private_text
 from tests.equipment.records import public_pem
 from tests.equipment.storage import contents
 from tests.node.operated import OperatedStandIn, operated_node, operator
@@ -45,6 +45,7 @@ def statuses(answer: httpx.Response) -> dict[str, str]:
         ({"public_key": public_pem("short", 1024)}, 422, "public_key: the key has 1024 bits: use 2048"),
         ({"ip_addresses": ["192.0.2.1"] * 4}, 422, "ip_addresses: 4 addresses: give 1 to 3"),
         ({"name": "", "role": ""}, 422, "name: empty: give one line of 1 to 200 characters; role: empty: write LENDER"),
+        ({"tls_certificate": certificate_of_no_name()}, 422, "tls_certificate: no certificate in PEM that can be read"),
         ({"surprise": 1}, 422, "surprise: Extra inputs are not permitted"),
         ({"ip_addresses": "192.0.2.1"}, 422, "ip_addresses: Input should be a valid list"),
         ({"organisation_id": "LENDER01"}, 409, "organisation_id: LENDER01 is onboarded already: change its keys"),

@@ -178,6 +178,15 @@ def _load_trust(context: ssl.SSLContext, trust: str) -> None:
         raise TlsConfigurationError(f"{message} ({error})") from error
 
 
+def check_trust(trust: str) -> None:
+    """Make sure that OpenSSL takes certificates into its trust: one that it cannot read would keep out all others.
+
+    Raises:
+        TlsConfigurationError: it does not. It reads names at once that other libraries read when they are asked for.
+    """
+    _load_trust(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), trust)
+
+
 def checked_leaf(certificate: Path, private_key: Path) -> x509.Certificate:
     """Return the leaf of two files that belong together.
 

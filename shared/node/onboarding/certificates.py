@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from shared.node.onboarding.fields import Flaw, holds_private_key
-from shared.node.onboarding.record import leaf_of
+from shared.node.onboarding.record import leaf_of, usable_leaf
 from shared.protocol.signing import MINIMUM_BITS
 
 _UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
@@ -27,7 +27,7 @@ def checked_certificate(text: str, base_url: str, now: datetime, flaws: list[Fla
         flaws.append(Flaw("tls_certificate", found, "keep it secret, give it to nobody; give the certificate"))
         return ""
     try:
-        leaf = leaf_of(text)
+        leaf = usable_leaf(text)
         faults = list(certificate_faults(leaf, base_url, now))
     except _UNREADABLE:
         found = "no certificate in PEM that can be read" if text.strip() else "empty"

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from shared.node.net.tls import thumbprint
+from shared.node.net.tls import TlsConfigurationError, check_trust, thumbprint
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole, PublicKey
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
 
@@ -172,7 +172,7 @@ def _check_keys(organisation_id: str, keys: tuple[PublicKey, ...]) -> None:
 def _thumbprints(record: ParticipantRecord) -> Iterable[str]:
     for pem in record.tls_certificates:
         try:
-            yield thumbprint_of(pem)
+            yield _thumbprint_of_usable(pem)
         except ValueError as error:
             raise OnboardingError(
                 f"{record.organisation_id}: tls_certificates: no certificate in PEM; paste it whole, marker lines too"
@@ -189,6 +189,27 @@ def leaf_of(pem: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate(pem.encode())
     except x509.InvalidVersion as error:
         raise ValueError(str(error)) from error
+
+
+def usable_leaf(pem: str) -> x509.Certificate:
+    """Read a certificate that can be trusted and shown: its names are text, and OpenSSL loads it beside all others.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    leaf = leaf_of(pem)
+    for name in (leaf.subject, leaf.issuer):
+        name.rfc4514_string()
+    try:
+        check_trust(leaf.public_bytes(Encoding.PEM).decode())
+    except TlsConfigurationError as error:
+        raise ValueError(str(error)) from error
+    return leaf
+
+
+@lru_cache(maxsize=4096)
+def _thumbprint_of_usable(pem: str) -> str:
+    return thumbprint(usable_leaf(pem).public_bytes(Encoding.DER))
 
 
 def thumbprint_of(pem: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from shared.node.net.tls import thumbprint
 from shared.node.onboarding.record import OnboardingError, ParticipantRecord, participant_of, read_records
 from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
+from tests.equipment.forms import certificate_of_no_name
 from tests.equipment.records import (
     key_of,
     lender_entry,
@@ -59,6 +60,7 @@ def test_while_a_certificate_is_renewed_two_count() -> None:
         ({"tls_certificates": ["paste it here"]}, "tls_certificates: no certificate in PEM; paste it whole"),
         ({"tls_certificates": [tls_identity("lender.example").pem[:200]]}, "tls_certificates: no certificate"),
         ({"tls_certificates": [tls_identity("lender.example").pem.replace("M", "")]}, "tls_certificates: no cert"),
+        ({"tls_certificates": [certificate_of_no_name()]}, "tls_certificates: no certificate"),
         ({"tls_certificates": [public_pem("lsp")]}, "tls_certificates: no certificate"),
         ({"keys": [key_of("LENDER01", pem="paste it here")]}, "key LENDER01-kid: this is no public RSA key"),
         ({"keys": [key_of("LENDER01", "cut", pem=public_pem("LENDER01")[:-60])]}, "key cut: this is no public RSA key"),
