@@ -46,6 +46,11 @@ def statuses(answer: httpx.Response) -> dict[str, str]:
         ({"ip_addresses": ["192.0.2.1"] * 4}, 422, "ip_addresses: 4 addresses: give 1 to 3"),
         ({"name": "", "role": ""}, 422, "name: empty: give one line of 1 to 200 characters; role: empty: write LENDER"),
         ({"tls_certificate": certificate_of_no_name()}, 422, "tls_certificate: no certificate in PEM that can be read"),
+        (
+            {"spoc_email": f"ocen@{'b' * 60}.{'b' * 60}.{'b' * 60}.{'b' * 9}.example"},
+            422,
+            "spoc_email: 205 characters: give an",
+        ),
         ({"surprise": 1}, 422, "surprise: Extra inputs are not permitted"),
         ({"ip_addresses": "192.0.2.1"}, 422, "ip_addresses: Input should be a valid list"),
         ({"organisation_id": "LENDER01"}, 409, "organisation_id: LENDER01 is onboarded already: change its keys"),

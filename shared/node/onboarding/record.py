@@ -30,7 +30,9 @@ OrganisationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0
 Kid = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7E]+$")]
 """The id of a key: printable ASCII, for it has to travel in a signed header."""
 
-Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1F\x7F]*$")]
+LONGEST_LINE: Final = 200
+
+Line = Annotated[str, StringConstraints(max_length=LONGEST_LINE, pattern=r"^[^\x00-\x1F\x7F]*$")]
 """One line of text."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1F\x7F]+$")]
@@ -78,7 +80,7 @@ class ParticipantRecord(BaseModel):
     role: ParticipantRole
     base_url: BaseUrl
     tls_certificates: Annotated[list[str], Field(min_length=1, max_length=MOST_CERTIFICATES)]
-    keys: Annotated[list[KeyRecord], Field(min_length=1, max_length=1000)]
+    keys: Annotated[list[KeyRecord], Field(min_length=1)]
     ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
     judges_addresses: bool = True
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER

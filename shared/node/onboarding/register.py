@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from shared.node.onboarding.record import (
@@ -19,6 +20,7 @@ from shared.node.onboarding.record import (
     ParticipantRecord,
     TakenError,
     UnknownError,
+    first_flaw,
     key_thumbprint,
     leaf_of,
     participant_of,
@@ -101,7 +103,7 @@ def save_record(
     former = _keys_of(connection, [record.organisation_id]).get(record.organisation_id, {})
     if not former and not any(key.status.counts for key in record.keys):
         raise OnboardingError(f"{record.organisation_id}: keys: 0 that count; configure one or two")
-    record = _with_former_keys(record, former)
+    record = _readable(_with_former_keys(record, former))
     participant_of(record)  # again, for the former keys count as well
     _refuse_what_others_have(connection, record)
     changed_at = _later_than_any_change(connection, now)
@@ -186,6 +188,14 @@ def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRec
         if key.status is KeyStatus.BLOCKED:
             stated[kid] = key
     return record.model_copy(update={"keys": list(stated.values())})
+
+
+def _readable(record: ParticipantRecord) -> ParticipantRecord:
+    """Return a record as it will be read: one that nobody can read again would hold up everything, at every start."""
+    try:
+        return ParticipantRecord.model_validate(record.model_dump())
+    except ValidationError as error:
+        raise OnboardingError(f"{record.organisation_id}: {first_flaw(error)}; give another value") from error
 
 
 def _refuse_what_others_have(connection: Connection, record: ParticipantRecord) -> None:

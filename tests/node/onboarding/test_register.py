@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert, select
 
 from shared.node.onboarding.changes import with_certificate, with_key, without_key
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, UnknownError
@@ -18,7 +18,7 @@ from shared.node.onboarding.register import (
     stated_record,
 )
 from shared.node.store.database import open_engine
-from shared.node.store.tables import create_tables
+from shared.node.store.tables import PARTICIPANT_KEYS, create_tables
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
 from tests.equipment.records import key_of, lender_record, lsp_record, tls_identity
@@ -143,6 +143,21 @@ def test_a_certificate_that_comes_back_counts_again_and_both_times_are_kept(regi
     assert registry.known().tls_certificates == [OLD.pem]
     assert [one.registered_at for one in registry.history().certificates] == [NOW, LATER, LATEST]
     assert registry.act(removed_certificates) == {registry.history().certificates[1].thumbprint}
+
+
+def test_what_could_not_be_read_again_is_not_stored(registry: Registry) -> None:
+    registry.save(lsp_record(), NOW)
+    unreadable = lsp_record().model_copy(update={"spoc_email": "a" * 201})
+    assert refused(registry, unreadable, OnboardingError).startswith("LSP123: spoc_email: String should have at most")
+
+
+def test_no_number_of_former_keys_is_too_many(registry: Registry) -> None:
+    registry.save(lsp_record(), NOW)
+    with registry.engine.begin() as connection:
+        row = connection.execute(select(PARTICIPANT_KEYS)).mappings().first()
+        former = [{**row, "kid": f"former-{n}", "thumbprint": f"{n}", "status": "RETIRED"} for n in range(1001)]
+        connection.execute(insert(PARTICIPANT_KEYS), former)
+    assert len(registry.known().keys) == 1003
 
 
 def test_offboarding_ends_what_counts_and_keeps_the_history(registry: Registry) -> None:
