@@ -68,6 +68,17 @@ async def test_a_form_that_cannot_be_taken_is_refused_and_changes_nothing(
     assert (contents(node.engine), node.directory.participants()) == (before, known)
 
 
+async def test_a_reason_that_is_no_line_of_text_is_refused_and_changes_nothing(
+    node: OperatedStandIn, client: httpx.AsyncClient, bank: str
+) -> None:
+    await client.post(f"{bank}/certificates", json={"tls_certificate": certificate_pem("renewed")})
+    before, old = contents(node.engine), thumbprint_of(certificate_pem())
+    for reason in ("a\x00b", "\x1b[31m", "a" * 201):
+        answer = await client.delete(f"{bank}/certificates/{old}", params={"reason": reason})
+        assert (answer.status_code, answer.json()["detail"][:8]) == (422, "reason: ")
+    assert contents(node.engine) == before
+
+
 async def test_a_certificate_of_another_participant_is_refused(
     node: OperatedStandIn, client: httpx.AsyncClient
 ) -> None:

@@ -27,15 +27,22 @@ MOST_CERTIFICATES: Final = 4
 
 OrganisationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
-Kid = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7E]+$")]
-"""The id of a key: printable ASCII, for it has to travel in a signed header."""
+Kid = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7E]*[\x20-\x2D\x2F-\x7E][\x20-\x7E]*$"),
+]
+"""The id of a key: printable ASCII, for it has to travel in a signed header; not dots alone, for HTTP clients take them
+out of a path, and could not name the key on the operator plane in order to block it."""
+
+_PLAIN: Final = r"[^\x00-\x1F\x7F-\x9F\u2028-\u202E\u2066-\u2069]"
+"""A character that neither commands a terminal, nor begins a line, nor turns the direction of what follows."""
 
 LONGEST_LINE: Final = 200
 
-Line = Annotated[str, StringConstraints(max_length=LONGEST_LINE, pattern=r"^[^\x00-\x1F\x7F]*$")]
+Line = Annotated[str, StringConstraints(max_length=LONGEST_LINE, pattern=rf"^{_PLAIN}*$")]
 """One line of text."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1F\x7F]+$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=rf"^{_PLAIN}+$")]
 """The name of an organisation: one line, not empty."""
 
 BaseUrl = Annotated[
