@@ -69,6 +69,21 @@ def certificate_faults(leaf: x509.Certificate, base_url: str, now: datetime) -> 
         yield f"does not name {host}, the host of base_url", "have it issued with that subjectAltName"
 
 
+def seems_to_issue(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """Tell whether a certificate bears the name of another's issuer.
+
+    OpenSSL looks for an issuer by its name, among all that are trusted, and does not look on where the signature is
+    another's (RFC 5280 s6.1 begins with a path that is known). So the other would be refused in every handshake. Names
+    are compared as OpenSSL does (RFC 5280 s7.1).
+    """
+    issuer = _folded(other.issuer)
+    return _folded(one.subject) == issuer != _folded(other.subject)
+
+
+def _folded(name: x509.Name) -> list[tuple[str, str]]:
+    return [(part.oid.dotted_string, " ".join(str(part.value).lower().split())) for part in name]
+
+
 def _is_authority(leaf: x509.Certificate) -> bool:
     constraints = _extension(leaf, x509.BasicConstraints)
     return constraints is not None and constraints.ca

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
+from shared.node.onboarding.certificates import seems_to_issue
 from shared.node.onboarding.record import (
     KeyRecord,
     OnboardingError,
@@ -213,6 +214,17 @@ def _refuse_what_others_have(connection: Connection, record: ParticipantRecord) 
     elsewhere = select(certificates.thumbprint).where(certificates.organisation_id != own, registered)
     if connection.execute(elsewhere.where(certificates.removed_at.is_(None))).first() is not None:
         raise TakenError(f"{own}: tls_certificates: registered for another participant; give your own")
+    _refuse_what_would_shadow(connection, record)
+
+
+def _refuse_what_would_shadow(connection: Connection, record: ParticipantRecord) -> None:
+    table, leaves = PARTICIPANT_CERTIFICATES, [leaf_of(pem) for pem in record.tls_certificates]
+    others = select(table.c.organisation_id, table.c.pem).where(table.c.organisation_id != record.organisation_id)
+    for other in connection.execute(others.where(table.c.removed_at.is_(None))):
+        theirs = leaf_of(other.pem)
+        if any(seems_to_issue(leaf, theirs) or seems_to_issue(theirs, leaf) for leaf in leaves):
+            found = f"by their names one of these and one of {other.organisation_id} seem to be issuer and issued"
+            raise TakenError(f"{record.organisation_id}: tls_certificates: {found}; give one with another subject")
 
 
 def _later_than_any_change(connection: Connection, now: datetime) -> datetime:

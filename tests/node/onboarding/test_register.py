@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +22,11 @@ from shared.node.store.database import open_engine
 from shared.node.store.tables import PARTICIPANT_KEYS, create_tables
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
+from tests.equipment.forms import certificate_pem
 from tests.equipment.records import key_of, lender_record, lsp_record, tls_identity
 from tests.equipment.registry import Registry
 from tests.equipment.storage import contents
-from tests.node.certificates import rsa_key
+from tests.node.certificates import rsa_key, self_signed
 
 SECOND = timedelta(seconds=1)
 LATER, LATEST = NOW + SECOND, NOW + 2 * SECOND
@@ -113,6 +115,20 @@ def test_a_certificate_of_another_participant_is_taken_only_after_that_has_given
     registry.save(lsp_record(tls_certificates=[NEW.pem]), LATER)
     registry.save(lender_record(tls_certificates=[OLD.pem]), LATEST)
     assert registry.act(removed_certificates) == frozenset()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_nobody_takes_the_name_of_the_issuer_of_anothers_certificate(registry: Registry, is_first: bool) -> None:
+    issued = lsp_record(tls_certificates=[certificate_pem("lsp.example")])
+    posing = lender_record(tls_certificates=[tls_identity("test  ca").pem])
+    first, second = (posing, issued) if is_first else (issued, posing)
+    registry.save(first)
+    assert f"and one of {first.organisation_id} seem to be issuer and issued" in refused(registry, second)
+
+
+def test_self_signed_certificates_may_have_the_same_name(registry: Registry, tmp_path: Path) -> None:
+    registry.save(lsp_record(tls_certificates=[tls_identity("localhost").pem]))
+    registry.save(lender_record(tls_certificates=[self_signed(tmp_path, "localhost").pem]))
 
 
 def test_who_comes_new_needs_a_key_that_counts(registry: Registry) -> None:
