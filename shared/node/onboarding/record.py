@@ -99,14 +99,19 @@ def read_records(path: Path) -> list[ParticipantRecord]:
     """Read a participants file: a JSON array of records.
 
     Raises:
-        OnboardingError: the file cannot be read, or a record lacks a field or has one that it cannot have.
+        OnboardingError: the file cannot be read, a record lacks a field or has one that it cannot have, or two
+            records are of one participant, who would change from one to the other at every start.
     """
     try:
-        return TypeAdapter(list[ParticipantRecord]).validate_json(path.read_bytes())
+        records = TypeAdapter(list[ParticipantRecord]).validate_json(path.read_bytes())
     except OSError as error:
         raise OnboardingError(f"{path} cannot be read ({error.strerror}); name a participants file") from error
     except ValidationError as error:
         raise OnboardingError(f"{path}: {first_flaw(error)}") from error
+    ids = [record.organisation_id for record in records]
+    if twice := next((one for number, one in enumerate(ids) if one in ids[:number]), None):
+        raise OnboardingError(f"{path}: {twice} stands there twice; leave one record of it")
+    return records
 
 
 def first_flaw(error: ValidationError) -> str:

@@ -159,6 +159,7 @@ def test_a_record_is_the_same_after_it_has_been_written_down() -> None:
         ("[{}]", "0.organisation_id: Field required"),
         (json.dumps([lender_entry(), lsp_entry(role="BANK")]), "1.role: "),
         (json.dumps([lender_entry(keys=[{"kid": "one"}])]), "0.keys.0.pem: Field required"),
+        (json.dumps([lender_entry(), lender_entry(name="x")]), "LENDER01 stands there twice; leave one record of it"),
     ],
 )
 def test_a_participants_file_that_cannot_be_used_is_named(content: str | None, complaint: str, tmp_path: Path) -> None:
