@@ -132,6 +132,7 @@ def test_a_summary_tells_whose_it_is_and_until_when() -> None:
     assert leaf_summary(certificate_pem()) == ("CN=bank.example", FAR_FUTURE)
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")  # the library's, of what a later one will not load
 @settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_any_spoiled_certificate_is_taken_or_a_flaw(data: st.DataObject) -> None:
