@@ -2,11 +2,13 @@
 
 import codecs
 import os
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -25,12 +27,23 @@ MARKS: Mapping[str, tuple[str, str]] = {
 }
 """Mark and style of a check's outcome."""
 
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
 _ASCII = {"✓": "+", "✗": "x", "·": ".", "─": "-", "│": "|", "▶": ">", "◀": "<", "→": ">", "←": "<", "├": "|", "┤": "|"}
+
+
+class _Screen(Console):
+    """A console that shows a stranger's text and lets none of it command the terminal or turn the direction of text."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """See `rich.console.Console.render`."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else _COMMANDS.sub("?", text), style, control)
 
 
 def screen(*, stderr: bool = False) -> Console:
     """Return a console for standard output or standard error, at most `MAX_WIDTH` wide."""
-    console = Console(highlight=False, stderr=stderr, emoji=False, markup=False)
+    console = _Screen(highlight=False, stderr=stderr, emoji=False, markup=False)
     if console.is_terminal:
         console.width = min(console.width, MAX_WIDTH)
     elif "COLUMNS" not in os.environ:

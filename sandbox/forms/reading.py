@@ -2,6 +2,7 @@
 
 import difflib
 from datetime import datetime
+from errno import EINVAL, EPERM
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from sandbox.errors import SandboxError
 from sandbox.forms.fields import FIELDS, IN_FILES, file_field
 from shared.node.onboarding.fields import Flaw
 from shared.node.onboarding.form import FormError, OnboardingForm, record_of
+from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import EncodingError, kind_of, parse_json_object
 
 LIST_FIELD: Final = "ip_addresses"
@@ -114,9 +116,27 @@ def _from_file(field: str, stated: dict[str, Any], folder: Path, flaws: list[Fla
         flaws.append(Flaw(named, f"stands beside {field}", "give one of the two"))
         return str(stated[field])
     try:
-        return place.read_text("utf-8")
+        return _content(place, folder).decode("utf-8")
     except OSError as error:
         flaws.append(Flaw(named, f"{place} cannot be read ({error.strerror})", "name a file beside the form"))
     except UnicodeDecodeError:
         flaws.append(Flaw(named, f"{place} is no text", "give PEM; DER becomes it with -inform DER of openssl"))
     return ""
+
+
+def _content(place: Path, folder: Path) -> bytes:
+    """Read a file that a form names: a stranger has written it, and of this machine it is for what lies beside it.
+
+    Raises:
+        OSError: there is no such file beside the form, or it is a device, or cannot be read.
+    """
+    try:
+        is_beside = place.resolve().is_relative_to(folder.resolve())
+    except ValueError as error:
+        raise OSError(EINVAL, "no file has such a name") from error
+    if not is_beside:
+        raise OSError(EPERM, "it does not lie beside the form")
+    if place.exists() and not place.is_file():
+        raise OSError(EINVAL, "it is no plain file")
+    with place.open("rb") as file:
+        return file.read(MAX_BODY_BYTES)

@@ -48,12 +48,12 @@ def make_kit(
         onboard: hands its form to that node; what it raises leaves no folder behind.
 
     Raises:
-        SandboxError: the folder is not empty.
+        SandboxError: the folder is not empty, or is a link, or was filled in the meantime.
         PkiError: something told of the organisation is wrong.
         OSError: the folder cannot be written.
     """
     hosts = organisation.hosts()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise SandboxError(f"{folder} is there already: name a new or empty folder with --out")
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -64,13 +64,22 @@ def make_kit(
         _first_steps(draft, form, ours, organisation.role)
         (draft / ".gitignore").write_text("*\n", "utf-8")  # private keys: a kit inside a repository stays out of it
         onboard(form)
-        with suppress(FileNotFoundError):
-            folder.rmdir()
-        draft.rename(folder)
     except BaseException:
         shutil.rmtree(draft)
         raise
+    _put_in_place(draft, folder)
     return form
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    """Give the kit its name; where that fails it stays, for its keys are known to the node by now."""
+    try:
+        with suppress(FileNotFoundError):
+            folder.rmdir()
+        draft.rename(folder)
+    except OSError as error:
+        found = f"{folder} cannot be made ({error.strerror})"
+        raise SandboxError(f"{found}: its organisation is onboarded, and the kit is in {draft}: move it") from error
 
 
 def _keys_and_form(

@@ -67,6 +67,8 @@ def prepare_renewal(folder: Path, organisation_id: str, now: datetime, *, new_ke
     made = Renewal(certificate, key, certificate.with_suffix(".next.pem"), key.with_suffix(".next.key"))
     if made.next_certificate.exists():
         return made
+    if not new_key:  # what waits without a certificate was begun and interrupted; it would come with the wrong one
+        made.next_key.unlink(missing_ok=True)
     former = files.parse_certificate(certificate.read_bytes(), certificate)
     private = kept_or_new_key(made.next_key) if new_key else files.read_private_key(key)
     hosts = list(certificates.hosts_of(former))

@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shared.node.log_stream import LogStream
-from shared.node.outbox import DeliveryAttempt, OutboxState
+from shared.node.outbox import DeliveryAttempt, OutboxState, storable
 from shared.node.settings import LogFormat
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -50,8 +50,8 @@ class Telemetry:
         self._log.info(
             "received",
             message=message,
-            request_id=request_id,
-            trace_id=trace_id,
+            request_id=storable(request_id),
+            trace_id=storable(trace_id),
             peer=peer,
             verdict=verdict,
             ms=round(seconds * 1000, 1),
@@ -72,7 +72,7 @@ class Telemetry:
             verdict=attempt.outcome.value,
             ms=attempt.milliseconds,
             state=state.value,
-            **({"reason": attempt.reason} if state is not OutboxState.DELIVERED else {}),
+            **({"reason": storable(attempt.reason)} if state is not OutboxState.DELIVERED else {}),
         )
 
     def reported(self, outcome: str) -> None:
@@ -101,7 +101,10 @@ class _ToStructlog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        structlog.get_logger().log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
+        # It may quote a stranger, such as the subject of a certificate, who is to begin no line and command no screen.
+        structlog.get_logger().log(
+            record.levelno, storable(record.getMessage().strip()), logger=record.name, exc_info=record.exc_info
+        )
 
 
 def _tell_of_loss(lines: int) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import ssl
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,12 @@ def certificate_pem(name: str = "bank.example", **wrong: Any) -> str:
     """A certificate for bank.example, right unless an argument says otherwise."""
     with tempfile.TemporaryDirectory() as folder:
         return Authority().issue(Path(folder), name, **({"hosts": ("bank.example",)} | wrong)).pem
+
+
+def certificate_of_no_name() -> str:
+    """A certificate whose subject is no UTF-8: OpenSSL does not load it, others see that later."""
+    der = ssl.PEM_cert_to_DER_cert(certificate_pem("no name"))
+    return ssl.DER_cert_to_PEM_cert(der.replace(b"no name", b"\xff" * len(b"no name")))
 
 
 def form_entry(**changes: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from shared.node.evidence.files import key_file
+from shared.node.evidence.files import certificate_file, key_file, safe_name
 from shared.node.onboarding.register import save_record
 from shared.node.store.tables import ATTEMPTS, INBOX
 from shared.protocol.encoding import base64url_encode
@@ -155,6 +155,12 @@ def test_kids_that_differ_in_case_alone_have_files_of_their_own_on_every_disk() 
     kids = ["a-b", "A-b", "A-B", "a b", "a  b", "a/b", "x" * 128, "x" * 127 + "y", "", "..", "con", "CON"]
     assert len({key_file(kid).casefold() for kid in kids}) == len(kids)
     assert key_file("0b6f2f9a-8f5e-4b57-9d44-1f6d1a6f3b7c") == "keys/0b6f2f9a-8f5e-4b57-9d44-1f6d1a6f3b7c.pub.pem"
+
+
+def test_nobody_can_choose_a_kid_or_a_certificate_whose_file_is_that_of_another() -> None:
+    assert key_file(safe_name("a b")) != key_file("a b")
+    assert hashlib.sha256(b"a b").hexdigest() in key_file("a b")
+    assert certificate_file("0123456789abcdef" * 4) != certificate_file("0123456789abcdef" * 3 + "0" * 16)
 
 
 @pytest.mark.parametrize("request_id", ['r "1" \\', "a/b/../c", "%s $(x)", "N: *", "{own_id}"])

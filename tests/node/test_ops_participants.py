@@ -153,6 +153,19 @@ async def test_a_block_counts_at_once(node: OperatedStandIn, client: httpx.Async
     assert not blocked.status.counts
 
 
+async def test_a_block_counts_and_is_told_as_stored_though_our_own_certificate_cannot_be_used(
+    node: OperatedStandIn, client: httpx.AsyncClient, bank: str
+) -> None:
+    node.identity.tls_private_key.unlink()
+    told = await client.put(f"{bank}/keys/bank-a", json={"status": "BLOCKED"})
+    assert (told.status_code, told.json()["detail"][:13]) == (500, "It is stored,")
+    assert "cannot be read" in told.json()["detail"]
+    assert statuses(await client.get(bank)) == {"bank-a": "BLOCKED", "bank-b": "ACTIVE"}
+    holder = await node.directory.holder("bank-a")
+    assert holder is not None
+    assert [key.kid for key in holder.keys if key.status.counts] == ["bank-b"]
+
+
 async def test_certificates_are_added_and_removed(node: OperatedStandIn, client: httpx.AsyncClient, bank: str) -> None:
     renewed = certificate_pem("renewed")
     added = await client.post(f"{bank}/certificates", json={"tls_certificate": renewed, "reason": "renewal"})

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from shared.node.onboarding.record import thumbprint_of
-from tests.equipment.forms import certificate_pem, form_entry, private_text
+from tests.equipment.forms import certificate_of_no_name, certificate_pem, form_entry, private_text
 from tests.equipment.records import public_pem
 from tests.equipment.storage import contents
 from tests.node.operated import OperatedStandIn, operated_node, operator
@@ -45,6 +45,12 @@ def statuses(answer: httpx.Response) -> dict[str, str]:
         ({"public_key": public_pem("short", 1024)}, 422, "public_key: the key has 1024 bits: use 2048"),
         ({"ip_addresses": ["192.0.2.1"] * 4}, 422, "ip_addresses: 4 addresses: give 1 to 3"),
         ({"name": "", "role": ""}, 422, "name: empty: give one line of 1 to 200 characters; role: empty: write LENDER"),
+        ({"tls_certificate": certificate_of_no_name()}, 422, "tls_certificate: no certificate in PEM that can be read"),
+        (
+            {"spoc_email": f"ocen@{'b' * 60}.{'b' * 60}.{'b' * 60}.{'b' * 9}.example"},
+            422,
+            "spoc_email: 205 characters: give an",
+        ),
         ({"surprise": 1}, 422, "surprise: Extra inputs are not permitted"),
         ({"ip_addresses": "192.0.2.1"}, 422, "ip_addresses: Input should be a valid list"),
         ({"organisation_id": "LENDER01"}, 409, "organisation_id: LENDER01 is onboarded already: change its keys"),
@@ -60,6 +66,17 @@ async def test_a_form_that_cannot_be_taken_is_refused_and_changes_nothing(
     answer = await client.post("/participants", json=form_entry(**changes))
     assert (answer.status_code, answer.json()["detail"][: len(detail)]) == (status, detail)
     assert (contents(node.engine), node.directory.participants()) == (before, known)
+
+
+async def test_a_reason_that_is_no_line_of_text_is_refused_and_changes_nothing(
+    node: OperatedStandIn, client: httpx.AsyncClient, bank: str
+) -> None:
+    await client.post(f"{bank}/certificates", json={"tls_certificate": certificate_pem("renewed")})
+    before, old = contents(node.engine), thumbprint_of(certificate_pem())
+    for reason in ("a\x00b", "\x1b[31m", "a" * 201):
+        answer = await client.delete(f"{bank}/certificates/{old}", params={"reason": reason})
+        assert (answer.status_code, answer.json()["detail"][:8]) == (422, "reason: ")
+    assert contents(node.engine) == before
 
 
 async def test_a_certificate_of_another_participant_is_refused(

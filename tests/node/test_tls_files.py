@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.net.tls import TlsConfigurationError, client_context, server_context
+from shared.node.net.tls import TlsConfigurationError, TlsTrust, client_context, server_context, thumbprint
 from tests.node.certificates import Authority, Identity, private_pem, rsa_key
 
 
@@ -68,3 +68,12 @@ def test_trusted_certificates_that_do_not_open_are_refused(authority: Authority,
     assert "trusted certificates are not all PEM" in refused_configuration(good, junk)
     if junk.startswith("-----"):
         assert "trusted certificates are not all PEM" in refused_configuration(good, authority.pem + junk)
+
+
+def test_what_is_removed_is_refused_though_our_own_files_cannot_be_used(authority: Authority, good: Identity):
+    trust = TlsTrust(good.certificate, good.private_key, authority.pem)
+    removed = frozenset({thumbprint(good.der)})
+    good.private_key.unlink()
+    with pytest.raises(TlsConfigurationError):
+        trust.replace(authority.pem, removed)
+    assert trust.server.revoked == trust.client.revoked == removed

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from errno import ENOTEMPTY
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,29 @@ def test_a_folder_that_holds_something_is_left_alone_and_nobody_is_onboarded(rea
     assert "bank is there already: name a new or empty folder with --out" in err
     assert [one.name for one in (tmp_path / "bank").iterdir()] == ["mine"]
     assert not [call for call, _ in ready.asked if call.startswith("POST")]
+
+
+def test_a_link_in_place_of_the_folder_is_refused_and_nobody_is_onboarded(ready: Pair, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "bank").symlink_to(tmp_path / "elsewhere")
+    status, _, err = ready.run(*wish(tmp_path / "bank"))
+    assert status == 2
+    assert "bank is there already: name a new or empty folder with --out" in err
+    assert not [call for call, _ in ready.asked if call.startswith("POST")]
+
+
+def test_the_keys_of_who_has_been_onboarded_stay_where_the_folder_cannot_be_made(
+    ready: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def filled_meanwhile(draft: Path, folder: Path) -> None:
+        raise OSError(ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(Path, "rename", filled_meanwhile)
+    status, _, err = ready.run(*wish(tmp_path / "kits" / "bank"))
+    (draft,) = (tmp_path / "kits").iterdir()
+    assert status == 2
+    assert f"(Directory not empty): its organisation is onboarded, and the kit is in {draft}" in " ".join(err.split())
+    assert (draft / "signing.key").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The onboarding form as people write it, and as it is written for them."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,14 @@ def test_all_that_is_wrong_is_told_at_once_field_by_field(folder: Path) -> None:
     [
         ({"tls_certificate": "x"}, "tls_certificate_file", "stands beside tls_certificate: give one of the two"),
         ({"tls_certificate_file": "der"}, "tls_certificate_file", "is no text: give PEM"),
+        (
+            {"tls_certificate_file": "/dev/zero"},
+            "tls_certificate_file",
+            "(it does not lie beside the form): name a file",
+        ),
+        ({"tls_certificate_file": "../tls.pem"}, "tls_certificate_file", "(it does not lie beside the form): name a"),
+        ({"tls_certificate_file": "pipe"}, "tls_certificate_file", "(it is no plain file): name a file beside the"),
+        ({"tls_certificate_file": "a\0b"}, "tls_certificate_file", "(no file has such a name): name a file beside"),
         ({"kid": None}, "kid", "empty"),
         ({"ip_addresses": []}, "ip_addresses", "none: give 1 to 3"),
         ({"spoc_phone": {"no": 1}}, "spoc_phone", "where a text belongs"),
@@ -101,6 +110,7 @@ def test_all_that_is_wrong_is_told_at_once_field_by_field(folder: Path) -> None:
 )
 def test_one_flaw_is_told_of_its_field(change: dict[str, Any], field: str, said: str, folder: Path) -> None:
     (folder / "der").write_bytes(b"\x30\x82\xff")
+    os.mkfifo(folder / "pipe")
     written = yaml.safe_load(template()) | change
     for text in (yaml.safe_dump(written), json.dumps(written)):
         found = flaws(text, folder)

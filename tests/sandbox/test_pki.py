@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue, own_form
+from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue, own_form, prepare_renewal
 from shared.node.identity import load_identity
+from shared.node.net.tls import checked_leaf
 from shared.node.onboarding.form import record_of
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.participants import KeyStatus
@@ -206,3 +207,10 @@ def test_the_readmes_openssl_commands_read_the_files(pki_folder: Path, command: 
         shlex.split(command), cwd=pki_folder.parents[1], capture_output=True, text=True, check=False, timeout=20
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_renewal_that_was_killed_before_it_had_a_certificate_does_not_hold_up_the_next(pki_folder: Path) -> None:
+    (pki_folder / "LENDER01" / "tls.next.key").write_bytes((pki_folder / "LSP123" / "tls.key").read_bytes())
+    made = prepare_renewal(pki_folder, "LENDER01", NOW, new_key=False)
+    made.put_in_place(lambda: checked_leaf(made.certificate, made.key))
+    assert not made.next_key.exists()

@@ -21,13 +21,14 @@ _QUOTED: Final = rb'"%s"[ \t]*:[ \t]*"(?:[^"\\]|\\.)*"'
 def safe_name(text: str) -> str:
     """Return a file name for a stranger's text, such as a kid: the text itself where it is plain.
 
-    Otherwise whatever is not a letter or a digit is replaced, and a digest keeps the name from being another text's.
+    Otherwise whatever is not a letter or a digit is replaced, and a digest keeps the name from being another text's: a
+    whole one, behind a dot that no plain text has, for who chooses two kids may look for two that share a name, and
+    so have one key take the place of the other.
     """
     if _PLAIN.fullmatch(text) and len(text) <= 64:
         return text
-    return (
-        f"{re.sub('[^A-Za-z0-9]+', '-', text)[:40].strip('-') or 'kid'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    )
+    beginning = re.sub("[^A-Za-z0-9]+", "-", text)[:40].strip("-") or "kid"
+    return f"{beginning}.{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def key_file(kid: str) -> str:
@@ -38,7 +39,7 @@ def key_file(kid: str) -> str:
 def certificate_file(thumbprint: str) -> str:
     """Return where the certificate with that thumbprint is in a bundle."""
     plain = re.fullmatch("[0-9a-f]{64}", thumbprint)
-    return f"certificates/{thumbprint[:16] if plain else safe_name(thumbprint)}.pem"
+    return f"certificates/{thumbprint if plain else safe_name(thumbprint)}.pem"
 
 
 def part_files(part: Part) -> Files:

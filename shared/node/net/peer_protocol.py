@@ -45,6 +45,10 @@ class PeerProtocol(HttpToolsProtocol):
     max_waiting = 100
     """Requests that wait for the answer to an earlier one; the connection of a peer that sends more is dropped."""
 
+    max_connections = 256
+    """Connections that show one and the same certificate, four times what a client of ours opens; a further one is
+    dropped. Otherwise one peer could take all descriptors, and none would be left for the others and our own calls."""
+
     _extensions: dict[str, Any]
     _deadline: asyncio.TimerHandle | None = None
     _is_receiving = False
@@ -56,6 +60,18 @@ class PeerProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._extensions = connection_extensions(transport.get_extra_info("ssl_object"))
         self._close_when_idle()
+        if self.peer is not None and self._number_of_same() > self.max_connections:
+            self.logger.warning("too many connections of one peer: %s", self.peer.subject)
+            transport.abort()
+
+    @property
+    def peer(self) -> PeerCertificate | None:
+        """The peer's certificate; None without TLS."""
+        return self._extensions.get(PEER_EXTENSION)
+
+    def _number_of_same(self) -> int:
+        others: set[Any] = self.server_state.connections
+        return sum(one.peer == self.peer for one in others)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines of a connection that is gone."""

@@ -187,6 +187,15 @@ def _load_trust(context: ssl.SSLContext, trust: str) -> None:
         raise TlsConfigurationError(f"{message} ({error})") from error
 
 
+def check_trust(trust: str) -> None:
+    """Make sure that OpenSSL takes certificates into its trust: one that it cannot read would keep out all others.
+
+    Raises:
+        TlsConfigurationError: it does not. It reads names at once that other libraries read when they are asked for.
+    """
+    _load_trust(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), trust)
+
+
 def checked_leaf(certificate: Path, private_key: Path) -> x509.Certificate:
     """Return the leaf of two files that belong together.
 
@@ -269,13 +278,15 @@ class TlsTrust:
         Certificates whose thumbprints are `revoked` are refused, whoever vouches for them.
 
         Raises:
-            TlsConfigurationError: what was in force stays in force.
+            TlsConfigurationError: what was in force stays in force, but for what is revoked.
         """
+        for live in (self.server, self.client):
+            live.revoked = revoked  # before all else: between the two no connection sees less, and nothing holds it up
         shown = thumbprint(checked_leaf(self._certificate, self._private_key).public_bytes(Encoding.DER))
         server = server_context(
             self._certificate, self._private_key, trust, demands_certificate=self._demands_certificate
         )
         client = client_context(self._certificate, self._private_key, trust)
         for live, context in ((self.server, server), (self.client, client)):
-            live.revoked, live.current = revoked, context  # in this order: between the two no connection sees less
+            live.current = context
         self.shown = shown

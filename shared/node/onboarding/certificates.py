@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from shared.node.onboarding.fields import Flaw, holds_private_key
-from shared.node.onboarding.record import leaf_of
+from shared.node.onboarding.record import leaf_of, usable_leaf
 from shared.protocol.signing import MINIMUM_BITS
 
 _UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
@@ -27,7 +27,7 @@ def checked_certificate(text: str, base_url: str, now: datetime, flaws: list[Fla
         flaws.append(Flaw("tls_certificate", found, "keep it secret, give it to nobody; give the certificate"))
         return ""
     try:
-        leaf = leaf_of(text)
+        leaf = usable_leaf(text)
         faults = list(certificate_faults(leaf, base_url, now))
     except _UNREADABLE:
         found = "no certificate in PEM that can be read" if text.strip() else "empty"
@@ -67,6 +67,21 @@ def certificate_faults(leaf: x509.Certificate, base_url: str, now: datetime) -> 
         yield f"not made for {absent}", "it serves and calls: have it issued with serverAuth and clientAuth"
     if host and not _names(leaf, host):
         yield f"does not name {host}, the host of base_url", "have it issued with that subjectAltName"
+
+
+def seems_to_issue(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """Tell whether a certificate bears the name of another's issuer.
+
+    OpenSSL looks for an issuer by its name, among all that are trusted, and does not look on where the signature is
+    another's (RFC 5280 s6.1 begins with a path that is known). So the other would be refused in every handshake. Names
+    are compared as OpenSSL does (RFC 5280 s7.1).
+    """
+    issuer = _folded(other.issuer)
+    return _folded(one.subject) == issuer != _folded(other.subject)
+
+
+def _folded(name: x509.Name) -> list[tuple[str, str]]:
+    return [(part.oid.dotted_string, " ".join(str(part.value).lower().split())) for part in name]
 
 
 def _is_authority(leaf: x509.Certificate) -> bool:

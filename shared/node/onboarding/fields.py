@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.node.onboarding.record import MOST_ADDRESSES, BaseUrl
+from shared.node.onboarding.record import LONGEST_LINE, MOST_ADDRESSES, BaseUrl
 
 FREE_MAIL: Final = re.compile(
     r"(gmail|googlemail|yahoo|ymail|rocketmail|hotmail|outlook|live|msn|icloud|me|mac|aol|rediff|rediffmail|proton"
@@ -92,6 +92,9 @@ def checked_email(text: str, flaws: list[Flaw]) -> str:
     if found is None:
         what = f"{shown(text)} is no e-mail address" if text.strip() else "empty"
         flaws.append(Flaw("spoc_email", what, "give the address of a person such as ocen@bank.example"))
+        return ""
+    if len(found[0]) > LONGEST_LINE:
+        flaws.append(Flaw("spoc_email", f"{len(found[0])} characters", f"give an address of {LONGEST_LINE} at most"))
         return ""
     if FREE_MAIL.fullmatch(found[1].lower()):
         flaws.append(

@@ -53,10 +53,15 @@ class Follower:
             if await read(self._engine, self._directory.refresh):
                 self._is_in_step = False
             if not self._is_in_step:
-                shown, trust = self._trust.shown, f"{self._issuers}\n{self._directory.trust}"
-                await asyncio.to_thread(self._trust.replace, trust, self._directory.revoked)
-                if self._trust.shown != shown:
-                    self._renew_connections()
-                if self._directory.own is not None:
-                    await asyncio.to_thread(self._own_keys.use, self._directory.own)
+                try:
+                    if self._directory.own is not None:
+                        await asyncio.to_thread(self._own_keys.use, self._directory.own)
+                finally:  # neither waits for the files of the other: a blocked key of ours must sign nothing more
+                    await self._trust_anew()
                 self._is_in_step = True
+
+    async def _trust_anew(self) -> None:
+        shown, trust = self._trust.shown, f"{self._issuers}\n{self._directory.trust}"
+        await asyncio.to_thread(self._trust.replace, trust, self._directory.revoked)
+        if self._trust.shown != shown:
+            self._renew_connections()

@@ -99,12 +99,13 @@ class OwnKeys:
         )
 
     def _load(self, key: KeyRecord) -> SigningKey:
-        if key.kid not in self._loaded:
-            loaded = load_own_key(self.file(key.kid), key.kid)
-            if loaded.public().to_pem() != key.pem:
+        known = self._loaded.get(key.kid)
+        if known is None or known.public().to_pem() != key.pem:  # one that was made in vain may have had that kid
+            known = load_own_key(self.file(key.kid), key.kid)
+            if known.public().to_pem() != key.pem:
                 raise IdentityError(f"{self.file(key.kid)} is not the private key of {key.kid}; put the right one back")
-            self._loaded[key.kid] = loaded
-        return self._loaded[key.kid]
+            self._loaded[key.kid] = known
+        return known
 
 
 def _write_new(file: Path, content: bytes) -> None:

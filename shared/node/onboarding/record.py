@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from shared.node.net.tls import thumbprint
+from shared.node.net.tls import TlsConfigurationError, check_trust, thumbprint
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole, PublicKey
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
 
@@ -27,13 +27,22 @@ MOST_CERTIFICATES: Final = 4
 
 OrganisationId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
-Kid = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7E]+$")]
-"""The id of a key: printable ASCII, for it has to travel in a signed header."""
+Kid = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128, pattern=r"^[\x20-\x7E]*[\x20-\x2D\x2F-\x7E][\x20-\x7E]*$"),
+]
+"""The id of a key: printable ASCII, for it has to travel in a signed header; not dots alone, for HTTP clients take them
+out of a path, and could not name the key on the operator plane in order to block it."""
 
-Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1F\x7F]*$")]
+_PLAIN: Final = r"[^\x00-\x1F\x7F-\x9F\u2028-\u202E\u2066-\u2069]"
+"""A character that neither commands a terminal, nor begins a line, nor turns the direction of what follows."""
+
+LONGEST_LINE: Final = 200
+
+Line = Annotated[str, StringConstraints(max_length=LONGEST_LINE, pattern=rf"^{_PLAIN}*$")]
 """One line of text."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1F\x7F]+$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=rf"^{_PLAIN}+$")]
 """The name of an organisation: one line, not empty."""
 
 BaseUrl = Annotated[
@@ -78,7 +87,7 @@ class ParticipantRecord(BaseModel):
     role: ParticipantRole
     base_url: BaseUrl
     tls_certificates: Annotated[list[str], Field(min_length=1, max_length=MOST_CERTIFICATES)]
-    keys: Annotated[list[KeyRecord], Field(min_length=1, max_length=1000)]
+    keys: Annotated[list[KeyRecord], Field(min_length=1)]
     ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
     judges_addresses: bool = True
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER
@@ -90,14 +99,19 @@ def read_records(path: Path) -> list[ParticipantRecord]:
     """Read a participants file: a JSON array of records.
 
     Raises:
-        OnboardingError: the file cannot be read, or a record lacks a field or has one that it cannot have.
+        OnboardingError: the file cannot be read, a record lacks a field or has one that it cannot have, or two
+            records are of one participant, who would change from one to the other at every start.
     """
     try:
-        return TypeAdapter(list[ParticipantRecord]).validate_json(path.read_bytes())
+        records = TypeAdapter(list[ParticipantRecord]).validate_json(path.read_bytes())
     except OSError as error:
         raise OnboardingError(f"{path} cannot be read ({error.strerror}); name a participants file") from error
     except ValidationError as error:
         raise OnboardingError(f"{path}: {first_flaw(error)}") from error
+    ids = [record.organisation_id for record in records]
+    if twice := next((one for number, one in enumerate(ids) if one in ids[:number]), None):
+        raise OnboardingError(f"{path}: {twice} stands there twice; leave one record of it")
+    return records
 
 
 def first_flaw(error: ValidationError) -> str:
@@ -172,7 +186,7 @@ def _check_keys(organisation_id: str, keys: tuple[PublicKey, ...]) -> None:
 def _thumbprints(record: ParticipantRecord) -> Iterable[str]:
     for pem in record.tls_certificates:
         try:
-            yield thumbprint_of(pem)
+            yield _thumbprint_of_usable(pem)
         except ValueError as error:
             raise OnboardingError(
                 f"{record.organisation_id}: tls_certificates: no certificate in PEM; paste it whole, marker lines too"
@@ -189,6 +203,27 @@ def leaf_of(pem: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate(pem.encode())
     except x509.InvalidVersion as error:
         raise ValueError(str(error)) from error
+
+
+def usable_leaf(pem: str) -> x509.Certificate:
+    """Read a certificate that can be trusted and shown: its names are text, and OpenSSL loads it beside all others.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    leaf = leaf_of(pem)
+    for name in (leaf.subject, leaf.issuer):
+        name.rfc4514_string()
+    try:
+        check_trust(leaf.public_bytes(Encoding.PEM).decode())
+    except TlsConfigurationError as error:
+        raise ValueError(str(error)) from error
+    return leaf
+
+
+@lru_cache(maxsize=4096)
+def _thumbprint_of_usable(pem: str) -> str:
+    return thumbprint(usable_leaf(pem).public_bytes(Encoding.DER))
 
 
 def thumbprint_of(pem: str) -> str:

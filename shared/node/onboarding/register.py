@@ -11,14 +11,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from pydantic import ValidationError
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
+from shared.node.onboarding.certificates import seems_to_issue
 from shared.node.onboarding.record import (
     KeyRecord,
     OnboardingError,
     ParticipantRecord,
     TakenError,
     UnknownError,
+    first_flaw,
     key_thumbprint,
     leaf_of,
     participant_of,
@@ -101,7 +104,7 @@ def save_record(
     former = _keys_of(connection, [record.organisation_id]).get(record.organisation_id, {})
     if not former and not any(key.status.counts for key in record.keys):
         raise OnboardingError(f"{record.organisation_id}: keys: 0 that count; configure one or two")
-    record = _with_former_keys(record, former)
+    record = _readable(_with_former_keys(record, former))
     participant_of(record)  # again, for the former keys count as well
     _refuse_what_others_have(connection, record)
     changed_at = _later_than_any_change(connection, now)
@@ -188,6 +191,14 @@ def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRec
     return record.model_copy(update={"keys": list(stated.values())})
 
 
+def _readable(record: ParticipantRecord) -> ParticipantRecord:
+    """Return a record as it will be read: one that nobody can read again would hold up everything, at every start."""
+    try:
+        return ParticipantRecord.model_validate(record.model_dump())
+    except ValidationError as error:
+        raise OnboardingError(f"{record.organisation_id}: {first_flaw(error)}; give another value") from error
+
+
 def _refuse_what_others_have(connection: Connection, record: ParticipantRecord) -> None:
     own, keys, certificates = record.organisation_id, PARTICIPANT_KEYS.c, PARTICIPANT_CERTIFICATES.c
     foreign = select(PARTICIPANT_KEYS).where(keys.organisation_id != own)
@@ -203,6 +214,17 @@ def _refuse_what_others_have(connection: Connection, record: ParticipantRecord) 
     elsewhere = select(certificates.thumbprint).where(certificates.organisation_id != own, registered)
     if connection.execute(elsewhere.where(certificates.removed_at.is_(None))).first() is not None:
         raise TakenError(f"{own}: tls_certificates: registered for another participant; give your own")
+    _refuse_what_would_shadow(connection, record)
+
+
+def _refuse_what_would_shadow(connection: Connection, record: ParticipantRecord) -> None:
+    table, leaves = PARTICIPANT_CERTIFICATES, [leaf_of(pem) for pem in record.tls_certificates]
+    others = select(table.c.organisation_id, table.c.pem).where(table.c.organisation_id != record.organisation_id)
+    for other in connection.execute(others.where(table.c.removed_at.is_(None))):
+        theirs = leaf_of(other.pem)
+        if any(seems_to_issue(leaf, theirs) or seems_to_issue(theirs, leaf) for leaf in leaves):
+            found = f"by their names one of these and one of {other.organisation_id} seem to be issuer and issued"
+            raise TakenError(f"{record.organisation_id}: tls_certificates: {found}; give one with another subject")
 
 
 def _later_than_any_change(connection: Connection, now: datetime) -> datetime:

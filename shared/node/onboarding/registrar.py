@@ -1,7 +1,8 @@
 """The registrar: carries out what an operator wants done with participants, keys and certificates.
 
 Each method is one transaction, and what it changes counts when it returns: for the next message on every connection of
-this process, and in other processes on the same database within `REFRESH_SECONDS`.
+this process, and in other processes on the same database within `REFRESH_SECONDS`. Where files of ours do not fit
+together, each raises `NotInForceError` after the change is stored; it counts as far as it can, and in full later.
 """
 
 import asyncio
@@ -14,10 +15,10 @@ from sqlalchemy import Connection
 
 from shared.node.clock import Clock
 from shared.node.directory import Directory
-from shared.node.identity import Identity
+from shared.node.identity import Identity, IdentityError
 from shared.node.ids import new_id
 from shared.node.journal import Journal
-from shared.node.net.tls import checked_leaf
+from shared.node.net.tls import TlsConfigurationError, checked_leaf
 from shared.node.onboarding.changes import key_named, with_key
 from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys
@@ -31,6 +32,10 @@ T = TypeVar("T")
 ONBOARDED: Final = "onboarded"
 MADE_HERE: Final = "made here"
 RENEWED: Final = "renewed"
+
+
+class NotInForceError(Exception):
+    """What was wanted is in the register, and does not count in full yet; the message says why."""
 
 
 class Registrar:
@@ -113,7 +118,7 @@ class Registrar:
             # Nothing else: after any other failure, and after the commit, the register may have it.
             self._own_keys.discard(kid)
             raise
-        await self._refresh()
+        await self._follow()
         return key_named(record, kid)
 
     async def renew_certificate(self) -> str:
@@ -148,8 +153,14 @@ class Registrar:
 
     async def _act(self, work: Callable[[Connection], T]) -> T:
         result = await self._journal.act(work)
-        await self._refresh()
+        await self._follow()
         return result
+
+    async def _follow(self) -> None:
+        try:
+            await self._refresh()
+        except (IdentityError, TlsConfigurationError) as error:
+            raise NotInForceError(f"It is stored, and counts in full when this is mended: {error}") from error
 
 
 def _onboard(connection: Connection, record: ParticipantRecord, now: datetime) -> None:

@@ -14,6 +14,7 @@ from shared.node.identity import IdentityError
 from shared.node.journal import DuplicateRequestError, NotFinishedError
 from shared.node.net.tls import TlsConfigurationError
 from shared.node.onboarding.record import OnboardingError, TakenError, UnknownError
+from shared.node.onboarding.registrar import NotInForceError
 from shared.node.ops.views import Mistake
 from shared.node.sending import SendError, UnknownReceiverError
 from shared.node.store.writer import StorageUnavailable
@@ -29,6 +30,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     IdentityError: 409,
     TlsConfigurationError: 409,
     NoEvidenceError: 501,
+    NotInForceError: 500,
     StorageUnavailable: 503,
 }
 """The HTTP status of what the node may answer; its text goes out as it is."""

@@ -12,7 +12,7 @@ from shared.catalogue.body import Identifier
 from shared.node.onboarding.changes import with_certificate, with_key, without_certificate
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.history import load_history
-from shared.node.onboarding.record import participant_of
+from shared.node.onboarding.record import Line, participant_of
 from shared.node.onboarding.wishes import amended, new_certificate, new_key, standing
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import TheNode
@@ -103,7 +103,7 @@ async def add_certificate(node: TheNode, organisation_id: OrganisationId, wish: 
 
 @routes.delete("/participants/{organisation_id}/certificates/{thumbprint}", responses=_UNKNOWN)
 async def remove_certificate(
-    node: TheNode, organisation_id: OrganisationId, thumbprint: str, reason: Annotated[str, Query()] = ""
+    node: TheNode, organisation_id: OrganisationId, thumbprint: str, reason: Annotated[Line, Query()] = ""
 ) -> ParticipantDetails:
     """Remove a TLS certificate, named by its SHA-256 in hex or the beginning of it."""
     await node.registrar.change(organisation_id, lambda record: without_certificate(record, thumbprint), reason)

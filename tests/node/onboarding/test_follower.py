@@ -9,7 +9,7 @@ import pytest
 from shared.node.identity import IdentityError
 from shared.node.net.tls import TlsConfigurationError
 from shared.node.onboarding.changes import with_active, with_key, without_key
-from shared.node.onboarding.record import KeyRecord
+from shared.node.onboarding.record import KeyRecord, thumbprint_of
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import private_pem
 from tests.equipment.process import ISSUER, Process
@@ -93,6 +93,26 @@ async def test_a_key_whose_private_half_is_not_here_signs_as_soon_as_it_is(here:
     (tmp_path / "made" / "late.key").write_bytes(private_pem(rsa_key("leaf")))
     await here.follower.refresh()
     assert here.signs_with == ["late", "lsp-kid"]
+
+
+async def test_a_blocked_key_of_ours_signs_no_more_though_our_certificate_cannot_be_used(here: Process) -> None:
+    await here.follower.refresh()
+    here.trust.fails = True
+    here.registry.save(without_key(here.registry.known(), "lsp-kid", KeyStatus.BLOCKED))
+    with pytest.raises(TlsConfigurationError):
+        await here.follower.refresh()
+    assert here.signs_with == ["lsp backup-kid"]
+
+
+async def test_trust_ends_though_a_key_of_ours_is_not_here(here: Process) -> None:
+    await here.follower.refresh()
+    here.registry.save(lsp_record(keys=[key_of("leaf", "late")]))
+    here.registry.save(lender_record(tls_certificates=[tls_identity("renewed.example").pem]))
+    with pytest.raises(IdentityError):
+        await here.follower.refresh()
+    trust, revoked = here.trust.trusted[-1]
+    assert tls_identity("lender.example").pem not in trust
+    assert thumbprint_of(tls_identity("lender.example").pem) in revoked
 
 
 async def test_of_two_looks_at_once_the_later_has_the_last_word(here: Process, monkeypatch: pytest.MonkeyPatch) -> None:

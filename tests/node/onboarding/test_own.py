@@ -13,7 +13,7 @@ from shared.node.onboarding.record import KeyRecord, ParticipantRecord, TakenErr
 from shared.protocol.participants import KeyStatus, ParticipantRole
 from shared.protocol.signing import load_private_key, private_pem
 from tests.equipment.parties import lsp_backup_key, lsp_key
-from tests.equipment.records import key_of, lsp_record
+from tests.equipment.records import key_of, lsp_record, public_pem
 from tests.node.certificates import rsa_key
 
 
@@ -164,3 +164,13 @@ def test_a_record_by_which_we_could_not_sign_is_refused(
     with pytest.raises(TakenError) as refusal:
         own.check(record(*keys))
     assert str(refusal.value).startswith(complaint)
+
+
+def test_a_key_that_was_made_in_vain_does_not_sign_in_place_of_the_one_that_had_its_kid(
+    own: OwnKeys, identity: Identity, folder: Path
+) -> None:
+    own.check(record(own.make("again"), key_of("lsp", status="RETIRED")))
+    own.discard("again")
+    (folder / "again.key").write_bytes(private_pem(rsa_key("leaf")))
+    own.use(record(key_of("leaf", "again")))
+    assert identity.signing_key.public().to_pem() == public_pem("leaf")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from shared.node.net.tls import thumbprint
 from shared.node.onboarding.record import OnboardingError, ParticipantRecord, participant_of, read_records
 from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
+from tests.equipment.forms import certificate_of_no_name
 from tests.equipment.records import (
     key_of,
     lender_entry,
@@ -59,6 +60,7 @@ def test_while_a_certificate_is_renewed_two_count() -> None:
         ({"tls_certificates": ["paste it here"]}, "tls_certificates: no certificate in PEM; paste it whole"),
         ({"tls_certificates": [tls_identity("lender.example").pem[:200]]}, "tls_certificates: no certificate"),
         ({"tls_certificates": [tls_identity("lender.example").pem.replace("M", "")]}, "tls_certificates: no cert"),
+        ({"tls_certificates": [certificate_of_no_name()]}, "tls_certificates: no certificate"),
         ({"tls_certificates": [public_pem("lsp")]}, "tls_certificates: no certificate"),
         ({"keys": [key_of("LENDER01", pem="paste it here")]}, "key LENDER01-kid: this is no public RSA key"),
         ({"keys": [key_of("LENDER01", "cut", pem=public_pem("LENDER01")[:-60])]}, "key cut: this is no public RSA key"),
@@ -92,6 +94,9 @@ def test_a_weak_key_is_refused() -> None:
         ({"organisation_id": "L" * 65}, "organisation_id"),
         ({"name": ""}, "name"),
         ({"name": "a\x00b"}, "name"),
+        ({"name": "a\x9b31mb"}, "name"),
+        ({"name": "a\u202eb"}, "name"),
+        ({"spoc_phone": "a\u2028b"}, "spoc_phone"),
         ({"role": "BANK"}, "role"),
         ({"base_url": "http://lender.example"}, "base_url"),
         ({"base_url": "https://"}, "base_url"),
@@ -105,6 +110,7 @@ def test_a_weak_key_is_refused() -> None:
         ({"keys": []}, "keys"),
         ({"keys": [key_of("LENDER01", kid=" " * 129)]}, "keys.0.kid"),
         ({"keys": [key_of("LENDER01", kid="a\x00b")]}, "keys.0.kid"),
+        ({"keys": [key_of("LENDER01", kid="..")]}, "keys.0.kid"),
         ({"keys": [key_of("LENDER01", algorithm="none")]}, "keys.0.algorithm"),
         ({"keys": [key_of("LENDER01", algorithm="RS256")]}, "keys.0.algorithm"),
         ({"keys": [key_of("LENDER01", algorithm="HS256")]}, "keys.0.algorithm"),
@@ -153,6 +159,7 @@ def test_a_record_is_the_same_after_it_has_been_written_down() -> None:
         ("[{}]", "0.organisation_id: Field required"),
         (json.dumps([lender_entry(), lsp_entry(role="BANK")]), "1.role: "),
         (json.dumps([lender_entry(keys=[{"kid": "one"}])]), "0.keys.0.pem: Field required"),
+        (json.dumps([lender_entry(), lender_entry(name="x")]), "LENDER01 stands there twice; leave one record of it"),
     ],
 )
 def test_a_participants_file_that_cannot_be_used_is_named(content: str | None, complaint: str, tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert, select
 
 from shared.node.onboarding.changes import with_certificate, with_key, without_key
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, UnknownError
@@ -18,13 +19,14 @@ from shared.node.onboarding.register import (
     stated_record,
 )
 from shared.node.store.database import open_engine
-from shared.node.store.tables import create_tables
+from shared.node.store.tables import PARTICIPANT_KEYS, create_tables
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
+from tests.equipment.forms import certificate_pem
 from tests.equipment.records import key_of, lender_record, lsp_record, tls_identity
 from tests.equipment.registry import Registry
 from tests.equipment.storage import contents
-from tests.node.certificates import rsa_key
+from tests.node.certificates import rsa_key, self_signed
 
 SECOND = timedelta(seconds=1)
 LATER, LATEST = NOW + SECOND, NOW + 2 * SECOND
@@ -115,6 +117,20 @@ def test_a_certificate_of_another_participant_is_taken_only_after_that_has_given
     assert registry.act(removed_certificates) == frozenset()
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_nobody_takes_the_name_of_the_issuer_of_anothers_certificate(registry: Registry, is_first: bool) -> None:
+    issued = lsp_record(tls_certificates=[certificate_pem("lsp.example")])
+    posing = lender_record(tls_certificates=[tls_identity("test  ca").pem])
+    first, second = (posing, issued) if is_first else (issued, posing)
+    registry.save(first)
+    assert f"and one of {first.organisation_id} seem to be issuer and issued" in refused(registry, second)
+
+
+def test_self_signed_certificates_may_have_the_same_name(registry: Registry, tmp_path: Path) -> None:
+    registry.save(lsp_record(tls_certificates=[tls_identity("localhost").pem]))
+    registry.save(lender_record(tls_certificates=[self_signed(tmp_path, "localhost").pem]))
+
+
 def test_who_comes_new_needs_a_key_that_counts(registry: Registry) -> None:
     told = refused(registry, lsp_record(keys=[key_of("lsp", status="BLOCKED")]), OnboardingError)
     assert told == "LSP123: keys: 0 that count; configure one or two"
@@ -143,6 +159,21 @@ def test_a_certificate_that_comes_back_counts_again_and_both_times_are_kept(regi
     assert registry.known().tls_certificates == [OLD.pem]
     assert [one.registered_at for one in registry.history().certificates] == [NOW, LATER, LATEST]
     assert registry.act(removed_certificates) == {registry.history().certificates[1].thumbprint}
+
+
+def test_what_could_not_be_read_again_is_not_stored(registry: Registry) -> None:
+    registry.save(lsp_record(), NOW)
+    unreadable = lsp_record().model_copy(update={"spoc_email": "a" * 201})
+    assert refused(registry, unreadable, OnboardingError).startswith("LSP123: spoc_email: String should have at most")
+
+
+def test_no_number_of_former_keys_is_too_many(registry: Registry) -> None:
+    registry.save(lsp_record(), NOW)
+    with registry.engine.begin() as connection:
+        row = connection.execute(select(PARTICIPANT_KEYS)).mappings().first()
+        former = [{**row, "kid": f"former-{n}", "thumbprint": f"{n}", "status": "RETIRED"} for n in range(1001)]
+        connection.execute(insert(PARTICIPANT_KEYS), former)
+    assert len(registry.known().keys) == 1003
 
 
 def test_offboarding_ends_what_counts_and_keeps_the_history(registry: Registry) -> None:

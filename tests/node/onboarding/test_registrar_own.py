@@ -9,6 +9,7 @@ from shared.node.identity import IdentityError
 from shared.node.net.tls import TlsConfigurationError
 from shared.node.onboarding.form import FormError, record_of
 from shared.node.onboarding.record import KeyRecord, OnboardingError, TakenError, thumbprint_of
+from shared.node.onboarding.registrar import NotInForceError
 from shared.node.onboarding.wishes import amended, standing
 from shared.node.store.database import StorageUnavailable
 from shared.protocol.participants import KeyStatus
@@ -86,7 +87,9 @@ async def test_a_key_keeps_its_file_where_nobody_knows_whether_it_is_registered(
 async def test_a_key_keeps_its_file_where_only_the_look_at_the_register_fails(here: Process, tmp_path: Path) -> None:
     await here.registrar.change("LSP123", standing("lsp backup-kid", KeyStatus.RETIRED), "")
     here.trust.fails = True
-    with pytest.raises(TlsConfigurationError):
+    with pytest.raises(
+        NotInForceError, match=r"^It is stored, and counts in full when this is mended: tls\.key is not"
+    ):
         await here.registrar.make_key("fresh")
     assert here.registry.statuses()["fresh"] == "BACKUP"
     here.trust.fails = False
