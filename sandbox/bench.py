@@ -1,5 +1,6 @@
 """The benchmark: a pair of its own on free ports, a number of exchanges kept in flight, and this machine's RSA limit.
 
+For OCEN 4.0 a registry runs beside the pair. What it uses is not counted, but it takes its part of the machine.
 Everything is as in use: mutual TLS, durable storage on both sides, both processes on the cores there are. Ratios count,
 not absolute figures: the limit is measured between the rounds of the same run.
 """
@@ -10,15 +11,18 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sandbox import rsa_limit
+from sandbox.errand import Errand, errand_of_v3, errand_of_v4
 from sandbox.errors import SandboxError
-from sandbox.throwaway import throwaway_environments
+from sandbox.throwaway import throwaway_environments, throwaway_membership
 
 RSA_SECONDS = 1.0
 WARM_UP = 300
@@ -26,6 +30,13 @@ WARM_UP = 300
 
 class BenchError(SandboxError):
     """The benchmark cannot run; the message says why."""
+
+
+class Version(StrEnum):
+    """The version of OCEN that the pair speaks."""
+
+    V3 = "v3"
+    V4 = "v4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +47,7 @@ class Plan:
     concurrency: int
     rounds: int
     database_urls: Mapping[str, str]
+    version: Version = Version.V3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,7 @@ class Report:
     concurrency: int
     rounds: int
     cores: int
+    version: Version
 
 
 class Side:
@@ -63,11 +76,11 @@ class Side:
         self._log = log
 
     @classmethod
-    async def start(cls, name: str, environment: Mapping[str, str], log: Path) -> "Side":
-        """Start it and wait until it is ready."""
+    async def start(cls, name: str, environment: Mapping[str, str], log: Path, *errand: str) -> "Side":
+        """Start it and wait until it is ready; the LSP is given its errand."""
         with log.open("wb") as stream:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "sandbox.load", name),
+                *(sys.executable, "-m", "sandbox.load", name, *errand),
                 env={**os.environ, **environment},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -107,17 +120,27 @@ async def run(plan: Plan, progress: Callable[[int], None]) -> Report:
     Raises:
         BenchError: a process of the pair ended before its time.
     """
-    with tempfile.TemporaryDirectory(prefix="ocen-bench-") as folder:
-        environments = throwaway_environments(Path(folder), plan.database_urls)
-        lender = await Side.start("lender", environments["lender"], Path(folder) / "lender.log")
+    with tempfile.TemporaryDirectory(prefix="ocen-bench-") as name, _pair(plan, Path(name)) as (environments, errand):
+        folder = Path(name)
+        lender = await Side.start("lender", environments["lender"], folder / "lender.log")
         try:
-            lsp = await Side.start("lsp", environments["lsp"], Path(folder) / "lsp.log")
+            lsp = await Side.start("lsp", environments["lsp"], folder / "lsp.log", json.dumps(asdict(errand)))
             try:
                 return await _measure(plan, lender, lsp, progress)
             finally:
                 await lsp.stop()
         finally:
             await lender.stop()
+
+
+@contextmanager
+def _pair(plan: Plan, folder: Path) -> Iterator[tuple[Mapping[str, Mapping[str, str]], Errand]]:
+    """Set the pair up, with a registry that runs beside it where the version needs one; give what it is to do."""
+    if plan.version is Version.V3:
+        yield throwaway_environments(folder, plan.database_urls), errand_of_v3()
+        return
+    with throwaway_membership(folder, plan.database_urls) as given:
+        yield given.environments, errand_of_v4(given.members["LENDER01"])
 
 
 async def _measure(plan: Plan, lender: Side, lsp: Side, progress: Callable[[int], None]) -> Report:
@@ -153,6 +176,7 @@ def _report(
         concurrency=plan.concurrency,
         rounds=plan.rounds,
         cores=cores,
+        version=plan.version,
     )
 
 

@@ -1,8 +1,9 @@
-"""One side of the benchmark's pair, as a process of its own: `python -m sandbox.load lender` or `lsp`.
+"""One side of the benchmark's pair, as a process of its own: `python -m sandbox.load lender`, or `lsp ERRAND`.
 
 It is the real node. Beside it stands a meter on the RSA arithmetic and, at the LSP, a driver that keeps a number of
-exchanges in flight. Commands come in on standard input, answers go out on standard output, a JSON object on a line:
-`report` answers what has been used since the start, `drive EXCHANGES CONCURRENCY` runs a round.
+exchanges in flight, each the errand that it was given as JSON. Commands come in on standard input, answers go out on
+standard output, a JSON object on a line: `report` answers what has been used since the start, `drive EXCHANGES
+CONCURRENCY` runs a round.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Any
 
 import lender_app.app
 import lsp_app.app
-from shared.catalogue.table import BY_NAME
+from sandbox.errand import Errand
 from shared.node.node import Node
 from shared.node.outbox import DeliveryAttempt
 from shared.node.process import calm_garbage_collector, run
@@ -25,8 +26,6 @@ from shared.node.telemetry import configure_logging
 from shared.protocol.signing import SigningKey, VerificationKey
 from shared.protocol.verification import VerifiedMessage
 
-RECEIVER = "LENDER01"
-MESSAGE = "TriggerLoanAcceptanceRequest"
 PROGRESS_SECONDS = 0.25
 
 
@@ -77,9 +76,9 @@ class Round:
 class Driver:
     """Keeps a number of exchanges in flight; an exchange ends when its callback has been accepted."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, errand: Errand) -> None:
         self._node = node
-        self._content = BY_NAME[MESSAGE].example()
+        self._errand = errand
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._round = Round()
         node.reception.listeners.append(self._arrived)
@@ -99,10 +98,10 @@ class Driver:
         return self._round
 
     async def _work(self, todo: Iterator[int]) -> None:
-        loop = asyncio.get_running_loop()
+        loop, errand = asyncio.get_running_loop(), self._errand
         for _ in todo:
             begun = time.perf_counter()
-            entry = await self._node.sender.send(MESSAGE, RECEIVER, self._content)
+            entry = await self._node.sender.send(errand.message, errand.receiver, errand.next_content())
             arrived = self._waiting[entry.outgoing.request_id] = loop.create_future()
             await arrived
             self._round.callback_ms.append((time.perf_counter() - begun) * 1000)
@@ -127,22 +126,22 @@ def answer(what: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-async def obey(node: Node, meter: RsaMeter) -> None:
-    """Start the node and carry out commands until standard input ends."""
+async def obey(node: Node, meter: RsaMeter, errand: Errand | None) -> None:
+    """Start the node and carry out commands until standard input ends; one with an errand can drive."""
     await node.start()
     calm_garbage_collector()
-    driver = Driver(node)
+    driver = Driver(node, errand) if errand is not None else None
     answer({"ready": True})
     loop = asyncio.get_running_loop()
     while command := (await loop.run_in_executor(None, sys.stdin.readline)).split():
-        if command[0] == "drive":
+        if command[0] == "drive" and driver is not None:
             answer(asdict(await driver.drive(int(command[1]), int(command[2]))))
         else:
             answer(asdict(meter.usage()))
     await node.stop()
 
 
-def main(side: str) -> None:
+def main(side: str, errand: str = "") -> None:
     """Be one side of the pair."""
     settings: NodeSettings
     if side == "lender":
@@ -154,8 +153,8 @@ def main(side: str) -> None:
     configure_logging(settings.log_format, settings.log_level)
     meter = RsaMeter()
     meter.install()
-    run(obey(Node(settings, application), meter))
+    run(obey(Node(settings, application), meter, Errand(**json.loads(errand)) if errand else None))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

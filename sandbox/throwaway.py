@@ -102,6 +102,37 @@ def registry_environment(folder: Path, certs: Path) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ThrowawayMembership:
+    """A registry that runs until its `with` block ends, and two members of it that have not been started.
+
+    `environments` are by side, `lender` and `lsp`; `members` by organisation id.
+    """
+
+    registry_url: str
+    registry: RegistryOps
+    members: Mapping[str, Membership]
+    environments: Mapping[str, Mapping[str, str]]
+
+
+@contextmanager
+def throwaway_membership(folder: Path, database_urls: Mapping[str, str]) -> Iterator[ThrowawayMembership]:
+    """Start a registry in `folder` and make a lender and an LSP its members; end it on leaving.
+
+    Raises:
+        SandboxError: it cannot run as it is set up, or says no.
+        NodeDiedError: it ended, or is not ready in time.
+    """
+    environments = throwaway_environments(folder, database_urls)
+    with throwaway_registry(folder, folder / "certs") as (url, registry):
+        members = {}
+        for side, environment in environments.items():
+            identity = Path(environment["OCEN_IDENTITY"])
+            members[identity.parent.name] = member = join(registry, identity)
+            environments[side] = environment | member_environment(identity.parent, member, url)
+        yield ThrowawayMembership(url, registry, members, environments)
+
+
 @contextmanager
 def throwaway_network(folder: Path, database_urls: Mapping[str, str]) -> Iterator[ThrowawayNetwork]:
     """Start a registry, and a lender and an LSP that are its members, in `folder`; end them on leaving.
@@ -110,24 +141,17 @@ def throwaway_network(folder: Path, database_urls: Mapping[str, str]) -> Iterato
         SandboxError: one of them cannot run as it is set up.
         NodeDiedError: one of them ended, or is not ready in time.
     """
-    environments = throwaway_environments(folder, database_urls)
-    certs = folder / "certs"
-    with throwaway_registry(folder, certs) as (url, registry), ExitStack() as stack:
-        members = {}
-        for side, environment in environments.items():
-            identity = Path(environment["OCEN_IDENTITY"])
-            members[identity.parent.name] = member = join(registry, identity)
-            environments[side] = environment | member_environment(identity.parent, member, url)
+    with throwaway_membership(folder, database_urls) as given, ExitStack() as stack:
         plans = [
             NodePlan(name, COMMANDS[name], {**os.environ, **environment}, folder / f"{name}.log")
-            for name, environment in ((NodeName(side), one) for side, one in environments.items())
+            for name, environment in ((NodeName(side), one) for side, one in given.environments.items())
         ]
         supervisor = stack.enter_context(Supervisor(plans))
         ops = {plan.name: stack.enter_context(ops_client(plan.name, plan.environment)) for plan in plans}
         supervisor.await_ready(lambda name: ops[name].is_ready())
         nodes = {_ORGANISATIONS[name][0]: client for name, client in ops.items()}
-        started = {_ORGANISATIONS[side][0]: environment for side, environment in environments.items()}
-        yield ThrowawayNetwork(certs, url, registry, nodes, members, started)
+        started = {_ORGANISATIONS[side][0]: environment for side, environment in given.environments.items()}
+        yield ThrowawayNetwork(folder / "certs", given.registry_url, given.registry, nodes, given.members, started)
 
 
 def ops_client(name: NodeName, environment: Mapping[str, str]) -> OpsClient:

@@ -9,14 +9,18 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sandbox.bench import Plan, Report, run
+from sandbox.bench import Plan, Report, Version, run
 from sandbox.cli.screen import screen
 
 
 def bench(
+    *,
     exchanges: Annotated[int, typer.Option(min=100, max=1_000_000, help="Exchanges in each round.")] = 1500,
     concurrency: Annotated[int, typer.Option(min=1, max=512, help="Exchanges kept in flight.")] = 64,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds; the medians of the rounds count.")] = 5,
+    version: Annotated[
+        Version, typer.Option(help="The OCEN version to speak; for v4 a registry runs beside the pair.")
+    ] = Version.V3,
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -35,7 +39,7 @@ def bench(
     absolute figures say more of the machine than of the pair.
     """
     urls = {side: database_url.replace("{node}", side) for side in ("lender", "lsp")} if database_url else {}
-    plan = Plan(exchanges, concurrency, rounds, urls)
+    plan = Plan(exchanges, concurrency, rounds, urls, version)
     with Progress(
         TextColumn("exchanges"),
         BarColumn(),
@@ -55,7 +59,9 @@ def bench(
 
 def _print(report: Report) -> None:
     console = screen()
-    size = f"{report.rounds} rounds of {report.exchanges} exchanges, {report.concurrency} in flight"
+    size = (
+        f"OCEN {report.version}: {report.rounds} rounds of {report.exchanges} exchanges, {report.concurrency} in flight"
+    )
     console.print(f"{size}, {report.cores} cores\n")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column()

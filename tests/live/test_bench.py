@@ -1,0 +1,42 @@
+"""The benchmark as people run it, in each version of OCEN."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox.bench import Version
+from sandbox.errand import errand_of_v3, errand_of_v4
+from sandbox.network import Membership
+
+EXCHANGES = 100
+
+
+@pytest.mark.parametrize("version", Version)
+def test_the_benchmark_measures_every_version_by_the_same_figures(tmp_path: Path, version: Version) -> None:
+    program = Path(sys.executable).with_name("ocen-sandbox")
+    done = subprocess.run(
+        [program, "bench", "--version", version, "--exchanges", str(EXCHANGES), "--rounds", "1", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["version"], report["exchanges"], report["rounds"]) == (version, EXCHANGES, 1)
+    measured = ("exchanges_per_s", "rsa_limit_per_s", "ratio", "rsa_cpu_share", "cpu_ms_per_exchange")
+    assert all(report[name] > 0 for name in measured)
+    assert all(report[name]["p50"] <= report[name]["p99"] for name in ("ack_ms", "callback_ms"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_message_of_v4_is_about_an_application_of_its_own() -> None:
+    of_v4 = errand_of_v4(Membership("3050", "1", "client", "kid-1", "31", "71"))
+    drawn = {of_v4.next_content()["loanApplicationId"] for _ in range(3)}
+    assert len(drawn) == 3
+    assert of_v4.next_content()["productData"] == {"productId": "31", "productNetworkId": "71"}
+    assert errand_of_v3().next_content() == errand_of_v3().next_content()
