@@ -42,7 +42,7 @@ def _rules_of_v3(secret: bytes) -> dict[str, Rule]:
     speech = SpeechOfV3()
     return {
         "TriggerLoanAcceptanceRequest": TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
-        "VerifyLoanAcceptanceRequest": VerifyAcceptance(speech, secret),
+        "VerifyLoanAcceptanceRequest": VerifyAcceptance(speech, AcceptancePolicy(), secret),
     }
 
 
@@ -51,7 +51,7 @@ def _rules_of_v4(secret: bytes) -> dict[str, Rule]:
     return {
         "v4/CreateLoanApplicationsRequest": CreateApplications(speech, LendingPolicy()),
         "v4/TriggerLoanAcceptanceRequest": TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
-        "v4/VerifyLoanAcceptanceRequest": VerifyAcceptance(speech, secret),
+        "v4/VerifyLoanAcceptanceRequest": VerifyAcceptance(speech, AcceptancePolicy(), secret),
     }
 
 

@@ -27,6 +27,7 @@ from lender_app.rules import (
     sms_text,
 )
 from lender_app.speech import AcceptanceSpeech, OtpJudged, SessionOpened
+from lender_app.wrong_otps import counted, is_guessed_at, wrong_otps_keys
 from shared.node.journeys import Decision, Journey, Notice
 from shared.protocol.problems import Problem
 from shared.protocol.verification import VerifiedMessage
@@ -54,7 +55,8 @@ class TriggerAcceptance:
         """Need the applications, where the lender can know them; the session is begun with the request."""
         if not self.speech.knows_applications:
             return ()
-        return application_keys(message.sender.organisation_id, self.speech.wanted(message))
+        ids, sender = self.speech.wanted(message), message.sender.organisation_id
+        return application_keys(sender, ids) + wrong_otps_keys(sender, ids)
 
     def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
         """Refuse applications that cannot be accepted; otherwise open a session."""
@@ -62,6 +64,8 @@ class TriggerAcceptance:
         found = applications_standing(ids, known_standings(sender, ids, journeys))
         if found is not ApplicationStanding.ACCEPTED:
             return Decision(_REFUSED[found], found.value)
+        if is_guessed_at(sender, ids, journeys, self.policy):
+            return Decision(Problem.NOT_ALLOWED_NOW, "too many wrong OTPs for it; take it up with the lender")
         otp = self.draw_otp()
         session = open_session(
             key=self.draw_key(),
@@ -87,18 +91,22 @@ class VerifyAcceptance:
     """VerifyLoanAcceptanceRequest: judge the borrower's OTP and answer with the verdict."""
 
     speech: AcceptanceSpeech
+    policy: AcceptancePolicy
     secret: bytes
 
     def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
         """Need the OTP session that the message names, and the applications that it names, if any."""
         answer, sender = self.speech.answer(message), message.sender.organisation_id
-        return (answer.session_key, *(application_key(sender, one) for one in answer.loan_application_ids))
+        ids = answer.loan_application_ids
+        return (answer.session_key, *(application_key(sender, one) for one in ids), *wrong_otps_keys(sender, ids))
 
     def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
         """Answer SUCCESS, INCORRECT_OTP or INVALID_SESSION; with SUCCESS the loan agreement is complete."""
         answer, sender = self.speech.answer(message), message.sender.organisation_id
         journey = journeys.get(answer.session_key)
         session = _session(journey) if journey is not None and journey.kind == OTP_SESSION else None
+        if is_guessed_at(sender, answer.loan_application_ids, journeys, self.policy):
+            session = None  # like one that has been locked, also for the right OTP
         verdict, after = answer_session(
             session,
             sender=sender,
@@ -110,8 +118,13 @@ class VerifyAcceptance:
         if verdict is Verdict.SUCCESS:
             applications = [agreed(one, is_complete=True) for one in applications]
         outcome = OtpJudged(answer.session_key, verdict, _status(verdict, applications))
+        changed = _changed(after)
+        if verdict is Verdict.SUCCESS:
+            changed += [journey_of(one) for one in applications]
+        elif verdict is Verdict.INCORRECT_OTP:
+            changed += counted(sender, answer.loan_application_ids, journeys, self.policy, now)
         return Decision(
-            journeys=[*_changed(after), *(journey_of(one) for one in applications if verdict is Verdict.SUCCESS)],
+            journeys=changed,
             outgoing=[self.speech.judged(message, outcome)],
         )
 

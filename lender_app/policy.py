@@ -15,10 +15,14 @@ class AcceptancePolicy:
     Attributes:
         otp_validity: how long an OTP session stays open.
         tries: so many wrong OTPs close the session.
+        wrong_otps: so many for one application, in whatever sessions, and no OTP of it counts until
+            `wrong_otps_memory` after the last; kept where a message with an OTP names its application.
     """
 
     otp_validity: timedelta = timedelta(minutes=5)
     tries: int = 3
+    wrong_otps: int = 15
+    wrong_otps_memory: timedelta = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ class RegistrySettings(ServiceSettings):
         trust: PEM file of issuers whose client certificates are taken, beside the registered certificates themselves.
         keys_folder: where private signing keys are made; processes on one database share it.
         token_seconds: how long a token lives, in seconds.
-        failed_attempts: so many wrong secrets of one client within `failed_attempts_seconds`, then it has to wait.
+        failed_attempts: so many wrong secrets of one client from one address within `failed_attempts_seconds`, then
+            it has to wait there.
     """
 
     port: int = Field(default=8443, ge=0, le=65535)

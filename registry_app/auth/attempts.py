@@ -1,4 +1,8 @@
-"""Wrong secrets, counted for each client: who guesses has to wait, and nobody else with him."""
+"""Wrong secrets, counted for each client and caller: who guesses has to wait, and nobody else with him.
+
+Every participant knows the client ids of the others, as the registry tells them. If wrong secrets counted whoever sent
+them, anybody could keep another participant from its tokens for ever. A secret of 256 bits needs no such protection.
+"""
 
 import asyncio
 import math
@@ -9,11 +13,11 @@ from registry_app.auth.errors import OAuthError
 from shared.node.clock import Clock
 
 MOST_CLIENTS: Final = 10_000
-"""So many clients are remembered at a time, in each of the two tables; the one that tried longest ago is forgotten."""
+"""So many clients at their addresses are remembered, in each of the two tables; who tried longest ago is forgotten."""
 
 
 class Attempts:
-    """The recent failures of one client; whoever tries holds `turn`, so that no two guesses run at once."""
+    """The recent failures of one client at one address; who tries holds `turn`, so that no two guesses run at once."""
 
     def __init__(self, limit: int, seconds: float, clock: Clock) -> None:
         self.turn = asyncio.Lock()
@@ -51,14 +55,14 @@ class FailedAttempts:
         """Allow `limit` failures within `seconds`."""
         self._arguments = limit, seconds, clock
         self._most = most
-        self._clients: OrderedDict[str, Attempts] = OrderedDict()
-        self._strangers: OrderedDict[str, Attempts] = OrderedDict()
+        self._clients: OrderedDict[tuple[str, str], Attempts] = OrderedDict()
+        self._strangers: OrderedDict[tuple[str, str], Attempts] = OrderedDict()
 
-    def of(self, client_id: str, *, is_known: bool) -> Attempts:
-        """Return the attempts of a client."""
-        table = self._clients if is_known else self._strangers
-        attempts = table.setdefault(client_id, Attempts(*self._arguments))
-        table.move_to_end(client_id)
+    def of(self, client_id: str, address: str, *, is_known: bool) -> Attempts:
+        """Return the attempts of a client from an address."""
+        table, key = self._clients if is_known else self._strangers, (client_id, address)
+        attempts = table.setdefault(key, Attempts(*self._arguments))
+        table.move_to_end(key)
         if len(table) > self._most:
             table.popitem(last=False)
         return attempts

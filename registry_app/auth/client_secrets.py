@@ -18,6 +18,9 @@ _THREADS: Final = 2
 MOST_WAITING: Final = 64
 """So many secrets wait to be hashed: about two seconds of work. More are turned away, for anybody may ask."""
 
+MOST_STRANGERS: Final = 4
+"""So many of them for clients that nobody registered, which are soon invented: they must not crowd out the others."""
+
 
 def new_secret() -> str:
     """Make a secret of 256 bits."""
@@ -42,7 +45,7 @@ class SecretHasher:
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="secrets")
         self._nobodys = hash_secret(new_secret())
-        self._waiting = 0
+        self._waiting = self._strangers = 0
 
     async def hash(self, secret: str) -> str:
         """See `hash_secret`."""
@@ -54,15 +57,17 @@ class SecretHasher:
         Raises:
             OAuthError: too many secrets wait already.
         """
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= MOST_WAITING or (hashed is None and self._strangers >= MOST_STRANGERS):
             sentence = "Too many clients ask for tokens just now; try again."
             raise OAuthError("temporarily_unavailable", sentence, 503, {"retry-after": "2"})
-        held = hashed or self._nobodys
+        held, is_stranger = hashed or self._nobodys, hashed is None
         self._waiting += 1
+        self._strangers += is_stranger
         try:
             is_right = await asyncio.get_running_loop().run_in_executor(self._threads, is_secret, secret, held)
         finally:
             self._waiting -= 1
+            self._strangers -= is_stranger
         return is_right and hashed is not None
 
     def close(self) -> None:

@@ -21,6 +21,8 @@ def plane_app(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # A redirect would go to whatever host the caller names, and ask for no token.
+        redirect_slashes=False,
     )
     app.state.parts = parts
     app.add_middleware(Doorway, telemetry=parts.telemetry, clock=parts.clock)

@@ -74,7 +74,7 @@ async def token(request: Request, registry: TheRegistry) -> JSONResponse:
     if len(media_types) > 1 or len(authorizations) > 1:
         raise invalid_request("A header is repeated; send each once.")
     wish = read_token_request("".join(media_types), await request.body(), next(iter(authorizations), None))
-    issued = await registry.auth.issue(wish)
+    issued = await registry.auth.issue(wish, request.client.host if request.client else "")
     content = {
         "access_token": issued.access_token,
         "token_type": "Bearer",

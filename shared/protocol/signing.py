@@ -28,6 +28,8 @@ MAXIMUM_BITS = 8192
 """A larger modulus only makes us slow: verification time grows with its square."""
 
 MINIMUM_EXPONENT = 65537
+MAXIMUM_EXPONENT = 2**32 - 1
+"""With an exponent as long as the modulus a verification takes as long as a signature, and others choose it for us."""
 
 _DIGEST_INFO = {
     "SHA-1": bytes.fromhex("3021300906052b0e03021a05000414"),
@@ -204,5 +206,6 @@ def _check_strength(public: RSAPublicKey) -> None:
     if not MINIMUM_BITS <= public.key_size <= MAXIMUM_BITS:
         raise KeyMaterialError(f"the key has {public.key_size} bits; use {MINIMUM_BITS} (at most {MAXIMUM_BITS})")
     exponent = public.public_numbers().e
-    if exponent < MINIMUM_EXPONENT or exponent % 2 == 0:
-        raise KeyMaterialError(f"the key's exponent is {exponent}; use {MINIMUM_EXPONENT}, as openssl does")
+    if not MINIMUM_EXPONENT <= exponent <= MAXIMUM_EXPONENT or exponent % 2 == 0:
+        found = exponent if exponent <= MAXIMUM_EXPONENT else f"{exponent.bit_length()} bits long"
+        raise KeyMaterialError(f"the key's exponent is {found}; use {MINIMUM_EXPONENT}, as openssl does")

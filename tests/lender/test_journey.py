@@ -27,7 +27,7 @@ SECRET = b"a secret of thirty-two bytes ....."
 OTP = "042042"
 
 TRIGGERED = TriggerAcceptance(SpeechOfV3(), AcceptancePolicy(), SECRET, lambda: OTP, lambda: "session-1")
-VERIFIED = VerifyAcceptance(SpeechOfV3(), SECRET)
+VERIFIED = VerifyAcceptance(SpeechOfV3(), AcceptancePolicy(), SECRET)
 
 
 def trigger(**content: Any) -> Decision:

@@ -214,6 +214,13 @@ def test_an_exponent_under_which_anything_verifies_or_nothing_is_refused(exponen
         load_public_key(crafted_jwk(private.public_key().public_numbers().n, exponent), "RS512")
 
 
+@pytest.mark.parametrize("exponent", [2**32 + 1, 2**2047 + 1])
+def test_an_exponent_that_makes_verifying_slow_is_refused(exponent: int, private: RSAPrivateKey) -> None:
+    modulus = private.public_key().public_numbers().n
+    with pytest.raises(KeyMaterialError, match=f"exponent is {exponent.bit_length()} bits long; use 65537"):
+        load_public_key(crafted_jwk(modulus, exponent), "RS512")
+
+
 def test_a_modulus_beyond_8192_bits_is_refused() -> None:
     with pytest.raises(KeyMaterialError, match="8200 bits; use 2048"):
         load_public_key(crafted_jwk(2**8199 + 1, 65537), "RS512")

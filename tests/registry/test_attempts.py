@@ -7,8 +7,8 @@ from registry_app.auth.errors import OAuthError
 from tests.equipment.clock import FrozenClock
 
 
-def fail(attempts: FailedAttempts, client_id: str, *, is_known: bool = True) -> None:
-    one = attempts.of(client_id, is_known=is_known)
+def fail(attempts: FailedAttempts, client_id: str, address: str = "192.0.2.7", *, is_known: bool = True) -> None:
+    one = attempts.of(client_id, address, is_known=is_known)
     one.admit()
     one.failed()
 
@@ -26,6 +26,15 @@ def test_failures_count_within_the_span_only() -> None:
     fail(attempts, "a")
     with pytest.raises(OAuthError):
         fail(attempts, "a")
+
+
+def test_what_fails_from_elsewhere_does_not_count() -> None:
+    attempts = FailedAttempts(1, 60, FrozenClock())
+    fail(attempts, "client", "198.51.100.1")
+    fail(attempts, "client")
+    for address in ("198.51.100.1", "192.0.2.7"):
+        with pytest.raises(OAuthError):
+            fail(attempts, "client", address)
 
 
 def test_strangers_cannot_push_a_client_out_of_memory() -> None:

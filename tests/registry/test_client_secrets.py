@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from registry_app.auth.client_secrets import MOST_WAITING, SecretHasher, hash_secret, is_secret, new_secret
+from registry_app.auth.client_secrets import (
+    MOST_STRANGERS,
+    MOST_WAITING,
+    SecretHasher,
+    hash_secret,
+    is_secret,
+    new_secret,
+)
 from registry_app.auth.errors import OAuthError
 
 
@@ -33,4 +40,15 @@ async def test_beyond_what_can_be_worked_off_callers_are_turned_away(monkeypatch
     refused = [one for one in answers if isinstance(one, OAuthError)]
     assert [(one.status, one.headers) for one in refused] == [(503, {"retry-after": "2"})] * 3
     assert await hasher.matches("secret", "hash")
+    hasher.close()
+
+
+async def test_clients_that_nobody_registered_do_not_crowd_out_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("registry_app.auth.client_secrets.is_secret", lambda *_: True)
+    hasher = SecretHasher()
+    strangers = (hasher.matches("secret", None) for _ in range(MOST_WAITING + 1))
+    *answers, known = await asyncio.gather(*strangers, hasher.matches("secret", "hash"), return_exceptions=True)
+    assert known is True
+    refused = [one for one in answers if isinstance(one, OAuthError)]
+    assert [one.status for one in refused] == [503] * (MOST_WAITING + 1 - MOST_STRANGERS)
     hasher.close()

@@ -206,6 +206,12 @@ async def test_a_path_that_is_not_there_and_a_method_that_is_not_are_refused(sma
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
+async def test_a_path_with_a_slash_too_much_sends_nobody_elsewhere(small_world: World) -> None:
+    headers = {"host": "attacker.example"}
+    answer = await small_world.caller.get("/service/participant-roles/1/", headers=headers)
+    assert (answer.status_code, "location" in answer.headers) == (404, False)
+
+
 async def test_the_models_of_the_catalogue_read_what_is_answered(world: World, lender: Client) -> None:
     product = await create(world, "/products", name="Gig loans")
     network = await create(world, "/networks", name="Gig", product_id=product, members=[lender.participant_id])

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import httpx
 import pytest
 
 from registry_app.plane.doorway import MAX_BODY_BYTES
@@ -189,6 +190,17 @@ async def test_who_guesses_has_to_wait_and_nobody_else_with_him(world: World, le
         assert answer.json()["error"] == "temporarily_unavailable"
     assert (await world.caller.post(TOKEN_PATH, data=other.form)).status_code == 200
     world.clock.advance(2)
+    assert (await world.caller.post(TOKEN_PATH, data=lender.form)).status_code == 200
+
+
+async def test_nobody_can_keep_another_from_its_token_by_wrong_secrets_in_its_name(
+    world: World, lender: Client
+) -> None:
+    elsewhere = httpx.ASGITransport(app=world.service.plane, client=("198.51.100.1", 4444))
+    wrong = {**lender.form, "client_secret": "a guess"}
+    async with httpx.AsyncClient(transport=elsewhere, base_url="https://localhost:8443") as malicious:
+        statuses = [(await malicious.post(TOKEN_PATH, data=wrong)).status_code for _ in range(6)]
+    assert statuses == [401] * 5 + [429]
     assert (await world.caller.post(TOKEN_PATH, data=lender.form)).status_code == 200
 
 

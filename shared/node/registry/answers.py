@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.node.onboarding.record import BaseUrl
 from shared.node.registry.service import RegistryUnavailable
-from shared.protocol.encoding import dump_json, parse_json_object
+from shared.protocol.encoding import dump_json, kind_of, parse_json_object
 from shared.protocol.participants import Dialect, KeyStatus, Network, Participant, ParticipantRole, PublicKey
 from shared.protocol.profiles import V4
 from shared.protocol.signing import KeyMaterialError, load_public_key
@@ -40,7 +40,7 @@ def read_participant(
     """Put a participant together; None for one who cannot be called: without role, key or https base URL of its own.
 
     Raises:
-        RegistryUnavailable: addresses or certificates are listed, and none of them can be read.
+        RegistryUnavailable: addresses or certificates are no list, or are listed and none of them can be read.
     """
     role = next((role for role in ParticipantRole if role.value == detail.get("participantRole")), None)
     keys = _keys(jwks) or _keys(_as_jwks(detail.get("publicKey")))
@@ -87,16 +87,26 @@ def _keys(jwks: Any) -> tuple[PublicKey, ...]:
         if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig" or jwk.get("alg", V4.algorithm) != V4.algorithm:
             continue
         kid = str(jwk.get("kid") or "")
+        pem = jwk.get("pem")
         with contextlib.suppress(KeyMaterialError, ValueError, TypeError):
-            verifier = load_public_key(jwk.get("pem") or dump_json(jwk).decode(), V4.algorithm)
+            verifier = load_public_key(pem if isinstance(pem, str) else dump_json(jwk).decode(), V4.algorithm)
             found.setdefault(kid, PublicKey(kid, verifier, KeyStatus.BACKUP if found else KeyStatus.ACTIVE))
         if len(found) == MOST_KEYS:
             break
     return tuple(found.values())
 
 
+def _listed(participant_id: str, what: str, given: Any) -> list[Any]:
+    """Return the beginning of a list that may be absent; anything else might be meant to narrow who may call."""
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        raise RegistryUnavailable(f"what the registry gives as {what} of {participant_id} is no list: {kind_of(given)}")
+    return given[:MOST_NAMED]
+
+
 def _certificates(participant_id: str, listed: Any) -> list[str]:
-    given = listed[:MOST_NAMED] if isinstance(listed, list) else []
+    given = _listed(participant_id, "TLS certificates", listed)
     found = [text for one in given if _THUMBPRINT.fullmatch(text := str(one).replace(":", "").lower())]
     if given and not found:
         raise RegistryUnavailable(f"no TLS certificate that the registry lists for {participant_id} is a SHA-256")
@@ -104,7 +114,7 @@ def _certificates(participant_id: str, listed: Any) -> list[str]:
 
 
 def _networks(participant_id: str, items: Any) -> list[Network]:
-    given = items[:MOST_NAMED] if isinstance(items, list) else []
+    given = _listed(participant_id, "addresses", items)
     found: list[Network] = []
     for item in given:
         with contextlib.suppress(ValueError, AttributeError):

@@ -21,6 +21,9 @@ KEYS_AGES: Final = Ages(soft=timedelta(minutes=30), hard=timedelta(hours=1))
 KEYS_PACE: Final = Pace(asks=2, per=timedelta(seconds=30))
 """For kids that are not known: so often however many of them come, and a new key counts half a minute later at most."""
 
+MOST_KEYS: Final = 64
+"""So many entries of the JWKS are read: while a key is loaded nothing else happens, and an answer holds thousands."""
+
 RENEWED_AT: Final = 0.8
 """The part of its life after which our token is renewed (C25)."""
 
@@ -50,9 +53,8 @@ class AuthServiceKeys:
     async def _fetch(self) -> Issuer:
         document = await self._service.jwks()
         listed = document.get("keys")
-        keys = dict(
-            found for key in (listed if isinstance(listed, list) else ()) if (found := _usable(key)) is not None
-        )
+        read = listed[:MOST_KEYS] if isinstance(listed, list) else ()
+        keys = dict(found for key in read if (found := _usable(key)) is not None)
         if not keys:
             raise RegistryUnavailable(f"the JWKS of the Auth Service holds no {TOKEN_ALGORITHM} key that can be used")
         return Issuer(self._service.issuer, keys)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -55,6 +56,8 @@ class RegistryService:
             # Not compressed: the size of an answer has to be known before anything is done with it.
             headers={"accept": "application/json", "accept-encoding": "identity"},
         )
+        # None is kept: a heap of cookies would make every later request larger than a server reads.
+        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -21,8 +21,10 @@ def bearer_token_is_given(examination: Examination) -> Finding:
     given = examination.headers.get("authorization", "")
     found = _BEARER.fullmatch(given.strip(" \t"))
     if found is None:
-        scheme = given.split(maxsplit=1)[0][:20] if given.strip() else ""
-        return Finding(False, expected, f"{scheme or 'nothing'} in Authorization")
+        scheme, separator, _ = given.strip().partition(" ")
+        # Without a scheme the first word may be the very secret: it goes into the list of refusals and the answer.
+        shown = scheme[:20] if separator else "something without a scheme" if scheme else "nothing"
+        return Finding(False, expected, f"{shown} in Authorization")
     examination.token_text = found[1]
     return Finding(True, expected, f"a token of {len(found[1])} characters")
 

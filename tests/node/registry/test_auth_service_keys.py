@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shared.node.counterparties import CounterpartiesUnavailable
-from shared.node.registry.auth_service import AuthServiceKeys, token_kid
+from shared.node.registry.auth_service import MOST_KEYS, AuthServiceKeys, token_kid
 from shared.node.registry.service import RegistryService
 from tests.equipment.clock import FrozenClock
 from tests.equipment.scripted_registry import ISSUER, JWKS_PATH, URL, ScriptedRegistry, jwk_of, rs256
@@ -23,6 +23,22 @@ async def test_they_are_fetched_once_without_a_token(keys: AuthServiceKeys, regi
     assert {issuer.url for issuer in issuers} == {ISSUER}
     assert registry.asked(JWKS_PATH) == 1
     assert "authorization" not in registry.requests[0].headers
+
+
+async def test_of_a_jwks_without_end_the_beginning_is_read(keys: AuthServiceKeys, registry: ScriptedRegistry) -> None:
+    registry.jwks += [jwk_of(registry.key, f"further-{number}") for number in range(1_000)]
+    assert len((await keys.issuer(registry.key.kid)).keys) == MOST_KEYS
+
+
+async def test_cookies_are_neither_kept_nor_sent(registry: ScriptedRegistry) -> None:
+    service = RegistryService(URL, registry.transport)
+    registry.replies[JWKS_PATH] = lambda _: httpx.Response(
+        200, json={"keys": registry.jwks}, headers=[("set-cookie", f"c{number}={'x' * 3000}") for number in range(50)]
+    )
+    for _ in range(2):
+        await service.jwks()
+    assert "cookie" not in registry.requests[-1].headers
+    await service.aclose()
 
 
 @pytest.mark.check("OCEN-TOK-06")

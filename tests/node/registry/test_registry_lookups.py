@@ -141,6 +141,29 @@ async def test_listed_addresses_or_certificates_that_cannot_be_read_do_not_pass_
         await member.lookup.participant("3051")
 
 
+@pytest.mark.parametrize("given", ["192.0.2.7", {"items": [{"ipAddress": "192.0.2.7"}]}, {}, "", 0, False, True])
+async def test_what_should_be_a_list_of_addresses_or_certificates_and_is_none_does_not_pass_for_an_empty_one(
+    member: Member, registry: ScriptedRegistry, given: Any
+) -> None:
+    registry.addresses["3051"] = given
+    with pytest.raises(CounterpartiesUnavailable, match="as addresses of 3051 is no list"):
+        await member.lookup.participant("3051")
+    del registry.addresses["3051"]
+    registry.roles["3051"]["tlsCertificates"] = given
+    with pytest.raises(CounterpartiesUnavailable, match="as TLS certificates of 3051 is no list"):
+        await member.lookup.participant("3051")
+
+
+@pytest.mark.parametrize("pem", [5, ["-----BEGIN PUBLIC KEY-----"], True, "no PEM"])
+async def test_a_key_that_cannot_be_read_does_not_hide_the_other(
+    member: Member, registry: ScriptedRegistry, pem: Any
+) -> None:
+    registry.keys["3051"].insert(0, {"kid": "odd", "pem": pem})
+    found = await member.lookup.participant("3051")
+    assert found is not None
+    assert [key.kid for key in found.keys] == ["LENDER01-kid"]
+
+
 async def test_without_addresses_and_certificates_none_are_demanded(member: Member, registry: ScriptedRegistry) -> None:
     registry.addresses["3051"] = []
     found = await member.lookup.participant("3051")

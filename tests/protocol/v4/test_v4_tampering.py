@@ -132,6 +132,11 @@ def test_neither_a_report_nor_a_representation_shows_the_token(good_call: GoodCa
     assert token not in str(verified.wire)
 
 
+def test_a_secret_without_a_scheme_is_not_quoted(good_call: GoodCall, lender_node: CallReceiver) -> None:
+    found = lender_node.take(good_call.with_header("authorization", "s3cr3t")).steps[3].found
+    assert found == "something without a scheme in Authorization"
+
+
 def test_what_a_token_is_refused_for_has_the_code_of_tokens_and_who_it_is_for_that_of_senders() -> None:
     problems = {row.problem for row in V4_TAMPERINGS if row.caught_by.name.startswith("token_")}
     assert problems == {Problem.TOKEN, Problem.SENDER}
