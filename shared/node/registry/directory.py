@@ -32,6 +32,7 @@ class RegistryDirectory:
         identity: Identity,
         clock: Clock,
         product_networks: Iterable[str] = (),
+        *,
         times: CacheTimes = USUAL_TIMES,
     ) -> None:
         """`product_networks` are those that we belong to; with none given, membership is not judged."""

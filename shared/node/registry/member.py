@@ -33,7 +33,7 @@ class Member:
         keys = AuthServiceKeys(self.service, clock, times)
         self.access = OwnToken(self.service, keys, credentials, membership.participant_id, clock)
         self.lookup = RegistryLookup(self.service, self.access, self.peers.dialect_of)
-        self.directory = RegistryDirectory(self.lookup, keys, identity, clock, membership.product_networks, times)
+        self.directory = RegistryDirectory(self.lookup, keys, identity, clock, membership.product_networks, times=times)
         identity.originators[V4.name] = Originator(membership.participant_id)
 
     async def follow(self, engine: Engine) -> None:
