@@ -35,6 +35,11 @@ class RegistrySide(Side):
         """Where clients call it."""
         return self.settings["OCEN_PUBLIC_URL"]
 
+    def asked(self, operation: str) -> int:
+        """How often an operation was asked for, named by the path of its route."""
+        lines = (json.loads(line) for line in self.log.read_text().splitlines())
+        return sum(line["event"] == "answered" and line["operation"] == operation for line in lines)
+
     def close(self) -> None:
         """End it if it runs, and let go of everything."""
         self.admin.close()
@@ -100,9 +105,3 @@ def network_in(
         network.close()
     for side in (*sides.values(), registry):
         assert "Traceback" not in side.log.read_text()
-
-
-def plain(body: bytes) -> dict[str, Any]:
-    """The payload of a message of OCEN 4.0, which is its body."""
-    payload: dict[str, Any] = json.loads(body)
-    return payload

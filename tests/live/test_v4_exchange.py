@@ -1,8 +1,6 @@
 """OCEN 4.0 between real processes: create, trigger, OTP, verify; what each step leaves, and openssl as a witness."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,19 +9,12 @@ from sqlalchemy import RowMapping, Table
 from shared.node.ids import new_id
 from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX
 from shared.protocol.problems import SUCCESS
-from tests.live.network import CREATE, CREATED, TRIGGER, TRIGGERED, VERIFIED, VERIFY, Network, network_in
+from tests.live.network import CREATE, CREATED, TRIGGER, TRIGGERED, VERIFIED, VERIFY, Network
 from tests.live.pair import LENDER, LSP, Side
 from tests.live.waiting import eventually
 from tests.protocol.second_library import verify_detached
 
 SECONDS = 20.0
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Network]:
-    with network_in(tmp_path_factory.mktemp("network"), certs) as network:
-        network.start()
-        yield network
 
 
 def exchange(network: Network, message: str, callback: str, **members: Any) -> tuple[str, dict[str, Any]]:

@@ -1,14 +1,13 @@
 """Every row of OCEN 4.0's tampering table, sent over real TLS to a lender that runs as a process of its own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from shared.protocol.checks.payload import content_fits_the_message
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.tampering import V4_TAMPERINGS, GoodCall, Tampering
-from tests.live.network import Network, network_in
+from tests.live.network import Network
 from tests.live.v4_spoiling import CallWorkshop
 
 each_row = pytest.mark.parametrize("row", V4_TAMPERINGS, ids=[row.name for row in V4_TAMPERINGS])
@@ -23,13 +22,6 @@ SCHEMA = (
     },
 )
 """Of the networks that a body may name, the schema of a real message judges the form before anybody is asked."""
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Network]:
-    with network_in(tmp_path_factory.mktemp("network"), certs) as network:
-        network.start()
-        yield network
 
 
 @pytest.fixture(scope="module")

@@ -3,27 +3,25 @@
 import json
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
 import pytest
 
-from sandbox.network import SECRET_FILE, Membership
+from sandbox.network import Membership
 from shared.catalogue.table import BY_NAME
 from shared.node.identity import load_identity
 from shared.node.ids import new_id
 from shared.node.onboarding.record import thumbprint_of
-from shared.node.registry.service import JWKS_PATH, TOKEN_PATH
 from shared.protocol.encoding import base64url_decode
-from shared.protocol.profiles import V4, Originator
-from shared.protocol.signing import SigningKey, load_private_key, new_private_key, private_pem
+from shared.protocol.profiles import V4
+from shared.protocol.signing import load_private_key, new_private_key, private_pem
 from shared.protocol.tampering import GoodCall, OtherCaller, OtherMessage, OutgoingMessage, TlsIdentity
-from tests.live.forger import Answer, CallForger, Forger, caller, calling_as
+from tests.live.forger import Answer, CallForger, Forger, calling_as
 from tests.live.network import CREATE, TRIGGER, VERIFY, Network
 from tests.live.pair import LSP, SECOND_BANK
 from tests.live.spoiling import UNLISTED_ADDRESS, is_ours
+from tests.live.v4_letters import auth_key, token_of, written
 
 OTHER = SECOND_BANK.organisation_id
 
@@ -58,9 +56,8 @@ class CallWorkshop:
 
     def good(self) -> GoodCall:
         """A call that the lender accepts, written now."""
-        now = datetime.now(UTC)
         credentials = {"data": {"appToken": "token", "otpSessionKey": new_id(), "otp": "123456"}}
-        document = self._written(TRIGGER, now, credBlock=credentials)
+        document = written(self._network, LSP, credBlock=credentials)
         return GoodCall(
             path=BY_NAME[TRIGGER].path,
             document=document,
@@ -69,7 +66,7 @@ class CallWorkshop:
             blocked_key=self._stranger,
             unknown_key=self._stranger,
             other=self._other,
-            elsewhere=OtherMessage(BY_NAME[CREATE].path, self._written(CREATE, now)),
+            elsewhere=OtherMessage(BY_NAME[CREATE].path, written(self._network, LSP, CREATE)),
             now=datetime.fromisoformat(document["metadata"]["timestamp"]).astimezone(UTC),
             claims=self._claims,
             auth_key=self._auth_key,
@@ -82,12 +79,6 @@ class CallWorkshop:
         if not message.from_listed_address and not is_ours(UNLISTED_ADDRESS):
             pytest.skip(f"this machine cannot call from {UNLISTED_ADDRESS}, the only address that is not listed")
         return self._forger(message.identity, message.from_listed_address).send(message)
-
-    def _written(self, message: str, now: datetime, **members: Any) -> dict[str, Any]:
-        originator = Originator(self._member.participant_id, self._member.organisation_id)
-        content = self._network.content(message, **members)
-        document: dict[str, Any] = json.loads(V4.stamp(content, originator, new_id(), new_id(), now))
-        return document
 
     def _forger(self, identity: TlsIdentity, is_listed: bool) -> Forger:
         key = identity, is_listed
@@ -109,28 +100,7 @@ class CallWorkshop:
         )
 
 
-def token_of(network: Network, organisation_id: str) -> str:
-    """An access token of a member, fetched as its node does."""
-    member, home = network.members[organisation_id], network.certs / organisation_id
-    credentials = {"client_id": member.client_id, "client_secret": (home / SECRET_FILE).read_text()}
-    form = {"grant_type": "client_credentials", **credentials}
-    answer = httpx.post(f"{network.registry.public_url}{TOKEN_PATH}", data=form, verify=_trusting(network))
-    return str(answer.raise_for_status().json()["access_token"])
-
-
 def claims_of(network: Network, organisation_id: str) -> dict[str, Any]:
     """The claims of an access token of a member."""
     claims: dict[str, Any] = json.loads(base64url_decode(token_of(network, organisation_id).split(".")[1]))
     return claims
-
-
-def auth_key(network: Network) -> SigningKey:
-    """The private key of the Auth Service, from the folder of the registry."""
-    jwks = httpx.get(f"{network.registry.public_url}{JWKS_PATH}", verify=_trusting(network)).raise_for_status().json()
-    kid = jwks["keys"][0]["kid"]
-    (file,) = Path(network.registry.settings["OCEN_KEYS_FOLDER"]).glob(f"{kid}*")
-    return load_private_key(file.read_text(), kid, V4.algorithm)
-
-
-def _trusting(network: Network) -> Any:
-    return caller(network.certs / "ca.pem", None)
