@@ -35,7 +35,7 @@ class RegistrySettings(ServiceSettings):
     tls_private_key: Path
     trust: Path | None = None
     keys_folder: Path
-    token_seconds: int = Field(default=86_400, ge=60, le=int(LONGEST_LIFE.total_seconds()))
+    token_seconds: int = Field(default=86_400, ge=5, le=int(LONGEST_LIFE.total_seconds()))
     failed_attempts: int = Field(default=5, ge=1, le=1000)
     failed_attempts_seconds: int = Field(default=60, ge=1, le=86_400)
 

@@ -83,9 +83,9 @@ class RegistryOps(OperatorPlane):
         """Return the id of the sandbox's product, made first if there is none."""
         return self._one("/products", PRODUCT, {"description": "Sandbox"})
 
-    def network(self, product_id: str) -> str:
-        """Return the id of the sandbox's product network, made first if there is none."""
-        return self._one("/networks", NETWORK, {"product_id": product_id})
+    def network(self, product_id: str, name: str = NETWORK) -> str:
+        """Return the id of the sandbox's product network, or of another one; made first if there is none."""
+        return self._one("/networks", name, {"product_id": product_id})
 
     def admit(self, network_id: str, participant_id: str) -> None:
         """Make a participant a member of a product network."""

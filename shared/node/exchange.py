@@ -158,7 +158,7 @@ class SignedExchange:
                 examination.rewind(before)
                 await self._judge(examination)
         except CounterpartiesUnavailable as error:
-            self._telemetry.trouble("sender cannot be looked up", error)
+            self._telemetry.say("sender cannot be looked up", why=str(error))
             examination.problem = Problem.UNAVAILABLE
 
     async def _judge(self, examination: Examination) -> None:

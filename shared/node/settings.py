@@ -85,6 +85,8 @@ class Membership:
         dialects: how peers sign that do not sign as the documents say, by participant id; what is set at run time
             counts before it.
         signs: what of our requests to the registry is signed beside the token.
+        keeps_for: so long the registry's word on a participant counts at most; who was offboarded is gone by then, and
+            so long traffic goes on while the registry is down.
     """
 
     registry_url: str
@@ -94,6 +96,7 @@ class Membership:
     product_networks: tuple[str, ...] = ()
     dialects: Mapping[str, Dialect] = field(default_factory=dict)
     signs: PathSigning = PathSigning.NONE
+    keeps_for: timedelta = timedelta(minutes=15)
 
 
 def _read_secret(variable: str, file: Path) -> str:
@@ -131,6 +134,7 @@ class NodeSettings(ServiceSettings):
     product_networks: str = ""
     dialects: str = ""
     registry_signs: PathSigning = PathSigning.NONE
+    registry_cache_seconds: int = Field(default=900, ge=3, le=86_400)
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     mode: Mode = Mode.SANDBOX
     past_seconds: int = Field(default=300, ge=1, le=86400)
@@ -169,6 +173,7 @@ class NodeSettings(ServiceSettings):
             tuple(part.strip() for part in self.product_networks.split(",") if part.strip()),
             _dialects(self.dialects),
             self.registry_signs,
+            timedelta(seconds=self.registry_cache_seconds),
         )
 
 

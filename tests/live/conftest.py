@@ -10,6 +10,7 @@ from sandbox.pki import issue
 from sandbox.throwaway import throwaway_environments
 from shared.node.clock import SystemClock
 from tests.live.forger import Forger, calling_as
+from tests.live.network import CACHE_SECONDS, Network, network_in
 from tests.live.pair import ACME, LENDER, LSP, SECOND_BANK, Pair, PairFactory, pair_in
 
 
@@ -29,6 +30,15 @@ def pair(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Pair
     with pair_in(tmp_path_factory.mktemp("pair"), certs) as pair:
         pair.start()
         yield pair
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Network]:
+    """A running network of OCEN 4.0, for all tests that end no process and leave lender and LSP as they are."""
+    folder = tmp_path_factory.mktemp("network")
+    with network_in(folder, certs, registry_cache_seconds=CACHE_SECONDS) as network:
+        network.start()
+        yield network
 
 
 @pytest.fixture

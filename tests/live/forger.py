@@ -14,7 +14,7 @@ import httpx
 
 from shared.protocol.tampering import OutgoingMessage
 from tests.live.pair import Pair, Side
-from tests.protocol.second_library import verified_payload
+from tests.protocol.second_library import verified_payload, verify_detached
 
 JSON = {"content-type": "application/json"}
 
@@ -53,7 +53,8 @@ class Forger:
 
     def send(self, message: OutgoingMessage) -> Answer:
         """Send a message as it is."""
-        return self.call(message.method, message.path, message.body, message.headers)
+        headers = [*message.headers.items(), *message.further_headers]
+        return self._request(message.method, message.path, message.body, headers)
 
     def post(self, path: str, body: bytes) -> Answer:
         """Send an envelope in the usual way."""
@@ -61,10 +62,27 @@ class Forger:
 
     def call(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a request. Raises httpx.TransportError if there is no answer, joserfc's error if it is not signed."""
-        response = self._http.request(method, path, content=body, headers=headers)
-        self.connection = response.extensions["network_stream"].get_extra_info("client_addr")
-        payload = verified_payload(json.loads(response.content), self._signer, "RS512")
-        return Answer(response.status_code, response.headers, json.loads(payload))
+        return self._request(method, path, body, list(headers.items()))
+
+    def _request(self, method: str, path: str, body: bytes, headers: list[tuple[str, str]]) -> Answer:
+        with self._http.stream(method, path, content=body, headers=headers) as response:
+            self.connection = response.extensions["network_stream"].get_extra_info("client_addr")
+            response.read()  # after which the connection may be closed
+        return Answer(response.status_code, response.headers, self._opened(response))
+
+    def _opened(self, response: httpx.Response) -> dict[str, Any]:
+        """What is signed in an answer of v3."""
+        payload: dict[str, Any] = json.loads(verified_payload(json.loads(response.content), self._signer, "RS512"))
+        return payload
+
+
+class CallForger(Forger):
+    """The same for OCEN 4.0, whose answers are signed beside their bodies."""
+
+    def _opened(self, response: httpx.Response) -> dict[str, Any]:
+        verify_detached(response.headers["signature"], response.content, self._signer, "RS256")
+        ack: dict[str, Any] = json.loads(response.content)
+        return ack.get("ack", ack)  # type: ignore[no-any-return]
 
 
 def caller(authority: Path, certificate: Path | None, private_key: Path | None = None) -> ssl.SSLContext:
@@ -75,8 +93,10 @@ def caller(authority: Path, certificate: Path | None, private_key: Path | None =
     return context
 
 
-def calling_as(organisation_id: str, pair: Pair, receiver: Side, source_address: str | None = None) -> Forger:
+def calling_as(
+    organisation_id: str, pair: Pair, receiver: Side, source_address: str | None = None, kind: type[Forger] = Forger
+) -> Forger:
     """A caller of one side of the pair who has the TLS certificate of that organisation."""
     home = pair.certs / organisation_id
     tls = caller(pair.certs / "ca.pem", home / "tls.pem", home / "tls.key")
-    return Forger(receiver.url, tls, receiver.public_key, source_address)
+    return kind(receiver.url, tls, receiver.public_key, source_address)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Self
 
 from shared.protocol.acknowledgement import Acknowledgement
+from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.envelope import seal
+from shared.protocol.participants import Dialect
 from shared.protocol.signing import SigningKey
 
 
@@ -87,9 +89,25 @@ class Listener:
 
     def _ack(self, body: bytes) -> bytes:
         trace_id = json.loads(base64url_decode(json.loads(body)["payload"]))["metadata"]["traceId"]
-        ack = seal(Acknowledgement(trace_id, datetime.now(UTC)).payload(), self._key).to_bytes()
-        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(ack)}\r\nconnection: close"
-        return head.encode() + b"\r\n\r\n" + ack
+        return ok(seal(Acknowledgement(trace_id, datetime.now(UTC)).payload(), self._key).to_bytes())
+
+
+class CallListener(Listener):
+    """The same for OCEN 4.0; its acks name `trace_id`, or that of the call where none is given."""
+
+    trace_id = ""
+
+    def _ack(self, body: bytes) -> bytes:
+        trace_id = self.trace_id or json.loads(body)["metadata"]["traceId"]
+        ack = Acknowledgement(trace_id, datetime.now(UTC)).payload()
+        signed = seal_detached(ack, self._key, Dialect.STRICT)
+        return ok(ack, *(f"{name.title()}: {value}" for name, value in signed.items()))
+
+
+def ok(body: bytes, *headers: str) -> bytes:
+    """A response with that body, after which the connection is closed."""
+    usual = ("content-type: application/json", f"content-length: {len(body)}", "connection: close")
+    return "\r\n".join(["HTTP/1.1 200 OK", *usual, *headers, "", ""]).encode() + body
 
 
 def showing(certificate: Path, private_key: Path, trust: Path) -> ssl.SSLContext:

@@ -1,10 +1,12 @@
 """Many exchanges at a time, begun through the LSP's operator plane, and what has become of them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event
+from typing import Any
 
 from sqlalchemy import RowMapping, Table
 
@@ -14,6 +16,9 @@ from shared.node.ids import new_id
 from shared.node.store.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from tests.live.letters import TRIGGER, TRIGGERED
+from tests.live.network import TRIGGER as TRIGGER_V4
+from tests.live.network import TRIGGERED as TRIGGERED_V4
+from tests.live.network import Network
 from tests.live.pair import LENDER, Pair, Side
 from tests.live.waiting import eventually
 
@@ -28,12 +33,44 @@ ANSWERED = 20
 SECONDS = 60.0
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What is exchanged: a request that begins an OTP session, and its callback, in one version of OCEN."""
+
+    request: str
+    callback: str
+    begin: Callable[[str], object]
+    payload: Callable[[bytes], dict[str, Any]]
+
+
+def v3(pair: Pair) -> Kind:
+    """The exchange of v3."""
+
+    def begin(request_id: str) -> object:
+        return pair.lsp.ops.send(TRIGGER, LENDER, {"requestId": request_id, **BY_NAME[TRIGGER].example()})
+
+    def payload(raw: bytes) -> dict[str, Any]:
+        return parse_json_object(base64url_decode(parse_json_object(raw)["payload"]))
+
+    return Kind(TRIGGER, TRIGGERED, begin, payload)
+
+
+def v4(network: Network) -> Kind:
+    """The exchange of OCEN 4.0."""
+
+    def begin(request_id: str) -> object:
+        return network.send(TRIGGER_V4, requestId=request_id)
+
+    return Kind(TRIGGER_V4, TRIGGERED_V4, begin, parse_json_object)
+
+
 class Traffic:
     """Exchanges of a running pair, under requestIds of our own: up to 200 at once, or steady ones without end."""
 
-    def __init__(self, pair: Pair, exchanges: int = 200) -> None:
+    def __init__(self, pair: Pair, exchanges: int = 200, kind: Kind | None = None) -> None:
         self._request_ids = [new_id() for _ in range(exchanges)]
         self._pair = pair
+        self._kind = kind or v3(pair)
         self._begun: dict[str, Future[object]] = {}
 
     @property
@@ -85,15 +122,15 @@ class Traffic:
         """Find one request, one OTP session, one SMS and one callback for each of these, and nothing given up."""
         lender, lsp = self._pair.lender, self._pair.lsp
         once = Counter(request_ids)
-        assert self._under_our_ids(lsp, OUTBOX, state="DELIVERED", message=TRIGGER) == once
-        assert self._under_our_ids(lender, INBOX, message=TRIGGER) == once
-        assert self._under_our_ids(lender, OUTBOX, state="DELIVERED", message=TRIGGERED) == once
-        assert self._under_our_ids(lsp, INBOX, message=TRIGGERED) == once
+        assert self._under_our_ids(lsp, OUTBOX, state="DELIVERED", message=self._kind.request) == once
+        assert self._under_our_ids(lender, INBOX, message=self._kind.request) == once
+        assert self._under_our_ids(lender, OUTBOX, state="DELIVERED", message=self._kind.callback) == once
+        assert self._under_our_ids(lsp, INBOX, message=self._kind.callback) == once
         notices = Counter(row["reference"] for row in lender.books.rows(NOTICES))
         assert Counter({one: notices[one] for one in request_ids}) == once
         sessions = {row["key"] for row in lender.books.rows(JOURNEYS)}
         assert len(sessions) == notices.total()
-        told = {_session(row["raw"]) for row in lsp.books.rows(INBOX) if row["request_id"] in request_ids}
+        told = {self._session(row["raw"]) for row in lsp.books.rows(INBOX) if row["request_id"] in request_ids}
         assert len(told) == len(request_ids)
         assert told <= sessions
 
@@ -110,7 +147,10 @@ class Traffic:
         return [row for row in side.books.rows(ATTEMPTS) if row["outbox_id"] in ours]
 
     def _begin(self, request_id: str) -> None:
-        self._pair.lsp.ops.send(TRIGGER, LENDER, {"requestId": request_id, **BY_NAME[TRIGGER].example()})
+        self._kind.begin(request_id)
+
+    def _session(self, callback: bytes) -> str:
+        return str(self._kind.payload(callback)["credBlock"]["data"]["otpSessionKey"])
 
     def _under_our_ids(self, side: Side, table: Table, **columns: str) -> Counter[str]:
         """How often each of our requestIds stands in a table; any row with other values spoils the count."""
@@ -120,9 +160,9 @@ class Traffic:
 
 
 @contextmanager
-def under_load(pair: Pair) -> Iterator[Traffic]:
+def under_load(pair: Pair, kind: Kind | None = None) -> Iterator[Traffic]:
     """Do something while exchanges go on; each of them has to complete, once and at the first try."""
-    traffic = Traffic(pair, exchanges=0)
+    traffic = Traffic(pair, exchanges=0, kind=kind)
     with traffic.steady():
         eventually(lambda: len(traffic.journalled()) >= ANSWERED, SECONDS)
         yield traffic
@@ -132,8 +172,3 @@ def under_load(pair: Pair) -> Iterator[Traffic]:
     eventually(lambda: pair.lsp.has_nothing_to_send() and pair.lender.has_nothing_to_send(), SECONDS)
     traffic.assert_completed_once(traffic.request_ids)
     traffic.assert_nothing_was_refused()
-
-
-def _session(callback: bytes) -> str:
-    payload = parse_json_object(base64url_decode(parse_json_object(callback)["payload"]))
-    return str(payload["credBlock"]["data"]["otpSessionKey"])

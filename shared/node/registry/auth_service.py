@@ -7,19 +7,13 @@ from typing import Any, Final
 
 from shared.node.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
-from shared.node.registry.cache import Ages, Kept, Pace
+from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept, Pace
 from shared.node.registry.service import Credentials, RegistryService, RegistryUnavailable
 from shared.protocol.encoding import EncodingError, dump_json
 from shared.protocol.profiles import V4
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
 from shared.protocol.tokens import TOKEN_ALGORITHM, AccessToken, Issuer, open_token
 from shared.protocol.verification import Examination, Need, examine
-
-KEYS_AGES: Final = Ages(soft=timedelta(minutes=30), hard=timedelta(hours=1))
-"""JWKS are kept for an hour (G11)."""
-
-KEYS_PACE: Final = Pace(asks=2, per=timedelta(seconds=30))
-"""For kids that are not known: so often however many of them come, and a new key counts half a minute later at most."""
 
 MOST_KEYS: Final = 64
 """So many entries of the JWKS are read: while a key is loaded nothing else happens, and an answer holds thousands."""
@@ -34,9 +28,9 @@ TOKEN_PACE: Final = Pace(asks=1, per=timedelta(seconds=10))
 class AuthServiceKeys:
     """The public keys of the Auth Service."""
 
-    def __init__(self, service: RegistryService, clock: Clock) -> None:
+    def __init__(self, service: RegistryService, clock: Clock, times: CacheTimes = USUAL_TIMES) -> None:
         self._service = service
-        self._kept = Kept(self._fetch, clock, KEYS_PACE, lambda _: KEYS_AGES)
+        self._kept = Kept(self._fetch, clock, times.auth_keys_pace, lambda _: times.auth_keys)
 
     async def issuer(self, kid: str) -> Issuer:
         """Return the Auth Service with its keys, looked up again if none of them has this kid.

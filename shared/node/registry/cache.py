@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from shared.node.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
@@ -41,6 +41,45 @@ class Pace:
     per: timedelta
     pause: timedelta = timedelta(seconds=2)
     patience: timedelta = timedelta(seconds=4)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheTimes:
+    """How long what the registry and the Auth Service say counts: all in proportion to one span.
+
+    Attributes:
+        longest: nothing of a participant counts longer; G11 wants 5 to 15 minutes.
+    """
+
+    longest: timedelta = timedelta(minutes=15)
+
+    @property
+    def participants(self) -> Ages:
+        """How long a participant counts, and who belongs to a product network."""
+        return Ages(self.longest / 3, self.longest)
+
+    @property
+    def nobody(self) -> Ages:
+        """How long it counts that the registry serves nobody of an id: shorter, as he may be approved any minute."""
+        return Ages(self.longest / 30, self.longest / 3)
+
+    @property
+    def auth_keys(self) -> Ages:
+        """How long the Auth Service's JWKS are kept: by default an hour (G11)."""
+        return Ages(self.longest * 2, self.longest * 4)
+
+    @property
+    def look_up_pace(self) -> Pace:
+        """Out of turn, for an unknown kid or a signature that fails: once in ten seconds."""
+        return Pace(asks=1, per=min(timedelta(seconds=10), self.participants.soft))
+
+    @property
+    def auth_keys_pace(self) -> Pace:
+        """For kids of tokens that are not known, however many come: a new key counts half a minute later at most."""
+        return Pace(asks=2, per=min(timedelta(seconds=30), self.auth_keys.soft))
+
+
+USUAL_TIMES: Final = CacheTimes()
 
 
 class Kept(Generic[T]):

@@ -1,32 +1,22 @@
 """The counterparties of OCEN 4.0: whoever holds a token of the Auth Service and is in the registry.
 
-Nothing of a participant counts longer than `AGES.hard`: an offboarded one is gone by then, and while
+Nothing of a participant counts longer than `CacheTimes.longest`: an offboarded one is gone by then, and while
 the registry is down the known ones go on until then.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import Final
 
 from shared.node.clock import Clock
 from shared.node.identity import Identity
 from shared.node.registry.auth_service import AuthServiceKeys, token_kid
-from shared.node.registry.cache import Ages, Kept, Pace
+from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept
 from shared.node.registry.lookup import RegistryLookup
 from shared.protocol.participants import Dialect, Participant
 from shared.protocol.profiles import V4, Originator, Profile
 from shared.protocol.verification import Examination
-
-AGES: Final = Ages(soft=timedelta(minutes=5), hard=timedelta(minutes=15))
-"""G11: 5 to 15 minutes."""
-
-AGES_OF_NOBODY: Final = Ages(soft=timedelta(seconds=30), hard=timedelta(minutes=5))
-"""That the registry serves nobody of an id counts for a shorter time: he may be approved any minute."""
-
-PACE: Final = Pace(asks=1, per=timedelta(seconds=10))
-"""Out of turn, for an unknown kid or a signature that fails, once in ten seconds."""
 
 MOST_KEPT: Final = 5_000
 """So many participants are kept; ids come from verified tokens, or from those who send in our name."""
@@ -42,6 +32,8 @@ class RegistryDirectory:
         identity: Identity,
         clock: Clock,
         product_networks: Iterable[str] = (),
+        *,
+        times: CacheTimes = USUAL_TIMES,
     ) -> None:
         """`product_networks` are those that we belong to; with none given, membership is not judged."""
         self._lookup = lookup
@@ -50,8 +42,10 @@ class RegistryDirectory:
         self._clock = clock
         self._kept: dict[str, Kept[Participant | None]] = {}
         self._owners: dict[str, str] = {}
+        self._times = times
         self._networks = {
-            network: Kept(partial(lookup.members, network), clock, PACE, lambda _: AGES) for network in product_networks
+            network: Kept(partial(lookup.members, network), clock, times.look_up_pace, lambda _: times.participants)
+            for network in product_networks
         }
 
     async def identify(self, profile: Profile, examination: Examination) -> None:
@@ -112,7 +106,7 @@ class RegistryDirectory:
         if kept is None:
             if len(self._kept) >= MOST_KEPT:
                 self._forget(next(iter(self._kept)))
-            kept = Kept(partial(self._ask, participant_id), self._clock, PACE, _ages_of)
+            kept = Kept(partial(self._ask, participant_id), self._clock, self._times.look_up_pace, self._ages_of)
             self._kept[participant_id] = kept
         return kept
 
@@ -126,9 +120,8 @@ class RegistryDirectory:
         self._owners.update(dict.fromkeys(found.certificates if found is not None else (), participant_id))
         return found
 
-
-def _ages_of(found: Participant | None) -> Ages:
-    return AGES if found is not None else AGES_OF_NOBODY
+    def _ages_of(self, found: Participant | None) -> Ages:
+        return self._times.participants if found is not None else self._times.nobody
 
 
 def _keys_of(participant: Participant | None) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from shared.node.counterparties import Access
 from shared.node.registry.answers import is_approved, read_participant
-from shared.node.registry.service import RegistryService, TokenRefusedError
+from shared.node.registry.service import QueryRejectedError, RegistryService, TokenRefusedError
 from shared.protocol.participants import Dialect, Participant
 
 ROLES: Final = "/service/participant-roles"
@@ -35,7 +35,10 @@ class RegistryLookup:
         """
         if not _ID.fullmatch(participant_id):
             return None
-        detail = await self._get(f"{ROLES}/{participant_id}")
+        try:
+            detail = await self._get(f"{ROLES}/{participant_id}")
+        except QueryRejectedError:  # by a registry whose ids are of another form, such as numbers
+            return None
         if not isinstance(detail, dict) or not is_approved(detail):
             return None
         keys, addresses = await asyncio.gather(

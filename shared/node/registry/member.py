@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 from shared.node.clock import Clock
 from shared.node.identity import Identity
 from shared.node.registry.auth_service import AuthServiceKeys, OwnToken
+from shared.node.registry.cache import CacheTimes
 from shared.node.registry.directory import RegistryDirectory
 from shared.node.registry.lookup import RegistryLookup
 from shared.node.registry.path_signing import PathSigner
@@ -28,10 +29,11 @@ class Member:
         sign_path = None if signs is PathSigning.NONE else PathSigner(identity, signs)
         credentials = Credentials(membership.client_id, membership.client_secret)
         self.service = RegistryService(membership.registry_url, transport, sign_path)
-        keys = AuthServiceKeys(self.service, clock)
+        times = CacheTimes(membership.keeps_for)
+        keys = AuthServiceKeys(self.service, clock, times)
         self.access = OwnToken(self.service, keys, credentials, membership.participant_id, clock)
         self.lookup = RegistryLookup(self.service, self.access, self.peers.dialect_of)
-        self.directory = RegistryDirectory(self.lookup, keys, identity, clock, membership.product_networks)
+        self.directory = RegistryDirectory(self.lookup, keys, identity, clock, membership.product_networks, times=times)
         identity.originators[V4.name] = Originator(membership.participant_id)
 
     async def follow(self, engine: Engine) -> None:

@@ -28,6 +28,10 @@ class TokenRefusedError(RegistryUnavailable):
     """Our token does not count at the registry, at least no longer."""
 
 
+class QueryRejectedError(RegistryUnavailable):
+    """What was asked for cannot be there (HTTP 400): asking again would not change that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What the Auth Service knows us by; the secret is nobody else's business."""
@@ -82,6 +86,7 @@ class RegistryService:
 
         Raises:
             TokenRefusedError: the registry does not take the token.
+            QueryRejectedError: there can be nothing at such a path.
         """
         request = self._http.build_request("GET", path, headers={"authorization": f"Bearer {token}"})
         if self._sign_path is not None:
@@ -108,7 +113,8 @@ class RegistryService:
 
 def _right(response: httpx.Response) -> httpx.Response:
     if response.status_code != httpx.codes.OK:
-        raise RegistryUnavailable(f"{response.request.url} answers with HTTP {response.status_code}")
+        kind = QueryRejectedError if response.status_code == httpx.codes.BAD_REQUEST else RegistryUnavailable
+        raise kind(f"{response.request.url} answers with HTTP {response.status_code}")
     return response
 
 

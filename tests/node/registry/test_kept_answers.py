@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.node.counterparties import CounterpartiesUnavailable
-from shared.node.registry.cache import Ages, Kept, Pace
+from shared.node.registry.cache import Ages, CacheTimes, Kept, Pace
 from tests.equipment.clock import FrozenClock
 
 AGES = Ages(soft=timedelta(seconds=100), hard=timedelta(seconds=300))
@@ -168,3 +168,17 @@ async def test_an_answer_that_is_amended_does_not_grow_younger(
     assert await kept.get() == 11
     clock.advance(41)
     assert await kept.get() == 2
+
+
+@pytest.mark.parametrize("minutes", [5, 15])
+def test_all_times_follow_from_the_longest(minutes: int) -> None:
+    times = CacheTimes(timedelta(minutes=minutes))
+    assert times.participants == Ages(timedelta(minutes=minutes / 3), timedelta(minutes=minutes))
+    assert times.nobody == Ages(timedelta(minutes=minutes / 30), timedelta(minutes=minutes / 3))
+    assert times.auth_keys == Ages(timedelta(minutes=2 * minutes), timedelta(minutes=4 * minutes))
+    assert (times.look_up_pace.per, times.auth_keys_pace.per) == (timedelta(seconds=10), timedelta(seconds=30))
+
+
+def test_out_of_turn_is_asked_as_often_as_in_turn_where_answers_are_kept_for_seconds() -> None:
+    times = CacheTimes(timedelta(seconds=6))
+    assert (times.look_up_pace.per, times.auth_keys_pace.per) == (timedelta(seconds=2), timedelta(seconds=12))

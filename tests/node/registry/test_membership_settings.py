@@ -1,5 +1,6 @@
 """The settings of a member of the network: all of them or none, each mistake named with its mend."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,14 @@ def test_a_member_is_known_by_what_the_registry_gave_it(monkeypatch: pytest.Monk
     monkeypatch.setenv("OCEN_PRODUCT_NETWORKS", "71, 72,")
     monkeypatch.setenv("OCEN_DIALECTS", "3051=authstarter, 3052 = rfc")
     monkeypatch.setenv("OCEN_REGISTRY_SIGNS", "path_without_version")
+    monkeypatch.setenv("OCEN_REGISTRY_CACHE_SECONDS", "300")
     membership = load_settings(NodeSettings).membership
     assert membership is not None
     assert (membership.registry_url, membership.participant_id, membership.client_id) == (URL, "3050", "client-1")
     assert (membership.client_secret, membership.product_networks) == (SECRET, ("71", "72"))
     assert membership.dialects == {"3051": Dialect.AUTHSTARTER, "3052": Dialect.RFC}
     assert membership.signs is PathSigning.PATH_WITHOUT_VERSION
+    assert membership.keeps_for == timedelta(minutes=5)
     assert SECRET not in repr(membership)
 
 
@@ -57,6 +60,7 @@ def test_without_a_registry_a_node_speaks_v3_alone(monkeypatch: pytest.MonkeyPat
         ("OCEN_CLIENT_SECRET_FILE", "/nonexistent", "OCEN_CLIENT_SECRET_FILE: /nonexistent cannot be read"),
         ("OCEN_DIALECTS", "3051=lenient", "OCEN_DIALECTS: write 3052=authstarter,3053=rfc"),
         ("OCEN_REGISTRY_SIGNS", "query", "OCEN_REGISTRY_SIGNS: "),
+        ("OCEN_REGISTRY_CACHE_SECONDS", "2", "OCEN_REGISTRY_CACHE_SECONDS: "),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_mend(

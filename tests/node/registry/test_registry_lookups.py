@@ -207,6 +207,17 @@ async def test_any_other_answer_is_none(
         await member.lookup.participant("3051")
 
 
+async def test_an_id_that_the_registry_cannot_have_is_nobodys_but_of_a_participant_everything_has_to_be_readable(
+    member: Member, registry: ScriptedRegistry
+) -> None:
+    registry.replies[f"{ROLES}no-number"] = lambda _: httpx.Response(400)
+    assert await member.lookup.participant("no-number") is None
+    for path in (f"{ROLES}3051/jwks", f"{ITEMS}3051"):
+        registry.replies = {path: lambda _: httpx.Response(400)}
+        with pytest.raises(CounterpartiesUnavailable):
+            await member.lookup.participant("3051")
+
+
 async def test_an_address_of_a_network_is_quoted_and_its_members_are_the_approved_ones(
     member: Member, registry: ScriptedRegistry
 ) -> None:

@@ -1,0 +1,128 @@
+"""OCEN 4.0 between real processes: create, trigger, OTP, verify; what each step leaves, and openssl as a witness."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import RowMapping, Table
+
+from shared.node.ids import new_id
+from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX
+from shared.protocol.problems import SUCCESS
+from tests.live.network import CREATE, CREATED, TRIGGER, TRIGGERED, VERIFIED, VERIFY, Network
+from tests.live.pair import LENDER, LSP, Side
+from tests.live.waiting import eventually
+from tests.protocol.second_library import verify_detached
+
+SECONDS = 20.0
+
+
+def exchange(network: Network, message: str, callback: str, **members: Any) -> tuple[str, dict[str, Any]]:
+    """Have the LSP send a message; its requestId, and the callback that it accepted, once both have their acks."""
+    request_id = network.send(message, **members)
+    eventually(lambda: network.lsp.received(request_id, callback), SECONDS)
+    eventually(lambda: network.lender.delivered(request_id, callback), SECONDS)
+    eventually(lambda: network.lsp.delivered(request_id, message), SECONDS)
+    return request_id, json.loads(row_of(network.lsp, INBOX, request_id)["raw"])
+
+
+def row_of(side: Side, table: Table, request_id: str) -> RowMapping:
+    (row,) = [row for row in side.books.rows(table) if row["request_id"] == request_id]
+    return row
+
+
+def create(network: Network, loan_application_id: str) -> tuple[str, dict[str, Any]]:
+    example = network.content(CREATE)["loanApplications"][0]
+    return exchange(network, CREATE, CREATED, loanApplications=[{**example, "loanApplicationId": loan_application_id}])
+
+
+def otp_of(network: Network, request_id: str) -> str:
+    (notice,) = network.lender.ops.notices(request_id)
+    return str(notice["text"][:6])
+
+
+@pytest.mark.check("OCEN-ASY-01", "OCEN-ASY-03", "OCEN-ASY-04")
+def test_a_loan_is_applied_for_and_accepted_by_otp_and_every_signature_of_it_is_kept(network: Network) -> None:
+    loan = f"APPL-{new_id()}"
+    created, answer = create(network, loan)
+    assert answer["loanApplications"][0]["loanApplicationStatus"] == "PROCESSING"
+
+    triggered, answer = exchange(network, TRIGGER, TRIGGERED, loanApplicationId=loan)
+    session = answer["credBlock"]["data"]["otpSessionKey"]
+    block = {"data": {"otpSessionKey": session, "otp": otp_of(network, triggered)}}
+    verified, answer = exchange(network, VERIFY, VERIFIED, loanApplicationId=loan, credBlock=block)
+
+    assert answer["credBlock"]["data"]["status"] == "SUCCESS"
+    assert answer["response"]["status"] == "SUCCESS"
+    for request_id, message, callback in (
+        (created, CREATE, CREATED),
+        (triggered, TRIGGER, TRIGGERED),
+        (verified, VERIFY, VERIFIED),
+    ):
+        verify_passage(network, request_id, message, network.lsp, network.lender)
+        verify_passage(network, request_id, callback, network.lender, network.lsp)
+
+
+def verify_passage(network: Network, request_id: str, message: str, sender: Side, receiver: Side) -> None:
+    """Find the same bytes and signatures in both databases, and let another library verify them."""
+    sent, received = row_of(sender, OUTBOX, request_id), row_of(receiver, INBOX, request_id)
+    (attempt,) = [row for row in sender.books.rows(ATTEMPTS) if row["outbox_id"] == sent["id"]]
+    known = network.members[sender.identity.organisation_id]
+    assert (received["message"], received["sender"]) == (sent["message"], known.participant_id)
+    assert (sent["message"], sent["state"], attempt["status"]) == (message, "DELIVERED", 200)
+    assert (received["raw"], received["signature"]) == (attempt["sent"], attempt["signature"])
+    assert (received["ack"], received["ack_signature"]) == (attempt["answer"], attempt["answer_signature"])
+    assert received["kid"] == attempt["kid"] == sender.identity.signing_key.kid
+    assert attempt["certificate"] == receiver.ops.identity()["certificate"]
+    assert received["certificate"] == sender.ops.identity()["certificate"]
+    assert {step[1] for step in json.loads(received["steps"]) + json.loads(attempt["steps"])} == {"passed"}
+
+    verify_detached(received["signature"], received["raw"], sender.public_key, "RS256")
+    verify_detached(received["ack_signature"], received["ack"], receiver.public_key, "RS256")
+
+    metadata, ack = json.loads(received["raw"])["metadata"], json.loads(received["ack"])
+    ack = ack.get("ack", ack)
+    assert (metadata["requestId"], metadata["originatorParticipantId"]) == (request_id, known.participant_id)
+    assert metadata["originatorOrgId"] == known.organisation_id
+    assert (ack["error"], ack["traceId"]) == (SUCCESS, metadata["traceId"])
+
+
+def test_a_wrong_otp_is_told_and_accepts_nothing(network: Network) -> None:
+    loan = f"APPL-{new_id()}"
+    create(network, loan)
+    triggered, answer = exchange(network, TRIGGER, TRIGGERED, loanApplicationId=loan)
+    session, otp = answer["credBlock"]["data"]["otpSessionKey"], otp_of(network, triggered)
+    wrong = f"{(int(otp) + 1) % 1_000_000:06d}"
+
+    for given, verdict, status in (
+        (wrong, "INCORRECT_OTP", "LOAN_AGREEMENT_INITIATED"),
+        (otp, "SUCCESS", "LOAN_AGREEMENT_COMPLETED"),
+    ):
+        block = {"data": {"otpSessionKey": session, "otp": given}}
+        _, answer = exchange(network, VERIFY, VERIFIED, loanApplicationId=loan, credBlock=block)
+        assert (answer["credBlock"]["data"]["status"], answer["loanApplicationStatus"]) == (verdict, status)
+
+
+def test_each_message_is_told_to_the_heartbeat_by_sender_and_receiver(network: Network) -> None:
+    loan = f"APPL-{new_id()}"
+    create(network, loan)
+
+    def reporters() -> set[str]:
+        events = network.registry.admin.events()
+        return {one["participant_id"] for one in events if loan in json.dumps(one)}
+
+    both = {network.members[one].participant_id for one in (LENDER, LSP)}
+    eventually(lambda: reporters() == both, SECONDS)
+
+
+def test_a_message_that_the_lender_refuses_is_not_sent_again(network: Network) -> None:
+    before = network.lender.books.entries()
+
+    request_id = network.send(TRIGGER, loanApplicationId="NOTACCEPTED-1")
+
+    eventually(network.lsp.has_nothing_to_send, SECONDS)
+    sent = network.lsp.sent(request_id, TRIGGER)
+    assert sent is not None
+    assert (sent["state"], sent["tries"]) == ("REFUSED", 1)
+    assert sent["result"].startswith("refused with GEN5010")
+    assert network.lender.books.entries() <= before
