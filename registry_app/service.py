@@ -49,7 +49,7 @@ class RegistryService:
         keys = SigningKeys(settings.keys_folder)
         with engine.begin() as connection:
             take_turns(connection)
-            keys.make_first(connection, clock.now())
+            keys.make_first(connection, clock.now(), replaces_lost=settings.replace_lost_key)
         self._hasher = SecretHasher()
         book = Book(engine)
         self.parts = Parts(

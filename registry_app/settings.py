@@ -23,6 +23,8 @@ class RegistrySettings(ServiceSettings):
         public_url: the base URL that clients call; tokens name its realm as their issuer.
         trust: PEM file of issuers whose client certificates are taken, beside the registered certificates themselves.
         keys_folder: where private signing keys are made; processes on one database share it.
+        replace_lost_key: make a new key on starting if the private half of the one that signs is lost; what was signed
+            with it goes on counting.
         token_seconds: how long a token lives, in seconds.
         failed_attempts: so many wrong secrets of one client from one address within `failed_attempts_seconds`, then
             it has to wait there.
@@ -35,6 +37,7 @@ class RegistrySettings(ServiceSettings):
     tls_private_key: Path
     trust: Path | None = None
     keys_folder: Path
+    replace_lost_key: bool = False
     token_seconds: int = Field(default=86_400, ge=5, le=int(LONGEST_LIFE.total_seconds()))
     failed_attempts: int = Field(default=5, ge=1, le=1000)
     failed_attempts_seconds: int = Field(default=60, ge=1, le=86_400)

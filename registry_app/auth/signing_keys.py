@@ -46,15 +46,23 @@ class SigningKeys:
         self._folder = folder
         self._private: dict[str, RSAKey] = {}
 
-    def make_first(self, connection: Connection, now: datetime) -> None:
+    def make_first(self, connection: Connection, now: datetime, *, replaces_lost: bool = False) -> None:
         """Make a key if none signs, else make sure that the private half of the one that signs is here.
+
+        With `replaces_lost` a new key takes the place of one that is not. That is for an operator to say: where
+        processes on one database do not share their folder by mistake, each would take the other's key away.
 
         Raises:
             IdentityError: a file cannot be written or read.
         """
         if connection.execute(select(SIGNING_KEYS.c.kid).where(SIGNING_KEYS.c.retired_at.is_(None))).first() is None:
             self._enter(connection, self.make_file(), now)
-        self.private(current_key(connection))
+        try:
+            self.private(current_key(connection))
+        except IdentityError:
+            if not replaces_lost:
+                raise
+            self.replace(connection, self.make_file(), now)
 
     def make_file(self) -> str:
         """Make a private key and return its kid; it signs nothing until `replace` has entered it.
@@ -95,8 +103,9 @@ class SigningKeys:
             file = self._file(kid)
             try:
                 self._private[kid] = RSAKey.import_key(read_text(file))
-            except (ValueError, TypeError) as error:
-                raise IdentityError(f"{file} holds no RSA key in PEM; put the right one back") from error
+            except (IdentityError, ValueError, TypeError) as error:
+                mend = "put the right one back or, if it is lost, start once with OCEN_REPLACE_LOST_KEY=true"
+                raise IdentityError(f"{file} holds no RSA key in PEM that can be read; {mend}") from error
         return self._private[kid]
 
     def _file(self, kid: str) -> Path:

@@ -84,7 +84,7 @@ async def test_a_registry_without_its_private_key_does_not_start(tmp_path: Path)
     (key,) = (tmp_path / "token-keys").iterdir()
     content = key.read_bytes()
     key.unlink()
-    with pytest.raises(IdentityError, match=r"\.key cannot be read"):
+    with pytest.raises(IdentityError, match=r"\.key holds no RSA key .* start once with OCEN_REPLACE_LOST_KEY=true"):
         RegistryService(registry_settings(tmp_path, url), FrozenClock())
     async with registry_in(tmp_path, f"sqlite:///{tmp_path / 'other.db'}"):
         pass
@@ -98,6 +98,20 @@ async def test_a_registry_without_its_private_key_does_not_start(tmp_path: Path)
             RegistryService(registry_settings(tmp_path, url), FrozenClock())
     key.write_bytes(content)
     RegistryService(registry_settings(tmp_path, url), FrozenClock()).parts.book.engine.dispose()
+
+
+async def test_a_key_that_is_lost_is_replaced_if_the_operator_says_so_and_its_tokens_go_on(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'registry.db'}"
+    async with registry_in(tmp_path, url) as before:
+        client = await before.admit()
+        token, (lost,) = await before.token(client), await published(before)
+    (tmp_path / "token-keys" / f"{lost}.key").unlink()
+    settings = registry_settings(tmp_path, url).model_copy(update={"replace_lost_key": True})
+    RegistryService(settings, FrozenClock()).parts.book.engine.dispose()
+    async with registry_in(tmp_path, url) as after:
+        assert (await published(after))[1:] == [lost]
+        assert await look_up(after, client, token) == 200
+        assert await after.verified(await after.token(client))
 
 
 async def test_a_key_that_cannot_be_written_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

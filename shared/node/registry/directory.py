@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from shared.node.clock import Clock
+from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.registry.auth_service import AuthServiceKeys, token_kid
 from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept
@@ -94,12 +95,18 @@ class RegistryDirectory:
             kept.amend(partial(_signing_like, dialect_of(participant_id)))
 
     async def _introduce(self) -> None:
-        """Learn once from the registry which organisation our role belongs to, for our own metadata (C7)."""
+        """Learn once from the registry which organisation our role belongs to, for our own metadata (C7).
+
+        Raises:
+            CounterpartiesUnavailable: it does not say. A message without it would be refused for good.
+        """
         own = self._identity.originators[V4.name]
         if not own.organisation_id:
             entry = await self._entry(own.participant_id).get()
-            if entry is not None and entry.parent_id:
-                self._identity.originators[V4.name] = Originator(own.participant_id, entry.parent_id)
+            if entry is None or not entry.parent_id:
+                found = f"the registry does not say which organisation we, {own.participant_id}, belong to"
+                raise CounterpartiesUnavailable(f"{found}; ask its operator whether we are approved")
+            self._identity.originators[V4.name] = Originator(own.participant_id, entry.parent_id)
 
     def _entry(self, participant_id: str) -> Kept[Participant | None]:
         kept = self._kept.get(participant_id)

@@ -48,6 +48,7 @@ async def test_a_request_and_its_callback_are_four_events_for_each_loan_applicat
 
 async def test_a_message_that_is_refused_is_told_with_its_status_by_the_sender_alone(pair: MemberPair) -> None:
     reporters = reporting(pair)
+    await pair.agent.directories["v4"].receiver(BANK)  # the sender has been approved for a while
     pair.registry.roles[AGENT]["isApproved"] = False
     await pair.send(message=GRANT.key)
     for reporter in reporters:

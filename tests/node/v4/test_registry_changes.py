@@ -1,9 +1,13 @@
 """What changes in the registry counts in time: keys, approvals, participants who leave, and a registry that is down."""
 
+import json
+
 import pytest
 
-from shared.node.store.tables import INBOX
-from tests.equipment.member_pair import AGENT, MemberPair, body_of
+from shared.node.outbox import OutboxState
+from shared.node.sending import SendError
+from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX
+from tests.equipment.member_pair import AGENT, BANK, MemberPair, body_of
 from tests.equipment.scripted_registry import jwk_of, rs256
 from tests.equipment.storage import rows
 from tests.node.v4.test_member_exchange import ack_of
@@ -77,3 +81,28 @@ async def test_who_is_approved_meanwhile_is_accepted_half_a_minute_later(pair: M
     pair.registry.roles[AGENT]["isApproved"] = True
     pair.clock.advance(31)
     assert (await pair.post()).status == 200
+
+
+async def test_nothing_is_sent_in_the_name_of_no_organisation(pair: MemberPair) -> None:
+    pair.registry.roles[AGENT]["isApproved"] = False
+    with pytest.raises(SendError, match=f"which organisation we, {AGENT}, belong to; ask its operator"):
+        await pair.send()
+    assert rows(pair.agent.engine, OUTBOX) == []
+    pair.registry.roles[AGENT]["isApproved"] = True
+    pair.clock.advance(31)
+    await pair.send()
+    assert [row["state"] for row in rows(pair.agent.engine, OUTBOX)] == [OutboxState.DELIVERED]
+
+
+async def test_a_callback_waits_while_the_registry_does_not_know_us(pair: MemberPair) -> None:
+    entry = pair.registry.roles.pop(BANK)
+    assert (await pair.post()).status == 200
+    await pair.settle()
+    (waiting,), (attempt,) = rows(pair.bank.engine, OUTBOX), rows(pair.bank.engine, ATTEMPTS)
+    assert (waiting["state"], attempt["outcome"], attempt["sent"]) == (OutboxState.WAITING, "FAILED", b"")
+    pair.registry.roles[BANK] = entry
+    pair.clock.advance(31)
+    await pair.bank.courier.sweep()
+    await pair.settle()
+    sent = rows(pair.bank.engine, ATTEMPTS)[-1]["sent"]
+    assert json.loads(sent)["metadata"]["originatorOrgId"] == "901"
