@@ -4,7 +4,9 @@ import contextlib
 import os
 import secrets
 import socket
+import stat
 from datetime import datetime
+from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.pki import Pki, initialise
@@ -27,11 +29,13 @@ def make_data_folder(folders: Folders) -> None:
     """Make the data folder, for this user's eyes only, and the ops token in it.
 
     Raises:
-        SandboxError: the folder cannot be used.
+        SandboxError: the folder cannot be used, or others may know the token in it.
     """
     try:
         folders.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         folders.log(NodeName.LENDER).parent.mkdir(exist_ok=True)
+        if folders.token_file.exists():
+            _refuse_if_known_to_others(folders.token_file)
         with contextlib.suppress(FileExistsError):
             descriptor = os.open(folders.token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
@@ -40,6 +44,13 @@ def make_data_folder(folders: Folders) -> None:
         raise SandboxError(
             f"the data folder {folders.data} cannot be used ({error.strerror}): name another with --data-dir"
         ) from error
+
+
+def _refuse_if_known_to_others(file: Path) -> None:
+    """Whoever made the folder before us, in /tmp say, may have put a token there that he knows."""
+    status = file.lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise SandboxError(f"{file} is not this user's alone: delete it for a new token, and look who else was here")
 
 
 def check_ports(settings: PairSettings) -> None:

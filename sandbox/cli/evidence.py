@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +49,9 @@ def evidence(
         )
     manifest = _manifest(bundle)
     try:
-        with out.open("xb") as file:
+        # For this user alone: an OTP, and a borrower's data, may be in it.
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(bundle)
     except FileExistsError as error:
         raise SandboxError(f"{out} is there already: name another file with --out") from error

@@ -148,7 +148,7 @@ def test_a_blocked_kid_never_comes_back(make_pair: PairFactory) -> None:
         for key in (primary, other):
             with pytest.raises(SandboxError, match="give a new key a new kid"):
                 ops.add_key(LSP, key.public().to_pem(), primary.kid)
-        with pytest.raises(SandboxError, match="this key is there already"):
+        with pytest.raises(SandboxError, match="this key is there already as"):
             ops.add_key(LSP, primary.public().to_pem(), "another-kid")
         for status in (KeyStatus.ACTIVE, KeyStatus.RETIRED):
             with pytest.raises(SandboxError, match="BLOCKED"):

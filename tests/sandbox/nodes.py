@@ -111,6 +111,7 @@ def run_of(folders: Folders, urls: Mapping[NodeName, str], pid: int) -> Run:
     """Write the run file of a pair whose operator planes are at these addresses."""
     folders.data.mkdir(exist_ok=True)
     folders.token_file.write_text(TOKEN)
+    folders.token_file.chmod(0o600)
     ids = {NodeName.LENDER: "LENDER01", NodeName.LSP: "LSP123"}
     nodes = {
         name: RunningNode(

@@ -57,6 +57,7 @@ def test_the_file_is_the_nodes_own_and_every_part_is_printed(
     pair[NodeName.LENDER][ROUTE] = (200, bundle())
     assert run("r-1", "--out", "proof.zip") == 0
     assert Path("proof.zip").read_bytes() == bundle()
+    assert Path("proof.zip").stat().st_mode & 0o777 == 0o600
     out = capsys.readouterr().out
     assert "✓ 1-request  a request\n- 2-callback  a callback  not yet\n" in out
     assert f"proof.zip has it as the lender LENDER01 does, sha256 {hashlib.sha256(bundle()).hexdigest()}" in out

@@ -161,6 +161,21 @@ def test_the_data_folder_and_its_token_are_for_their_owner_only(folders: Folders
     assert folders.token_file.read_text() == token
 
 
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_token_that_is_not_this_users_alone_is_refused_and_left(
+    folders: Folders, tmp_path: Path, is_link: bool
+) -> None:
+    known = tmp_path / "known" if is_link else folders.token_file
+    folders.data.mkdir(exist_ok=True)
+    known.write_text("a token that somebody else has put there")
+    known.chmod(0o600 if is_link else 0o644)
+    if is_link:
+        folders.token_file.symlink_to(known)
+    with pytest.raises(SandboxError, match="ops-token is not this user's alone: delete it for a new token"):
+        make_data_folder(folders)
+    assert known.read_text() == "a token that somebody else has put there"
+
+
 def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(
