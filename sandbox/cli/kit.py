@@ -30,7 +30,7 @@ def kit(
         typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
     ] = None,
     to: Annotated[
-        NodeName | None, typer.Option("--to", help="The node to talk to.", show_default="the one of the other role")
+        NodeName | None, options.node_option("--to", text="The node to talk to.", default="the one of the other role")
     ] = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
