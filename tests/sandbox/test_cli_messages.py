@@ -24,7 +24,11 @@ FAILED = {
 
 
 def signed(payload: dict[str, Any]) -> dict[str, Any]:
-    return {"envelope": '{"payload":"e30"}', "decoded": {"header": {"kid": "kid-1"}, "payload": payload}}
+    return {
+        "envelope": '{"payload":"e30"}',
+        "signature": "",
+        "decoded": {"header": {"kid": "kid-1"}, "payload": payload},
+    }
 
 
 def sent(state: str = "DELIVERED", message: str = NAME) -> dict[str, Any]:
@@ -85,6 +89,7 @@ def refused() -> dict[str, Any]:
         "reason": "no such application of this sender",
         "verification": [FAILED, {**STEP, "check": "nonce_is_new", "outcome": "not reached"}],
         "raw": '{"payload":"[bold]evil[/bold]"}',
+        "signature": "",
     }
 
 
