@@ -1,4 +1,4 @@
-"""Which node of the pair knows an organisation, or holds a key: so that commands need not be told."""
+"""Which node knows an organisation, or holds a key: so that commands need not be told."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -12,8 +12,12 @@ Nodes: TypeAlias = Mapping[NodeName, OpsClient]
 
 
 def asked_of(pair: Nodes, at: NodeName | None) -> Nodes:
-    """Return the one node that was named, or both."""
-    return {name: ops for name, ops in pair.items() if at in (None, name)}
+    """Return the one node that was named, or all.
+
+    Raises:
+        SandboxError: the one that was named does not run.
+    """
+    return pair if at is None else {at: pair[at]}
 
 
 def holders(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Nodes:
@@ -69,5 +73,5 @@ def _whose(at: NodeName | None) -> str:
 
 
 def _nobody(organisation_id: str, at: NodeName | None, never: str) -> SandboxError:
-    who = f"the {at.label} does not know" if at else "neither node knows"
+    who = f"the {at.label} does not know" if at else "no node knows"
     return SandboxError(f"{who} {organisation_id}{never}: see `ocen-sandbox participants`")

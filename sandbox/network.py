@@ -100,7 +100,7 @@ def join(registry: RegistryOps, identity_file: Path) -> Membership:
     """Make an organisation a member: registered, approved, in the product network; again if it is one already.
 
     Keys, certificate and base URL become those of its identity file. What was written before is kept as long as the
-    registry knows it; where only the secret is lost, a new one is given.
+    registry knows it; where the secret is lost, or was given by another registry, a new one is given.
 
     Raises:
         SandboxError: the registry says no.
@@ -115,7 +115,7 @@ def join(registry: RegistryOps, identity_file: Path) -> Membership:
         registry.decide(known["id"], "approve", approved_by=APPROVED_BY)
     else:
         _bring_up_to_date(registry, known, form)
-        if not (home / SECRET_FILE).exists():
+        if not _has_secret_of(home, known["client_id"]):
             write_private(home / SECRET_FILE, registry.renew_secret(known["id"])["client_secret"].encode())
     product_id = registry.product()
     network_id = registry.network(product_id)
@@ -183,6 +183,13 @@ def _form(identity_file: Path) -> dict[str, Any]:
 def _known(registry: RegistryOps, form: Mapping[str, Any]) -> dict[str, Any] | None:
     ours = (one for one in registry.participants() if one["role"] == form["role"])
     return next((one for one in ours if one["organisation"]["name"] == form["name"]), None)
+
+
+def _has_secret_of(home: Path, client_id: str) -> bool:
+    try:
+        return (home / SECRET_FILE).exists() and read_membership(home).client_id == client_id
+    except SandboxError:
+        return False
 
 
 def _bring_up_to_date(registry: RegistryOps, known: Mapping[str, Any], form: Mapping[str, Any]) -> None:

@@ -61,7 +61,7 @@ class OperatorPlane:
         self._http.close()
 
     def is_ready(self) -> bool:
-        """Tell whether the node takes messages: its database answers and its protocol plane listens."""
+        """Tell whether the service takes messages: its database answers and its protocol plane listens."""
         try:
             return self._send("GET", "/ready").status_code == 200
         except SandboxError:

@@ -1,28 +1,28 @@
-"""The pair as a whole: start it once, find it again, end it."""
+"""A sandbox as a whole, the pair and what comes with it: start it once, find it again, end it."""
 
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from sandbox.errors import NodeDiedError, SandboxError
-from sandbox.ops_client import OpsClient
+from sandbox.network import RegistryOps, join, member_environment
 from sandbox.preparation import prepare
 from sandbox.running import (
-    PROBE_SECONDS,
     Run,
     RunningNode,
     nodes_alive,
+    operator_plane,
     ops_token,
     process_exists,
     read_run,
     remove_run,
     write_run,
 )
-from sandbox.settings import Folders, NodeName, PairSettings
-from sandbox.supervisor import POLL_SECONDS, STOP_SECONDS, NodePlan, Supervisor, plans_of
+from sandbox.settings import PAIR, Folders, NodeName, PairSettings
+from sandbox.supervisor import POLL_SECONDS, STOP_SECONDS, NodePlan, Supervisor, plan_of
 from shared.node.clock import Clock, SystemClock
 
 
@@ -65,7 +65,7 @@ def started_pair(
     plans: Sequence[NodePlan] | None = None,
     clock: Clock | None = None,
 ) -> Iterator[StartedPair]:
-    """Start the pair and wait until it is ready; end it on leaving, unless it is detached.
+    """Start the pair, and what comes with it, and wait until it is ready; end it on leaving, unless it is detached.
 
     `tell` is given a sentence before each step that takes a while.
 
@@ -79,24 +79,47 @@ def started_pair(
     if not folders.identity(NodeName.LSP).exists():
         tell(f"Making keys and certificates in {folders.certs} ...")
     prepare(settings, clock.now())
-    tell("Starting the lender and the LSP ...")
-    with Supervisor(plans if plans is not None else plans_of(settings), detached=detached, clock=clock) as supervisor:
-        nodes = {name: _node(settings, name, pid) for name, pid in supervisor.pids.items()}
-        run = Run(
-            started_at=clock.now(),
-            supervisor=None if detached else os.getpid(),
-            certs=folders.certs.absolute(),
-            nodes=nodes,
-        )
+    with Supervisor(detached=detached, clock=clock) as supervisor:
+        ends_with = None if detached else os.getpid()
+        run = Run(started_at=clock.now(), supervisor=ends_with, certs=folders.certs.absolute(), nodes={})
         keep = False
         try:
-            write_run(folders, run)
-            _await_ready(supervisor, folders, run)
+            for stage in _stages(settings, plans, tell):
+                supervisor.start(stage)
+                nodes = {name: _node(settings, name, pid) for name, pid in supervisor.pids.items()}
+                run = run.model_copy(update={"nodes": nodes})
+                write_run(folders, run)
+                _await_ready(supervisor, folders, run)
             yield StartedPair(settings, run, supervisor)
             keep = detached
         finally:
             if not keep:
                 remove_run(folders, run)
+
+
+def _stages(
+    settings: PairSettings, plans: Sequence[NodePlan] | None, tell: Callable[[str], None]
+) -> Iterator[Sequence[NodePlan]]:
+    """Plan what is started together; a stage begins when the services of the one before are ready."""
+    memberships: Mapping[NodeName, Mapping[str, str]] = {}
+    if NodeName.REGISTRY in settings.services:
+        tell("Starting the registry ...")
+        yield [plan_of(settings, NodeName.REGISTRY)]
+        memberships = _join_all(settings)
+    further = ", and further lenders" if len(settings.nodes) > len(PAIR) else ""
+    tell(f"Starting the lender and the LSP{further} ...")
+    yield plans if plans is not None else [plan_of(settings, one, memberships.get(one)) for one in settings.nodes]
+
+
+def _join_all(settings: PairSettings) -> Mapping[NodeName, Mapping[str, str]]:
+    """Make every node a member of the network; return what each is told of it."""
+    folders, name = settings.folders, NodeName.REGISTRY
+    told = {}
+    with RegistryOps(name.label, settings.ops_url(name), ops_token(folders)) as registry:
+        for node in settings.nodes:
+            identity = folders.identity(node)
+            told[node] = member_environment(identity.parent, join(registry, identity), settings.url(name))
+    return told
 
 
 def end_pair(folders: Folders, clock: Clock, wait: Callable[[float], None] = time.sleep) -> Ended:
@@ -128,18 +151,17 @@ def _refuse_a_second(folders: Folders) -> None:
     if run is None or not alive:
         return
     if len(alive) < len(run.nodes):
-        half = next(iter(alive))
-        raise SandboxError(f"only the {half.label} still runs: end it with `ocen-sandbox down`, then start anew")
-    urls = " and ".join(node.url for node in alive.values())
+        left = " and the ".join(name.label for name in alive)
+        raise SandboxError(f"only the {left} still runs: end it with `ocen-sandbox down`, then start anew")
+    urls = " and ".join(node.url for name, node in alive.items() if name is not NodeName.REGISTRY)
     raise SandboxError(f"the pair runs already, at {urls}: see `ocen-sandbox status`, end it with `ocen-sandbox down`")
 
 
 def _node(settings: PairSettings, name: NodeName, pid: int) -> RunningNode:
-    organisation = settings.organisation(name)
     return RunningNode(
-        organisation_id=organisation.organisation_id,
+        organisation_id="" if name is NodeName.REGISTRY else settings.organisation(name).organisation_id,
         pid=pid,
-        url=organisation.base_url,
+        url=settings.url(name),
         ops_url=settings.ops_url(name),
         log=settings.folders.log(name).absolute(),
     )
@@ -147,14 +169,9 @@ def _node(settings: PairSettings, name: NodeName, pid: int) -> RunningNode:
 
 def _await_ready(supervisor: Supervisor, folders: Folders, run: Run) -> None:
     token = ops_token(folders)
-    probes = {
-        name: OpsClient(name.label, node.ops_url, token, timeout=PROBE_SECONDS) for name, node in run.nodes.items()
-    }
-    try:
+    with ExitStack() as stack:
+        probes = {name: stack.enter_context(operator_plane(name, node, token)) for name, node in run.nodes.items()}
         supervisor.await_ready(lambda name: probes[name].is_ready())
-    finally:
-        for probe in probes.values():
-            probe.close()
 
 
 def _send(number: signal.Signals, pid: int) -> None:

@@ -1,4 +1,4 @@
-"""What has to be there before the pair can start: folders, keys and certificates, the ops token, free ports."""
+"""What has to be there before a sandbox can start: folders, keys and certificates, the ops token, free ports."""
 
 import contextlib
 import os
@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from sandbox.errors import SandboxError
-from sandbox.pki import Pki, initialise
-from sandbox.settings import PAIR, Folders, NodeName, PairSettings
+from sandbox.pki import LOOPBACK, Pki, initialise, registry_leaf
+from sandbox.settings import Folders, NodeName, PairSettings
 
 
 def prepare(settings: PairSettings, now: datetime) -> Pki:
@@ -22,7 +22,11 @@ def prepare(settings: PairSettings, now: datetime) -> Pki:
     """
     check_ports(settings)
     make_data_folder(settings.folders)
-    return initialise(settings.folders.certs, [settings.organisation(name) for name in PAIR], (), now)
+    certs = settings.folders.certs
+    made = initialise(certs, [settings.organisation(name) for name in settings.nodes], (), now)
+    if NodeName.REGISTRY in settings.services:
+        registry_leaf(certs, ["localhost", *LOOPBACK, settings.host], now)
+    return made
 
 
 def make_data_folder(folders: Folders) -> None:
@@ -54,13 +58,13 @@ def _refuse_if_known_to_others(file: Path) -> None:
 
 
 def check_ports(settings: PairSettings) -> None:
-    """Make sure that nobody listens on the four ports yet.
+    """Make sure that nobody listens on the ports yet.
 
     Raises:
         SandboxError: somebody does, or the system does not let us.
     """
-    places = [(settings.listen_address, settings.port(name)) for name in PAIR]
-    places += [("127.0.0.1", settings.ops_port(name)) for name in PAIR]
+    places = [(settings.listen_address, settings.port(name)) for name in settings.services]
+    places += [("127.0.0.1", settings.ops_port(name)) for name in settings.services]
     for address, port in places:
         try:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -14,14 +14,15 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from sandbox.errors import SandboxError
+from sandbox.network import RegistryOps
 from sandbox.ops_client import OpsClient
-from sandbox.settings import PAIR, Folders, NodeName
+from sandbox.settings import LENDERS, PAIR, Folders, NodeName
 
 PROBE_SECONDS: Final = 2.0
 
 
 class RunningNode(BaseModel):
-    """One node as it was started."""
+    """One service as it was started; the registry is no organisation, so the id of its organisation is empty."""
 
     organisation_id: str
     pid: int
@@ -31,13 +32,18 @@ class RunningNode(BaseModel):
 
 
 class Run(BaseModel):
-    """One start of the pair. `supervisor` is the process that ends with it; None when it was started detached."""
+    """One start of a sandbox. `supervisor` is the process that ends with it; None when it was started detached."""
 
     started_at: datetime
     supervisor: int | None
     certs: Path
     nodes: dict[NodeName, RunningNode]
     stopping: bool = False
+
+    @property
+    def speaks_v4(self) -> bool:
+        """Whether the nodes speak OCEN 4.0 beside OCEN v3."""
+        return NodeName.REGISTRY in self.nodes
 
 
 def write_run(folders: Folders, run: Run) -> None:
@@ -92,32 +98,79 @@ def nodes_alive(folders: Folders, run: Run | None) -> dict[NodeName, RunningNode
     token = ops_token(folders)
     alive = {}
     for name, node in run.nodes.items():
-        with OpsClient(name.label, node.ops_url, token, timeout=PROBE_SECONDS) as ops:
-            if ops.is_process(node.pid, node.organisation_id):
-                alive[name] = node
+        if _is_alive(name, node, token):
+            alive[name] = node
     return alive
+
+
+def operator_plane(
+    name: NodeName, node: RunningNode, token: str, timeout: float = PROBE_SECONDS
+) -> OpsClient | RegistryOps:
+    """Return a client of a service's operator plane; `timeout` is in seconds."""
+    kind = RegistryOps if name is NodeName.REGISTRY else OpsClient
+    return kind(name.label, node.ops_url, token, timeout=timeout)
+
+
+class NodesRunning(dict[NodeName, OpsClient]):
+    """Clients of the nodes that run; one that does not is named with the way to start it."""
+
+    def __missing__(self, name: NodeName) -> OpsClient:
+        """Raise SandboxError."""
+        raise SandboxError(
+            f"no {name.label} runs: `ocen-sandbox down`, then `ocen-sandbox up --lenders {len(LENDERS)}`"
+        )
 
 
 @contextlib.contextmanager
 def connected(folders: Folders) -> Iterator[Mapping[NodeName, OpsClient]]:
-    """Have a client of each node of the pair that runs.
+    """Have a client of each node that runs, the registry aside.
 
     Raises:
-        SandboxError: the pair does not run, or only half of it.
+        SandboxError: the sandbox does not run, or only a part of it.
     """
+    nodes = {name: node for name, node in _running(folders).items() if name is not NodeName.REGISTRY}
+    token = ops_token(folders)
+    with contextlib.ExitStack() as stack:
+        yield NodesRunning(
+            (name, stack.enter_context(OpsClient(name.label, node.ops_url, token))) for name, node in nodes.items()
+        )
+
+
+@contextlib.contextmanager
+def connected_registry(folders: Folders) -> Iterator[RegistryOps]:
+    """Have a client of the registry that runs.
+
+    Raises:
+        SandboxError: it does not.
+    """
+    registry = _running(folders).get(NodeName.REGISTRY)
+    if registry is None:
+        raise SandboxError(
+            "the sandbox runs without a registry: `ocen-sandbox down`, then `ocen-sandbox up --version v4`"
+        )
+    with RegistryOps(NodeName.REGISTRY.label, registry.ops_url, ops_token(folders)) as ops:
+        yield ops
+
+
+def _running(folders: Folders) -> Mapping[NodeName, RunningNode]:
     run = read_run(folders)
     alive = nodes_alive(folders, run)
-    if not alive:
+    if run is None or not alive:
         raise SandboxError(
             f"the sandbox does not run (data folder {folders.data}): start it with `ocen-sandbox up`, "
             "or name the folder of one that runs with --data-dir"
         )
-    for name in PAIR:
+    for name in (*PAIR, *run.nodes):
         if name not in alive:
             raise SandboxError(f"the {name.label} does not run: run `ocen-sandbox down`, then `ocen-sandbox up`")
-    token = ops_token(folders)
-    with contextlib.ExitStack() as stack:
-        yield {name: stack.enter_context(OpsClient(name.label, node.ops_url, token)) for name, node in alive.items()}
+    return alive
+
+
+def _is_alive(name: NodeName, node: RunningNode, token: str) -> bool:
+    with operator_plane(name, node, token) as ops:
+        if isinstance(ops, RegistryOps):
+            return ops.is_process(node.pid)
+        return ops.is_process(node.pid, node.organisation_id)
 
 
 def process_exists(pid: int) -> bool:

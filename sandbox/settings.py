@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sandbox.pki import DEFAULT_FOLDER, SANDBOX_PAIR, Organisation
+from sandbox.pki import DEFAULT_FOLDER, REGISTRY_FOLDER, SANDBOX_PAIR, Organisation
 from shared.node.settings import LogFormat, Mode
 from shared.protocol.participants import ParticipantRole
 
@@ -17,11 +17,20 @@ OPS_PORT_DISTANCE: Final = 1000
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+class OcenVersion(StrEnum):
+    """What the nodes of a sandbox speak: OCEN v3 alone, or OCEN 4.0 too, with its registry."""
+
+    V3 = "v3"
+    V4 = "v4"
+
+
 class NodeName(StrEnum):
-    """The services of a sandbox, as commands name them: the two nodes of the pair, and the registry of OCEN 4.0."""
+    """The services of a sandbox, as commands name them: the pair, further lenders, and the registry of OCEN 4.0."""
 
     LENDER = "lender"
     LSP = "lsp"
+    LENDER02 = "lender02"
+    LENDER03 = "lender03"
     REGISTRY = "registry"
 
     @property
@@ -32,17 +41,17 @@ class NodeName(StrEnum):
     @property
     def module(self) -> str:
         """The module that runs it: `python -m MODULE`."""
-        return f"{self.value}_app"
+        return "lender_app" if self in LENDERS else f"{self.value}_app"
 
     @property
     def role(self) -> ParticipantRole:
-        """Its role in the network."""
-        return ParticipantRole.LENDER if self is NodeName.LENDER else ParticipantRole.LOAN_AGENT
+        """Its role in the network; the registry has none."""
+        return ParticipantRole.LENDER if self in LENDERS else ParticipantRole.LOAN_AGENT
 
     @property
     def other(self) -> "NodeName":
-        """The node that it talks to."""
-        return NodeName.LSP if self is NodeName.LENDER else NodeName.LENDER
+        """The node of the pair that it talks to."""
+        return NodeName.LSP if self in LENDERS else NodeName.LENDER
 
     @property
     def database_variable(self) -> str:
@@ -60,9 +69,18 @@ class LogLevel(StrEnum):
 
 
 PAIR: Final = (NodeName.LENDER, NodeName.LSP)
-"""The two nodes that talk to each other."""
+"""The two nodes that every sandbox has."""
 
-_PAIR: Final = {name: next(one for one in SANDBOX_PAIR if one.role is name.role) for name in PAIR}
+LENDERS: Final = (NodeName.LENDER, NodeName.LENDER02, NodeName.LENDER03)
+"""The lenders that a sandbox can have."""
+
+NODES: Final = (*PAIR, *LENDERS[1:])
+"""All that take part in the network; their ports are those from the base port on, in this order."""
+
+_ORGANISATIONS: Final = {name: next(one for one in SANDBOX_PAIR if one.role is name.role) for name in PAIR} | {
+    NodeName.LENDER02: Organisation("LENDER02", "Second Sandbox Lender", ParticipantRole.LENDER, ""),
+    NodeName.LENDER03: Organisation("LENDER03", "Third Sandbox Lender", ParticipantRole.LENDER, ""),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +97,12 @@ class Folders:
 
     @property
     def token_file(self) -> Path:
-        """The bearer token of both operator planes."""
+        """The bearer token of all operator planes."""
         return self.data / "ops-token"
 
-    @property
-    def otp_secret_file(self) -> Path:
-        """The secret that the lender hashes OTPs with."""
-        return self.data / "otp-secret"
+    def otp_secret_file(self, lender: NodeName) -> Path:
+        """The secret that a lender hashes OTPs with."""
+        return self.data / ("otp-secret" if lender is NodeName.LENDER else f"otp-secret-{lender.value}")
 
     def log(self, node: NodeName) -> Path:
         """The log of a node."""
@@ -93,15 +110,16 @@ class Folders:
 
     def identity(self, node: NodeName) -> Path:
         """The identity file of a node."""
-        return self.certs / _PAIR[node].organisation_id / "identity.json"
+        return self.certs / _ORGANISATIONS[node].organisation_id / "identity.json"
 
 
 @dataclass(frozen=True, slots=True)
 class PairSettings:
-    """How to run the pair.
+    """How to run the pair, and with it further lenders and the registry.
 
     Attributes:
-        base_port: the lender's port; the LSP's is the next, the operator planes' are 1000 higher.
+        base_port: the lender's port; the LSP's is the next, then those of further lenders, the registry's is the one
+            before; the operator planes' are 1000 higher.
         host: the name under which the nodes are reached; one that is not loopback makes them listen everywhere.
         database_urls: where a node does not use its own SQLite file.
         strict: whether refusals are told by their code alone; otherwise as OCEN_MODE says, explained by default.
@@ -114,6 +132,18 @@ class PairSettings:
     strict: bool = False
     log_format: LogFormat = LogFormat.JSON
     log_level: LogLevel = LogLevel.INFO
+    version: OcenVersion = OcenVersion.V3
+    lenders: int = 1
+
+    @property
+    def nodes(self) -> tuple[NodeName, ...]:
+        """The nodes that run, the pair first."""
+        return tuple(name for name in NODES if name not in LENDERS[self.lenders :])
+
+    @property
+    def services(self) -> tuple[NodeName, ...]:
+        """All that runs, in the order in which it is started."""
+        return (NodeName.REGISTRY, *self.nodes) if self.version is OcenVersion.V4 else self.nodes
 
     @property
     def is_local(self) -> bool:
@@ -129,7 +159,7 @@ class PairSettings:
 
     def port(self, node: NodeName) -> int:
         """The port of a node's protocol plane."""
-        return self.base_port + PAIR.index(node)
+        return self.base_port + (-1 if node is NodeName.REGISTRY else NODES.index(node))
 
     def ops_port(self, node: NodeName) -> int:
         """The port of a node's operator plane."""
@@ -139,10 +169,14 @@ class PairSettings:
         """Where a node's operator plane is."""
         return f"http://127.0.0.1:{self.ops_port(node)}"
 
+    def url(self, node: NodeName) -> str:
+        """Where a node's protocol plane is."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port(node)}"
+
     def organisation(self, node: NodeName) -> Organisation:
         """The organisation that a node is, with the base URL of these settings."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        one = replace(_PAIR[node], base_url=f"https://{host}:{self.port(node)}")
+        one = replace(_ORGANISATIONS[node], base_url=self.url(node))
         return one if self.is_local else replace(one, ip_addresses=())
 
     def database_url(self, node: NodeName) -> str:
@@ -150,14 +184,12 @@ class PairSettings:
         return self.database_urls.get(node) or f"sqlite:///{self.folders.data.absolute() / f'{node.value}.db'}"
 
     def environment(self, node: NodeName) -> dict[str, str]:
-        """Return the whole environment of a node's process: ours, with what the node's settings ask for.
+        """Return the whole environment of a service's process: ours, with what its settings ask for.
 
-        A node sees its own database URL, which may hold a password, and not the other's.
+        It sees its own database URL, which may hold a password, and no other's.
         """
-        inherited = {k: v for k, v in os.environ.items() if k not in {one.database_variable for one in PAIR}}
+        inherited = {k: v for k, v in os.environ.items() if k not in {one.database_variable for one in NodeName}}
         own: dict[str, object] = {
-            "OCEN_IDENTITY": self.folders.identity(node).absolute(),
-            "OCEN_PARTICIPANTS": (self.folders.certs / "participants.json").absolute(),
             "OCEN_DATABASE_URL": self.database_url(node),
             "OCEN_HOST": self.listen_address,
             "OCEN_PORT": self.port(node),
@@ -166,9 +198,27 @@ class PairSettings:
             "OCEN_OPS_TOKEN_FILE": self.folders.token_file.absolute(),
             "OCEN_LOG_FORMAT": self.log_format.value,
             "OCEN_LOG_LEVEL": self.log_level.value,
+            **(self._of_the_registry() if node is NodeName.REGISTRY else self._of_a_node(node)),
+        }
+        return {**inherited, **{name: str(value) for name, value in own.items()}}
+
+    def _of_a_node(self, node: NodeName) -> dict[str, object]:
+        own: dict[str, object] = {
+            "OCEN_IDENTITY": self.folders.identity(node).absolute(),
+            "OCEN_PARTICIPANTS": (self.folders.certs / "participants.json").absolute(),
         }
         if self.strict:
             own["OCEN_MODE"] = Mode.STRICT.value
-        if node is NodeName.LENDER:
-            own["OCEN_OTP_SECRET_FILE"] = self.folders.otp_secret_file.absolute()
-        return {**inherited, **{name: str(value) for name, value in own.items()}}
+        if node in LENDERS:
+            own["OCEN_OTP_SECRET_FILE"] = self.folders.otp_secret_file(node).absolute()
+        return own
+
+    def _of_the_registry(self) -> dict[str, object]:
+        home = self.folders.certs.absolute() / REGISTRY_FOLDER
+        return {
+            "OCEN_PUBLIC_URL": self.url(NodeName.REGISTRY),
+            "OCEN_TLS_CERTIFICATE": home / "tls.pem",
+            "OCEN_TLS_PRIVATE_KEY": home / "tls.key",
+            "OCEN_TRUST": self.folders.certs.absolute() / "ca.pem",
+            "OCEN_KEYS_FOLDER": self.folders.data.absolute() / "registry-keys",
+        }

@@ -1,6 +1,6 @@
-"""The processes of the pair: started together, watched, ended together.
+"""The processes of a sandbox: started one after another, watched, ended together.
 
-Attached, the nodes end with this process: it ends them when it is interrupted, terminated or hung up, and on Linux
+Attached, they end with this process: it ends them when it is interrupted, terminated or hung up, and on Linux
 the kernel does when it is killed outright. Detached, they go on without it until `ocen-sandbox down`.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sandbox.errors import NodeDiedError, SandboxError
-from sandbox.settings import PAIR, NodeName, PairSettings
+from sandbox.settings import NodeName, PairSettings
 from shared.node.clock import Clock, SystemClock
 
 READY_SECONDS = 30.0
@@ -44,12 +44,10 @@ COMMANDS: Mapping[NodeName, Sequence[str]] = {name: (sys.executable, "-m", name.
 """How each service is started, with the Python that runs us."""
 
 
-def plans_of(settings: PairSettings) -> list[NodePlan]:
-    """Return how to start the nodes of these settings, with the Python that runs us."""
-    return [
-        NodePlan(name, COMMANDS[name], settings.environment(name), settings.folders.log(name).absolute())
-        for name in PAIR
-    ]
+def plan_of(settings: PairSettings, name: NodeName, further: Mapping[str, str] | None = None) -> NodePlan:
+    """Return how to start a service of these settings, with the Python that runs us and `further` environment."""
+    environment = {**settings.environment(name), **(further or {})}
+    return NodePlan(name, COMMANDS[name], environment, settings.folders.log(name).absolute())
 
 
 class NodeProcess:
@@ -97,11 +95,11 @@ class NodeProcess:
 
 
 class Supervisor:
-    """The two nodes as processes. Leaving its `with` block ends them, unless they were started detached."""
+    """Services as processes. Leaving its `with` block ends them, unless they were started detached."""
 
     def __init__(
         self,
-        plans: Sequence[NodePlan],
+        plans: Sequence[NodePlan] = (),
         *,
         detached: bool = False,
         clock: Clock | None = None,
@@ -120,8 +118,7 @@ class Supervisor:
 
     def __enter__(self) -> "Supervisor":
         try:
-            for plan in self._plans:
-                self._nodes.append(NodeProcess(plan, detached=self._detached))
+            self.start(self._plans)
         except BaseException:
             self.stop()
             raise
@@ -131,8 +128,13 @@ class Supervisor:
         if kind is not None or not self._detached:
             self.stop()
 
+    def start(self, plans: Sequence[NodePlan]) -> None:
+        """Start these beside what runs already."""
+        for plan in plans:
+            self._nodes.append(NodeProcess(plan, detached=self._detached))
+
     def await_ready(self, is_ready: Callable[[NodeName], bool], seconds: float = READY_SECONDS) -> None:
-        """Wait until both nodes take messages.
+        """Wait until all that was started takes messages.
 
         Raises:
             SandboxError: a node cannot run as it is set up.
@@ -160,7 +162,7 @@ class Supervisor:
             self._wait(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End both nodes: politely, then, late or interrupted again, by force."""
+        """End all: politely, then, late or interrupted again, by force."""
         for node in self._nodes:
             node.terminate()
         deadline = self._clock.elapsed() + STOP_SECONDS

@@ -87,7 +87,7 @@ def remove(
 @app.command()
 def renew(
     *,
-    at: Annotated[NodeName | None, typer.Option("--at", help="The node whose certificate it is.")] = None,
+    at: Annotated[NodeName | None, options.node_option("--at", text="The node whose certificate it is.")] = None,
     of: Annotated[
         str | None, typer.Option("--of", metavar="ORG", help="Or an organisation that `pki issue` has made.")
     ] = None,

@@ -15,6 +15,7 @@ from sandbox.cli import options
 from sandbox.cli.screen import FAILED, NOT_JUDGED, PASSED, say, shown
 from sandbox.errors import SandboxError
 from sandbox.following import Record
+from sandbox.holders import asked_of
 from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
 
@@ -26,7 +27,7 @@ def evidence(
     request_id: Annotated[str, typer.Argument(help="The request; `messages` lists them.")],
     out: Annotated[Path, typer.Option(help="The zip file to write; it must not be there.")] = Path("evidence.zip"),
     at: Annotated[
-        NodeName | None, typer.Option("--at", help="The node whose journal it is.", show_default="who has it")
+        NodeName | None, options.node_option("--at", text="The node whose journal it is.", default="who has it")
     ] = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> int:
@@ -41,7 +42,7 @@ def evidence(
     [cyan]unzip evidence.zip -d evidence; sh evidence/verify.sh[/cyan]
     """
     with connected(Folders(data_dir)) as pair:
-        asked = ((name, ops.evidence(request_id)) for name, ops in pair.items() if at in (None, name))
+        asked = ((name, ops.evidence(request_id)) for name, ops in asked_of(pair, at).items())
         node, bundle = next(((name, found) for name, found in asked if found is not None), (None, b""))
     if node is None:
         raise SandboxError(

@@ -66,7 +66,7 @@ def _print_refused(name: NodeName, record: Record) -> None:
     _facts(*rows, ("traceId", record["trace_id"]), ("meaning", record["meaning"]), *why)
     _print_steps("checks", record["verification"])
     _print(Text("what came in", style="bold"))
-    _raw(record["raw"])
+    _raw(record["raw"], record["signature"])
 
 
 _RECEIVED_FACTS = {
@@ -81,7 +81,7 @@ _PRINTERS = {"sent": _print_sent, "received": _print_received, "refused": _print
 
 def _print_signed(title: str, signed: Record) -> None:
     _print(Text(title, style="bold"))
-    _raw(signed["envelope"])
+    _raw(signed["envelope"], signed["signature"])
     if signed["decoded"] is not None:
         header, payload = signed["decoded"]["header"], signed["decoded"]["payload"]
         _facts(("header", json.dumps(header)), ("payload", json.dumps(payload, indent=2, ensure_ascii=False)))
@@ -97,8 +97,13 @@ def _head(title: str) -> None:
     screen().print(Rule(Text(title, style="bold"), align="left", style="dim"))
 
 
-def _raw(text: str) -> None:
-    """Print a text that travelled as one line, however long, so that it can be copied as it is."""
+def _raw(text: str, signature: str) -> None:
+    """Print a text that travelled as one line, however long, so that it can be copied as it is.
+
+    Of the headers beside it the one that signs it is kept; an access token is never written down.
+    """
+    if signature:
+        say(Text(f"  Signature: {signature}", style="dim"))
     say(Text(f"  {text}", style="dim"))
 
 

@@ -12,6 +12,7 @@ from sandbox.cli.history import print_history
 from sandbox.cli.screen import say, screen
 from sandbox.errors import SandboxError
 from sandbox.following import Record
+from sandbox.holders import asked_of
 from sandbox.ops_client import OpsClient
 from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
@@ -39,7 +40,7 @@ def messages(
     [cyan]ocen-sandbox messages 01999c1e-7b1a-7c40-9a51-2f6a8d0c9e11 --at lender[/cyan]
     """
     with connected(Folders(data_dir)) as pair:
-        asked = {name: ops for name, ops in pair.items() if at in (None, name)}
+        asked = asked_of(pair, at)
         if request_id is not None:
             _print_request(asked, request_id)
         else:

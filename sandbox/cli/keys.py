@@ -170,12 +170,15 @@ def _make_own(pair: Nodes, node: NodeName, kid: str, out: Path | None, reason: s
 
 
 def _refuse_unless_known(pair: Nodes, node: NodeName, kid: str) -> None:
-    """A node of the pair that signed with a key which the other does not know would only be refused."""
-    own, other = pair[node].identity()["organisation_id"], pair[node.other]
-    theirs = next((one for one in other.participants() if one["organisation_id"] == own), None)
-    if theirs is not None and not any(key["kid"] == kid and KeyStatus(key["status"]).counts for key in theirs["keys"]):
-        mend = f"ocen-sandbox keys add --of {own} --kid {kid} --file PUBLIC_KEY"
-        raise SandboxError(f"the {node.other.label} does not know key {kid}, and would refuse it: first `{mend}`")
+    """A node that signed with a key which the nodes of the other role do not know would only be refused."""
+    own = pair[node].identity()["organisation_id"]
+    for name, other in pair.items():
+        theirs = next((one for one in other.participants() if one["organisation_id"] == own), None)
+        if theirs is None or name.role is node.role:
+            continue
+        if not any(key["kid"] == kid and KeyStatus(key["status"]).counts for key in theirs["keys"]):
+            mend = f"ocen-sandbox keys add --of {own} --kid {kid} --file PUBLIC_KEY"
+            raise SandboxError(f"the {name.label} does not know key {kid}, and would refuse it: first `{mend}`")
 
 
 def _change(pair: Nodes, kid: str, status: KeyStatus, reason: str, whose: _Whose) -> None:

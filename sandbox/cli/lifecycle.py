@@ -8,12 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.screen import data_option, facts, say, screen, shown
+from sandbox.cli.screen import data_option, facts, listing, say, screen, shown
 from sandbox.following import Record
+from sandbox.network import NETWORK, PRODUCT, read_membership
 from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, end_pair, started_pair
-from sandbox.running import Run, connected, nodes_alive, ops_token, read_run
-from sandbox.settings import LOOPBACK_NAMES, PAIR, Folders, NodeName, PairSettings
+from sandbox.running import Run, connected, nodes_alive, operator_plane, ops_token, read_run
+from sandbox.settings import LOOPBACK_NAMES, Folders, NodeName, PairSettings
 from sandbox.supervisor import interrupted_by_signals
 from shared.node.clock import SystemClock
 
@@ -35,9 +36,12 @@ def up(
     """Start the lender and the LSP, until Ctrl-C.
 
     The first run makes keys, certificates and databases; later runs find
-    them. Every option may be given by its environment variable.
+    them. Every option may be given by its environment variable. With
+    --version v4 the registry of OCEN 4.0 runs too, and the nodes are its
+    members; they speak v3 as before.
 
     [cyan]ocen-sandbox up[/cyan]                               lender at 8444, LSP at 8445
+    [cyan]ocen-sandbox up --version v4 --lenders 3[/cyan]      registry at 8443, two more lenders
     [cyan]ocen-sandbox up --detach --base-port 18444[/cyan]    in the background, other ports
     [cyan]ocen-sandbox up --host sandbox.bank.example[/cyan]   for callers from elsewhere
     """
@@ -47,7 +51,8 @@ def up(
         if detach:
             say(f"\nThe pair runs in the background; end it with: ocen-sandbox down{where}")
             return
-        say(f"\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo{where}")
+        v4 = " --version v4" if pair.run.speaks_v4 else ""
+        say(f"\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo{v4}{where}")
         run_until_interrupted(pair)
     say("The pair has ended.")
 
@@ -69,6 +74,8 @@ def print_pair(pair: StartedPair) -> None:
     """Print where the pair is, who it is, and where its files are."""
     folders = pair.settings.folders
     say("The pair is ready.\n", style="bold green")
+    if pair.run.speaks_v4:
+        _print_registry(pair.run)
     with connected(folders) as nodes:
         for name, ops in nodes.items():
             _print_node(name, pair.run, ops.identity())
@@ -100,7 +107,7 @@ def down(data_dir: options.DataDir = options.DATA_DIR) -> None:
     folders = Folders(data_dir)
     ended = end_pair(folders, SystemClock())
     if ended.nodes:
-        say(f"Ended: {' and '.join(f'the {name.label}' for name in ended.nodes)}.")
+        say(f"Ended: {listing([f'the {name.label}' for name in ended.nodes])}.")
     else:
         say(f"Nothing runs in {shown(data_dir)}.")
     for name, pid in ended.left_alone.items():
@@ -110,7 +117,7 @@ def down(data_dir: options.DataDir = options.DATA_DIR) -> None:
 def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
     """Tell whether the pair runs, and where.
 
-    Exit status 0: both nodes are ready; 1: they are not.
+    Exit status 0: all that was started is ready; 1: it is not.
     """
     folders = Folders(data_dir)
     run = read_run(folders)
@@ -120,10 +127,10 @@ def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
         return 1
     token, ready = ops_token(folders), {}
     for name, node in alive.items():
-        with OpsClient(name.label, node.ops_url, token) as ops:
+        with operator_plane(name, node, token) as ops:
             ready[name] = ops.is_ready()
     _print_status(run, ready)
-    return 0 if len(ready) == len(PAIR) and all(ready.values()) else 1
+    return 0 if len(ready) == len(run.nodes) and all(ready.values()) else 1
 
 
 def _print_node(name: NodeName, run: Run, identity: Record) -> None:
@@ -134,7 +141,24 @@ def _print_node(name: NodeName, run: Run, identity: Record) -> None:
         ("signs with", f"{identity['kid']}, in reserve {reserve or 'no key'}"),
         ("process", f"{node.pid}, log {shown(node.log)}"),
     ]
+    if run.speaks_v4:
+        member = read_membership(run.certs / node.organisation_id)
+        rows.insert(0, ("in OCEN 4.0", f"participant {member.participant_id}, client {member.client_id}"))
     say(title.append(node.url, style="bold"))
+    say(facts(rows, indent=2))
+    say()
+
+
+def _print_registry(run: Run) -> None:
+    registry = run.nodes[NodeName.REGISTRY]
+    member = read_membership(run.certs / run.nodes[NodeName.LSP].organisation_id)
+    rows = [
+        ("product", f"{member.product_id}, {PRODUCT}"),
+        ("network", f"{member.product_network_id}, {NETWORK}, with all nodes below as members"),
+        ("ops plane", f"{registry.ops_url}/docs"),
+        ("process", f"{registry.pid}, log {shown(registry.log)}"),
+    ]
+    say(Text("Registry", style="bold cyan").append("  of OCEN 4.0 at ", "default").append(registry.url, style="bold"))
     say(facts(rows, indent=2))
     say()
 

@@ -26,7 +26,8 @@ def onboard(
         Path | None, typer.Option("--file", help="The form, YAML or JSON; - reads standard input.", show_default=False)
     ] = None,
     to: Annotated[
-        NodeName | None, typer.Option("--to", help="The node that takes it.", show_default="the one of the other role")
+        NodeName | None,
+        options.node_option("--to", text="The node that takes it.", default="the one of the other role"),
     ] = None,
     answer: Annotated[
         Path | None,
@@ -63,7 +64,7 @@ def onboard(
 @participants.app.command("form")
 def own_form(
     *,
-    at: Annotated[NodeName, typer.Option("--at", help="The node whose form it is.")],
+    at: Annotated[NodeName, options.node_option("--at", text="The node whose form it is.")],
     answer: Annotated[
         Path | None, typer.Option(help="Write it here, its PEM files beside it.", show_default="print it")
     ] = None,

@@ -11,11 +11,21 @@ import typer
 
 from sandbox.errors import SandboxError
 from sandbox.pki import DEFAULT_FOLDER
-from sandbox.settings import DEFAULT_BASE_PORT, DEFAULT_DATA_FOLDER, Folders, LogLevel, NodeName, PairSettings
+from sandbox.settings import (
+    DEFAULT_BASE_PORT,
+    DEFAULT_DATA_FOLDER,
+    LENDERS,
+    NODES,
+    Folders,
+    LogLevel,
+    NodeName,
+    OcenVersion,
+    PairSettings,
+)
 from shared.node.settings import LogFormat
 from shared.protocol.participants import ParticipantRole
 
-HIGHEST_BASE_PORT = 65_535 - 1_001
+HIGHEST_BASE_PORT = 65_535 - 1_003
 
 
 class Role(StrEnum):
@@ -40,11 +50,19 @@ CertsDir = Annotated[
 BasePort = Annotated[
     int,
     typer.Option(
-        min=1,
+        min=2,
         max=HIGHEST_BASE_PORT,
         envvar="OCEN_BASE_PORT",
-        help="The lender's port; the LSP's is the next, the operator planes' are 1000 higher.",
+        help="The lender's port; the LSP's is the next, then those of further lenders, the registry's is the one "
+        "before; the operator planes' are 1000 higher.",
     ),
+]
+Version = Annotated[
+    OcenVersion,
+    typer.Option("--version", envvar="OCEN_VERSION", help="v4: OCEN 4.0 too, with a registry that all are members of."),
+]
+Lenders = Annotated[
+    int, typer.Option(min=1, max=len(LENDERS), envvar="OCEN_LENDERS", help="So many lenders: LENDER01, LENDER02, ...")
 ]
 Host = Annotated[
     str,
@@ -56,7 +74,8 @@ Host = Annotated[
 DatabaseUrl = Annotated[
     str | None,
     typer.Option(
-        help="Databases of both nodes, with {node} where lender or lsp goes: postgresql://ocen@localhost/ocen_{node}."
+        help="Databases of all, with {node} where lender, lsp, lender02, lender03 or registry goes: "
+        "postgresql://ocen@localhost/ocen_{node}."
     ),
 ]
 LenderDatabaseUrl = Annotated[
@@ -80,7 +99,25 @@ LogFormatOption = Annotated[LogFormat, typer.Option(envvar="OCEN_LOG_FORMAT", he
 LogLevelOption = Annotated[
     LogLevel, typer.Option(envvar="OCEN_LOG_LEVEL", case_sensitive=False, help="From which level on nodes log.")
 ]
-At = Annotated[NodeName | None, typer.Option("--at", help="Only at this node.", show_default="both nodes")]
+
+
+def node_named(text: str) -> NodeName:
+    """Return the node of that name; the registry is none.
+
+    Raises:
+        BadParameter: there is no such node.
+    """
+    if text not in NODES:
+        raise typer.BadParameter(f"there is no node {text}: choose from {', '.join(NODES)}")
+    return NodeName(text)
+
+
+def node_option(flag: str, *, text: str, default: str | bool = True) -> Any:
+    """Make an option that names a node; `text` is its help, `default` is what the help says of leaving it out."""
+    return typer.Option(flag, help=text, show_default=default, parser=node_named, metavar="|".join(NODES))
+
+
+At = Annotated[NodeName | None, node_option("--at", text="Only at this node.", default="all nodes")]
 
 DATA_DIR = DEFAULT_DATA_FOLDER
 CERTS_DIR = DEFAULT_FOLDER
@@ -97,6 +134,8 @@ def pair_settings(
     database_url: DatabaseUrl = None,
     lender_database_url: LenderDatabaseUrl = None,
     lsp_database_url: LspDatabaseUrl = None,
+    version: Version = OcenVersion.V3,
+    lenders: Lenders = 1,
     strict: Strict = False,
     log_format: LogFormatOption = LogFormat.JSON,
     log_level: LogLevelOption = LogLevel.INFO,
@@ -107,7 +146,7 @@ def pair_settings(
         SandboxError: one database for both nodes.
     """
     given = {NodeName.LENDER: lender_database_url, NodeName.LSP: lsp_database_url}
-    urls = {name: url or (database_url or "").replace("{node}", name.value) for name, url in given.items()}
+    urls = {name: given.get(name) or (database_url or "").replace("{node}", name.value) for name in NodeName}
     if urls[NodeName.LENDER] and urls[NodeName.LENDER] == urls[NodeName.LSP]:
         raise SandboxError("the nodes cannot share one database: write {node} where lender or lsp goes in the URL")
     return PairSettings(
@@ -118,6 +157,8 @@ def pair_settings(
         strict=strict,
         log_format=log_format,
         log_level=log_level,
+        version=version,
+        lenders=lenders,
     )
 
 

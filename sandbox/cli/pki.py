@@ -8,7 +8,7 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.options import Role
-from sandbox.cli.screen import facts, say, shown
+from sandbox.cli.screen import facts, listing, say, shown
 from sandbox.pki import LOOPBACK, SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise, own_form
 from sandbox.pki import issue as issue_files
 from sandbox.running import connected, nodes_alive, read_run
@@ -65,7 +65,7 @@ def issue(
 ) -> None:
     """Make keys and a certificate for a further organisation.
 
-    Such as your own lender or LSP. If the pair runs, both nodes know it at
+    Such as your own lender or LSP. If the pair runs, its nodes know it at
     once; otherwise from the next start on.
 
     [cyan]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/cyan]
@@ -103,7 +103,10 @@ def _register(folders: Folders, organisation_id: str) -> None:
     with connected(folders) as pair:
         for ops in pair.values():
             ops.onboard(form.model_dump())
-    say("The lender and the LSP that run know it from now on.")
+        nodes = listing([f"the {name.label}" for name in pair])
+    say(f"{nodes[0].upper()}{nodes[1:]} that run know it from now on.")
+    if run.speaks_v4:
+        say(f"Make it a member of the network of OCEN 4.0, too: ocen-sandbox registry join {organisation_id}")
 
 
 def _print_files(made: Pki) -> None:

@@ -108,6 +108,11 @@ def step_names(steps: Sequence[Mapping[str, str]], width: int) -> Text:
     return Text("\n").join(lines)
 
 
+def listing(names: Sequence[str]) -> str:
+    """Join names as a sentence does: `a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
 def shown(path: Path) -> str:
     """Write a path as short as it may be from the current folder."""
     try:

@@ -30,7 +30,8 @@ def send(
         typer.Option("--file", help="Its payload, a JSON object; - reads standard input.", show_default="an example"),
     ] = None,
     sender: Annotated[
-        NodeName | None, typer.Option("--from", help="The node that sends it.", show_default="whose role sends NAME")
+        NodeName | None,
+        options.node_option("--from", text="The node that sends it.", default="whose role sends NAME"),
     ] = None,
     to: Annotated[
         str | None, typer.Option(help="Organisation id of the receiver.", show_default="the other node")
@@ -75,9 +76,7 @@ def redrive(
             if underway is not None:
                 say(f"The {name.label} tries again: requestId {underway['request_id']}")
                 return
-    raise SandboxError(
-        f"neither node has a delivery {delivery_id}: take the id from `ocen-sandbox messages REQUEST_ID`"
-    )
+    raise SandboxError(f"no node has a delivery {delivery_id}: take the id from `ocen-sandbox messages REQUEST_ID`")
 
 
 def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: float) -> bool:

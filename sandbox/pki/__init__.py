@@ -12,7 +12,16 @@ What exists is kept and what is missing is made; a key is never written over. Me
 """
 
 from sandbox.pki.certificates import Authority, PkiError, leaf_certificate, public_pem
-from sandbox.pki.folder import DEFAULT_FOLDER, SANDBOX_PAIR, Pki, initialise, issue, load_authority, registry_leaf
+from sandbox.pki.folder import (
+    DEFAULT_FOLDER,
+    REGISTRY_FOLDER,
+    SANDBOX_PAIR,
+    Pki,
+    initialise,
+    issue,
+    load_authority,
+    registry_leaf,
+)
 from sandbox.pki.organisation import LOOPBACK, Organisation, contact_of, kept_or_new_key, own_form
 from sandbox.pki.renewal import Renewal, prepare_renewal
 from sandbox.pki.summary import PkiSummary, describe
@@ -20,6 +29,7 @@ from sandbox.pki.summary import PkiSummary, describe
 __all__ = [
     "DEFAULT_FOLDER",
     "LOOPBACK",
+    "REGISTRY_FOLDER",
     "SANDBOX_PAIR",
     "Authority",
     "Organisation",

@@ -85,21 +85,23 @@ def issue(folder: Path, organisation: Organisation, now: datetime) -> Pki:
 
 
 def registry_leaf(folder: Path, hosts: Sequence[str], now: datetime) -> tuple[Path, Path]:
-    """Return certificate and private key of the registry, made first if there are none; it is nobody's counterparty.
+    """Return certificate and private key of the registry, made first if there are none.
 
-    `now` (aware) is from when on a new certificate is valid.
+    It is nobody's counterparty, so a certificate that does not serve now is replaced: one that has expired, or does
+    not name one of the `hosts`. `now` (aware) is from when on a new certificate is valid.
 
     Raises:
-        PkiError: the authority cannot issue.
+        PkiError: the authority cannot issue, or a file or a host name is none.
     """
+    names = list(dict.fromkeys(certificates.canonical_host(name) for name in hosts))
     home = folder / REGISTRY_FOLDER
     certificate, key = home / "tls.pem", home / "tls.key"
     with _plain_file_errors():
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        public = kept_or_new_key(key).public_key()
-        if not certificate.exists():
-            authority = load_authority(folder, now)
-            leaf = certificates.leaf_certificate(authority, REGISTRY_FOLDER, public, list(hosts), now)
+        public, authority = kept_or_new_key(key).public_key(), load_authority(folder, now)
+        shown = files.parse_certificate(certificate.read_bytes(), certificate) if certificate.exists() else None
+        if shown is None or certificates.leaf_fault(shown, authority, public, names, now):
+            leaf = certificates.leaf_certificate(authority, REGISTRY_FOLDER, public, names, now)
             files.write_public(certificate, leaf.public_bytes(Encoding.PEM))
     return certificate, key
 

@@ -39,5 +39,20 @@ def pair(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Pair]:
 
 
 @pytest.fixture
+def network(tmp_path: Path, pki_folder: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Pair]:
+    """Stand-ins for a pair that speaks OCEN 4.0 and for its registry; `told` is what the registry was asked."""
+    folders = Folders(tmp_path / "data", pki_folder)
+    pair = Pair(folders, capfd)
+    with (
+        operator_plane(pair.lender, []) as lender,
+        operator_plane(pair.lsp, pair.asked) as lsp,
+        operator_plane(pair.registry, pair.told) as registry,
+    ):
+        urls = {NodeName.REGISTRY: registry, NodeName.LENDER: lender, NodeName.LSP: lsp}
+        run_of(folders, urls, os.getpid())
+        yield pair
+
+
+@pytest.fixture
 def bench(pki_folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(pki_folder, capfd, monkeypatch)

@@ -79,10 +79,21 @@ def alive(organisation_id: str, pid: int) -> Answers:
     }
 
 
+def registry_alive(pid: int) -> Answers:
+    """What a registry answers about itself."""
+    return {
+        "GET /health": (200, {"status": "ok", "pid": pid}),
+        "GET /ready": (200, {"ready": True}),
+        "GET /participants": (200, {"items": []}),
+    }
+
+
 class Pair:
     """A pair of stand-ins, and commands run on it."""
 
     def __init__(self, folders: Folders, capture: pytest.CaptureFixture[str]) -> None:
+        self.registry: Answers = registry_alive(os.getpid())
+        self.told: list[tuple[str, Any]] = []
         self.lender: Answers = alive("LENDER01", os.getpid())
         self.lsp: Answers = alive("LSP123", os.getpid())
         self.asked: list[tuple[str, Any]] = []
@@ -109,10 +120,10 @@ class Pair:
 
 def run_of(folders: Folders, urls: Mapping[NodeName, str], pid: int) -> Run:
     """Write the run file of a pair whose operator planes are at these addresses."""
-    folders.data.mkdir(exist_ok=True)
+    folders.data.mkdir(parents=True, exist_ok=True)
     folders.token_file.write_text(TOKEN)
     folders.token_file.chmod(0o600)
-    ids = {NodeName.LENDER: "LENDER01", NodeName.LSP: "LSP123"}
+    ids = {NodeName.LENDER: "LENDER01", NodeName.LSP: "LSP123", NodeName.REGISTRY: ""}
     nodes = {
         name: RunningNode(
             organisation_id=ids[name], pid=pid, url=f"https://{name}.example", ops_url=url, log=folders.log(name)

@@ -78,7 +78,7 @@ def test_the_version_is_printed(run: Run) -> None:
     [
         (["fly"], "No such command 'fly'; see `ocen-sandbox --help`"),
         (["up", "--xyz"], "No such option: --xyz; see `ocen-sandbox up --help`"),
-        (["up", "--base-port", "70000"], "less than or equal to 64534; see `ocen-sandbox up --help`"),
+        (["up", "--base-port", "70000"], "less than or equal to 64532; see `ocen-sandbox up --help`"),
         (["up", "--base-port", "high"], "--base-port"),
         (["send", "TriggerLoanAcceptanceRequest", "--from", "x"], "'--from': 'x' is not one of 'lender', 'lsp'"),
         (["keys", "block", "k-1"], "Missing option '--reason'; see `ocen-sandbox keys block --help`"),
@@ -87,6 +87,9 @@ def test_the_version_is_printed(run: Run) -> None:
         (["up", "--database-url", "postgresql://db/ocen"], "cannot share one database: write {node}"),
         (["demo", "--lender-database-url", "a", "--lsp-database-url", "a"], "cannot share one database"),
         (["up", "--log-level", "LOUD"], "--log-level"),
+        (["up", "--version", "v5"], "--version"),
+        (["up", "--lenders", "4"], "--lenders"),
+        (["messages", "--at", "registry"], "there is no node registry: choose from lender, lsp, lender02, lender03"),
         (["send", "Foo"], "there is no message Foo: choose from TriggerLoanAcceptanceRequest"),
         (["send", "TriggerLoanAcceptanceRequest", "--file", "no-such"], "no-such cannot be read"),
         (["pki", "show", "--certs-dir", "no-such"], "run `ocen-sandbox pki init` first"),

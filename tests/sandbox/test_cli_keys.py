@@ -101,11 +101,11 @@ def test_a_counterpartys_key_is_blocked_where_it_is_known(knowing: Pair) -> None
         (["keys", "switch", "lsp-2", "--at", "lender"], "no key lsp-2 is the lender's own"),
         (["keys", "switch", "lender-3"], "the LSP does not know key lender-3, and would refuse it: first"),
         (["keys", "block", "lsp-2"], "Missing option '--reason'"),
-        (["keys", "list", "--of", "BANK09"], "neither node knows BANK09"),
+        (["keys", "list", "--of", "BANK09"], "no node knows BANK09"),
         (["certificates", "renew"], "whose certificate? Say --at lender, --at lsp, or --of ORG"),
         (["certificates", "renew", "--of", "BANK01"], "has no keys of BANK01: its holder renews"),
         (["certificates", "add", "--of", "BANK01", "--file", "none"], "none cannot be read"),
-        (["certificates", "remove", "abcdef12", "--of", "BANK09"], "neither node knows BANK09"),
+        (["certificates", "remove", "abcdef12", "--of", "BANK09"], "no node knows BANK09"),
     ],
 )
 def test_a_wrong_wish_gives_one_line_and_changes_nothing(knowing: Pair, command: list[str], said: str) -> None:

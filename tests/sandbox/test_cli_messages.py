@@ -24,7 +24,11 @@ FAILED = {
 
 
 def signed(payload: dict[str, Any]) -> dict[str, Any]:
-    return {"envelope": '{"payload":"e30"}', "decoded": {"header": {"kid": "kid-1"}, "payload": payload}}
+    return {
+        "envelope": '{"payload":"e30"}',
+        "signature": "",
+        "decoded": {"header": {"kid": "kid-1"}, "payload": payload},
+    }
 
 
 def sent(state: str = "DELIVERED", message: str = NAME) -> dict[str, Any]:
@@ -85,6 +89,7 @@ def refused() -> dict[str, Any]:
         "reason": "no such application of this sender",
         "verification": [FAILED, {**STEP, "check": "nonce_is_new", "outcome": "not reached"}],
         "raw": '{"payload":"[bold]evil[/bold]"}',
+        "signature": "",
     }
 
 
@@ -229,7 +234,7 @@ def test_the_sms_inbox_shows_the_newest_last(pair: Pair) -> None:
 def test_a_redrive_finds_the_node_that_has_the_delivery(pair: Pair) -> None:
     pair.lsp["POST /messages/d-1/redrive"] = (202, {"id": "d-1", "request_id": "r-1"})
     assert pair.run("redrive", "d-1")[:2] == (0, "The LSP tries again: requestId r-1\n")
-    assert "neither node has a delivery d-2" in pair.run("redrive", "d-2")[2]
+    assert "no node has a delivery d-2" in pair.run("redrive", "d-2")[2]
     pair.lsp["POST /messages/d-1/redrive"] = (409, {"detail": "this delivery is DELIVERED"})
     assert "the LSP says: this delivery is DELIVERED" in pair.run("redrive", "d-1")[2]
 

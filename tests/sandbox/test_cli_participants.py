@@ -150,9 +150,9 @@ def test_a_change_goes_to_the_nodes_that_know_the_participant(taking: Pair) -> N
     ("command", "said"),
     [
         (["set", "BANK01"], "nothing to change: give --base-url"),
-        (["set", "BANK09", "--name", "x"], "neither node knows BANK09: see `ocen-sandbox participants`"),
+        (["set", "BANK09", "--name", "x"], "no node knows BANK09: see `ocen-sandbox participants`"),
         (["set", "BANK01", "--name", "x", "--at", "lender"], "the lender does not know BANK01"),
-        (["show", "BANK09"], "neither node knows BANK09, and never did"),
+        (["show", "BANK09"], "no node knows BANK09, and never did"),
         (["offboard", "BANK01"], "Missing option '--reason'"),
     ],
 )

@@ -11,7 +11,7 @@ from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pair import end_pair, started_pair
 from sandbox.preparation import check_ports, make_data_folder
 from sandbox.running import nodes_alive, process_exists, read_run, write_run
-from sandbox.settings import Folders, NodeName, PairSettings
+from sandbox.settings import NODES, Folders, NodeName, OcenVersion, PairSettings
 from shared.node.clock import SystemClock
 from shared.protocol.participants import ParticipantRole
 from tests.sandbox.nodes import DIES, WAITS, alive, operator_plane, plan, run_of
@@ -32,14 +32,14 @@ def stranger() -> Iterator[int]:
 
 
 def free_base_port() -> int:
-    """A base port whose four ports are free now."""
+    """A base port all of whose ports are free now."""
     for base in range(21000, 60000, 7):
         try:
-            check_ports(PairSettings(base_port=base))
+            check_ports(PairSettings(base_port=base, version=OcenVersion.V4, lenders=3))
         except SandboxError:
             continue
         return base
-    raise AssertionError("no four ports are free")
+    raise AssertionError("no ports are free")
 
 
 def end(folders: Folders) -> tuple[list[NodeName], dict[NodeName, int]]:
@@ -201,8 +201,44 @@ def test_a_node_learns_its_own_database_and_not_the_others(monkeypatch: pytest.M
 def test_the_ports_follow_from_the_base_port() -> None:
     settings = PairSettings(base_port=8444)
     ports = [(settings.port(name), settings.ops_port(name)) for name in NodeName]
-    assert ports == [(8444, 9444), (8445, 9445)]
+    assert ports == [(8444, 9444), (8445, 9445), (8446, 9446), (8447, 9447), (8443, 9443)]
     assert settings.organisation(NodeName.LSP).base_url == "https://localhost:8445"
+
+
+def test_what_runs_follows_from_the_version_and_the_number_of_lenders() -> None:
+    assert PairSettings().services == (NodeName.LENDER, NodeName.LSP)
+    assert PairSettings(version=OcenVersion.V4).services == (NodeName.REGISTRY, NodeName.LENDER, NodeName.LSP)
+    assert PairSettings(lenders=2).services == (NodeName.LENDER, NodeName.LSP, NodeName.LENDER02)
+    assert PairSettings(version=OcenVersion.V4, lenders=3).services == (NodeName.REGISTRY, *NODES)
+
+
+def test_a_further_lender_has_keys_a_database_and_an_otp_secret_of_its_own(tmp_path: Path) -> None:
+    settings = PairSettings(Folders(tmp_path / "data", tmp_path / "certs"), lenders=2)
+    first, second = settings.environment(NodeName.LENDER), settings.environment(NodeName.LENDER02)
+    for name in ("OCEN_IDENTITY", "OCEN_DATABASE_URL", "OCEN_OTP_SECRET_FILE", "OCEN_PORT", "OCEN_OPS_PORT"):
+        assert first[name] != second[name]
+    assert second["OCEN_IDENTITY"] == f"{tmp_path}/certs/LENDER02/identity.json"
+    organisation = settings.organisation(NodeName.LENDER02)
+    assert (organisation.organisation_id, organisation.role) == ("LENDER02", ParticipantRole.LENDER)
+    assert organisation.base_url == "https://localhost:8446"
+
+
+def test_the_registry_is_told_its_certificate_and_nothing_of_an_identity(tmp_path: Path) -> None:
+    settings = PairSettings(Folders(tmp_path / "data", tmp_path / "certs"), version=OcenVersion.V4, host="a.example")
+    told = settings.environment(NodeName.REGISTRY)
+    assert told["OCEN_PUBLIC_URL"] == "https://a.example:8443"
+    assert told["OCEN_TLS_CERTIFICATE"] == f"{tmp_path}/certs/registry/tls.pem"
+    assert told["OCEN_KEYS_FOLDER"] == f"{tmp_path}/data/registry-keys"
+    assert not {"OCEN_IDENTITY", "OCEN_OTP_SECRET_FILE"} & told.keys()
+
+
+def test_a_start_with_a_registry_looks_at_its_ports_too(tmp_path: Path) -> None:
+    folders, base = Folders(tmp_path / "data", tmp_path / "certs"), free_base_port()
+    settings = PairSettings(folders, base, version=OcenVersion.V4)
+    taken = socket.create_server(("127.0.0.1", settings.ops_port(NodeName.REGISTRY)))
+    with taken, pytest.raises(SandboxError, match=f"port {base + 999} cannot be used"):
+        started_pair(settings).__enter__()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_a_pair_for_other_machines_listens_beyond_loopback() -> None:

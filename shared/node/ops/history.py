@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
+from shared.catalogue.table import BY_NAME
 from shared.node.ops.ledger_views import (
     Attempt,
-    Decoded,
     MessageHistory,
     ReceivedMessage,
     RefusedMessage,
@@ -19,6 +19,7 @@ from shared.node.ops.ledger_views import (
 from shared.node.store.journal_rows import rows_under, tries_of
 from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
 from shared.protocol.problems import Problem
+from shared.protocol.profiles import V4
 
 _REFUSALS_SHOWN: Final = 50
 
@@ -34,7 +35,7 @@ def message_history(connection: Connection, request_id: str) -> MessageHistory |
     return MessageHistory(
         request_id=request_id,
         received=[_received(row) for row in received],
-        sent=[_sent(row, [_attempt(one) for one in tries[row.id]]) for row in sent],
+        sent=[_sent(row, [_attempt(one, _is_detached(row)) for one in tries[row.id]]) for row in sent],
         refused=[refused_message(row) for row in refused],
     )
 
@@ -44,7 +45,13 @@ def _latest_refusals(connection: Connection, request_id: str) -> Sequence[Row[An
     return connection.execute(newest_first.limit(_REFUSALS_SHOWN)).all()[::-1]
 
 
-def _attempt(row: Row[Any]) -> Attempt:
+def _is_detached(row: Row[Any]) -> bool:
+    """Tell whether the signatures of a message and its ack stand beside their bodies."""
+    message = BY_NAME.get(row.message)
+    return message is not None and message.version == V4.name
+
+
+def _attempt(row: Row[Any], is_detached: bool) -> Attempt:
     return Attempt(
         started_at=row.started_at,
         milliseconds=row.milliseconds,
@@ -53,13 +60,15 @@ def _attempt(row: Row[Any]) -> Attempt:
         outcome=row.outcome,
         status=row.status,
         reason=row.reason,
-        sent=SignedText.of(row.sent),
-        answer=SignedText.of(row.answer) if row.answer else None,
+        sent=SignedText.of(row.sent, row.signature, is_detached=is_detached),
+        answer=SignedText.of(row.answer, row.answer_signature, is_detached=is_detached) if row.answer else None,
         verification=VerificationStep.all_of(row.steps),
     )
 
 
 def _received(row: Row[Any]) -> ReceivedMessage:
+    is_detached = _is_detached(row)
+    text = SignedText.of(row.raw, row.signature, is_detached=is_detached)
     return ReceivedMessage(
         id=row.id,
         message=row.message,
@@ -70,9 +79,10 @@ def _received(row: Row[Any]) -> ReceivedMessage:
         certificate=row.certificate,
         address=row.address,
         verification=VerificationStep.all_of(row.steps),
-        envelope=row.raw.decode(errors="replace"),
-        decoded=Decoded.of(row.raw),
-        ack=SignedText.of(row.ack),
+        envelope=text.envelope,
+        signature=text.signature,
+        decoded=text.decoded,
+        ack=SignedText.of(row.ack, row.ack_signature, is_detached=is_detached),
     )
 
 
@@ -106,4 +116,5 @@ def refused_message(row: Row[Any]) -> RefusedMessage:
         reason=row.reason,
         verification=VerificationStep.all_of(row.steps),
         raw=row.raw.decode(errors="replace"),
+        signature=row.signature,
     )

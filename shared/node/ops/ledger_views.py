@@ -105,7 +105,7 @@ class VerificationStep(BaseModel):
 
 
 class Decoded(BaseModel):
-    """Signed header and payload of an envelope, to be read. The envelope itself has every digit of its numbers."""
+    """Signed header and payload, to be read. What travelled has every digit of its numbers."""
 
     header: dict[str, Any]
     payload: dict[str, Any]
@@ -120,17 +120,35 @@ class Decoded(BaseModel):
         except (EncodingError, StopIteration, KeyError, TypeError):
             return None
 
+    @classmethod
+    def of_body(cls, body: bytes, signature: str) -> Self | None:
+        """Decode a body with its detached signature; None if one of them cannot be read.
+
+        The header of an answer that its sender did not sign is empty.
+        """
+        try:
+            header = _shown(base64url_decode(signature.partition(".")[0])) if signature else {}
+            return cls(header=header, payload=_shown(body))
+        except EncodingError:
+            return None
+
 
 class SignedText(BaseModel):
-    """What travelled, as it travelled, and what it says; `decoded` is null if it is no envelope."""
+    """What travelled, as it travelled, and what it says; `decoded` is null if it cannot be read.
+
+    In OCEN 4.0 `envelope` is the body, and `signature` the detached JWS that stood in a header; in v3 that is empty, as
+    the signature stands in the envelope.
+    """
 
     envelope: str
+    signature: str = ""
     decoded: Decoded | None
 
     @classmethod
-    def of(cls, raw: bytes) -> Self:
-        """Show bytes that travelled."""
-        return cls(envelope=raw.decode(errors="replace"), decoded=Decoded.of(raw))
+    def of(cls, raw: bytes, signature: str, *, is_detached: bool) -> Self:
+        """Show bytes that travelled; `is_detached` tells that their signature stood beside them."""
+        decoded = Decoded.of_body(raw, signature) if is_detached else Decoded.of(raw)
+        return cls(envelope=raw.decode(errors="replace"), signature=signature, decoded=decoded)
 
 
 class ReceivedMessage(SignedText):
@@ -179,7 +197,10 @@ class SentMessage(BaseModel):
 
 
 class RefusedMessage(BaseModel):
-    """A message that was refused. `peer` is whose the connection was (empty: unknown); the ids are as claimed."""
+    """A message that was refused. `peer` is whose the connection was (empty: unknown); the ids are as claimed.
+
+    `raw` is its body as it came; `signature` is the detached JWS that came with it, in OCEN 4.0.
+    """
 
     id: str
     at: Moment
@@ -193,6 +214,7 @@ class RefusedMessage(BaseModel):
     reason: str
     verification: list[VerificationStep]
     raw: str
+    signature: str
 
 
 class MessageHistory(BaseModel):
