@@ -80,7 +80,7 @@ def test_the_version_is_printed(run: Run) -> None:
         (["up", "--xyz"], "No such option: --xyz; see `ocen-sandbox up --help`"),
         (["up", "--base-port", "70000"], "less than or equal to 64532; see `ocen-sandbox up --help`"),
         (["up", "--base-port", "high"], "--base-port"),
-        (["send", "TriggerLoanAcceptanceRequest", "--from", "x"], "'--from': 'x' is not one of 'lender', 'lsp'"),
+        (["send", "TriggerLoanAcceptanceRequest", "--from", "x"], "there is no node x: choose from lender, lsp"),
         (["keys", "block", "k-1"], "Missing option '--reason'; see `ocen-sandbox keys block --help`"),
         (["keys", "fly"], "No such command 'fly'; see `ocen-sandbox keys --help`"),
         (["keys", "keys", "list"], "No such command 'keys'; see `ocen-sandbox keys --help`"),

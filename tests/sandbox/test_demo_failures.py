@@ -13,7 +13,7 @@ from sandbox.demo import Demo, DemoFailedError, Scene, Sms
 from sandbox.errors import SandboxError
 from sandbox.following import Passage
 from sandbox.ops_client import OpsClient
-from sandbox.settings import Folders, NodeName
+from sandbox.settings import PAIR, Folders, NodeName
 from sandbox.spoiled import Refusal, send_spoiled
 from shared.node.clock import SystemClock
 from tests.sandbox.nodes import run_of
@@ -168,7 +168,7 @@ def test_the_changed_message_goes_to_the_lender_of_the_run_whatever_the_file_of_
     made_pki: Path, tmp_path: Path
 ) -> None:
     """Another pair of the same keys may have written its own addresses into that file."""
-    run = run_of(Folders(tmp_path / "data", made_pki), dict.fromkeys(NodeName, "http://127.0.0.1:1"), os.getpid())
+    run = run_of(Folders(tmp_path / "data", made_pki), dict.fromkeys(PAIR, "http://127.0.0.1:1"), os.getpid())
     with socket.socket() as silent, OpsClient("lender", "http://127.0.0.1:1", "token") as lender:
         silent.bind(("127.0.0.1", 0))
         run.nodes[NodeName.LENDER].url = f"https://127.0.0.1:{silent.getsockname()[1]}"
