@@ -134,7 +134,9 @@ class Node:
             self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
 
     def _join(self, membership: Membership) -> Member:
-        return Member(membership, self.identity, self.registry_transport, self.clock)
+        member = Member(membership, self.identity, self.registry_transport, self.clock)
+        member.remember_in(self.journal)
+        return member
 
     def _show_renewed_certificate(self) -> None:
         self.registry_trust.replace(self.identity.trust)
