@@ -36,8 +36,8 @@ async def evidence(node: TheNode, request_id: Annotated[Identifier, Path()]) -> 
     It holds the exact signed bytes, keys and certificates of then, a verdict on each, and `verify.sh`, which needs
     nothing but openssl. What does not hold any more is in it too, and it says so.
     """
-    own_id = node.identity.organisation_id
-    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_id=own_id))
+    own_ids = {profile: own.participant_id for profile, own in node.identity.originators.items()}
+    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_ids=own_ids))
     if bundle is None:
         raise HTTPException(404, f"Nothing was accepted or sent under requestId {request_id}; GET /messages lists all.")
     headers = {"content-disposition": 'attachment; filename="evidence.zip"'}
