@@ -27,6 +27,9 @@ LONGEST_RETRY_AFTER = 86_400.0
 LONGEST_UNSIGNED_RETRY_AFTER = 60.0
 """Seconds; a gateway before the receiver cannot sign when to come again, and is believed within reason."""
 
+UNSIGNED = "acknowledged, unsigned"
+"""How a try is noted that only a peer may answer so which is built on an official starter."""
+
 MAX_CODE_LENGTH = 64
 """Characters of an ack's `error` that are kept and logged; a code of the catalogue has eight."""
 
@@ -160,7 +163,7 @@ def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
         return AttemptOutcome.FAILED, f"HTTP {status} without a valid ack: {failed.check.name}: {failed.found}"
     error = examination.document["error"][:MAX_CODE_LENGTH]
     if error == SUCCESS and status < 300:
-        return AttemptOutcome.ACCEPTED, "acknowledged" if examination.signature else "acknowledged, unsigned"
+        return AttemptOutcome.ACCEPTED, "acknowledged" if examination.signature else UNSIGNED
     # A token that is refused says nothing of the message: it comes again with another token.
     if error in (SUCCESS, Problem.TOKEN.code) or status == 429 or status >= 500:
         return AttemptOutcome.FAILED, f"HTTP {status} with error {error}"

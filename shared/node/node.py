@@ -145,7 +145,9 @@ class Node:
         )
 
     def _join(self, membership: Membership) -> Member:
-        return Member(membership, self.identity, self.registry_transport, self.clock)
+        member = Member(membership, self.identity, self.registry_transport, self.clock)
+        member.remember_in(self.journal)
+        return member
 
     def _show_renewed_certificate(self) -> None:
         self.registry_trust.replace(self.identity.trust)

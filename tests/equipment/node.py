@@ -74,6 +74,7 @@ class MemoryNode:
         self.directories: dict[str, Counterparties] = {"v3": self.directory}
         if member is not None:
             self.directories["v4"] = member.directory
+            member.remember_in(self.journal)
         self.client = SignedClient(transport, identity, clock, member.access if member is not None else None)
         self.courier = Courier(
             journal=self.journal,

@@ -1,6 +1,7 @@
 """OCEN 4.0 between real processes: create, trigger, OTP, verify; what each step leaves, and openssl as a witness."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import RowMapping, Table
 from shared.node.ids import new_id
 from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX
 from shared.protocol.problems import SUCCESS
+from tests.equipment.evidence import unpack
 from tests.live.network import CREATE, CREATED, TRIGGER, TRIGGERED, VERIFIED, VERIFY, Network
 from tests.live.pair import LENDER, LSP, Side
 from tests.live.waiting import eventually
@@ -126,3 +128,26 @@ def test_a_message_that_the_lender_refuses_is_not_sent_again(network: Network) -
     assert (sent["state"], sent["tries"]) == ("REFUSED", 1)
     assert sent["result"].startswith("refused with GEN5010")
     assert network.lender.books.entries() <= before
+
+
+def test_the_evidence_of_an_exchange_is_verified_by_openssl_alone_on_either_side(
+    network: Network, tmp_path: Path
+) -> None:
+    request_id, _ = exchange(network, TRIGGER, TRIGGERED)
+    for side in (network.lsp, network.lender):
+        made = unpack(side.ops.evidence(request_id), tmp_path / side.identity.organisation_id)
+        parts = ["1-request", "1-request-ack", "2-callback", "2-callback-ack"]
+        assert [(name, part["verdict"], part["flaws"]) for name, part in made.parts.items()] == [
+            (name, "holds", []) for name in parts
+        ]
+        done = made.verify()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == [f"OK    {name}" for name in parts]
+
+    body = made.folder / "2-callback.json"
+    body.write_bytes(body.read_bytes().replace(b"SUCCESS", b"FAILURE"))
+    (made.folder / "SHA256SUMS").write_text("")
+    done = made.verify()
+    assert done.returncode == 1
+    assert "FAIL  2-callback" in done.stdout
+    assert "the signature is not that of keys/" in done.stdout

@@ -81,7 +81,7 @@ def register(engine: Engine, *records: ParticipantRecord) -> None:
 def bundle_of(engine: Engine, request_id: str = REQUEST_ID, own_id: str = LSP) -> bytes | None:
     """The evidence as the operator plane makes it."""
     with engine.connect().execution_options(**READ_ONLY) as connection:
-        return evidence_bundle(connection, request_id, own_id)
+        return evidence_bundle(connection, request_id, {"v3": own_id})
 
 
 def evidence(engine: Engine, folder: Path, **asked: str) -> Unpacked:

@@ -75,20 +75,3 @@ async def test_a_message_that_waits_has_evidence_in_which_nothing_travelled(
         ("nothing to verify", "not delivered until now: WAITING")
     ]
     assert script.startswith("note 1-request: TriggerLoanAcceptanceRequest from LSP123 to LENDER01: not delivered")
-
-
-async def test_of_messages_of_ocen_4_there_is_no_evidence_yet_and_the_answer_says_so(
-    node: OperatedStandIn, client: httpx.AsyncClient
-) -> None:
-    with node.engine.begin() as connection:
-        add_received(connection, 1, request_id="request-1", message="v4/TriggerLoanAcceptanceResponse")
-    before = contents(node.engine)
-    answer = await client.get("/messages/request-1/evidence")
-    assert (answer.status_code, answer.json()) == (
-        501,
-        {
-            "detail": "There is no evidence yet of v4/TriggerLoanAcceptanceResponse; "
-            "GET /messages/request-1 shows what travelled."
-        },
-    )
-    assert contents(node.engine) == before

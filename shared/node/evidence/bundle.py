@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.resources import files as resources
 from io import BytesIO
 from typing import Any, Final
@@ -21,15 +22,14 @@ _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest that a zip file can say; what counts is when the messages travelled, and manifest.json says that."""
 
 
-def evidence_bundle(connection: Connection, request_id: str, own_id: str) -> bytes | None:
-    """Return the evidence of a requestId as the node of `own_id` has it, as a zip file; None if nothing is known.
+def evidence_bundle(connection: Connection, request_id: str, own_ids: Mapping[str, str]) -> bytes | None:
+    """Return the evidence of a requestId as a node has it, as a zip file; None if nothing is known.
+
+    `own_ids` says by which id the node is known under each profile.
 
     The connection is in a transaction that reads. What does not hold is in the bundle too, and the bundle says so.
-
-    Raises:
-        NoEvidenceError: as `gather`.
     """
-    evidence = gather(connection, request_id, own_id)
+    evidence = gather(connection, request_id, own_ids)
     return None if evidence is None else _zipped(_files(evidence))
 
 

@@ -43,14 +43,24 @@ def certificate_file(thumbprint: str) -> str:
 
 
 def part_files(part: Part) -> Files:
-    """Give the exact bytes of a part; of an envelope also its three parts, decoded."""
+    """Give the exact bytes of a part; of an envelope, or of what signs a body, also the parts, decoded."""
     if part.text.body:
         yield f"{part.name}.json", part.text.body
+    if part.text.signature:
+        yield f"{part.name}.jws", part.text.signature.encode()
     examination = part.examination
     if examination is not None and examination.envelope is not None:
         yield f"{part.name}.header.json", examination.header_bytes
         yield f"{part.name}.payload.json", examination.payload
         yield f"{part.name}.signature", examination.signature
+    elif examination is not None and is_detached(part):
+        yield f"{part.name}.header.json", examination.header_bytes
+        yield f"{part.name}.signature", examination.signature
+
+
+def is_detached(part: Part) -> bool:
+    """Tell whether what signs a part stands beside it and could be read."""
+    return bool(part.text.signature and part.examination and part.examination.signature)
 
 
 def key_files(key: KeyHistory) -> Files:

@@ -1,8 +1,9 @@
 """Gathering: which rows of the journal and the register the evidence of a requestId is made of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -11,15 +12,12 @@ from shared.catalogue.table import BY_NAME
 from shared.node.evidence.judging import profile_of
 from shared.node.evidence.parts import Part, Verdict
 from shared.node.evidence.received import received_parts
-from shared.node.evidence.remembered import Remembered
+from shared.node.evidence.remembered import Remembered, Sighted
 from shared.node.evidence.sent import sent_parts
 from shared.node.onboarding.history import CertificateHistory, KeyHistory
 from shared.node.store.journal_rows import rows_under, tries_of
 from shared.node.store.tables import INBOX, OUTBOX
-
-
-class NoEvidenceError(Exception):
-    """No evidence can be made of messages that are in the journal; the text says why, and where they are to be seen."""
+from shared.protocol.profiles import V3, V4, Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,10 @@ class _Message:
     tries: Sequence[Row[Any]] | None  # None: it was received
 
     @property
+    def profile(self) -> Profile:
+        return profile_of(BY_NAME.get(self.row.message))
+
+    @property
     def kind(self) -> str:
         message_type = BY_NAME.get(self.row.message)
         return "message" if message_type is None else "callback" if message_type.answers else "request"
@@ -65,32 +67,32 @@ class _Message:
         return self.kind == "callback", self.at, self.row.id
 
 
-def gather(connection: Connection, request_id: str, own_id: str) -> Evidence | None:
-    """Gather and judge what the node of `own_id` has accepted and sent under a requestId; None if that is nothing.
+def gather(connection: Connection, request_id: str, own_ids: Mapping[str, str]) -> Evidence | None:
+    """Gather and judge what a node has accepted and sent under a requestId; None if that is nothing.
 
-    The connection is in a transaction that reads. Messages that were refused here are not among it.
-
-    Raises:
-        NoEvidenceError: one of them is of OCEN 4.0, whose keys are in the registry and not in our register.
+    `own_ids` says by which id the node is known under each profile. The connection is in a transaction that reads.
+    Messages that were refused here are not among it.
     """
     messages = sorted(_messages(connection, request_id), key=lambda message: message.order)
     if not messages:
         return None
-    for message in messages:
-        if profile_of(BY_NAME.get(message.row.message)).wants_token:
-            raise NoEvidenceError(
-                f"There is no evidence yet of {message.row.message}; GET /messages/{request_id} shows what travelled."
-            )
-    register = Remembered(connection)
+    registers = _registers(connection, own_ids)
     parts: list[Part] = []
     for number, message in enumerate(messages, start=1):
-        name = f"{number}-{message.kind}"
+        name, version = f"{number}-{message.kind}", message.profile.name
+        own_id, register = own_ids.get(version, own_ids[V3.name]), registers[version]
         if message.tries is None:
             judged = list(received_parts(message.row, name, own_id, register))
         else:
             judged = list(sent_parts(message.row, message.tries, name, own_id, register))
         parts += _with_its_request(judged, message, messages)
-    return Evidence(request_id, own_id, parts, _keys(parts, register), _certificates(parts, register))
+    return Evidence(request_id, own_ids[V3.name], parts, _keys(parts, registers), _certificates(parts, registers))
+
+
+def _registers(connection: Connection, own_ids: Mapping[str, str]) -> dict[str, Remembered]:
+    register = Remembered(connection)
+    own = register.history(own_ids[V3.name])
+    return {V3.name: register, V4.name: Sighted(connection, own, own_ids.get(V4.name, ""))}
 
 
 def _messages(connection: Connection, request_id: str) -> Iterator[_Message]:
@@ -104,7 +106,7 @@ def _messages(connection: Connection, request_id: str) -> Iterator[_Message]:
 
 def _with_its_request(parts: list[Part], message: _Message, messages: Sequence[_Message]) -> list[Part]:
     """Add a flaw to an accepted callback whose request is not in the journal."""
-    answers = message.kind == "callback" and BY_NAME[message.row.message].answers
+    answers = message.kind == "callback" and BY_NAME[message.row.message].request_key
     theirs = [
         one
         for one in messages
@@ -118,21 +120,27 @@ def _with_its_request(parts: list[Part], message: _Message, messages: Sequence[_
     return [flawed if part is message_part else part for part in parts]
 
 
-def _keys(parts: Sequence[Part], register: Remembered) -> list[tuple[str, KeyHistory]]:
+def _keys(parts: Sequence[Part], registers: Mapping[str, Remembered]) -> list[tuple[str, KeyHistory]]:
     found = {}
     for part in parts:
-        history = register.history(part.text.signer)
-        for key in history.keys if history else ():
+        history = registers[part.text.profile.name].history(part.text.signer)
+        # The key that a part was verified with comes last: its kid may have meant another one at other times.
+        for key in sorted(history.keys, key=partial(_verified, part)) if history else ():
             status = key.status_at(part.text.at)
             if key.kid == part.kid or (status is not None and status.counts):
                 found[key.kid] = (part.text.signer, key)
     return [found[kid] for kid in sorted(found)]
 
 
-def _certificates(parts: Sequence[Part], register: Remembered) -> list[tuple[str, CertificateHistory]]:
+def _verified(part: Part, key: KeyHistory) -> bool:
+    used = part.examination.key if part.examination is not None else None
+    return used is not None and used.kid == key.kid and used.verifier.thumbprint() == key.thumbprint
+
+
+def _certificates(parts: Sequence[Part], registers: Mapping[str, Remembered]) -> list[tuple[str, CertificateHistory]]:
     found = {}
     for part in parts:
-        history = register.history(part.text.signer)
+        history = registers[part.text.profile.name].history(part.text.signer)
         shown = part.text.peer.certificate if part.text.peer else ""
         for one in history.certificates if history else ():
             if one.thumbprint == shown or one.counts_at(part.text.at):

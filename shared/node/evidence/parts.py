@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shared.node.evidence.judging import SignedText
+from shared.node.evidence.judging import SignedText, kid_of
 from shared.protocol.participants import KeyStatus
 from shared.protocol.verification import Examination
 
@@ -54,8 +54,8 @@ class Part:
 
     @property
     def kid(self) -> str:
-        """The kid in its signed header, empty where none can be read."""
-        return (self.examination.kid or "") if self.examination is not None else ""
+        """The kid of its key, empty where none can be read."""
+        return kid_of(self.examination) if self.examination is not None else ""
 
     @property
     def key_status(self) -> KeyStatus | None:
@@ -65,10 +65,10 @@ class Part:
         return key.status if key is not None else None
 
 
-def message_quotes(examination: Examination, request_id: str, signer: str) -> Quotes:
+def message_quotes(examination: Examination, request_id: str, text: SignedText) -> Quotes:
     """Return what the payload of a message has to say."""
     stamped = (("traceId", trace_id_of(examination)), ("timestamp", _text(examination.metadata, "timestamp")))
-    return (("requestId", request_id), *stamped, ("orgId", signer))
+    return (("requestId", request_id), *stamped, (text.profile.sender_member, text.signer))
 
 
 def trace_id_of(examination: Examination) -> str:

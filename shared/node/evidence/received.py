@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from shared.catalogue.table import BY_NAME
-from shared.node.evidence.judging import SignedText, flaws_of, judge_ack, judge_message, profile_of
+from shared.node.evidence.judging import SignedText, flaws_of, judge_ack, judge_message, kid_of, profile_of
 from shared.node.evidence.parts import Part, error_of, message_quotes, trace_id_of
 from shared.node.evidence.recorded import flaws_of_record
 from shared.node.evidence.remembered import Remembered
@@ -19,7 +19,7 @@ def received_parts(row: Row[Any], name: str, own_id: str, register: Remembered) 
     """Judge a row of the inbox again: the message, then our ack."""
     message_type = BY_NAME.get(row.message)
     profile, peer = profile_of(message_type), Peer(row.certificate, row.address)
-    text = SignedText(row.raw, row.sender, row.received_at, profile, peer)
+    text = SignedText(row.raw, row.sender, row.received_at, profile, peer, row.signature)
     examination = judge_message(text, message_type, register)
     yield Part(
         name=name,
@@ -31,7 +31,7 @@ def received_parts(row: Row[Any], name: str, own_id: str, register: Remembered) 
             *flaws_of_record(row.steps),
             *_disagreements(row, examination),
         ),
-        quotes=message_quotes(examination, row.request_id, row.sender),
+        quotes=message_quotes(examination, row.request_id, text),
         recorded=row.steps,
         is_accepted=True,
     )
@@ -39,7 +39,8 @@ def received_parts(row: Row[Any], name: str, own_id: str, register: Remembered) 
 
 
 def _ack_part(row: Row[Any], name: str, own_id: str, trace_id: str, register: Remembered) -> Part:
-    text = SignedText(row.ack, own_id, row.received_at, profile_of(BY_NAME.get(row.message)))
+    profile = profile_of(BY_NAME.get(row.message))
+    text = SignedText(row.ack, own_id, row.received_at, profile, signature=row.ack_signature)
     examination = judge_ack(text, trace_id, register)
     flaws = flaws_of(text, examination, register)
     if examination.problem is None and error_of(examination) != SUCCESS:
@@ -61,9 +62,9 @@ def _disagreements(row: Row[Any], examination: Examination) -> list[str]:
     if examination.problem is not None:
         return flaws
     signed = {
-        "kid": (row.kid, examination.kid),
+        "kid": (row.kid, kid_of(examination)),
         "trace_id": (row.trace_id, trace_id_of(examination)),
-        "request_id": (row.request_id, examination.document.get("requestId")),
+        "request_id": (row.request_id, examination.request_id),
     }
     flaws += [
         f"the journal has {name} {stored}, signed is {said}"

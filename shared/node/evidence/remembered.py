@@ -1,12 +1,16 @@
 """Who held which key and certificate at a moment that has passed, by what the register remembers."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from shared.node.onboarding.history import CertificateHistory, KeyHistory, ParticipantHistory, load_history
 from shared.node.onboarding.record import thumbprint_of, verification_key
-from shared.protocol.participants import Participant, PublicKey
+from shared.node.registry.sightings import sighted_keys
+from shared.protocol.participants import Dialect, Participant, ParticipantRole, PublicKey
+from shared.protocol.profiles import V4
 from shared.protocol.signing import VerificationKey
 
 
@@ -26,11 +30,16 @@ class Remembered:
                 self._histories[organisation_id] = None
         return self._histories[organisation_id]
 
-    def participant(self, organisation_id: str, moment: datetime) -> Participant | None:
-        """Return a participant with the keys and certificates as they counted at an aware moment."""
+    def holders(self, organisation_id: str, moment: datetime, kid: str | None) -> Iterator[Participant]:
+        """Give the participant with the keys and certificates as they counted at an aware moment, if there is one.
+
+        Where its kid may have meant several keys, it is given with each of them in turn.
+        """
         history = self.history(organisation_id)
-        if history is None:
-            return None
+        if history is not None:
+            yield self._participant(organisation_id, history, moment)
+
+    def _participant(self, organisation_id: str, history: ParticipantHistory, moment: datetime) -> Participant:
         statuses = [(key, key.status_at(moment), usable_key(key)) for key in history.keys]
         return Participant(
             organisation_id=organisation_id,
@@ -46,15 +55,7 @@ class Remembered:
     def flaws_of_key(self, organisation_id: str, kid: str | None) -> list[str]:
         """Say what is wrong with the rows of a key: its PEM has to be the one that was registered."""
         history = self.history(organisation_id)
-        key = next((one for one in history.keys if one.kid == kid), None) if history else None
-        if key is None:
-            return []
-        verifier = usable_key(key)
-        if verifier is None:
-            return [f"the register's key {key.kid} cannot be read as a public RSA key"]
-        if verifier.thumbprint() != key.thumbprint:
-            return [f"the register's key {key.kid} is not the one with its thumbprint {key.thumbprint}"]
-        return []
+        return [flaw for key in (history.keys if history else ()) if key.kid == kid for flaw in _flaws(key)]
 
     def flaws_of_certificate(self, organisation_id: str, thumbprint: str) -> list[str]:
         """Say what is wrong with the rows of a certificate: its PEM has to be the one that was registered."""
@@ -65,12 +66,54 @@ class Remembered:
         return [f"the register's certificate is not the one with the thumbprint {thumbprint}"]
 
 
+class Sighted(Remembered):
+    """What is remembered of the participants of OCEN 4.0: the keys that the registry has named, and our own."""
+
+    def __init__(self, connection: Connection, own: ParticipantHistory | None, own_id: str) -> None:
+        """`own` is what the register remembers of ourselves, whom the registry knows as `own_id`."""
+        super().__init__(connection)
+        self._own = own
+        self._own_id = own_id
+
+    def history(self, organisation_id: str) -> ParticipantHistory | None:
+        """Return the keys of a participant id; None if the registry has never named any."""
+        if organisation_id not in self._histories:
+            self._histories[organisation_id] = self._read(organisation_id)
+        return self._histories[organisation_id]
+
+    def holders(self, organisation_id: str, moment: datetime, kid: str | None) -> Iterator[Participant]:
+        """Give the participant with each key that the kid may mean: any, where official starters leave it out."""
+        for one in super().holders(organisation_id, moment, kid):
+            meant = [key for key in one.keys if kid is None or key.kid == kid]
+            for key in meant or one.keys[:1]:
+                yield replace(one, dialect=Dialect.AUTHSTARTER, keys=(key,))
+
+    def _read(self, participant_id: str) -> ParticipantHistory | None:
+        if participant_id == self._own_id and self._own is not None:
+            keys: list[KeyHistory] = [replace(key, algorithm=V4.algorithm) for key in self._own.keys]
+            return replace(self._own, organisation_id=participant_id, keys=keys, certificates=())
+        sighted = sighted_keys(self._connection, participant_id)
+        if not sighted:
+            return None
+        first = min(key.events[0].at for key in sighted)
+        return ParticipantHistory(participant_id, "", ParticipantRole.LENDER, first, None, "", sighted, ())
+
+
 def usable_key(key: KeyHistory) -> VerificationKey | None:
     """Return the key as one that verifies; None where the PEM or the algorithm of the row is none."""
     try:
         return verification_key(key.pem, key.algorithm, key.kid)
     except Exception:  # a row that somebody has changed may hold anything, and jwcrypto raises many kinds
         return None
+
+
+def _flaws(key: KeyHistory) -> list[str]:
+    verifier = usable_key(key)
+    if verifier is None:
+        return [f"the register's key {key.kid} cannot be read as a public RSA key"]
+    if verifier.thumbprint() != key.thumbprint:
+        return [f"the register's key {key.kid} is not the one with its thumbprint {key.thumbprint}"]
+    return []
 
 
 def _is_itself(certificate: CertificateHistory) -> bool:

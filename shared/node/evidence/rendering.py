@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shared.node.evidence.files import certificate_file, key_file, quotation
+from shared.node.evidence.files import certificate_file, is_detached, key_file, quotation
 from shared.node.evidence.gathering import Evidence
 from shared.node.evidence.parts import Part, Verdict
 from shared.node.outbox import storable
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.verification import Outcome
+from shared.protocol.verification import Examination, Outcome
 
 Document = dict[str, Any]
 
@@ -30,7 +30,9 @@ the public key in keys/, that the acks name the traceId of their messages, the c
 prints a line per part and exits with 0 only if all hold. It is short: read it before you trust it.
 
 What is here
-  N-request.json, N-callback.json   a message exactly as it travelled: a flattened JWS (RFC 7515)
+  N-request.json, N-callback.json   a message exactly as it travelled: in v3 a flattened JWS (RFC 7515), in OCEN 4.0
+                                    the body that ...jws signs
+  ....jws                           the detached signature from the HTTP header (RFC 7515 App. F, RFC 7797)
   ...-ack.json                      the signed ack that answered it
   ...-try-N.json                    a further try to deliver it, whether it came through or not
   ....header.json, .payload.json, .signature   the decoded parts of that envelope
@@ -44,6 +46,8 @@ What it proves, and what it does not
   A signature proves that whoever had the private key has signed these very bytes. Whose key it was, when it counted,
   when a text came in and over which certificate is what the node has written down; nobody has signed that.
   A key that was blocked or retired afterwards still proves what was signed while it counted: see manifest.json.
+  Access tokens are secrets and are not kept. Of OCEN 4.0's participants there are the keys that the registry named, and
+  since when; of their TLS certificates no more than the thumbprint, in manifest.json.
   The receiver keeps a repeated message as it came the first time; the sender keeps every try.
   Messages that the node refused are not here. No private key is here. The SMS with the OTP is no message of the
   protocol and is not here either; but a VerifyLoanAcceptanceRequest holds the OTP as it was sent, and as evidence it
@@ -116,15 +120,24 @@ def _script(part: Part, known: set[str], registered: set[str]) -> Iterator[str]:
         return
     yield f"part {part.name}"
     examination = part.examination
-    if examination is not None and examination.envelope is not None:
+    if examination is not None and (examination.envelope is not None or is_detached(part)):
         if part.kid in known:
-            yield f"key {key_file(part.kid)}"
-            yield f"header {quotation(examination.header_bytes, 'kid', part.kid)}"
-        yield from (f"payload {quotation(examination.payload, *quote)}" for quote in part.quotes if quote[1])
+            yield f"{_signing_word(examination)} {key_file(part.kid)}"
+            if examination.kid:
+                yield f"header {quotation(examination.header_bytes, 'kid', part.kid)}"
+        word = "payload" if examination.envelope is not None else "body"
+        yield from (f"{word} {quotation(examination.payload, *quote)}" for quote in part.quotes if quote[1])
     if part.text.peer is not None and part.text.peer.certificate in registered:
         yield f"certificate {certificate_file(part.text.peer.certificate)} {part.text.peer.certificate}"
     yield from (f"found {one_line(flaw)}" for flaw in part.flaws)
     yield f"end {one_line(part.what)}"
+
+
+def _signing_word(examination: Examination) -> str:
+    """Say how verify.sh has to put together what is signed."""
+    if examination.envelope is not None:
+        return "key"
+    return "beside" if examination.header.get("b64") is False else "beside-base64"
 
 
 def _described(part: Part) -> Iterator[str]:

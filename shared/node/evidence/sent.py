@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from shared.catalogue.table import BY_NAME
+from shared.node.client import UNSIGNED
 from shared.node.evidence.judging import SignedText, flaws_of, judge_ack, judge_message, profile_of
 from shared.node.evidence.parts import Part, error_of, message_quotes, trace_id_of
 from shared.node.evidence.recorded import flaws_of_record
@@ -77,12 +78,12 @@ class _Try:
     def _message(self, name: str, which: str) -> Part:
         row, one = self._row, self._try
         what = f"{row.message} from {self._own_id} to {row.receiver}{which}"
-        text = SignedText(one.sent, self._own_id, one.started_at, self._profile)
+        text = SignedText(one.sent, self._own_id, one.started_at, self._profile, signature=one.signature)
         if not one.sent and not one.kid and one.outcome == AttemptOutcome.FAILED:
             return Part(name, what, text, note=f"nothing was sent: {one.reason}")
         examination = judge_message(text, self._type, self._register)
         flaws = [*flaws_of(text, examination, self._register), *self._disagreements(examination)]
-        quotes = message_quotes(examination, row.request_id, self._own_id)
+        quotes = message_quotes(examination, row.request_id, text)
         return Part(name, what, text, examination, tuple(flaws), quotes=quotes, is_accepted=self._is_accepted)
 
     def _answer(self, name: str, which: str, trace_id: str) -> Part | None:
@@ -91,10 +92,12 @@ class _Try:
         what = f"ack of {row.receiver} to {self._own_id}{which}"
         peer = Peer(one.certificate, "")
         arrived = one.started_at + timedelta(milliseconds=one.milliseconds)
-        text = SignedText(one.answer, row.receiver, arrived, self._profile, peer)
+        text = SignedText(one.answer, row.receiver, arrived, self._profile, peer, one.answer_signature)
         if one.outcome == AttemptOutcome.FAILED:
             note = f"no ack that counts: {one.reason}"
             return Part(name, what, text, note=note, recorded=one.steps) if one.answer else None
+        if one.reason == UNSIGNED and self._profile.wants_token and not one.answer_signature:
+            return Part(name, what, text, note="this peer's acks bear no signature", recorded=one.steps)
         examination = judge_ack(text, trace_id, self._register)
         flaws = [*flaws_of(text, examination, self._register), *flaws_of_record(one.steps)]
         error = error_of(examination)
@@ -111,12 +114,13 @@ class _Try:
         one = self._try
         if one.kid != examination.kid:
             flaws.append(f"the journal has kid {one.kid}, signed is {examination.kid}")
-        if self._row.request_id != examination.document.get("requestId"):
+        if self._row.request_id != examination.request_id:
             flaws.append(f"the journal has it under requestId {self._row.request_id}, signed is another")
         try:
             content = parse_json_object(self._row.content.encode())
             request_id = content.get("requestId", self._row.request_id)
-            stamp = self._profile.stamp(content, Originator(self._own_id), request_id, one.trace_id, one.started_at)
+            originator = Originator(self._own_id, str(examination.metadata.get("originatorOrgId", "")))
+            stamp = self._profile.stamp(content, originator, request_id, one.trace_id, one.started_at)
             stored = parse_json_object(stamp)
         except (EncodingError, TypeError) as error:  # whoever spoiled the row may have put anything there
             return [*flaws, f"the journal's content cannot be read: {error}"]

@@ -58,6 +58,18 @@ signed() {
         bad "the signature is not that of $1"
 }
 
+# OCEN 4.0: the signature stands beside the body, over base64url(header) "." body, RS256. The body is signed as it is
+# (RFC 7797) or in base64url (RFC 7515 Appendix F); there and back through base64 is how openssl alone copies a file.
+signed_beside() {
+    header=$(base64url "$name.header.json") signature=$(base64url "$name.signature")
+    load "$name.jws"
+    [ "$text" = "$header..$signature$newline" ] || bad "$name.jws is not made of these parts"
+    { printf '%s.' "$header"; "$2" "$name.json"; } |
+        openssl dgst -sha256 -verify "$1" -signature "$name.signature" > /dev/null 2>&1 ||
+        bad "the signature is not that of $1"
+}
+as_it_is() { openssl base64 -in "$1" | openssl base64 -d; }
+
 certified() {
     found=$(openssl x509 -in "$1" -outform DER 2> /dev/null | sha256)
     [ "$found" = "$2" ] || bad "$1 is not the certificate with the SHA-256 $2"
@@ -78,8 +90,11 @@ while read -r word rest <&3; do
     case $word in
         part) name=$rest ;;
         key) signed "$rest" ;;
+        beside) signed_beside "$rest" as_it_is ;;
+        beside-base64) signed_beside "$rest" base64url ;;
         header) says "$name.header.json" "$rest" || bad "the signed header does not say $rest" ;;
         payload) says "$name.payload.json" "$rest" || bad "the signed payload does not say $rest" ;;
+        body) says "$name.json" "$rest" || bad "the signed body does not say $rest" ;;
         certificate) certified "${rest%% *}" "${rest#* }" ;;
         found) bad "found when this was packed: $rest" ;;
         note) printf '%s\n' "-     $rest" ;;

@@ -9,7 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from shared.node.evidence.gathering import NoEvidenceError
 from shared.node.identity import IdentityError
 from shared.node.journal import DuplicateRequestError, NotFinishedError
 from shared.node.net.tls import TlsConfigurationError
@@ -29,7 +28,6 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     OnboardingError: 422,
     IdentityError: 409,
     TlsConfigurationError: 409,
-    NoEvidenceError: 501,
     NotInForceError: 500,
     StorageUnavailable: 503,
 }

@@ -28,16 +28,16 @@ async def messages(node: TheNode, wanted: Annotated[MessageFilter, Query()]) -> 
 @routes.get(
     "/messages/{request_id:path}/evidence",
     response_class=Response,
-    responses={200: {"content": {"application/zip": {}}}, 404: {"model": Mistake}, 501: {"model": Mistake}},
+    responses={200: {"content": {"application/zip": {}}}, 404: {"model": Mistake}},
 )
 async def evidence(node: TheNode, request_id: Annotated[Identifier, Path()]) -> Response:
     """Return the evidence of all that was accepted and sent under a requestId, as a zip file.
 
     It holds the exact signed bytes, keys and certificates of then, a verdict on each, and `verify.sh`, which needs
-    nothing but openssl. What does not hold any more is in it too, and it says so. Of OCEN 4.0 there is none yet (501).
+    nothing but openssl. What does not hold any more is in it too, and it says so.
     """
-    own_id = node.identity.organisation_id
-    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_id=own_id))
+    own_ids = {profile: own.participant_id for profile, own in node.identity.originators.items()}
+    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_ids=own_ids))
     if bundle is None:
         raise HTTPException(404, f"Nothing was accepted or sent under requestId {request_id}; GET /messages lists all.")
     headers = {"content-disposition": 'attachment; filename="evidence.zip"'}

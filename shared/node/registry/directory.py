@@ -4,7 +4,7 @@ Nothing of a participant counts longer than `CacheTimes.longest`: an offboarded 
 the registry is down the known ones go on until then.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -21,6 +21,14 @@ from shared.protocol.verification import Examination
 
 MOST_KEPT: Final = 5_000
 """So many participants are kept; ids come from verified tokens, or from those who send in our name."""
+
+
+Note = Callable[[Participant], Awaitable[None]]
+"""Writes down what was looked up. Where it cannot, the look-up has failed: what cannot be proved is not accepted."""
+
+
+async def _not_noted(_: Participant) -> None:
+    """Keep nothing."""
 
 
 class RegistryDirectory:
@@ -44,6 +52,7 @@ class RegistryDirectory:
         self._kept: dict[str, Kept[Participant | None]] = {}
         self._owners: dict[str, str] = {}
         self._times = times
+        self.note: Note = _not_noted
         self._networks = {
             network: Kept(partial(lookup.members, network), clock, times.look_up_pace, lambda _: times.participants)
             for network in product_networks
@@ -124,6 +133,8 @@ class RegistryDirectory:
 
     async def _ask(self, participant_id: str) -> Participant | None:
         found = await self._lookup.participant(participant_id)
+        if found is not None:
+            await self.note(found)
         self._owners.update(dict.fromkeys(found.certificates if found is not None else (), participant_id))
         return found
 

@@ -1,10 +1,13 @@
 """A node as a member of OCEN 4.0's network: what it needs to speak v4, put together."""
 
+from functools import partial
+
 import httpx
 from sqlalchemy import Engine
 
 from shared.node.clock import Clock
 from shared.node.identity import Identity
+from shared.node.journal import Journal
 from shared.node.registry.auth_service import AuthServiceKeys, OwnToken
 from shared.node.registry.cache import CacheTimes
 from shared.node.registry.directory import RegistryDirectory
@@ -12,8 +15,10 @@ from shared.node.registry.lookup import RegistryLookup
 from shared.node.registry.path_signing import PathSigner
 from shared.node.registry.peers import Peers
 from shared.node.registry.service import Credentials, RegistryService
+from shared.node.registry.sightings import note_keys
 from shared.node.settings import Membership, PathSigning
 from shared.node.store.reader import read
+from shared.protocol.participants import Participant
 from shared.protocol.profiles import V4, Originator
 
 
@@ -24,6 +29,7 @@ class Member:
         self, membership: Membership, identity: Identity, transport: httpx.AsyncBaseTransport, clock: Clock
     ) -> None:
         """Nothing is asked for before it is needed, so that a node starts while the registry is down."""
+        self._clock = clock
         self.peers = Peers(membership.dialects)
         signs = membership.signs
         sign_path = None if signs is PathSigning.NONE else PathSigner(identity, signs)
@@ -35,6 +41,14 @@ class Member:
         self.lookup = RegistryLookup(self.service, self.access, self.peers.dialect_of)
         self.directory = RegistryDirectory(self.lookup, keys, identity, clock, membership.product_networks, times=times)
         identity.originators[V4.name] = Originator(membership.participant_id)
+
+    def remember_in(self, journal: Journal) -> None:
+        """Have the keys of all that are looked up written down, before any message counts by them."""
+
+        async def note(participant: Participant) -> None:
+            await journal.act(partial(note_keys, participant=participant, now=self._clock.now()))
+
+        self.directory.note = note
 
     async def follow(self, engine: Engine) -> None:
         """Let what operators have settled about peers count, also for those that are known already."""

@@ -199,6 +199,18 @@ PEERS = Table(
 )
 """How peers of OCEN 4.0 sign, as an operator has settled it."""
 
+REGISTRY_KEYS = Table(
+    "registry_keys",
+    METADATA,
+    Column("participant_id", String, primary_key=True),
+    Column("kid", String, primary_key=True),
+    Column("thumbprint", String, primary_key=True),
+    Column("pem", Text, nullable=False),
+    Column("first_seen", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
+)
+"""The keys that OCEN 4.0's registry has named, for the evidence of what was signed with them."""
+
 _TURNS = 0x4F43454E  # "OCEN"
 
 

@@ -64,6 +64,7 @@ class Profile(ABC):
         token_checks: what is judged once the Auth Service's keys are known.
         verdict_checks: what is judged once it is known who the sender is.
         id_in_metadata: whether the requestId stands in the metadata rather than beside it.
+        sender_member: the member of the metadata that names the sender.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Profile(ABC):
     ack_opening_checks: tuple[Check, ...]
     ack_verdict_checks: tuple[Check, ...]
     id_in_metadata: bool
+    sender_member: str
 
     @property
     def request_checks(self) -> tuple[Check, ...]:

@@ -77,4 +77,5 @@ V3 = EnvelopeProfile(
     ack_opening_checks=checks.ACK_OPENING_CHECKS,
     ack_verdict_checks=checks.ACK_VERDICT_CHECKS,
     id_in_metadata=False,
+    sender_member="orgId",
 )

@@ -82,4 +82,5 @@ V4 = DetachedProfile(
     ack_opening_checks=checks.V4_ACK_OPENING_CHECKS,
     ack_verdict_checks=checks.V4_ACK_VERDICT_CHECKS,
     id_in_metadata=True,
+    sender_member="originatorParticipantId",
 )

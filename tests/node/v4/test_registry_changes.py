@@ -6,10 +6,12 @@ import pytest
 
 from shared.node.outbox import OutboxState
 from shared.node.sending import SendError
-from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX
+from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REGISTRY_KEYS
+from shared.node.store.writer import StorageUnavailable
+from shared.protocol.participants import Participant
 from tests.equipment.member_pair import AGENT, BANK, MemberPair, body_of
 from tests.equipment.scripted_registry import jwk_of, rs256
-from tests.equipment.storage import rows
+from tests.equipment.storage import contents, rows
 from tests.node.v4.test_member_exchange import ack_of
 
 
@@ -106,3 +108,23 @@ async def test_a_callback_waits_while_the_registry_does_not_know_us(pair: Member
     await pair.settle()
     sent = rows(pair.bank.engine, ATTEMPTS)[-1]["sent"]
     assert json.loads(sent)["metadata"]["originatorOrgId"] == "901"
+
+
+async def test_the_key_of_a_sender_is_written_down_before_its_message_is_accepted(pair: MemberPair) -> None:
+    await pair.post()
+    (row,) = rows(pair.bank.engine, REGISTRY_KEYS)
+    key = rs256("lsp").public()
+    assert (row["participant_id"], row["kid"], row["pem"]) == (AGENT, "lsp-kid", key.to_pem())
+    assert (row["thumbprint"], row["first_seen"]) == (key.thumbprint(), pair.clock.now())
+
+
+async def test_what_could_not_be_proved_later_is_not_accepted(pair: MemberPair) -> None:
+    async def fails(_: Participant) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    assert pair.bank.member is not None
+    pair.bank.member.directory.note = fails
+    before = contents(pair.bank.engine)
+    answer = await pair.post()
+    assert (answer.status, ack_of(answer)["error"]) == (503, "GEN5004")
+    assert contents(pair.bank.engine) == before

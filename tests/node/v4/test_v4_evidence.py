@@ -1,0 +1,118 @@
+"""The evidence of OCEN 4.0: bodies, what signs them, and the registry's keys of then; what was changed shows."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.catalogue.table import BY_NAME
+from shared.node.evidence.bundle import evidence_bundle
+from shared.node.store.database import READ_ONLY
+from shared.node.store.tables import OUTBOX
+from shared.protocol.participants import Dialect
+from tests.equipment.evidence import OPENSSL, Unpacked, delete, spoil, unpack
+from tests.equipment.member_pair import AGENT, BANK, MESSAGES, MemberPair, body_of, member_pair
+from tests.equipment.node import MemoryNode
+from tests.equipment.records import lender_record, lsp_record, public_pem
+from tests.equipment.scripted_registry import jwk_of, rs256
+from tests.equipment.storage import rows
+from tests.node.exchanged import register
+
+pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed here")
+
+ALL = ["1-request", "1-request-ack", "2-callback", "2-callback-ack"]
+
+
+@pytest.fixture(params=[Dialect.STRICT, Dialect.RFC])
+async def pair(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[MemberPair]:
+    """The two, who know themselves; they sign to one another as a peer of each dialect wants it."""
+    for module in ("gathering", "received", "sent"):
+        messages = {**BY_NAME, **{message.key: message for message in MESSAGES}}
+        monkeypatch.setattr(f"shared.node.evidence.{module}.BY_NAME", messages)
+    dialects = {AGENT: request.param, BANK: request.param}
+    async with member_pair(tmp_path, monkeypatch, dialects=dialects) as pair:
+        register(pair.agent.engine, lsp_record())
+        register(pair.bank.engine, lender_record())
+        yield pair
+
+
+def evidence(node: MemoryNode, folder: Path, request_id: str = "") -> Unpacked:
+    """The evidence of a requestId, or of the one request that a node has sent."""
+    own_ids = {profile: own.participant_id for profile, own in node.identity.originators.items()}
+    request_id = request_id or rows(node.engine, OUTBOX)[0]["request_id"]
+    with node.engine.connect().execution_options(**READ_ONLY) as connection:
+        return unpack(evidence_bundle(connection, request_id, own_ids), folder)
+
+
+async def test_every_part_holds_on_either_side_and_openssl_alone_verifies_it(pair: MemberPair, tmp_path: Path) -> None:
+    await pair.send()
+    for name, node in (("agent", pair.agent), ("bank", pair.bank)):
+        made = evidence(node, tmp_path / name)
+        assert [(part["name"], part["flaws"]) for part in made.manifest["parts"]] == [(one, []) for one in ALL]
+        assert made.manifest["holds"]
+        assert {key["organisation_id"] for key in made.manifest["keys"]} == {AGENT, BANK}
+        done = made.verify()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == [f"OK    {one}" for one in ALL]
+
+
+async def test_a_key_that_the_registry_has_given_up_still_proves_what_it_signed(
+    pair: MemberPair, tmp_path: Path
+) -> None:
+    await pair.post()
+    new = rs256("leaf", "lsp-kid")
+    pair.registry.keys[AGENT] = [jwk_of(new)]
+    pair.clock.advance(11)
+    later = body_of("request-2", traceId="trace-2")
+    assert (await pair.post(later, headers=pair.headers(later, key=new))).status == 200
+
+    for request_id, owner in (("request-1", "lsp"), ("request-2", "leaf")):
+        made = evidence(pair.bank, tmp_path / request_id, request_id)
+        assert made.parts["1-request"]["flaws"] == []
+        (key,) = [key for key in made.manifest["keys"] if key["organisation_id"] == AGENT]
+        assert (made.folder / key["file"]).read_text() == public_pem(owner)
+        assert "OK    1-request:" in made.verify().stdout
+
+
+def flipped(raw: bytes) -> bytes:
+    return raw.replace(b"APPL-1", b"APPL-7")
+
+
+SPOILED: Mapping[str, tuple[str, Callable[[Any], Any], str, str]] = {
+    "the body": ("inbox.raw", flipped, "1-request", "signature_verifies"),
+    "its signature": ("inbox.signature", lambda _: "", "1-request", "signature_header_is_given_once"),
+    "the ack": ("inbox.ack", lambda raw: raw + b" ", "1-request-ack", "signature_verifies"),
+    "the ack's signature": ("inbox.ack_signature", lambda text: text[:-3], "1-request-ack", "signature_"),
+    "the callback": ("attempts.sent", flipped, "2-callback", "signature_verifies"),
+    "its ack's signature": ("attempts.answer_signature", lambda _: "", "2-callback-ack", "signature_header"),
+    "the key": ("registry_keys.pem", lambda _: public_pem("leaf"), "1-request", "is not the one with its thumbprint"),
+    "the digest": ("inbox.content_digest", lambda _: b"other", "1-request", "the journal's digest"),
+    "the sender": ("inbox.sender", lambda _: "3999", "1-request", "kid_selects_a_registered_key"),
+}
+
+
+@pytest.mark.parametrize(("column", "change", "part", "flaw"), SPOILED.values(), ids=SPOILED)
+async def test_what_somebody_has_changed_in_the_database_does_not_hold(
+    pair: MemberPair, tmp_path: Path, column: str, change: Callable[[Any], Any], part: str, flaw: str
+) -> None:
+    await pair.send()
+
+    spoil(pair.bank.engine, column, change)
+
+    made = evidence(pair.bank, tmp_path / "spoiled")
+    assert not made.manifest["holds"]
+    assert flaw in " ".join(made.parts[part]["flaws"])
+    done = made.verify()
+    assert done.returncode == 1
+    assert f"FAIL  {part}:" in done.stdout
+
+
+async def test_without_the_registrys_key_nothing_is_proved(pair: MemberPair, tmp_path: Path) -> None:
+    await pair.send()
+    delete(pair.bank.engine, "registry_keys", participant_id=AGENT)
+    made = evidence(pair.bank, tmp_path / "deleted")
+    assert "kid_selects_a_registered_key" in made.flaws
+    assert made.verify().returncode == 1
