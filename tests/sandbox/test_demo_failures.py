@@ -9,7 +9,7 @@ import pytest
 from sandbox.demo import Demo, DemoFailedError, Scene, Sms
 from sandbox.following import Passage
 from sandbox.settings import NodeName
-from sandbox.spoiled import Refusal
+from sandbox.spoiled import CHANGE, Refusal
 
 STEP = {"check": "signature_verifies", "outcome": "passed"}
 ANSWERS = {
@@ -136,6 +136,8 @@ def test_another_verdict_than_success_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 REFUSED = Refusal(
+    message="TriggerLoanAcceptanceRequest",
+    change=CHANGE,
     request_id="r-1",
     sender="LSP123",
     receiver="LENDER01",
