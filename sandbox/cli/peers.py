@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.registry import Id, app, id_of
+from sandbox.cli.registry import Id, id_of
 from sandbox.cli.screen import say
 from sandbox.holders import asked_of
 from sandbox.running import connected
@@ -14,7 +14,6 @@ from sandbox.settings import Folders
 from shared.protocol.participants import Dialect
 
 
-@app.command()
 def peers(*, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
     """List whom each node has looked up.
 
@@ -29,7 +28,6 @@ def peers(*, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR
                 say(line.append(f"  {one['name']} {one['base_url']}".rstrip(), "default"))
 
 
-@app.command("dialect")
 def set_dialect(
     *,
     participant_id: Id,

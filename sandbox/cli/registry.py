@@ -85,7 +85,8 @@ def join_network(
     say(Text(f"{organisation_id} is participant {member.participant_id} of the network.\n", style="bold green"))
     rows = member_environment(home, member, run.nodes[NodeName.REGISTRY].url)
     say("A node of this project is told so by its environment; yours needs the same:")
-    say(facts([*rows.items(), ("product", member.product_id)], indent=2))
+    say(facts(rows.items(), indent=2))
+    say(f"\nIts messages name product {member.product_id} and product network {member.product_network_id}.")
 
 
 @app.command()
