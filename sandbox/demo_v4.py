@@ -20,13 +20,28 @@ VERIFY: Final = "v4/VerifyLoanAcceptanceRequest"
 def example_for(name: str, member: Membership, loan_application_id: str) -> dict[str, Any]:
     """Return a message's example for the product network of a member, about this loan application."""
     content = BY_NAME[name].example()
-    network = member.product_network_id
-    content["productData"] = {"productId": member.product_id, "productNetworkId": network, "networkId": network}
+    content["productData"] = product_data_of(member)
     if "loanApplicationId" in content:
         content["loanApplicationId"] = loan_application_id
     for application in content.get("loanApplications", ()):
         application["loanApplicationId"] = loan_application_id
     return content
+
+
+def product_data_of(member: Membership) -> dict[str, str]:
+    """Return the productData of a member's messages, the network under both spellings (docs/positions.md P18)."""
+    network = member.product_network_id
+    return {"productId": member.product_id, "productNetworkId": network, "networkId": network}
+
+
+def fresh_example(name: str, member: Membership) -> dict[str, Any]:
+    """Return a message's example for the product network of a member, under a new loan application id if it makes one.
+
+    The others keep the id of the catalogue's example, which lenders of the sandbox take though no message made it.
+    """
+    content = BY_NAME[name].example()
+    known = content.get("loanApplicationId", "")
+    return example_for(name, member, known or new_application_id())
 
 
 def new_application_id() -> str:

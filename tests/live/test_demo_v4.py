@@ -105,3 +105,25 @@ def test_a_network_is_started_again_with_the_same_ids_and_v3_alone_after_it(comm
     assert command("up", "--detach").returncode == 0
     assert command("demo", "--exit").returncode == 0
     assert command("down").stdout == "Ended: the lender and the LSP.\n"
+
+
+def test_messages_of_v4_are_sent_and_shown_and_a_further_organisation_joins(command: Command, tmp_path: Path) -> None:
+    assert command("up", "--version", "v4", "--lenders", "2", "--detach").returncode == 0
+    for arguments in (("--to", "LENDER02"), ("--to", ids(tmp_path)["LENDER01"]), ()):
+        sent = command("send", "v4/CreateLoanApplicationsRequest", *arguments)
+        assert (sent.returncode, sent.stderr) == (0, "")
+        assert "loanApplicationStatus PROCESSING" in sent.stdout
+    shown = command("messages", sent.stdout.split()[1]).stdout
+    assert len(re.findall(r"^  Signature: eyJ[\w-]+\.\.[\w-]+$", shown, re.MULTILINE)) == 8
+    assert not re.search(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", shown)
+    assert command("pki", "issue", "BANK01", "--role", "LENDER").returncode == 0
+    assert command("registry", "join", "BANK01").returncode == 0
+    first = ids(tmp_path)["BANK01"]
+    assert "Lender (LENDER02)" in command("registry", "list").stdout
+    assert "UNDER_REVIEW, a pause" in command("registry", "suspend", "BANK01", "--reason", "a pause").stdout
+    assert command("registry", "approve", "BANK01").returncode == 0
+    assert command("registry", "rotate-key").returncode == 0
+    assert command("registry", "offboard", "BANK01", "--reason", "the end").returncode == 0
+    assert command("registry", "join", "BANK01").returncode == 0
+    assert ids(tmp_path)["BANK01"] != first
+    assert "CREATE_LOAN_APPLICATION_REQUEST" in command("registry", "events").stdout
