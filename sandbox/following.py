@@ -19,7 +19,7 @@ class Passage:
 
     Attributes:
         sender: organisation id; so is `receiver`.
-        content: the payload, with its metadata.
+        content: the payload, with its metadata; `signature` is what signs it, where that stands beside it (OCEN 4.0).
         checks: what the receiver found in the message; empty if its journal is not ours to read.
         ack: the payload of the ack; None if there was none.
         ack_checks: what the sender found in the ack.
@@ -32,6 +32,7 @@ class Passage:
     sender: str
     receiver: str
     content: Record
+    signature: str
     checks: tuple[Record, ...]
     status: int | None
     ack: Record | None
@@ -69,30 +70,36 @@ def received_message(ops: OpsClient, request_id: str, message: str) -> Record | 
     return _named(ops.message(request_id), "received", message)
 
 
-def passage(sent: Record, received: Record | None, sender: str) -> Passage:
+def passage(sent: Record, received: Record | None, request_id: str, sender: str, receiver: str) -> Passage:
     """Join what the sender's journal says of a message, and the receiver's if it can be read.
 
-    The sent message has been tried at least once.
+    The sent message has been tried at least once. `sender` and `receiver` are organisation ids.
     """
     attempt = sent["attempts"][-1]
     answer = attempt["answer"]
     decoded = answer["decoded"] if answer is not None else None
-    request = attempt["sent"]["decoded"]
     return Passage(
         message=sent["message"],
-        request_id=request["payload"]["requestId"],
+        request_id=request_id,
         sender=sender,
-        receiver=sent["peer"],
-        content=request["payload"],
+        receiver=receiver,
+        content=attempt["sent"]["decoded"]["payload"],
+        signature=attempt["sent"].get("signature", ""),
         checks=tuple(received["verification"]) if received is not None else (),
         status=attempt["status"],
-        ack=decoded["payload"] if decoded is not None else None,
+        ack=_unwrapped(decoded["payload"]) if decoded is not None else None,
         ack_checks=tuple(attempt["verification"]),
         state=sent["state"],
         result=sent["result"],
         sent_at=datetime.fromisoformat(attempt["started_at"]),
         milliseconds=attempt["milliseconds"],
     )
+
+
+def _unwrapped(payload: Record) -> Record:
+    """Return an ack, which stands inside a member in three messages of OCEN 4.0 (docs/positions.md P9)."""
+    inner = payload.get("ack")
+    return inner if isinstance(inner, Mapping) else payload
 
 
 def _named(history: Record | None, direction: str, message: str) -> Record | None:

@@ -3,6 +3,7 @@
 What the registry gave a member lies in its folder as membership.json, its client secret beside it in a file of its own.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any, Final, NamedTuple
 from sandbox.errors import SandboxError
 from sandbox.ops_client import OperatorPlane
 from sandbox.pki.files import write_private, write_public
-from shared.node.identity import load_identity
-from shared.protocol.participants import KeyStatus
+from sandbox.pki.organisation import own_form
+from shared.node.onboarding.form import ROLES, OnboardingForm
 
 APPROVED_BY: Final = "sandbox"
 PRODUCT: Final = "Working capital"
@@ -47,9 +48,17 @@ class RegistryOps(OperatorPlane):
         except (SandboxError, KeyError):
             return False
 
-    def participants(self) -> list[dict[str, Any]]:
-        """Return the participants that have not been offboarded."""
-        return self._items("/participants", {})
+    def participants(self, **filters: str) -> list[dict[str, Any]]:
+        """Return the participants; those that were offboarded only with `offboarded="true"`."""
+        return self._items("/participants", filters)
+
+    def participant(self, participant_id: str) -> dict[str, Any] | None:
+        """Return a participant, offboarded or not; None if none of that id was ever registered."""
+        return self._ask_or_none(f"/participants/{participant_id}")
+
+    def networks(self) -> list[dict[str, Any]]:
+        """Return the product networks with their members."""
+        return self._items("/networks", {})
 
     def register(self, form: Mapping[str, Any]) -> dict[str, Any]:
         """Register a participant; return it with its client id and secret, which is shown this once."""
@@ -106,7 +115,7 @@ def join(registry: RegistryOps, identity_file: Path) -> Membership:
         SandboxError: the registry says no.
         IdentityError: the identity file cannot be used.
     """
-    home, form = identity_file.parent, _form(identity_file)
+    home, form = identity_file.parent, registration_of(own_form(identity_file))
     known = _known(registry, form)
     if known is None:
         given = registry.register(form)
@@ -117,9 +126,7 @@ def join(registry: RegistryOps, identity_file: Path) -> Membership:
         _bring_up_to_date(registry, known, form)
         if not _has_secret_of(home, known["client_id"]):
             write_private(home / SECRET_FILE, registry.renew_secret(known["id"])["client_secret"].encode())
-    product_id = registry.product()
-    network_id = registry.network(product_id)
-    registry.admit(network_id, known["id"])
+    product_id, network_id = admit(registry, known["id"])
     member = Membership(
         participant_id=known["id"],
         organisation_id=known["organisation"]["id"],
@@ -130,6 +137,27 @@ def join(registry: RegistryOps, identity_file: Path) -> Membership:
     )
     write_public(home / MEMBERSHIP_FILE, json.dumps(member._asdict(), indent=2).encode() + b"\n")
     return member
+
+
+def admit(registry: RegistryOps, participant_id: str) -> tuple[str, str]:
+    """Let a participant take part in the sandbox's product network; return the ids of product and network.
+
+    Raises:
+        SandboxError: the registry says no.
+    """
+    product_id = registry.product()
+    network_id = registry.network(product_id)
+    registry.admit(network_id, participant_id)
+    return product_id, network_id
+
+
+def members_in(certs: Path) -> dict[Path, Membership]:
+    """Return who has joined, by the folder of the organisation; a file that cannot be read is passed over."""
+    found = {}
+    for file in sorted(certs.glob(f"*/{MEMBERSHIP_FILE}")):
+        with contextlib.suppress(SandboxError):
+            found[file.parent] = read_membership(file.parent)
+    return found
 
 
 def read_membership(home: Path) -> Membership:
@@ -160,23 +188,14 @@ def member_environment(home: Path, member: Membership, registry_url: str) -> dic
     }
 
 
-def _form(identity_file: Path) -> dict[str, Any]:
-    stated = load_identity(identity_file).stated
-    assert stated is not None
-    active = next(key for key in stated.keys if key.status is KeyStatus.ACTIVE)
-    backup = next((key for key in stated.keys if key.status is KeyStatus.BACKUP), None)
+def registration_of(form: OnboardingForm) -> dict[str, Any]:
+    """Return what the registry is told of an organisation that has filled in the onboarding form."""
+    plain = ("base_url", "public_key", "kid", "backup_public_key", "backup_kid", "spoc_email", "spoc_phone")
     return {
-        "name": f"{stated.name} ({stated.organisation_id})",
-        "role": stated.role.value,
-        "base_url": stated.base_url,
-        "tls_certificates": stated.tls_certificates,
-        "public_key": active.pem,
-        "kid": active.kid,
-        "backup_public_key": backup.pem if backup else "",
-        "backup_kid": backup.kid if backup else "",
-        "ip_addresses": stated.ip_addresses,
-        "spoc_email": stated.spoc_email,
-        "spoc_phone": stated.spoc_phone,
+        **form.model_dump(include={*plain, "ip_addresses"}),
+        "name": f"{form.name} ({form.organisation_id})",
+        "role": ROLES[form.role.strip().upper()].value,
+        "tls_certificates": [form.tls_certificate],
     }
 
 

@@ -3,18 +3,22 @@
 Certificate, connection, kid and shape are all in order; nothing but the signature can tell.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
 from sandbox.caller import Caller
+from sandbox.demo_v4 import example_for, new_application_id
 from sandbox.errors import SandboxError
 from sandbox.following import Record
 from sandbox.ops_client import OpsClient
 from sandbox.running import Run
 from sandbox.settings import NodeName
+from sandbox.visit import Visit
 from shared.catalogue.table import BY_NAME
+from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
 from shared.node.identity import Identity, load_identity
 from shared.node.ids import new_id
@@ -23,12 +27,35 @@ from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.encoding import base64url_encode, dump_json, parse_json_object
 from shared.protocol.envelope import seal
 from shared.protocol.participants import Participant
-from shared.protocol.profiles import V3
+from shared.protocol.profiles import V3, V4, Originator, Profile
 from shared.protocol.verification import Examination
 
 MESSAGE: Final = BY_NAME["TriggerLoanAcceptanceRequest"]
-SIGNED_ID: Final = "APPL-2031-000417"
-CHANGED_ID: Final = "APPL-2031-999999"
+MESSAGE_V4: Final = BY_NAME["v4/CreateLoanApplicationsRequest"]
+
+
+class Change(NamedTuple):
+    """What was changed after signing: a member of the content, its value when it was signed, and its value now."""
+
+    member: str
+    signed: str
+    now: str
+
+
+CHANGE: Final = Change("loanApplicationIds", "APPL-2031-000417", "APPL-2031-999999")
+CHANGE_V4: Final = Change("requestedAmount", "250000", "950000")
+
+
+class Forgery(NamedTuple):
+    """A message as it goes out: signed, and then changed."""
+
+    message: MessageType
+    profile: Profile
+    change: Change
+    body: bytes
+    headers: Mapping[str, str]
+    request_id: str
+    trace_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +63,14 @@ class Refusal:
     """What came of it.
 
     Attributes:
+        message: the key of the message; `change` is what was changed in it.
         ack: the payload of the signed refusal; `ack_checks` are what the sender's side found in it.
         checks: what the lender found in the message; empty if its journal has no record of it.
         accepted: whether the lender accepted it after all.
     """
 
+    message: str
+    change: Change
     request_id: str
     sender: str
     receiver: str
@@ -64,7 +94,7 @@ class Refusal:
 
 
 def send_spoiled(run: Run, lender: OpsClient, clock: Clock) -> Refusal:
-    """Sign as the LSP, change the payload, send it over mTLS with the LSP's certificate.
+    """Sign a message of OCEN v3 as the LSP, change its payload, send it over mTLS with the LSP's certificate.
 
     Raises:
         SandboxError: the lender does not answer.
@@ -73,14 +103,42 @@ def send_spoiled(run: Run, lender: OpsClient, clock: Clock) -> Refusal:
     identity = load_identity(run.certs / run.nodes[NodeName.LSP].organisation_id / "identity.json")
     receiver = _receiver(run)
     request_id, trace_id = new_id(), new_id()
-    content = {**MESSAGE.example(), "loanApplicationIds": [SIGNED_ID]}
+    content = {**MESSAGE.example(), CHANGE.member: [CHANGE.signed]}
     payload = V3.stamp(content, identity.originators[V3.name], request_id, trace_id, clock.now())
-    status, examination = _post(_spoil(payload, identity, receiver), identity, receiver, trace_id)
-    history = lender.wait_for(lambda ops: ops.message(request_id), 2.0) or {"received": [], "refused": []}
+    signed = seal(payload, identity.signing_key, receiver.envelope_member)
+    changed: dict[str, Any] = {**parse_json_object(payload), CHANGE.member: [CHANGE.now]}
+    body = replace(signed, payload=base64url_encode(dump_json(changed))).to_bytes()
+    forgery = Forgery(MESSAGE, V3, CHANGE, body, {}, request_id, trace_id)
+    return _send(forgery, identity, receiver, lender, receiver.organisation_id)
+
+
+def send_spoiled_v4(visit: Visit, receiver: Participant, lender: OpsClient, clock: Clock) -> Refusal:
+    """Sign a message of OCEN 4.0 as the LSP, change its body, send it with the LSP's certificate and token.
+
+    Raises:
+        SandboxError: the lender does not answer.
+        TlsConfigurationError: the files of the LSP cannot be used.
+    """
+    identity, request_id, trace_id = visit.identity, new_id(), new_id()
+    content = example_for(MESSAGE_V4.key, visit.member, new_application_id())
+    key = identity.key_for(V4.algorithm)
+    originator = Originator(visit.member.participant_id, visit.member.organisation_id)
+    payload = V4.stamp(content, originator, request_id, trace_id, clock.now())
+    headers = {**V4.dress(payload, key, V4.style_for(receiver)).headers, **visit.authorization}
+    body = payload.replace(CHANGE_V4.signed.encode(), CHANGE_V4.now.encode())
+    forgery = Forgery(MESSAGE_V4, V4, CHANGE_V4, body, headers, request_id, trace_id)
+    return _send(forgery, identity, receiver, lender, lender.identity()["organisation_id"])
+
+
+def _send(forgery: Forgery, identity: Identity, receiver: Participant, lender: OpsClient, lender_id: str) -> Refusal:
+    status, examination = _post(forgery, identity, receiver)
+    history = lender.wait_for(lambda ops: ops.message(forgery.request_id), 2.0) or {"received": [], "refused": []}
     return Refusal(
-        request_id=request_id,
+        message=forgery.message.key,
+        change=forgery.change,
+        request_id=forgery.request_id,
         sender=identity.organisation_id,
-        receiver=receiver.organisation_id,
+        receiver=lender_id,
         status=status,
         ack=examination.document,
         ack_checks=tuple(step.as_dict() for step in examination.steps),
@@ -97,17 +155,12 @@ def _receiver(run: Run) -> Participant:
     return replace(listed, base_url=lender.url)
 
 
-def _spoil(payload: bytes, identity: Identity, receiver: Participant) -> bytes:
-    signed = seal(payload, identity.signing_key, receiver.envelope_member)
-    changed: dict[str, Any] = {**parse_json_object(payload), "loanApplicationIds": [CHANGED_ID]}
-    return replace(signed, payload=base64url_encode(dump_json(changed))).to_bytes()
-
-
-def _post(body: bytes, identity: Identity, receiver: Participant, trace_id: str) -> tuple[int, Examination]:
+def _post(forgery: Forgery, identity: Identity, receiver: Participant) -> tuple[int, Examination]:
     context = client_context(identity.tls_certificate, identity.tls_private_key, identity.trust)
+    path = forgery.message.path
     try:
-        with Caller(receiver, context) as caller:
-            return caller.post(MESSAGE.path, body, trace_id)
+        with Caller(receiver, context, forgery.profile) as caller:
+            return caller.post(path, forgery.body, forgery.trace_id, forgery.headers)
     except httpx.TransportError as error:
-        url = receiver.base_url + MESSAGE.path
+        url = receiver.base_url + path
         raise SandboxError(f"the lender does not answer at {url} ({error}): see `ocen-sandbox status`") from error

@@ -17,7 +17,9 @@ from sandbox.cli import (
     lifecycle,
     onboarding,
     participants,
+    peers,
     pki,
+    registry,
     sending,
     show,
 )
@@ -46,6 +48,9 @@ app.command(rich_help_panel=MESSAGES)(sending.redrive)
 app.command(rich_help_panel=PARTIES)(kit.kit)
 app.command(rich_help_panel=PARTIES)(onboarding.onboard)
 app.add_typer(participants.app, name="participants", rich_help_panel=PARTIES)
+registry.app.command()(peers.peers)
+registry.app.command("dialect")(peers.set_dialect)
+app.add_typer(registry.app, name="registry", rich_help_panel=PARTIES)
 app.add_typer(keys.app, name="keys", rich_help_panel=PARTIES)
 app.add_typer(certificates.app, name="certificates", rich_help_panel=PARTIES)
 app.command(rich_help_panel=OFFLINE)(envelopes.sign)

@@ -1,23 +1,26 @@
 """`send` and `redrive`: have a node of the pair send a message, and see what becomes of it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.diagram import leaves
+from sandbox.cli.diagram import GIST, leaves
 from sandbox.cli.inputs import read_json
 from sandbox.cli.screen import FAILED, PASSED, say
+from sandbox.demo_v4 import fresh_example, product_data_of
 from sandbox.errors import SandboxError
 from sandbox.following import Record, finished_delivery, received_message, sent_message
+from sandbox.network import read_membership
 from sandbox.offline import message_named
 from sandbox.ops_client import OpsClient
-from sandbox.running import connected
+from sandbox.running import connected, read_run
 from sandbox.settings import PAIR, Folders, NodeName
 from shared.catalogue.table import CATALOGUE
 from shared.catalogue.types import MessageType
+from shared.protocol.profiles import V4
 
 NAMES = ", ".join(message.key for message in CATALOGUE)
 
@@ -34,7 +37,8 @@ def send(
         options.node_option("--from", text="The node that sends it.", default="whose role sends NAME"),
     ] = None,
     to: Annotated[
-        str | None, typer.Option(help="Organisation id of the receiver.", show_default="the other node")
+        str | None,
+        typer.Option(help="Organisation id of the receiver, or its participant id.", show_default="the other node"),
     ] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for ack and callback; 0: do not wait.")] = 5.0,
     data_dir: options.DataDir = options.DATA_DIR,
@@ -48,15 +52,37 @@ def send(
     [cyan]ocen-sandbox send TriggerLoanAcceptanceRequest[/cyan]
     [cyan]ocen-sandbox send TriggerLoanAcceptanceRequest --file payload.json[/cyan]
     [cyan]ocen-sandbox send TriggerLoanAcceptanceRequest --to BANK01[/cyan]
+    [cyan]ocen-sandbox send v4/CreateLoanApplicationsRequest --to LENDER02[/cyan]
     """
     message = message_named(name)
-    content = read_json(file) if file is not None else message.example()
+    given = read_json(file) if file is not None else None
     sender = sender or next(one for one in PAIR if one.role is message.sender)
-    with connected(Folders(data_dir)) as pair:
+    folders = Folders(data_dir)
+    with connected(folders) as pair:
         receiver = to or pair[sender.other].identity()["organisation_id"]
+        content = given if given is not None else message.example()
+        if message.version == V4.name:
+            receiver, content = _for_v4(folders, message, pair[sender], receiver, given)
         underway = pair[sender].send(name, receiver, content)
         say(Text("requestId ").append(underway["request_id"], style="bold cyan"))
         return 0 if wait == 0 or _follow(pair[sender], message, underway["request_id"], wait) else 1
+
+
+def _for_v4(
+    folders: Folders, message: MessageType, ops: OpsClient, receiver: str, given: dict[str, Any] | None
+) -> tuple[str, dict[str, Any]]:
+    """Return the receiver's participant id, and the content, in the sender's network where that is the example's."""
+    run = read_run(folders)
+    if run is None or not run.speaks_v4:
+        mend = "`ocen-sandbox down`, then `ocen-sandbox up --version v4`"
+        raise SandboxError(f"{message.key} is of OCEN 4.0, and the pair that runs speaks v3 alone: {mend}")
+    participant_id = receiver if receiver.isdecimal() else read_membership(run.certs / receiver).participant_id
+    sender = read_membership(run.certs / ops.identity()["organisation_id"])
+    if given is None:
+        return participant_id, fresh_example(message.key, sender)
+    if given.get("productData") == message.example()["productData"]:
+        given = {**given, "productData": product_data_of(sender)}
+    return participant_id, given
 
 
 def redrive(
@@ -97,7 +123,8 @@ def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: floa
     passed = sum(step["outcome"] == "passed" for step in answer["verification"])
     line = Text(f"{PASSED} ", style="green").append(f"{answer['message']}", style="bold")
     say(line.append(f" from {answer['peer']}, {passed} checks hold", style="default"))
-    say(Text("  ").append_text(leaves(answer["decoded"]["payload"])))
+    told = GIST if message.version == V4.name else None
+    say(Text("  ").append_text(leaves(answer["decoded"]["payload"], told)))
     say(f"\nIn full: ocen-sandbox messages {request_id}", style="dim")
     return True
 

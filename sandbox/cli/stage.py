@@ -1,6 +1,6 @@
 """The demo's picture: each message and ack as an arrow, with the checks of whoever received it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -9,37 +9,48 @@ from sandbox.cli.diagram import SequenceDiagram, leaves
 from sandbox.cli.screen import FAILED, PASSED, screen, step_names
 from sandbox.demo import Sms
 from sandbox.following import Passage, Record
-from sandbox.running import Run
-from sandbox.settings import NodeName
-from sandbox.spoiled import CHANGED_ID, SIGNED_ID, Refusal
+from sandbox.spoiled import Refusal
 from shared.protocol.problems import Problem
 
 
 class Stage:
-    """Draws the scenes one below the other; the LSP stands at the left, the lender at the right."""
+    """Draws the scenes one below the other: the one who asks stands at the left, who is asked at the right."""
 
-    def __init__(self, run: Run, *, every_check: bool) -> None:
-        """Draw between the nodes of a run; `every_check` names checks also where the same ones were named before."""
-        self._lsp = run.nodes[NodeName.LSP].organisation_id
-        self._lender = run.nodes[NodeName.LENDER].organisation_id
+    def __init__(self, *, every_check: bool, told: Collection[str] | None = None) -> None:
+        """`every_check` names checks also where the same ones were named before.
+
+        `told` are the members of payloads that are shown; None shows all.
+        """
         self._every_check = every_check
+        self._told = told
         self._named: list[tuple[str, ...]] = []
         self._begin: datetime | None = None
+        self._is_empty = True
         self._number = 0
+        self._right = ""
         self._diagram: SequenceDiagram
 
-    def open(self, title: str) -> None:
-        """Begin a picture."""
+    def open(self, title: str, left: str, right: str) -> None:
+        """Begin a picture between two parties."""
         console = screen()
-        console.print(f"\n{title}\n" if self._begin else f"{title}\n", style="bold")
-        self._diagram = SequenceDiagram(console, self._lsp, self._lender)
+        console.print(f"{title}\n" if self._is_empty else f"\n{title}\n", style="bold")
+        self._is_empty, self._right = False, right
+        self._diagram = SequenceDiagram(console, left, right)
+
+    def call(self, caller: str, request: str, answer: str, *said: Text) -> None:
+        """Show a call of `caller` that is no message of OCEN, its answer, and what that says."""
+        self._diagram.gap()
+        self._diagram.arrow(caller, Text(request, style="bold"))
+        self._diagram.arrow(self._right, Text(answer))
+        for line in said:
+            self._diagram.text(line, hang=2)
 
     def sms(self, sms: Sms) -> None:
         """Show the text to the borrower, beside the lender who sends it."""
         before, otp, after = sms.text.partition(sms.otp)
         self._diagram.gap()
         text = Text(f"SMS to {sms.recipient}: {before}", "magenta").append(otp, "bold magenta").append(after, "magenta")
-        self._diagram.text(text, at=self._lender)
+        self._diagram.text(text, at=self._right)
 
     def passage(self, step: Passage) -> None:
         """Show a message, its ack, and what both sides found."""
@@ -47,8 +58,8 @@ class Stage:
         self._number += 1
         since = (step.sent_at - self._begin).total_seconds() * 1000
         self._diagram.gap()
-        self._diagram.text(leaves(step.content), at=step.sender)
-        self._diagram.arrow(step.sender, Text(f"{self._number} {step.message}", style="bold"), since)
+        self._diagram.text(leaves(step.content, self._told), at=step.sender)
+        self._diagram.arrow(step.sender, Text(f"{self._number} {_name(step.message)}", style="bold"), since)
         self._checks(step.checks, step.receiver)
         answer = f"signed ack, error {step.ack['error']}" if step.ack is not None else "no ack"
         self._diagram.arrow(step.receiver, Text(answer), since + step.milliseconds)
@@ -57,12 +68,13 @@ class Stage:
     def refusal(self, refusal: Refusal) -> None:
         """Show the changed message, and the signed refusal with its reason."""
         self._diagram.gap()
-        changed = Text("loanApplicationIds ", style="dim").append(SIGNED_ID, style="green")
-        changed.append(" when it was signed, ", style="dim").append(CHANGED_ID, style="bold red").append(
+        change = refusal.change
+        changed = Text(f"{change.member} ", style="dim").append(change.signed, style="green")
+        changed.append(" when it was signed, ", style="dim").append(change.now, style="bold red").append(
             " now", style="dim"
         )
         self._diagram.text(changed)
-        self._diagram.arrow(refusal.sender, Text("TriggerLoanAcceptanceRequest", style="bold"))
+        self._diagram.arrow(refusal.sender, Text(_name(refusal.message), style="bold"))
         self._checks(refusal.checks, refusal.receiver)
         error = refusal.ack.get("error", "none")
         meaning = next((problem.meaning for problem in Problem if problem.code == error), "")
@@ -88,3 +100,8 @@ class Stage:
         self._diagram.text(Text(f"{FAILED} {step['check']}", style="bold red"))
         for line in (f"{step['text']}.", f"expected  {step['expected']}", f"found     {step['found']}"):
             self._diagram.text(Text(f"  {line}", style="red"), hang=12 if line.startswith(("expected", "found")) else 2)
+
+
+def _name(message: str) -> str:
+    """Return the name of a message by its key; the picture's title says the version."""
+    return message.rpartition("/")[2]

@@ -14,7 +14,7 @@ from sandbox.errors import SandboxError
 from sandbox.following import Passage
 from sandbox.ops_client import OpsClient
 from sandbox.settings import PAIR, Folders, NodeName
-from sandbox.spoiled import Refusal, send_spoiled
+from sandbox.spoiled import CHANGE, Refusal, send_spoiled
 from shared.node.clock import SystemClock
 from tests.sandbox.nodes import run_of
 
@@ -143,6 +143,8 @@ def test_another_verdict_than_success_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 REFUSED = Refusal(
+    message="TriggerLoanAcceptanceRequest",
+    change=CHANGE,
     request_id="r-1",
     sender="LSP123",
     receiver="LENDER01",

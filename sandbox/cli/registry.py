@@ -1,0 +1,230 @@
+"""`registry`: who takes part in the network of OCEN 4.0, from registration to offboarding, and what they report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from sandbox.cli import options
+from sandbox.cli.inputs import STANDARD_INPUT, read_text, source_name
+from sandbox.cli.members import print_events, print_participant, print_participants, print_secret, print_standing
+from sandbox.cli.screen import facts, say, shown
+from sandbox.errors import SandboxError
+from sandbox.following import Record
+from sandbox.forms import read_form
+from sandbox.network import (
+    APPROVED_BY,
+    SECRET_FILE,
+    RegistryOps,
+    admit,
+    join,
+    member_environment,
+    members_in,
+    read_membership,
+    registration_of,
+)
+from sandbox.pki.files import write_private
+from sandbox.running import Run, connected_registry, read_run
+from sandbox.settings import Folders, NodeName
+from shared.node.clock import SystemClock
+
+app = typer.Typer(help="The network of OCEN 4.0: who takes part, and what they report.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="Participant id, or the organisation id of a member.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept with the participant.")]
+
+
+@app.command("list")
+def list_participants(
+    *,
+    offboarded: Annotated[bool, typer.Option("--offboarded", help="Those that were offboarded, too.")] = False,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """List who is registered.
+
+    With role, status, base URL, and the product networks of each.
+    """
+    with connected_registry(Folders(data_dir)) as registry:
+        listed = registry.participants(**({"offboarded": "true"} if offboarded else {}))
+        networks = registry.networks()
+    print_participants(listed, networks)
+
+
+@app.command()
+def show(*, participant_id: Id, data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """Show a participant: keys, certificates, standing.
+
+    [cyan]ocen-sandbox registry show LENDER01[/cyan]
+    """
+    folders = Folders(data_dir)
+    with connected_registry(folders) as registry:
+        print_participant(_participant(registry, id_of(folders, participant_id)))
+
+
+@app.command("join")
+def join_network(
+    *,
+    organisation_id: Annotated[str, typer.Argument(metavar="ORG", help="An organisation that `pki issue` has made.")],
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Make an organisation a member of the network.
+
+    Registered, approved, in the product network; its client secret lies in
+    its folder then. Once more brings keys, certificate and base URL up to
+    date, and keeps the ids.
+
+    [cyan]ocen-sandbox pki issue BANK01 --role LENDER[/cyan]
+    [cyan]ocen-sandbox registry join BANK01[/cyan]
+    """
+    folders = Folders(data_dir)
+    with connected_registry(folders) as registry:
+        run = _run(folders)
+        home = run.certs / organisation_id
+        member = join(registry, home / "identity.json")
+    say(Text(f"{organisation_id} is participant {member.participant_id} of the network.\n", style="bold green"))
+    rows = member_environment(home, member, run.nodes[NodeName.REGISTRY].url)
+    say("A node of this project is told so by its environment; yours needs the same:")
+    say(facts(rows.items(), indent=2))
+    say(f"\nIts messages name product {member.product_id} and product network {member.product_network_id}.")
+
+
+@app.command()
+def register(
+    *,
+    file: Annotated[Path, typer.Option("--file", help="The form, YAML or JSON; - reads standard input.")],
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """Register an organisation by its form, for approval.
+
+    The form is that of `onboard`, with keys and certificate of its own. The
+    client secret is printed, this once.
+
+    [cyan]ocen-sandbox onboard --template > form.yaml[/cyan]
+    [cyan]ocen-sandbox registry register --file form.yaml[/cyan]
+    """
+    folder = Path() if file == STANDARD_INPUT else file.parent
+    form = read_form(read_text(file), source_name(file), folder, SystemClock().now())
+    with connected_registry(Folders(data_dir)) as registry:
+        given = registry.register(registration_of(form))
+    say(Text(f"{form.organisation_id} is registered, and has to be approved:\n", style="bold green"))
+    print_secret(given)
+    say(f"\n  ocen-sandbox registry approve {given['participant']['id']}")
+
+
+@app.command()
+def approve(*, participant_id: Id, reason: Why = "", data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """Approve a participant, and admit it to the network.
+
+    It gets tokens from now on, and others are told of it.
+    """
+    folders = Folders(data_dir)
+    with connected_registry(folders) as registry:
+        one = registry.decide(id_of(folders, participant_id), "approve", approved_by=APPROVED_BY, reason=reason)
+        _, network_id = admit(registry, one["id"])
+    print_standing(one)
+    say(f"It is in product network {network_id}.")
+
+
+@app.command()
+def suspend(*, participant_id: Id, reason: Why, data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """Suspend a participant until it is approved anew.
+
+    The registry serves it no more; nodes that have looked it up notice within
+    minutes. The next `up` approves the nodes of the sandbox again.
+    """
+    _step(Folders(data_dir), participant_id, "suspend", reason)
+
+
+@app.command()
+def reject(*, participant_id: Id, reason: Why, data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """Reject a participant that has not been approved."""
+    _step(Folders(data_dir), participant_id, "reject", reason)
+
+
+@app.command()
+def offboard(*, participant_id: Id, reason: Why, data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """Offboard a participant, for ever.
+
+    Its client is dead; who joins again gets a new id.
+    """
+    _step(Folders(data_dir), participant_id, "offboard", reason)
+
+
+@app.command()
+def secret(*, participant_id: Id, data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """Give a participant's client a new secret.
+
+    It goes into the folder of the member, or is printed, this once. The
+    former one is dead at once.
+    """
+    folders = Folders(data_dir)
+    with connected_registry(folders) as registry:
+        given = registry.renew_secret(id_of(folders, participant_id))
+    run = _run(folders)
+    home = next((one for one, its in members_in(run.certs).items() if its.client_id == given["client_id"]), None)
+    if home is None:
+        print_secret(given)
+        return
+    write_private(home / SECRET_FILE, given["client_secret"].encode())
+    say(f"The new secret of {home.name} is in {shown(home / SECRET_FILE)}; the former one is dead.")
+    if home.name in [node.organisation_id for node in run.nodes.values()]:
+        say("Its node reads it when it starts: ocen-sandbox down, then up again.")
+
+
+@app.command("rotate-key")
+def rotate_key(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
+    """Have the Auth Service sign tokens with a new key.
+
+    The former key stays in its JWKS until the last token of it has expired.
+    """
+    with connected_registry(Folders(data_dir)) as registry:
+        key = registry.rotate_signing_key()
+    say(Text("Tokens are signed with a new key from now on: ", "bold green").append(key["kid"], "bold"))
+
+
+@app.command()
+def events(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="So many of the latest.")] = 20,
+    data_dir: options.DataDir = options.DATA_DIR,
+) -> None:
+    """List what participants have reported to the heartbeat.
+
+    The newest last.
+    """
+    folders = Folders(data_dir)
+    with connected_registry(folders) as registry:
+        listed = registry.events(limit=str(limit))
+        members = members_in(_run(folders).certs)
+    if not listed:
+        say("No events yet; some come of: ocen-sandbox demo --version v4")
+        return
+    print_events(listed, {member.participant_id: home.name for home, member in members.items()})
+
+
+def _run(folders: Folders) -> Run:
+    run = read_run(folders)
+    assert run is not None
+    return run
+
+
+def id_of(folders: Folders, named: str) -> str:
+    """Return a participant id; an organisation id counts for that of the member.
+
+    Raises:
+        SandboxError: no such organisation has joined.
+    """
+    return named if named.isdecimal() else read_membership(_run(folders).certs / named).participant_id
+
+
+def _participant(registry: RegistryOps, participant_id: str) -> Record:
+    found = registry.participant(participant_id)
+    if found is None:
+        raise SandboxError(f"nobody was ever registered as {participant_id}: see `ocen-sandbox registry list`")
+    return found
+
+
+def _step(folders: Folders, named: str, step: str, reason: str) -> None:
+    with connected_registry(folders) as registry:
+        print_standing(registry.decide(id_of(folders, named), step, reason=reason))

@@ -1,0 +1,168 @@
+"""The demo of OCEN 4.0 tells the truth: every lender gets its own message, and what does not hold is named."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cli.diagram import GIST, leaves
+from sandbox.demo import DemoFailedError, Sms
+from sandbox.demo_v4 import CREATE, DemoV4, example_for, heartbeat_of, new_application_id
+from sandbox.following import Passage
+from sandbox.network import Membership
+from sandbox.settings import NodeName
+from sandbox.visit import visit
+from shared.catalogue.table import BY_NAME
+from shared.node.clock import SystemClock
+from tests.sandbox.nodes import Pair
+
+APPLICATION = "APPL-1"
+LENDERS = (NodeName.LENDER, NodeName.LENDER02)
+STEP = {"check": "signature_verifies", "outcome": "passed"}
+
+
+def membership(participant_id: str) -> Membership:
+    return Membership(participant_id, "90", "client", "kid", "11", "12")
+
+
+MEMBERS = {NodeName.LENDER: membership("1"), NodeName.LSP: membership("2"), NodeName.LENDER02: membership("3")}
+
+
+class Journal:
+    """A node's operator plane, on which everything goes well; the lender says `status` to an application."""
+
+    def __init__(self, organisation_id: str, status: str = "PROCESSING") -> None:
+        self.organisation_id, self.status = organisation_id, status
+        self.sent: list[tuple[str, str, dict[str, Any]]] = []
+
+    def identity(self) -> dict[str, Any]:
+        return {"organisation_id": self.organisation_id}
+
+    def send(self, message: str, to: str, content: dict[str, Any]) -> dict[str, Any]:
+        self.sent.append((message, to, content))
+        return {"id": "d", "request_id": f"r-{len(self.sent)}"}
+
+    def notices(self, reference: str) -> list[dict[str, Any]]:
+        return [{"recipient": "XXXXXXX417", "text": "048213 is your OTP to accept the loan."}]
+
+    def wait_for(self, look: Callable[["Journal"], Any], seconds: float) -> Any:
+        return look(self)
+
+    def message(self, request_id: str) -> dict[str, Any]:
+        return {"sent": list(self._records()), "received": list(self._records())}
+
+    def _records(self) -> Iterable[dict[str, Any]]:
+        for message in BY_NAME.values():
+            content = message.example()
+            if message.key == "v4/CreateLoanApplicationsResponse":
+                content["loanApplications"][0]["loanApplicationStatus"] = self.status
+            attempt = {
+                "started_at": "2031-05-06T07:08:09.123Z",
+                "milliseconds": 5.0,
+                "status": 200,
+                "sent": {"decoded": {"payload": content}, "signature": "e30..c2ln"},
+                "answer": {"decoded": {"payload": {"ack": {"error": "0"}}}},
+                "verification": [STEP],
+            }
+            state = {"state": "DELIVERED", "result": "acknowledged", "attempts": [attempt]}
+            yield {"message": message.key, "peer": "2", "verification": [STEP], **state}
+
+
+def demo(**status: str) -> tuple[DemoV4, Journal]:
+    lsp = Journal("LSP123")
+    pair = {NodeName.LSP: lsp, NodeName.LENDER: Journal("LENDER01", **status), NodeName.LENDER02: Journal("LENDER02")}
+    return DemoV4(pair, MEMBERS, LENDERS, APPLICATION), lsp  # type: ignore[arg-type]
+
+
+def test_every_lender_gets_the_same_application_in_a_message_of_its_own() -> None:
+    played, lsp = demo()
+    assert played.apply() == {NodeName.LENDER: "r-1", NodeName.LENDER02: "r-2"}
+    (first, second) = lsp.sent
+    assert [first[:2], second[:2]] == [(CREATE, "1"), (CREATE, "3")]
+    assert first[2] == second[2]
+    assert first[2]["loanApplications"][0]["loanApplicationId"] == APPLICATION
+
+
+def test_an_application_and_its_acceptance_are_told_in_scenes() -> None:
+    played, lsp = demo()
+    (asked, answered) = played.created(NodeName.LENDER02, "r-2")
+    assert isinstance(asked, Passage)
+    assert (asked.sender, asked.receiver, asked.signature, asked.ack) == (
+        "LSP123",
+        "LENDER02",
+        "e30..c2ln",
+        {"error": "0"},
+    )
+    assert isinstance(answered, Passage)
+    assert (answered.sender, answered.receiver, answered.request_id) == ("LENDER02", "LSP123", "r-2")
+    scenes = list(played.accepted())
+    assert [scene.otp for scene in scenes if isinstance(scene, Sms)] == ["048213"]
+    message, to, content = lsp.sent[-1]
+    assert (message, to, content["loanApplicationId"]) == ("v4/VerifyLoanAcceptanceRequest", "1", APPLICATION)
+    assert content["credBlock"]["data"]["otp"] == "048213"
+
+
+def test_an_application_that_is_not_taken_is_named() -> None:
+    played, _ = demo(status="REJECTED")
+    with pytest.raises(DemoFailedError, match="the lender says REJECTED to the application, not PROCESSING"):
+        list(played.created(NodeName.LENDER, "r-1"))
+
+
+def event(application: str, at: int) -> dict[str, Any]:
+    meta = {"loanApplicationId": application}
+    return {"participant_id": "1", "body": {"event": {"timestamp": at, "loanMetaData": meta}}}
+
+
+class Heartbeat:
+    """A registry's operator plane with these events."""
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self.listed = events
+
+    def events(self, **filters: str) -> list[dict[str, Any]]:
+        return list(self.listed)
+
+    def wait_for(self, look: Callable[["Heartbeat"], Any], seconds: float) -> Any:
+        return look(self)
+
+
+def test_the_heartbeat_counts_when_both_sides_of_every_message_have_reported_it() -> None:
+    passages, other = [object()], event("APPL-2", 0)
+    first, second = event(APPLICATION, 1), event(APPLICATION, 2)
+    told = heartbeat_of(Heartbeat(second, other, first), passages, APPLICATION)  # type: ignore[arg-type]
+    assert told == [first, second]
+    with pytest.raises(DemoFailedError, match="the heartbeat has not got 2 events in 15 s"):
+        heartbeat_of(Heartbeat(first, other), passages, APPLICATION)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [key for key in BY_NAME if key.startswith("v4/")])
+def test_an_example_is_filled_with_the_network_of_the_member_and_stays_a_message(name: str) -> None:
+    content = example_for(name, MEMBERS[NodeName.LSP], APPLICATION)
+    assert content["productData"] == {"productId": "11", "productNetworkId": "12", "networkId": "12"}
+    assert APPLICATION in str(content)
+    assert content.keys() == BY_NAME[name].example().keys()
+
+
+def test_two_application_ids_differ() -> None:
+    assert new_application_id() != new_application_id()
+
+
+def test_what_is_told_of_a_long_body_is_its_gist() -> None:
+    content = BY_NAME["v4/CreateLoanApplicationsRequest"].example()
+    told = leaves(content, GIST).plain
+    assert "requestedAmount 250000, currency INR" in told
+    assert "loanApplicationId APPL-2031-000417" in told
+    assert "{" not in leaves(content).plain.replace('{"invoiceNumber"', "")
+    assert "invoiceNumber" not in told
+
+
+def test_the_demo_of_v4_does_not_begin_on_a_pair_that_speaks_v3_alone(pair: Pair) -> None:
+    status, out, err = pair.run("demo", "--version", "v4")
+    assert (status, out) == (2, "")
+    assert "the pair that runs speaks v3 alone: `ocen-sandbox down`, then this command again" in err
+
+
+def test_a_visit_of_somebody_who_never_joined_fails_on_the_missing_secret(pki_folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="client-secret"):
+        visit(pki_folder / "LSP123", "https://localhost:1", frozenset(), SystemClock())
