@@ -20,6 +20,9 @@ TOKEN_LEEWAY = timedelta(seconds=60)
 
 MAX_TOKEN_LENGTH = 8192
 
+MOST_REMEMBERED = 1024
+"""So many tokens whose signature held are remembered for each state of the Auth Service's keys."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
@@ -45,10 +48,28 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """The Auth Service whose tokens count: its `iss`, and its public keys by kid."""
+    """The Auth Service whose tokens count: its `iss`, and its public keys by kid.
+
+    It remembers which tokens its keys have signed, for a party shows the same token with each of its calls. Keys that
+    have changed make another issuer, which remembers nothing: a key that is withdrawn takes its tokens with it.
+    """
 
     url: str
     keys: Mapping[str, VerificationKey] = field(default_factory=dict)
+    _signed: dict[tuple[bytes, bytes], None] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def has_signed(self, token: AccessToken) -> bool:
+        """Tell whether the token's signature is that of the key it names, which has to be one of ours."""
+        whole = (token.signing_input, token.signature)
+        if whole in self._signed:
+            return True
+        key = self.keys[token.kid]
+        if key.algorithm != TOKEN_ALGORITHM or not key.verify(*whole):
+            return False  # not remembered, for anybody can make any number of these
+        if len(self._signed) >= MOST_REMEMBERED:
+            del self._signed[next(iter(self._signed))]
+        self._signed[whole] = None
+        return True
 
 
 def challenge(problem: Problem, is_given: bool) -> str:

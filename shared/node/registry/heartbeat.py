@@ -1,7 +1,8 @@
 """Reporting each message to the network's heartbeat (OCEN hb): beside the messages, never in their way.
 
 What is reported waits in a queue that has an end: when it is full the oldest is dropped and counted. Workers carry it
-to the service one by one, and while that does not answer they try again with pauses that grow.
+to the service one by one, and while that does not answer they try again with pauses that grow. When so much happens
+that the messages need the processor, the workers keep to a pace, and catch up afterwards.
 """
 
 import asyncio
@@ -20,6 +21,21 @@ Event = Mapping[str, Any]
 
 ROOM: Final = 10_000
 WORKERS: Final = 4
+
+WATCH: Final = 0.25
+"""Seconds over which events are counted."""
+
+BUSY_AT: Final = 12
+"""With more events in that time a node is busy."""
+
+CALM_AFTER: Final = 12
+"""After so many of these times with fewer it is not busy any more."""
+
+PACE_WHEN_BUSY: Final = 20
+"""So many events a second are then carried: to carry one costs a quarter of what its message does."""
+
+REST: Final = WORKERS / PACE_WHEN_BUSY
+"""Seconds for which a worker of a busy node rests after each event."""
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -55,6 +71,8 @@ class HeartbeatReporter:
         self._queue: asyncio.Queue[Event] = asyncio.Queue(room)
         self._workers: list[asyncio.Task[None]] = []
         self._is_answering = True
+        self._happened = 0
+        self._is_busy = False
 
     def sent(self, attempt: DeliveryAttempt) -> None:
         """Report a message of ours that was answered, with the HTTP status that it got; hear it from the courier."""
@@ -77,9 +95,11 @@ class HeartbeatReporter:
     def start(self) -> None:
         """Begin to carry events."""
         self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+        self._workers.append(asyncio.create_task(self._keep_watch()))
 
     async def stop(self) -> None:
         """Carry what is there if that is soon done, and drop the rest."""
+        self._is_busy = False
         if self._workers and self._is_answering:
             await asyncio.wait({asyncio.create_task(self._queue.join())}, timeout=PATIENCE_AT_THE_END)
         for worker in self._workers:
@@ -95,6 +115,7 @@ class HeartbeatReporter:
                 if self._queue.full():
                     self._drop()
                 self._queue.put_nowait(event)
+                self._happened += 1
         except Exception as error:  # the message is accepted or delivered, whatever becomes of the report
             self._telemetry.trouble("message not reported", error)
 
@@ -113,6 +134,16 @@ class HeartbeatReporter:
                 raise
             finally:
                 self._queue.task_done()
+            if self._is_busy:
+                await self._wait(REST)
+
+    async def _keep_watch(self) -> None:
+        calm = CALM_AFTER
+        while True:
+            before = self._happened
+            await self._wait(WATCH)
+            calm = 0 if self._happened - before > BUSY_AT else calm + 1
+            self._is_busy = calm < CALM_AFTER
 
     async def _carry(self, event: Event) -> None:
         pause = FIRST_PAUSE

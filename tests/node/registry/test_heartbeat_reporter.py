@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.node.registry.events import Occasion
-from shared.node.registry.heartbeat import HeartbeatReporter
+from shared.node.registry.heartbeat import BUSY_AT, CALM_AFTER, REST, WATCH, WORKERS, HeartbeatReporter
 from shared.node.registry.member import Member
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.node import RecordingTelemetry
@@ -17,13 +17,17 @@ from tests.equipment.scripted_registry import EVENTS, ScriptedRegistry
 
 
 class Pauses:
-    """Sleeps until the test lets it go on."""
+    """Sleeps until the test lets it go on; the watch over how much happens waits for the test on its own."""
 
     def __init__(self) -> None:
         self.asked: list[float] = []
         self.go_on = asyncio.Event()
+        self.watched: asyncio.Queue[None] = asyncio.Queue()
 
     async def __call__(self, seconds: float) -> None:
+        if seconds == WATCH:
+            await self.watched.get()
+            return
         self.asked.append(seconds)
         await self.go_on.wait()
 
@@ -79,7 +83,7 @@ async def test_each_event_is_posted_with_our_token(
 
 
 async def test_when_the_queue_is_full_the_oldest_are_dropped_and_counted(
-    reporter: HeartbeatReporter, registry: ScriptedRegistry, telemetry: RecordingTelemetry
+    reporter: HeartbeatReporter, registry: ScriptedRegistry, telemetry: RecordingTelemetry, pauses: Pauses
 ) -> None:
     put(reporter, *(f"E{number}" for number in range(15)))
     assert counted(telemetry, "dropped") == 5
@@ -123,6 +127,30 @@ async def test_an_event_that_is_refused_holds_up_no_other(
     reporter.start()
     put(reporter, "BAD", "GOOD")
     await until(lambda: counted(telemetry, "taken") == counted(telemetry, "refused") == 1)
+
+
+async def test_while_much_happens_events_keep_to_a_pace_and_catch_up_afterwards(
+    reporter: HeartbeatReporter, registry: ScriptedRegistry, telemetry: RecordingTelemetry, pauses: Pauses
+) -> None:
+    reporter.start()
+    await until(lambda: pauses.watched._getters)  # type: ignore[attr-defined]
+    for number in range(BUSY_AT + 1):
+        put(reporter, f"E{number}")
+        await until(lambda number=number: counted(telemetry, "taken") == number + 1)
+    pauses.watched.put_nowait(None)
+    await until(lambda: reporter._is_busy)
+    put(reporter, *(f"F{number}" for number in range(10)))
+    await until(lambda: len(pauses.asked) == WORKERS)
+    assert pauses.asked == [REST] * WORKERS
+    assert told(registry)[BUSY_AT + 1 :] == [f"F{number}" for number in range(WORKERS)]
+    for _ in range(CALM_AFTER):
+        assert reporter._is_busy
+        pauses.watched.put_nowait(None)
+        await until(lambda: pauses.watched.empty() and pauses.watched._getters)  # type: ignore[attr-defined]
+    await until(lambda: not reporter._is_busy)
+    pauses.go_on.set()
+    await until(lambda: counted(telemetry, "taken") == BUSY_AT + 11)
+    assert len(pauses.asked) == WORKERS
 
 
 async def test_a_token_that_is_refused_is_renewed_once(
