@@ -54,13 +54,14 @@ def run(*arguments: str) -> int:
 def test_the_file_is_the_nodes_own_and_every_part_is_printed(
     pair: dict[NodeName, Answers], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pair[NodeName.LENDER][ROUTE] = (200, bundle())
+    made = bundle()
+    pair[NodeName.LENDER][ROUTE] = (200, made)
     assert run("r-1", "--out", "proof.zip") == 0
-    assert Path("proof.zip").read_bytes() == bundle()
+    assert Path("proof.zip").read_bytes() == made
     assert Path("proof.zip").stat().st_mode & 0o777 == 0o600
     out = capsys.readouterr().out
     assert "✓ 1-request  a request\n- 2-callback  a callback  not yet\n" in out
-    assert f"proof.zip has it as the lender LENDER01 does, sha256 {hashlib.sha256(bundle()).hexdigest()}" in out
+    assert f"proof.zip has it as the lender LENDER01 does, sha256 {hashlib.sha256(made).hexdigest()}" in out
 
 
 def test_evidence_that_does_not_hold_is_written_and_told_with_status_1(
