@@ -66,11 +66,7 @@ def play_v4(folders: Folders, run: Run, *, every_check: bool) -> Played:
         DemoFailedError: a step does not hold.
         SandboxError: a node or the registry does not answer, or does not send.
     """
-    members: Mapping[NodeName, Membership] = {
-        name: read_membership(run.certs / node.organisation_id)
-        for name, node in run.nodes.items()
-        if name is not NodeName.REGISTRY
-    }
+    members = _members(run)
     lenders = [name for name in LENDERS if name in members]
     stage, lsp, lender = Stage(every_check=every_check, told=GIST), *_names(run, NodeName.LSP, NodeName.LENDER)
     seen = _visit_registry(run, members, lenders, stage)
@@ -102,6 +98,11 @@ def play_v4(folders: Folders, run: Run, *, every_check: bool) -> Played:
             "registry events": "what they have reported",
         },
     )
+
+
+def _members(run: Run) -> Mapping[NodeName, Membership]:
+    nodes = {name: node for name, node in run.nodes.items() if name is not NodeName.REGISTRY}
+    return {name: read_membership(run.certs / node.organisation_id) for name, node in nodes.items()}
 
 
 def _names(run: Run, *nodes: NodeName) -> list[str]:

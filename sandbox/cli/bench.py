@@ -40,14 +40,7 @@ def bench(
     """
     urls = {side: database_url.replace("{node}", side) for side in ("lender", "lsp")} if database_url else {}
     plan = Plan(exchanges, concurrency, rounds, urls, version)
-    with Progress(
-        TextColumn("exchanges"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=screen(stderr=True),
-        transient=True,
-    ) as bar:
+    with _progress() as bar:
         task = bar.add_task("exchanges", total=exchanges * rounds)
         report = asyncio.run(run(plan, lambda done: bar.update(task, completed=done)))
     if as_json:
@@ -55,6 +48,11 @@ def bench(
     else:
         _print(report)
     return 0
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("exchanges"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=screen(stderr=True), transient=True)
 
 
 def _print(report: Report) -> None:

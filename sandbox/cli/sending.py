@@ -54,8 +54,7 @@ def send(
     [cyan]ocen-sandbox send TriggerLoanAcceptanceRequest --to BANK01[/cyan]
     [cyan]ocen-sandbox send v4/CreateLoanApplicationsRequest --to LENDER02[/cyan]
     """
-    message = message_named(name)
-    given = read_json(file) if file is not None else None
+    message, given = message_named(name), read_json(file) if file is not None else None
     sender = sender or next(one for one in PAIR if one.role is message.sender)
     folders = Folders(data_dir)
     with connected(folders) as pair:

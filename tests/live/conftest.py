@@ -9,6 +9,7 @@ import pytest
 from sandbox.pki import issue
 from sandbox.throwaway import throwaway_environments
 from shared.node.clock import SystemClock
+from tests.live.command import command as command
 from tests.live.forger import Forger, calling_as
 from tests.live.network import CACHE_SECONDS, Network, network_in
 from tests.live.pair import ACME, LENDER, LSP, SECOND_BANK, Pair, PairFactory, pair_in

@@ -1,45 +1,9 @@
 """The command line as people meet it: the demo, and the pair in the background."""
 
-import os
 import re
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def free_base_port() -> int:
-    """A port which is free now, and so are the next one and those 1000 higher."""
-    for base in range(30000, 60000, 11):
-        with ExitStack() as stack:
-            try:
-                for port in (base, base + 1, base + 1000, base + 1001):
-                    stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            return base
-    raise AssertionError("no four ports are free")
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    """Run `ocen-sandbox` in an empty folder, on ports of its own."""
-    program = Path(sys.executable).with_name("ocen-sandbox")
-    variables = {**os.environ, "OCEN_BASE_PORT": str(free_base_port()), "COLUMNS": "100"}
-
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [program, *arguments], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    yield run
-    run("down")
+from tests.live.command import Command
 
 
 def test_the_demo_shows_the_whole_exchange_and_a_refusal_and_ends_the_pair(command: Command, tmp_path: Path) -> None:

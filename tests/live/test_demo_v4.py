@@ -1,47 +1,11 @@
 """OCEN 4.0 as people meet it on the command line: the demo, and a network in the background."""
 
 import json
-import os
 import re
 import stat
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
-from sandbox.errors import SandboxError
-from sandbox.preparation import check_ports
-from sandbox.settings import OcenVersion, PairSettings
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def free_base_port() -> int:
-    """A base port all of whose ports, of registry and further lenders too, are free now."""
-    for base in range(31000, 60000, 13):
-        try:
-            check_ports(PairSettings(base_port=base, version=OcenVersion.V4, lenders=3))
-        except SandboxError:
-            continue
-        return base
-    raise AssertionError("no ports are free")
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    """Run `ocen-sandbox` in an empty folder, on ports of its own."""
-    program = Path(sys.executable).with_name("ocen-sandbox")
-    variables = {**os.environ, "OCEN_BASE_PORT": str(free_base_port()), "COLUMNS": "100"}
-
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [program, *arguments], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=120
-        )
-
-    yield run
-    run("down")
+from tests.live.command import Command
 
 
 def ids(folder: Path) -> dict[str, str]:

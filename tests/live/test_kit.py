@@ -16,8 +16,8 @@ from sandbox.pki import Organisation, load_authority
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.participants import ParticipantRole
+from tests.equipment.ports import free_base_port
 from tests.live.pair import Pair, Side
-from tests.live.test_demo import free_base_port
 from tests.live.waiting import eventually
 
 MISSING = [tool for tool in ("sh", "openssl", "curl") if shutil.which(tool) is None]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.test_demo import free_base_port
+from tests.equipment.ports import free_base_port
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "onboarding.md").read_text("utf-8")

@@ -9,11 +9,12 @@ import pytest
 
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pair import end_pair, started_pair
-from sandbox.preparation import check_ports, make_data_folder
+from sandbox.preparation import make_data_folder
 from sandbox.running import nodes_alive, process_exists, read_run, write_run
 from sandbox.settings import NODES, Folders, NodeName, OcenVersion, PairSettings
 from shared.node.clock import SystemClock
 from shared.protocol.participants import ParticipantRole
+from tests.equipment.ports import free_base_port
 from tests.sandbox.nodes import DIES, WAITS, alive, operator_plane, plan, run_of
 
 
@@ -29,17 +30,6 @@ def stranger() -> Iterator[int]:
         yield process.pid
         assert process.poll() is None
         process.kill()
-
-
-def free_base_port() -> int:
-    """A base port all of whose ports are free now."""
-    for base in range(21000, 60000, 7):
-        try:
-            check_ports(PairSettings(base_port=base, version=OcenVersion.V4, lenders=3))
-        except SandboxError:
-            continue
-        return base
-    raise AssertionError("no ports are free")
 
 
 def end(folders: Folders) -> tuple[list[NodeName], dict[NodeName, int]]:

@@ -1,8 +1,8 @@
 """What the detached signature in an OCEN 4.0 HTTP header has to be, judged before the body is read."""
 
-from shared.protocol.checks.envelope import MAX_HEADER_BYTES, MAX_KID_LENGTH, names_of
+from shared.protocol.checks.envelope import MAX_KID_LENGTH, names_of, read_signed_header
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, signing_input
-from shared.protocol.encoding import EncodingError, base64url_decode, kind_of, parse_json_object
+from shared.protocol.encoding import EncodingError, base64url_decode, kind_of
 from shared.protocol.participants import Dialect
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Examination, Finding, Need, check
@@ -48,14 +48,7 @@ def signature_is_detached(examination: Examination) -> Finding:
 @check(Problem.SIGNATURE, Need.SIGNATURE)
 def detached_header_is_a_json_object(examination: Examination) -> Finding:
     """The signed header is one small JSON object without repeated members (RFC 7515 s4, s5.2)."""
-    expected = f"one JSON object of at most {MAX_HEADER_BYTES} bytes"
-    if len(examination.header_bytes) > MAX_HEADER_BYTES:
-        return Finding(False, expected, f"{len(examination.header_bytes)} bytes")
-    try:
-        examination.header = parse_json_object(examination.header_bytes)
-    except EncodingError as error:
-        return Finding(False, expected, str(error))
-    return Finding(True, expected, f"members {names_of(examination.header)}")
+    return read_signed_header(examination)
 
 
 @check(Problem.SIGNATURE, Need.SIGNATURE)

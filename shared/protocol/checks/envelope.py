@@ -73,6 +73,11 @@ def parts_are_canonical_base64url(examination: Examination) -> Finding:
 @check(Problem.MALFORMED)
 def header_is_a_json_object(examination: Examination) -> Finding:
     """The signed header is one small JSON object without repeated members (RFC 7515 s4, s5.2)."""
+    return read_signed_header(examination)
+
+
+def read_signed_header(examination: Examination) -> Finding:
+    """Read the header's bytes, as every profile does; what a header that is none is refused with is its own matter."""
     expected = f"one JSON object of at most {MAX_HEADER_BYTES} bytes"
     if len(examination.header_bytes) > MAX_HEADER_BYTES:
         return Finding(False, expected, f"{len(examination.header_bytes)} bytes")
