@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from registry_app.auth.errors import OAuthError, TokenRefused
 from registry_app.parts import Parts
@@ -80,6 +81,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _refusal(request, error.status_code, sentence, error.headers)
 
 
+async def _gone(request: Request, _: Exception) -> Response:
+    """Answer a caller that has hung up amid its body, as a node does that stops: nothing of ours has failed."""
+    return _refusal(request, 400, "The call ended before its body was complete.")
+
+
 async def _unavailable(request: Request, _: Exception) -> Response:
     return _refusal(request, 503, "The registry's database does not answer; try again.", {"retry-after": "2"})
 
@@ -96,6 +102,7 @@ _HANDLERS = {
     ReportRefused: _refused_report,
     RequestValidationError: _unfit,
     HTTPException: _refused,
+    ClientDisconnect: _gone,
     StorageUnavailable: _unavailable,
     Exception: _failed,
 }

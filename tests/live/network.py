@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.network import Membership, RegistryOps, join, member_environment
 from sandbox.throwaway import registry_environment, throwaway_environments
 from shared.catalogue.table import BY_NAME
+from tests.live.logs import assert_nothing_failed
 from tests.live.pair import LENDER, LSP, Pair, Side
 
 CACHE_SECONDS = 6
@@ -104,4 +105,4 @@ def network_in(
     finally:
         network.close()
     for side in (*sides.values(), registry):
-        assert "Traceback" not in side.log.read_text()
+        assert_nothing_failed(side.log)

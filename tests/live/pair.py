@@ -17,6 +17,7 @@ from sandbox.throwaway import throwaway_environments
 from shared.node.identity import Identity, load_identity
 from shared.protocol.participants import ParticipantRole
 from tests.live.books import Books
+from tests.live.logs import assert_nothing_failed
 from tests.live.waiting import eventually
 
 LENDER, LSP = "LENDER01", "LSP123"
@@ -190,4 +191,4 @@ def pair_in(
     finally:
         pair.close()
     for side in sides.values():
-        assert "Traceback" not in side.log.read_text()
+        assert_nothing_failed(side.log)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from sandbox.throwaway import free_ports
+from tests.live.logs import assert_nothing_failed
 from tests.live.waiting import eventually
 
 TOKEN = "a-token-for-a-throw-away-registry"
@@ -98,4 +99,4 @@ def live_registry(folder: Path, certs: Path, database_url: str) -> Iterator[Live
         yield registry
     finally:
         registry.close()
-    assert "Traceback" not in registry.log.read_text()
+    assert_nothing_failed(registry.log)

@@ -80,9 +80,9 @@ def test_the_certificate_of_the_lender_is_renewed_under_load_and_the_lsp_goes_on
     pair = make_pair()
     pair.start()
 
-    with under_load(pair):
-        _, thumbprint = renew(pair.lender, pair.lsp, pair, tmp_path)
     with under_load(pair) as traffic:
+        _, thumbprint = renew(pair.lender, pair.lsp, pair, tmp_path)
+        traffic.goes_on()
         pair.lsp.ops.remove_certificate(LENDER, thumbprint, "renewed")
 
     new = pair.lender.ops.identity()["certificate"]

@@ -109,6 +109,11 @@ class Traffic:
         """The requestIds that the LSP's operator plane has taken (202)."""
         return frozenset(one for one, begun in self._begun.items() if not isinstance(begun.exception(), SandboxError))
 
+    def goes_on(self) -> None:
+        """Wait until some exchanges that begin from now on are complete."""
+        enough = len(self.request_ids) + ANSWERED
+        eventually(lambda: len(self.journalled()) >= enough, SECONDS)
+
     def answered(self) -> frozenset[str]:
         """The requestIds whose callback the LSP has accepted."""
         received = self._pair.lsp.ops.messages(200, direction="received")
@@ -166,8 +171,7 @@ def under_load(pair: Pair, kind: Kind | None = None) -> Iterator[Traffic]:
     with traffic.steady():
         eventually(lambda: len(traffic.journalled()) >= ANSWERED, SECONDS)
         yield traffic
-        enough = len(traffic.request_ids) + ANSWERED
-        eventually(lambda: len(traffic.journalled()) >= enough, SECONDS)
+        traffic.goes_on()
     eventually(lambda: traffic.journalled() == traffic.request_ids, SECONDS)
     eventually(lambda: pair.lsp.has_nothing_to_send() and pair.lender.has_nothing_to_send(), SECONDS)
     traffic.assert_completed_once(traffic.request_ids)

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from registry_app.store.reports import purge_reports
+from registry_app.telemetry import RegistryTelemetry
 from shared.catalogue.v4.event_types import EventType
 from shared.catalogue.v4.heartbeat import EVENT_PATH, METRIC_PATH, HeartbeatEventRequest
+from tests.equipment.asgi import JSON, http_scope
 from tests.equipment.clock import NOW
 from tests.registry.world import Client, World
 
@@ -164,3 +166,23 @@ def test_a_node_writes_an_event_by_the_names_of_the_fields() -> None:
     assert read.event.event_type is EventType.GRANT_LOAN_REQUEST
     written = HeartbeatEventRequest(event=read.event).model_dump(mode="json", by_alias=True)
     assert HeartbeatEventRequest.model_validate(written) == read
+
+
+async def test_a_caller_that_hangs_up_amid_its_body_is_no_failure_of_ours(
+    world: World, lender: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles, sent = list[str](), list[Any]()
+    monkeypatch.setattr(RegistryTelemetry, "trouble", lambda _self, event, _error: troubles.append(event))
+    scope = http_scope(EVENT_PATH, headers={**await world.bearer(lender), **JSON})
+    events = iter([{"type": "http.request", "body": b'{"event":', "more_body": True}, {"type": "http.disconnect"}])
+    before = world.contents()
+
+    async def receive() -> Any:
+        return next(events)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await world.service.plane(scope, receive, send)
+    assert ([message.get("status") for message in sent], troubles) == ([400, None], [])
+    assert world.contents() == before
