@@ -28,7 +28,7 @@ from lender_app.rules import (
 )
 from lender_app.speech import AcceptanceSpeech, OtpJudged, SessionOpened
 from lender_app.wrong_otps import counted, is_guessed_at, wrong_otps_keys
-from shared.node.journeys import Decision, Journey, Notice
+from shared.node.journeys import Decision, Journey, Notice, Rule
 from shared.protocol.problems import Problem
 from shared.protocol.verification import VerifiedMessage
 
@@ -42,7 +42,7 @@ _REFUSED = {
 
 
 @dataclass(frozen=True, slots=True)
-class TriggerAcceptance:
+class TriggerAcceptance(Rule):
     """TriggerLoanAcceptanceRequest: open an OTP session, send the SMS, answer with the session's key."""
 
     speech: AcceptanceSpeech
@@ -87,7 +87,7 @@ class TriggerAcceptance:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyAcceptance:
+class VerifyAcceptance(Rule):
     """VerifyLoanAcceptanceRequest: judge the borrower's OTP and answer with the verdict."""
 
     speech: AcceptanceSpeech
