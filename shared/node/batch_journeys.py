@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.node.journeys import Journey
@@ -25,6 +25,7 @@ class BatchJourneys:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[str, Journey | None] = {}
+        self._missing: set[str] = set()
         self._changed: dict[str, Journey] = {}
 
     def read(self, keys: Iterable[str]) -> None:
@@ -33,6 +34,7 @@ class BatchJourneys:
         if new:
             found = {row.key: _journey_of(row) for row in self._connection.execute(_FOUND, {"keys": new})}
             self._known |= {key: found.get(key) for key in new}
+            self._missing |= set(new) - found.keys()
 
     def alive(self, keys: Iterable[str], now: datetime) -> dict[str, Journey]:
         """Return those of the journeys that are there and have not expired by `now` (aware, UTC)."""
@@ -48,10 +50,16 @@ class BatchJourneys:
         self._changed |= changed
 
     def write(self) -> None:
-        """Write what has changed, each journey as it was left."""
-        if self._changed:
-            rows = [_row(journey) for journey in self._changed.values()]
-            self._connection.execute(_UPSERT[self._connection.dialect.name], rows)
+        """Write what has changed, each journey as it was left.
+
+        Raises IntegrityError if another process has begun a journey that was missing: no lock keeps it from that, and
+        what was decided without it has to be decided again.
+        """
+        begun = [_row(journey) for key, journey in self._changed.items() if key in self._missing]
+        others = [_row(journey) for key, journey in self._changed.items() if key not in self._missing]
+        for statement, rows in ((insert(JOURNEYS), begun), (_UPSERT[self._connection.dialect.name], others)):
+            if rows:
+                self._connection.execute(statement, rows)
 
 
 def _upsert(dialect: Callable[..., Any]) -> Any:

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
+from shared.node.batch_journeys import BatchJourneys
 from shared.node.journal import Journal
 from shared.node.journeys import Decision, Journey
-from shared.node.store.tables import INBOX, JOURNEYS
+from shared.node.store.tables import INBOX, JOURNEYS, create_tables
 from shared.protocol.problems import Problem
 from shared.protocol.verification import VerifiedMessage
 from tests.equipment.clock import NOW
@@ -83,6 +85,31 @@ async def test_two_processes_decide_one_after_another_about_the_same_journey(jou
         )
     assert sum(result.problem is None for result in results) == 2
     assert counted(engine) == '{"count":3}'
+
+
+async def test_two_processes_do_not_both_begin_the_same_journey(journal: Journal, engine: Engine) -> None:
+    rule = RuleOfTest(counting, ["session-1"])
+    messages = [request(f"request-{number}", f"trace-{number}") for number in range(6)]
+    async with journal_on(engine) as second:
+        journals = [journal, second] * 3
+        results = await asyncio.gather(
+            *(one.accept(arrival(message, rule)) for one, message in zip(journals, messages, strict=True))
+        )
+    assert sum(result.problem is None for result in results) == 3
+    assert counted(engine) == '{"count":3}'
+
+
+def test_a_journey_that_another_has_begun_since_it_was_found_missing_is_not_overwritten(engine: Engine) -> None:
+    create_tables(engine)
+    with engine.connect() as connection:
+        late, early = BatchJourneys(connection), BatchJourneys(connection)
+        for batch in (late, early):
+            assert batch.alive(["session-1"], NOW) == {}
+        early.keep([JOURNEY])
+        early.write()
+        late.keep([replace(JOURNEY, state={})])
+        with pytest.raises(IntegrityError):
+            late.write()
 
 
 @dataclass(frozen=True)
