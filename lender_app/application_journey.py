@@ -8,7 +8,7 @@ from datetime import datetime
 from lender_app.applications import ApplicationStatus, LoanApplication, decide_on, standing_of
 from lender_app.policy import ApplicationStanding, LendingPolicy
 from lender_app.speech import ApplicationJudged, CreationSpeech
-from shared.node.journeys import Decision, Journey
+from shared.node.journeys import Decision, Journey, Rule
 from shared.protocol.problems import Problem
 from shared.protocol.verification import VerifiedMessage
 
@@ -18,7 +18,7 @@ APPLICATION_ID = "loan-application-id"
 
 
 @dataclass(frozen=True, slots=True)
-class CreateApplications:
+class CreateApplications(Rule):
     """CreateLoanApplicationsRequest: judge every application, remember it, answer with what was decided."""
 
     speech: CreationSpeech

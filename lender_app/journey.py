@@ -28,7 +28,7 @@ from lender_app.rules import (
 )
 from lender_app.speech import AcceptanceSpeech, OtpJudged, SessionOpened
 from lender_app.wrong_otps import counted, is_guessed_at, wrong_otps_keys
-from shared.node.journeys import Decision, Journey, Notice
+from shared.node.journeys import Decision, Journey, Notice, Rule
 from shared.protocol.problems import Problem
 from shared.protocol.verification import VerifiedMessage
 
@@ -42,7 +42,7 @@ _REFUSED = {
 
 
 @dataclass(frozen=True, slots=True)
-class TriggerAcceptance:
+class TriggerAcceptance(Rule):
     """TriggerLoanAcceptanceRequest: open an OTP session, send the SMS, answer with the session's key."""
 
     speech: AcceptanceSpeech
@@ -52,11 +52,10 @@ class TriggerAcceptance:
     draw_key: Callable[[], str]
 
     def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
-        """Need the applications, where the lender can know them; the session is begun with the request."""
-        if not self.speech.knows_applications:
-            return ()
+        """Need the wrong OTPs of the applications, and these themselves where the lender can know them."""
         ids, sender = self.speech.wanted(message), message.sender.organisation_id
-        return application_keys(sender, ids) + wrong_otps_keys(sender, ids)
+        known = application_keys(sender, ids) if self.speech.knows_applications else []
+        return known + wrong_otps_keys(sender, ids)
 
     def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
         """Refuse applications that cannot be accepted; otherwise open a session."""
@@ -87,7 +86,7 @@ class TriggerAcceptance:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyAcceptance:
+class VerifyAcceptance(Rule):
     """VerifyLoanAcceptanceRequest: judge the borrower's OTP and answer with the verdict."""
 
     speech: AcceptanceSpeech
@@ -97,15 +96,18 @@ class VerifyAcceptance:
     def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
         """Need the OTP session that the message names, and the applications that it names, if any."""
         answer, sender = self.speech.answer(message), message.sender.organisation_id
-        ids = answer.loan_application_ids
-        return (answer.session_key, *(application_key(sender, one) for one in ids), *wrong_otps_keys(sender, ids))
+        return answer.session_key, *(application_key(sender, one) for one in answer.loan_application_ids)
+
+    def further_keys(self, message: VerifiedMessage, journeys: Mapping[str, Journey]) -> Sequence[str]:
+        """Need the wrong OTPs of all applications of the session: the message may name some of them, or none."""
+        session = _session(journeys.get(self.speech.answer(message).session_key))
+        return wrong_otps_keys(message.sender.organisation_id, session.loan_application_ids) if session else ()
 
     def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
         """Answer SUCCESS, INCORRECT_OTP or INVALID_SESSION; with SUCCESS the loan agreement is complete."""
         answer, sender = self.speech.answer(message), message.sender.organisation_id
-        journey = journeys.get(answer.session_key)
-        session = _session(journey) if journey is not None and journey.kind == OTP_SESSION else None
-        if is_guessed_at(sender, answer.loan_application_ids, journeys, self.policy):
+        session = _session(journeys.get(answer.session_key))
+        if session is not None and is_guessed_at(sender, session.loan_application_ids, journeys, self.policy):
             session = None  # like one that has been locked, also for the right OTP
         verdict, after = answer_session(
             session,
@@ -121,8 +123,8 @@ class VerifyAcceptance:
         changed = _changed(after)
         if verdict is Verdict.SUCCESS:
             changed += [journey_of(one) for one in applications]
-        elif verdict is Verdict.INCORRECT_OTP:
-            changed += counted(sender, answer.loan_application_ids, journeys, self.policy, now)
+        elif verdict is Verdict.INCORRECT_OTP and after is not None:
+            changed += counted(sender, after.loan_application_ids, journeys, self.policy, now)
         return Decision(
             journeys=changed,
             outgoing=[self.speech.judged(message, outcome)],
@@ -156,7 +158,9 @@ def _journey(session: OtpSession) -> Journey:
     return Journey(session.key, OTP_SESSION, session.sender, state, session.expires_at)
 
 
-def _session(journey: Journey) -> OtpSession:
+def _session(journey: Journey | None) -> OtpSession | None:
+    if journey is None or journey.kind != OTP_SESSION:
+        return None
     return OtpSession(
         key=journey.key,
         sender=journey.participant,

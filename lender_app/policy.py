@@ -16,7 +16,7 @@ class AcceptancePolicy:
         otp_validity: how long an OTP session stays open.
         tries: so many wrong OTPs close the session.
         wrong_otps: so many for one application, in whatever sessions, and no OTP of it counts until
-            `wrong_otps_memory` after the last; kept where a message with an OTP names its application.
+            `wrong_otps_memory` after the last.
     """
 
     otp_validity: timedelta = timedelta(minutes=5)

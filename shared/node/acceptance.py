@@ -2,25 +2,23 @@
 
 Nonce, requestId, inbox row with the signed original, the rule's decision, outbox rows and the signed ack become true
 together or not at all. Many messages that arrive at the same time share one transaction; each reads and decides as if
-it were alone, because two that touch the same nonce, requestId or journey never share one.
+it were alone: two that touch the same nonce or requestId never share one, and journeys are decided on in order.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.catalogue.types import MessageType
+from shared.node.batch_journeys import BatchJourneys
 from shared.node.ids import new_id
-from shared.node.journeys import Decision, Journey, Notice, Rule
+from shared.node.journeys import Decision, Notice, Rule
 from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, steps_text
-from shared.node.store.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
+from shared.node.store.tables import INBOX, NONCES, NOTICES, OUTBOX
 from shared.protocol.detached import signature_in
-from shared.protocol.encoding import dump_json
 from shared.protocol.nonces import content_fingerprint
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Dressed
@@ -37,6 +35,7 @@ class Arrival:
         ack: the signed ack that goes out if the message is accepted.
         first_due: when anyone may take the outbox rows that come of it; a lease ahead if the caller takes them itself.
         state: the state in which those rows begin.
+        journey_keys: of the journeys that the rule asks for at first.
         keys: what no other message of the same transaction may touch.
     """
 
@@ -46,13 +45,14 @@ class Arrival:
     ack: Dressed
     first_due: datetime
     state: OutboxState
+    journey_keys: Sequence[str] = field(init=False)
     keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Here, and not when they are asked for: that is in the writer's thread, which a rule's exception would end.
-        journeys = (f"journey {key}" for key in self.rule.journey_keys(self.message))
+        # Here, where a rule that fails fails alone: in the transaction its neighbours would have to run again.
+        object.__setattr__(self, "journey_keys", tuple(self.rule.journey_keys(self.message)))
         own = (f"nonce {self.message.nonce.key}", f"request {self.message.request_id}")
-        object.__setattr__(self, "keys", frozenset({*own, *journeys}))
+        object.__setattr__(self, "keys", frozenset(own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database knows of the batch before anything of it is written."""
+    """What the database knows of the batch before anything of it is written; the journeys as the batch goes on."""
 
     nonces: frozenset[str]
     accepted: Mapping[tuple[str, str], bytes]
     asked: frozenset[tuple[str, str, str]]
-    journeys: Mapping[str, Journey]
+    journeys: BatchJourneys
 
 
 class AcceptMessages:
@@ -85,7 +85,6 @@ class AcceptMessages:
     _asked = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(
         OUTBOX.c.request_id.in_(bindparam("keys", expanding=True))
     )
-    _journeys = select(JOURNEYS).where(JOURNEYS.c.key.in_(bindparam("keys", expanding=True))).with_for_update()
 
     def apply(self, connection: Connection, units: Sequence[Arrival]) -> Sequence[Acceptance]:
         """Judge every arrival by what is known, then write what follows from all of them."""
@@ -94,6 +93,7 @@ class AcceptMessages:
         batch = _Batch()
         results = [batch.take(unit, digest, known) for unit, digest in zip(units, digests, strict=True)]
         batch.write(connection)
+        known.journeys.write()
         return results
 
     def _read(self, connection: Connection, units: Sequence[Arrival]) -> _Known:
@@ -102,12 +102,11 @@ class AcceptMessages:
 
         request_ids = [unit.message.request_id for unit in units]
         callbacks = [unit.message.request_id for unit in units if unit.message_type.answers]
-        journeys = [key for unit in units for key in unit.rule.journey_keys(unit.message)]
         return _Known(
             nonces=frozenset(key for (key,) in rows(self._nonces, [unit.message.nonce.key for unit in units])),
             accepted={(sender, id_): digest for sender, id_, digest in rows(self._accepted, request_ids)},
             asked=frozenset(tuple(row) for row in rows(self._asked, callbacks)),
-            journeys={row.key: _journey_of(row) for row in rows(self._journeys, journeys)},
+            journeys=_journeys(connection, units),
         )
 
 
@@ -119,7 +118,6 @@ class _Batch:
         self.inbox: list[dict[str, Any]] = []
         self.outbox: list[dict[str, Any]] = []
         self.notices: list[dict[str, Any]] = []
-        self.journeys: list[dict[str, Any]] = []
 
     def take(self, unit: Arrival, digest: bytes, known: _Known) -> Acceptance:
         """Judge one arrival, and keep the rows that follow from it."""
@@ -132,6 +130,7 @@ class _Batch:
         decision = _decide(unit, known)
         if decision.problem is not None:
             return Acceptance(history, decision.problem, decision.reason)
+        known.journeys.keep(decision.journeys)
         return Acceptance(history, outbox=self._keep(unit, digest, decision))
 
     def _keep(self, unit: Arrival, digest: bytes, decision: Decision) -> Sequence[OutboxEntry]:
@@ -140,7 +139,6 @@ class _Batch:
         self.nonces.append({"key": unit.message.nonce.key})
         self.inbox.append(_inbox_row(unit, digest))
         self.outbox += [entry_row(entry, unit.state, unit.first_due) for entry in entries]
-        self.journeys += [_journey_row(journey) for journey in decision.journeys]
         self.notices += [_notice_row(notice, now) for notice in decision.notices]
         return entries
 
@@ -150,17 +148,18 @@ class _Batch:
         for table, rows in tables:
             if rows:
                 connection.execute(insert(table), rows)
-        if self.journeys:
-            connection.execute(_UPSERT[connection.dialect.name], self.journeys)
 
 
-def _upsert(dialect: Callable[..., Any]) -> Any:
-    statement = dialect(JOURNEYS)
-    replaced = {name: statement.excluded[name] for name in ("state", "expires_at")}
-    return statement.on_conflict_do_update(index_elements=["key"], set_=replaced)
+def _journeys(connection: Connection, units: Sequence[Arrival]) -> BatchJourneys:
+    """Read for all at once what the rules ask for at first, and what they ask for when they have seen that."""
+    journeys = BatchJourneys(connection)
+    journeys.read(key for unit in units for key in unit.journey_keys)
+    journeys.read([key for unit in units for key in _further_keys(unit, journeys)])
+    return journeys
 
 
-_UPSERT = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
+def _further_keys(unit: Arrival, journeys: BatchJourneys) -> Sequence[str]:
+    return unit.rule.further_keys(unit.message, journeys.alive(unit.journey_keys, unit.message.received_at))
 
 
 def _history(unit: Arrival, digest: bytes, known: _Known) -> History:
@@ -179,9 +178,8 @@ def _decide(unit: Arrival, known: _Known) -> Decision:
         # One answer for "never asked" and "asked somebody else": a stranger must not learn which requestIds exist.
         return Decision(Problem.UNKNOWN_REFERENCE, f"no {answers} with this requestId was sent to this participant")
     now = message.received_at
-    wanted = {key: known.journeys.get(key) for key in unit.rule.journey_keys(message)}
-    alive = {key: journey for key, journey in wanted.items() if journey is not None and now < journey.expires_at}
-    return unit.rule.decide(message, alive, now)
+    wanted = (*unit.journey_keys, *_further_keys(unit, known.journeys))
+    return unit.rule.decide(message, known.journeys.alive(wanted, now), now)
 
 
 def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
@@ -202,20 +200,6 @@ def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
         "ack": unit.ack.body,
         "ack_signature": signature_in(unit.ack.headers),
         "steps": steps_text(message.verification.steps),
-    }
-
-
-def _journey_of(row: Any) -> Journey:
-    return Journey(row.key, row.kind, row.participant, json.loads(row.state), row.expires_at)
-
-
-def _journey_row(journey: Journey) -> dict[str, Any]:
-    return {
-        "key": journey.key,
-        "kind": journey.kind,
-        "participant": journey.participant,
-        "state": dump_json(dict(journey.state)).decode(),
-        "expires_at": journey.expires_at,
     }
 
 

@@ -62,13 +62,17 @@ class Rule(Protocol):
     """What a participant does about one message type."""
 
     def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
-        """Return the keys of the journeys that the decision needs."""
+        """Return the keys of the journeys that the decision needs, as far as the message tells them."""
+
+    def further_keys(self, message: VerifiedMessage, journeys: Mapping[str, Journey]) -> Sequence[str]:
+        """Return the keys of others that the decision needs, as those first journeys tell them: mostly none."""
+        return ()
 
     def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
         """Decide; a journey that is missing or has expired by `now` is not among `journeys`."""
 
 
-class TakeNote:
+class TakeNote(Rule):
     """The rule for messages that need no action of their own: to have them in the journal is all."""
 
     def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:

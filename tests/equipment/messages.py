@@ -62,7 +62,7 @@ def arrival(message: VerifiedMessage, rule: Rule | None = None, **changes: Any) 
 
 
 @dataclass(frozen=True)
-class RuleOfTest:
+class RuleOfTest(Rule):
     """Decides as `decides` says, from the journeys under `keys`."""
 
     decides: Callable[[VerifiedMessage, Mapping[str, Journey], datetime], Decision]

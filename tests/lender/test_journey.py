@@ -13,6 +13,7 @@ from lender_app.journey import OTP_SESSION, TriggerAcceptance, VerifyAcceptance
 from lender_app.policy import AcceptancePolicy
 from lender_app.rules import SessionState
 from lender_app.speech.v3 import SpeechOfV3
+from lender_app.wrong_otps import WRONG_OTPS, wrong_otps_keys
 from shared.catalogue.table import BY_NAME, messages_received_by
 from shared.node.journeys import Decision, Journey
 from shared.node.settings import SettingsError
@@ -105,9 +106,41 @@ def test_applications_that_cannot_be_accepted_are_refused_and_nothing_else_happe
     assert loan_application_id not in decision.reason
 
 
-def test_a_trigger_needs_no_journey_and_a_verification_the_one_that_it_names() -> None:
-    assert TRIGGERED.journey_keys(request()) == ()
+def test_a_trigger_needs_the_wrong_otps_of_its_applications_and_a_verification_those_of_its_session() -> None:
+    wanted = request(loanApplicationIds=["APPL-1", "APPL-2"])
+    counts = wrong_otps_keys(LSP, ["APPL-1", "APPL-2"])
+    (session,) = TRIGGERED.decide(wanted, {}, NOW).journeys
+    assert TRIGGERED.journey_keys(wanted) == counts
     assert VERIFIED.journey_keys(verification(key="session-9")) == ("session-9",)
+    assert VERIFIED.further_keys(verification(), {"session-1": session}) == counts
+
+
+def wrong_otps(count: int, loan_application_id: str = "APPL-1") -> dict[str, Journey]:
+    """So many wrong OTPs of an application so far."""
+    (key,) = wrong_otps_keys(LSP, [loan_application_id])
+    return {key: Journey(key, WRONG_OTPS, LSP, {"count": count}, NOW + AcceptancePolicy().wrong_otps_memory)}
+
+
+def test_a_wrong_otp_counts_for_every_application_of_the_session() -> None:
+    (session,) = trigger(loanApplicationIds=["APPL-1", "APPL-2"]).journeys
+    decision, _ = verify({"session-1": session, **wrong_otps(4, "APPL-2")}, verification("000000"))
+    counted = {journey.key: journey for journey in decision.journeys[1:]}
+    assert counted == wrong_otps(1) | wrong_otps(5, "APPL-2")
+
+
+def test_an_application_with_too_many_wrong_otps_is_refused_and_nothing_else_happens() -> None:
+    wanted = request(loanApplicationIds=["APPL-2", "APPL-1"])
+    assert TRIGGERED.decide(wanted, wrong_otps(14), NOW).problem is None
+    decision = TRIGGERED.decide(wanted, wrong_otps(15), NOW)
+    assert decision == Decision(Problem.NOT_ALLOWED_NOW, "too many wrong OTPs for it; take it up with the lender")
+
+
+@pytest.mark.parametrize("otp", [OTP, "000000"])
+def test_after_too_many_wrong_otps_the_right_one_is_answered_like_any_other(otp: str) -> None:
+    (session,) = trigger(loanApplicationIds=["APPL-1"]).journeys
+    decision, data = verify({"session-1": session, **wrong_otps(15)}, verification(otp))
+    assert data == {"otpSessionKey": "session-1", "status": "INVALID_SESSION"}
+    assert (decision.problem, decision.journeys, decision.notices) == (None, [], ())
 
 
 def test_the_right_otp_is_answered_with_success_and_closes_the_session() -> None:
@@ -139,7 +172,7 @@ def test_three_wrong_otps_lock_the_session() -> None:
 INVALID: dict[str, Mapping[str, Journey]] = {
     "missing or expired": {},
     "of another sender": {"session-1": replace(opened(), participant="LSP999")},
-    "of another kind": {"session-1": replace(opened(), kind="something-else")},
+    "of another kind": {"session-1": replace(opened(), kind="something-else", state={})},
 }
 
 

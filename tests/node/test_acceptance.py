@@ -167,43 +167,6 @@ async def test_a_callback_counts_only_if_its_sender_was_asked(journal: Journal, 
     assert (accepted.history, accepted.problem) == (History.NEW, None)
 
 
-async def test_a_rule_sees_the_journeys_that_it_needs_and_that_are_alive(journal: Journal) -> None:
-    seen: list[tuple[Mapping[str, Journey], datetime]] = []
-
-    def look(message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
-        seen.append((journeys, now))
-        return Decision()
-
-    other = replace(JOURNEY, key="session-2")
-    await journal.accept(arrival(request(), deciding(Decision(journeys=[JOURNEY, other]))))
-    for number, moment in enumerate((NOW, LATER - timedelta(microseconds=1), LATER)):
-        stamp = {"traceId": f"trace-{number + 2}", "timestamp": moment.isoformat()}
-        message = verified(payload_of(TRIGGER.name, f"request-{number + 2}", **stamp), TRIGGER.name, moment)
-        await journal.accept(arrival(message, RuleOfTest(look, ["session-1", "session-3"])))
-
-    alive = {"session-1": JOURNEY}
-    assert seen == [(alive, NOW), (alive, LATER - timedelta(microseconds=1)), ({}, LATER)]
-
-
-def counting(message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
-    """Count in a journey how often it was decided, and refuse the fourth."""
-    count = journeys["session-1"].state["count"] + 1 if journeys else 1
-    if count > 3:
-        return Decision(Problem.NOT_ALLOWED_NOW)
-    return Decision(journeys=[replace(JOURNEY, state={"count": count})])
-
-
-async def test_messages_that_arrive_together_decide_one_after_another_about_the_same_journey(
-    journal: Journal, engine: Engine
-) -> None:
-    rule = RuleOfTest(counting, ["session-1"])
-    messages = [request(f"request-{number}", f"trace-{number}") for number in range(5)]
-    results = await asyncio.gather(*(journal.accept(arrival(message, rule)) for message in messages))
-    assert [result.problem for result in results] == [None] * 3 + [Problem.NOT_ALLOWED_NOW] * 2
-    assert one(engine, JOURNEYS)["state"] == '{"count":3}'
-    assert len(rows(engine, INBOX)) == 3
-
-
 async def test_of_repetitions_that_arrive_together_one_is_new(journal: Journal, engine: Engine) -> None:
     first = request()
     messages = [restamped(first, f"trace-{number}") for number in range(10)]
@@ -249,19 +212,6 @@ async def test_two_processes_never_both_accept(journal: Journal, engine: Engine,
     again = History.NONCE_USED if delivery == "the same" else History.REPEATED
     assert sorted(result.history.name for result in results) == sorted([History.NEW.name] + [again.name] * 5)
     assert [len(rows(engine, table)) for table in (INBOX, OUTBOX, NOTICES)] == [1, 1, 1]
-
-
-async def test_two_processes_decide_one_after_another_about_the_same_journey(journal: Journal, engine: Engine) -> None:
-    rule = RuleOfTest(counting, ["session-1"])
-    await journal.accept(arrival(request("request-first", "trace-first"), rule))
-    messages = [request(f"request-{number}", f"trace-{number}") for number in range(6)]
-    async with journal_on(engine) as second:
-        journals = [journal, second] * 3
-        results = await asyncio.gather(
-            *(one.accept(arrival(message, rule)) for one, message in zip(journals, messages, strict=True))
-        )
-    assert sum(result.problem is None for result in results) == 2
-    assert one(engine, JOURNEYS)["state"] == '{"count":3}'
 
 
 async def test_strange_but_printable_ids_are_stored_and_found_again(journal: Journal, engine: Engine) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from sandbox.pki import SANDBOX_PAIR, initialise
 from shared.catalogue.table import messages_received_by
-from shared.node.journeys import Journey
+from shared.node.journeys import Journey, Rule
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import without_key
 from shared.node.onboarding.record import OnboardingError
@@ -22,7 +22,7 @@ from tests.equipment.registry import Registry, statuses
 from tests.equipment.storage import contents
 
 
-class NoRule:
+class NoRule(Rule):
     """Of a node at which no message arrives."""
 
     def journey_keys(self, message: VerifiedMessage) -> NoReturn:
