@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection
@@ -65,11 +65,7 @@ class AuthService:
         Raises:
             TokenRefused: it is not valid, or its participant is not approved any more.
         """
-        opened = open_token(token, await self._published(), self.issuer, self._clock.now())
-        client = await self._book.read(partial(client_of_role, participant_id=opened.participant_id))
-        if client is None or client.client_id != opened.client_id or client.status is not RoleStatus.APPROVED:
-            raise TokenRefused("The holder of the access token takes no part any more.")
-        return TokenHolder(client.participant_id, client.client_id, client.role)
+        return await self._book.read(partial(self._holder, token=token, now=self._clock.now()))
 
     async def key_set(self) -> JsonWebKeySet:
         """Return the public keys that tokens are verified with."""
@@ -103,6 +99,14 @@ class AuthService:
                 raise invalid_client(sentence, by_header=request.by_header)
             attempts.succeeded()
         return client
+
+    def _holder(self, connection: Connection, token: str, now: datetime) -> TokenHolder:
+        # One visit to the database: every call of a participant waits for it.
+        opened = open_token(token, published_keys(connection, now), self.issuer, now)
+        client = client_of_role(connection, opened.participant_id)
+        if client is None or client.client_id != opened.client_id or client.status is not RoleStatus.APPROVED:
+            raise TokenRefused("The holder of the access token takes no part any more.")
+        return TokenHolder(client.participant_id, client.client_id, client.role)
 
     async def _published(self) -> list[TokenKey]:
         now = self._clock.now()
