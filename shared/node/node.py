@@ -136,7 +136,7 @@ class Node:
             telemetry=self.telemetry,
         )
         self.reception = Reception(self.journal, self.courier, self.clock)
-        self.heartbeat = None if self.member is None else self._reporting(self.member)
+        self.heartbeat = self._reporting(self.member) if self.member is not None and self.settings.heartbeat else None
         self.sender = Sender(
             journal=self.journal,
             courier=self.courier,
