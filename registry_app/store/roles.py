@@ -23,13 +23,17 @@ from shared.node.onboarding.record import UnknownError
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """A client of the Auth Service: the participant's role that it stands for, and its hashed secret."""
+    """A client of the Auth Service: the participant's role that it stands for, and its hashed secret.
+
+    `certificates` are the thumbprints of the participant's TLS certificates.
+    """
 
     participant_id: int
     client_id: str
     secret_hash: str
     role: NetworkRole
     status: RoleStatus
+    certificates: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +175,22 @@ def remove_resources(connection: Connection, participant_id: int) -> None:
         connection.execute(delete(table).where(table.c.role_id == participant_id))
 
 
-_CLIENTS: Select[Any] = select(ROLES.c.id, ROLES.c.client_id, ROLES.c.secret_hash, ROLES.c.role, ROLES.c.status).where(
-    ROLES.c.secret_hash.is_not(None)
+_CLIENTS: Select[Any] = (
+    select(ROLES.c.id, ROLES.c.client_id, ROLES.c.secret_hash, ROLES.c.role, ROLES.c.status)
+    .add_columns(ROLE_CERTIFICATES.c.thumbprint)
+    .outerjoin_from(ROLES, ROLE_CERTIFICATES)
+    .where(ROLES.c.secret_hash.is_not(None))
 )
+"""Each client once for each certificate of its participant."""
 
 
 def _client(connection: Connection, query: Select[Any]) -> ClientRow | None:
-    row = connection.execute(query).one_or_none()
-    if row is None:
+    rows = connection.execute(query).all()
+    if not rows:
         return None
-    return ClientRow(row.id, row.client_id, row.secret_hash, NetworkRole(row.role), RoleStatus(row.status))
+    row, certificates = rows[0], frozenset(row.thumbprint for row in rows if row.thumbprint is not None)
+    role, status = NetworkRole(row.role), RoleStatus(row.status)
+    return ClientRow(row.id, row.client_id, row.secret_hash, role, status, certificates)
 
 
 def _roles(connection: Connection, are_wanted: Callable[[Column[int]], ColumnElement[bool]]) -> list[StoredRole]:
