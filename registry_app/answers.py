@@ -1,14 +1,13 @@
 """From the tables to the wire: how the registry's API shows what is stored. Only who is served is shown to anybody."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from registry_app.auth.tokens import public_jwk
-from registry_app.store.resources import find, members_of
-from registry_app.store.roles import StoredOrganisation, StoredRole, load_role, load_roles
+from registry_app.store.resources import find
+from registry_app.store.roles import StoredOrganisation, StoredRole, load_members, load_role
 from registry_app.store.tables import NETWORKS, PRODUCTS
 from shared.catalogue.v4.registry import (
     CreditProduct,
@@ -44,7 +43,7 @@ def key_set(role: StoredRole) -> JsonWebKeySet:
 def participants_of(connection: Connection, network_id: int) -> IndexedProductNetworkParticipants:
     """Show who takes part in a network."""
     by_role: dict[str, list[NetworkParticipant]] = {}
-    for role in load_roles(connection, members_of(connection, network_id)):
+    for role in load_members(connection, network_id):
         if role.is_served:
             shown = NetworkParticipant(id=role.id, **_standing(role), **_address(role))
             by_role.setdefault(role.role.value, []).append(shown)
@@ -98,12 +97,11 @@ def _network(connection: Connection, network_id: int) -> ProductNetwork | None:
     if row is None:
         return None
     product = find(connection, PRODUCTS, row.product_id)
-    members: Sequence[StoredRole] = load_roles(connection, members_of(connection, network_id))
     return ProductNetwork(
         id=row.id,
         product_network_name=row.name,
         product_network_description=row.description,
-        participant_roles=tuple(_role(one) for one in members if one.is_served),
+        participant_roles=tuple(_role(one) for one in load_members(connection, network_id) if one.is_served),
         credit_product=None if product is None else credit_product(connection, product),
         network_created_by=_reference(connection, row.created_by),
     )

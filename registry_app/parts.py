@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from registry_app.auth.service import AuthService
+from registry_app.quota import ReportQuota
 from registry_app.registrar import Registrar
 from registry_app.settings import RegistrySettings
 from registry_app.store.book import Book
@@ -22,6 +23,7 @@ class Parts:
     clock: Clock
     book: Book
     auth: AuthService
+    quota: ReportQuota
     registrar: Registrar
     telemetry: RegistryTelemetry
     is_listening: Callable[[], bool]

@@ -1,6 +1,7 @@
 """The composition root of the registry: builds it out of its parts, starts and stops it."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ from registry_app.auth.signing_keys import SigningKeys
 from registry_app.ops.app import registry_ops_app
 from registry_app.parts import Parts
 from registry_app.plane.app import plane_app
+from registry_app.quota import ReportQuota
 from registry_app.registrar import Registrar
 from registry_app.settings import RegistrySettings
 from registry_app.store.book import Book
@@ -27,7 +29,8 @@ from shared.node.store.tables import take_turns
 REFRESH_SECONDS: Final = 1.0
 """What another process on the same database has changed counts here after so long at most."""
 
-PURGE_SECONDS: Final = 60.0
+PURGE_SECONDS: Final = 10.0
+"""So long there may be more reports than are kept: by what their quota lets participants send meanwhile."""
 
 
 class RegistryService:
@@ -57,6 +60,7 @@ class RegistryService:
             clock=clock,
             book=book,
             auth=AuthService(settings, book, keys, self._hasher, clock),
+            quota=ReportQuota(settings.reports_per_second, settings.reports_burst, clock),
             registrar=Registrar(book, self._hasher, clock, self.refresh_trust),
             telemetry=RegistryTelemetry(),
             is_listening=lambda: self.protocol_server.is_listening,
@@ -112,7 +116,8 @@ class RegistryService:
                 await self.refresh_trust()
                 if clock.elapsed() >= next_purge:
                     next_purge += PURGE_SECONDS
-                    await self.parts.book.change(purge_reports)
+                    kept = self.parts.settings.reports_kept
+                    await self.parts.book.change(partial(purge_reports, kept=kept))
             except Exception as error:  # whatever it is, the trust must be brought up to date a second later
                 self.parts.telemetry.trouble("housekeeping failed", error)
 

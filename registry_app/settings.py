@@ -26,8 +26,13 @@ class RegistrySettings(ServiceSettings):
         replace_lost_key: make a new key on starting if the private half of the one that signs is lost; what was signed
             with it goes on counting.
         token_seconds: how long a token lives, in seconds.
+        token_needs_certificate: take a token only over a connection that shows a TLS certificate of its participant.
         failed_attempts: so many wrong secrets of one client from one address within `failed_attempts_seconds`, then
             it has to wait there.
+        reports_per_second: so many reports of the heartbeat are taken from each participant; one larger than a KiB
+            counts for each KiB begun.
+        reports_burst: so many at once from one that was silent before.
+        reports_kept: so many of the latest reports are kept, of all participants together.
     """
 
     port: int = Field(default=8443, ge=0, le=65535)
@@ -39,8 +44,12 @@ class RegistrySettings(ServiceSettings):
     keys_folder: Path
     replace_lost_key: bool = False
     token_seconds: int = Field(default=86_400, ge=5, le=int(LONGEST_LIFE.total_seconds()))
+    token_needs_certificate: bool = False
     failed_attempts: int = Field(default=5, ge=1, le=1000)
     failed_attempts_seconds: int = Field(default=60, ge=1, le=86_400)
+    reports_per_second: int = Field(default=500, ge=1, le=100_000)
+    reports_burst: int = Field(default=5_000, ge=1, le=1_000_000)
+    reports_kept: int = Field(default=100_000, ge=1, le=100_000_000)
 
     @property
     def issuer(self) -> str:

@@ -12,8 +12,8 @@ from shared.node.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.identity import Identity, load_identity
 from shared.node.net.tls import client_context
-from shared.node.net.transport import PooledTransport
 from shared.node.registry.member import Member
+from shared.node.registry.service import registry_transport
 from shared.node.settings import Membership as MemberSettings
 from shared.protocol.participants import Participant
 from shared.protocol.tokens import open_token
@@ -61,7 +61,7 @@ def visit(home: Path, registry_url: str, sought: frozenset[str], clock: Clock) -
 
 async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[str], clock: Clock) -> Visit:
     identity, member = load_identity(home / "identity.json"), read_membership(home)
-    transport = PooledTransport(client_context(identity.tls_certificate, identity.tls_private_key, identity.trust))
+    transport = registry_transport(client_context(identity.tls_certificate, identity.tls_private_key, identity.trust))
     settings = MemberSettings(registry_url, member.participant_id, member.client_id, secret)
     at_the_registry = Member(settings, identity, transport, clock)
     try:

@@ -102,6 +102,22 @@ def test_an_app_gets_only_variables_that_its_settings_know_and_accept(
     assert load_settings(SETTINGS[service]).database_url == f"sqlite:////data/{service}.sqlite"
 
 
+def documented(introduction: str) -> set[str]:
+    """The variables in the table of docs/v4.md that this sentence introduces."""
+    _, _, rest = (ROOT / "docs" / "v4.md").read_text("utf-8").partition(introduction)
+    table = rest.split("\n\n")[1]
+    return set(re.findall(r"`(OCEN_[A-Z_]+)`", "".join(line.split("|")[1] for line in table.splitlines())))
+
+
+def test_every_variable_of_ocen_4_that_is_documented_is_set_and_the_other_way_round() -> None:
+    of_nodes, of_the_registry = documented("Of a node, beside those"), documented("Of the registry (`python")
+    assert len(of_nodes) > 8
+    for service in NODES:
+        assert of_nodes <= set(environment(service))
+    known = {f"OCEN_{name.upper()}" for name in set(RegistrySettings.model_fields) - set(ServiceSettings.model_fields)}
+    assert of_the_registry == known - {"OCEN_REPLACE_LOST_KEY"}
+
+
 @pytest.mark.parametrize("service", APPS)
 def test_the_operator_plane_is_published_on_loopback_alone(service: str) -> None:
     given = environment(service)

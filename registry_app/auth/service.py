@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection
@@ -40,6 +40,7 @@ class AuthService:
         self._book = book
         self._clock = clock
         self._hasher = hasher
+        self._needs_certificate = settings.token_needs_certificate
         self._life = timedelta(seconds=settings.token_seconds)
         self._attempts = FailedAttempts(settings.failed_attempts, settings.failed_attempts_seconds, clock)
 
@@ -59,17 +60,17 @@ class AuthService:
         token = await asyncio.to_thread(lambda: sign_token(claims, key.kid, self.keys.private(key)))
         return IssuedToken(token, claims["exp"] - claims["iat"], request.scope)
 
-    async def holder(self, token: str) -> TokenHolder:
-        """Return whose token this is.
+    async def holder(self, token: str, certificate: str = "") -> TokenHolder:
+        """Return whose token this is; `certificate` is what its connection shows (SHA-256, hex), empty for none.
+
+        The documents demand no certificate here, so one that shows none holds its token like any bearer, unless the
+        settings say otherwise. Whoever shows one has to be whom the token names (RFC 8705 s3 answers likewise).
 
         Raises:
-            TokenRefused: it is not valid, or its participant is not approved any more.
+            TokenRefused: it is not valid, its participant is not approved any more, or the certificate is another's.
         """
-        opened = open_token(token, await self._published(), self.issuer, self._clock.now())
-        client = await self._book.read(partial(client_of_role, participant_id=opened.participant_id))
-        if client is None or client.client_id != opened.client_id or client.status is not RoleStatus.APPROVED:
-            raise TokenRefused("The holder of the access token takes no part any more.")
-        return TokenHolder(client.participant_id, client.client_id, client.role)
+        query = partial(self._holder, token=token, certificate=certificate, now=self._clock.now())
+        return await self._book.read(query)
 
     async def key_set(self) -> JsonWebKeySet:
         """Return the public keys that tokens are verified with."""
@@ -103,6 +104,23 @@ class AuthService:
                 raise invalid_client(sentence, by_header=request.by_header)
             attempts.succeeded()
         return client
+
+    def _holder(self, connection: Connection, token: str, certificate: str, now: datetime) -> TokenHolder:
+        # One visit to the database: every call of a participant waits for it.
+        opened = open_token(token, published_keys(connection, now), self.issuer, now)
+        client = client_of_role(connection, opened.participant_id)
+        if client is None or client.client_id != opened.client_id or client.status is not RoleStatus.APPROVED:
+            raise TokenRefused("The holder of the access token takes no part any more.")
+        if not self._may_come(client, certificate):
+            raise TokenRefused(
+                "The connection does not show a certificate that the holder of the token has registered."
+            )
+        return TokenHolder(client.participant_id, client.client_id, client.role)
+
+    def _may_come(self, client: ClientRow, certificate: str) -> bool:
+        if not client.certificates or not certificate:
+            return not self._needs_certificate
+        return certificate in client.certificates
 
     async def _published(self) -> list[TokenKey]:
         now = self._clock.now()

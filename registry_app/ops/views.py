@@ -162,9 +162,10 @@ class NetworkForm(Form):
 
 
 class NetworkView(NetworkForm):
-    """A product network under its id, with the participants in it, served or not."""
+    """A product network under its id, with the participants in it, served or not: as many as have joined it."""
 
     id: Id
+    members: list[Id] = []
 
 
 class WhitelistingForm(Form):

@@ -7,13 +7,15 @@ from fastapi import Depends, Request
 from registry_app.auth.errors import TokenRefused
 from registry_app.auth.tokens import TokenHolder
 from registry_app.parts import TheRegistry
+from shared.node.net.peer_protocol import PEER_EXTENSION
+from shared.node.net.tls import PeerCertificate
 
 
 async def demand_token(request: Request, registry: TheRegistry) -> TokenHolder:
     """Return whose token a request shows.
 
     Raises:
-        TokenRefused: it shows none, or one that is not valid.
+        TokenRefused: it shows none, one that is not valid, or one of another participant than its certificate.
     """
     given = request.headers.getlist("authorization")
     if not given:
@@ -21,7 +23,8 @@ async def demand_token(request: Request, registry: TheRegistry) -> TokenHolder:
     scheme, _, token = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not token.strip():
         raise TokenRefused("The header Authorization holds no single bearer token.")
-    return await registry.auth.holder(token.strip())
+    peer: PeerCertificate | None = request.scope.get("extensions", {}).get(PEER_EXTENSION)
+    return await registry.auth.holder(token.strip(), peer.thumbprint if peer is not None else "")
 
 
 TheCaller = Annotated[TokenHolder, Depends(demand_token)]

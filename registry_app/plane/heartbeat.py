@@ -1,11 +1,13 @@
 """The sink of the heartbeat: what participants report of messages and disbursements (OCEN hb)."""
 
 import json
+import math
 from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ValidationError
 
+from registry_app.auth.tokens import TokenHolder
 from registry_app.parts import Parts, TheRegistry
 from registry_app.plane.bearer import TheCaller
 from registry_app.plane.refusals import ReportRefused
@@ -38,7 +40,7 @@ def _described(model: type[BaseModel]) -> dict[str, Any]:
 @routes.post(EVENT_PATH, openapi_extra=_described(HeartbeatEventRequest))
 async def event(request: Request, registry: TheRegistry, caller: TheCaller) -> ResponseMessage:
     """Take an event of the heartbeat."""
-    body = await _read(request, HeartbeatEventRequest)
+    body = await _read(request, registry, caller, HeartbeatEventRequest)
     facts = {
         "event_type": body.event.event_type.value,
         "request_id": body.event.request_id,
@@ -52,17 +54,22 @@ async def disbursement(request: Request, registry: TheRegistry, caller: TheCalle
     """Take the metrics of a disbursement, from a lender."""
     if caller.role is not NetworkRole.LENDER:
         raise ReportRefused(403, Problem.SENDER.code, f"Only a LENDER reports disbursements; you are {caller.role}.")
-    body = await _read(request, LoanDisbursementAnalytics)
+    body = await _read(request, registry, caller, LoanDisbursementAnalytics)
     facts = {"event_type": "", "request_id": "", "loan_application_id": body.loan_application_id or ""}
     return await _keep(registry, ReportKind.DISBURSEMENT, caller.participant_id, facts, body)
 
 
-async def _read(request: Request, model: type[Body]) -> Body:
+async def _read(request: Request, registry: Parts, caller: TokenHolder, model: type[Body]) -> Body:
+    content = await request.body()
+    seconds = registry.quota.take(caller.participant_id, len(content))
+    if seconds:
+        sentence = f"Participant {caller.participant_id} reports more than its quota; come again after Retry-After."
+        raise ReportRefused(429, Problem.UNAVAILABLE.code, sentence, {"retry-after": str(math.ceil(seconds))})
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise ReportRefused(400, Problem.MEDIA_TYPE.code, "The body has to be application/json.")
     try:
-        return model.model_validate(parse_json_object(await request.body()))
+        return model.model_validate(parse_json_object(content))
     except EncodingError as error:
         raise ReportRefused(400, Problem.MALFORMED.code, f"The body is no JSON object: {error}.") from error
     except ValidationError as error:

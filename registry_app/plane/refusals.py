@@ -39,12 +39,13 @@ _OAUTH = {500: "server_error", 503: "temporarily_unavailable"}
 
 
 class ReportRefused(Exception):  # noqa: N818 - it is the report that is at fault
-    """A report that is not taken: its HTTP status, an error code, and a sentence."""
+    """A report that is not taken: its HTTP status, an error code, a sentence, and what headers the answer has."""
 
-    def __init__(self, status: int, code: str, sentence: str) -> None:
+    def __init__(self, status: int, code: str, sentence: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
         self.status = status
         self.code = code
+        self.headers = headers
 
 
 def add_refusals(app: FastAPI) -> None:
@@ -66,7 +67,7 @@ async def _refused_token(request: Request, error: Exception) -> Response:
 
 async def _refused_report(request: Request, error: Exception) -> Response:
     assert isinstance(error, ReportRefused)
-    return _refusal(request, error.status, str(error), code=error.code)
+    return _refusal(request, error.status, str(error), error.headers, error.code)
 
 
 async def _unfit(request: Request, _: Exception) -> Response:

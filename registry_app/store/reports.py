@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
 from registry_app.store.tables import REPORTS
-
-KEPT: Final = 100_000
-"""So many of the latest reports are kept; nothing is decided by them."""
 
 
 class ReportKind(StrEnum):
@@ -82,7 +79,7 @@ def list_reports(connection: Connection, wanted: ReportFilter) -> list[Report]:
     return [Report.of(row) for row in connection.execute(newest_first.limit(wanted.limit + 1))]
 
 
-def purge_reports(connection: Connection, kept: int = KEPT) -> int:
-    """Delete all reports but the latest; return how many went."""
+def purge_reports(connection: Connection, kept: int) -> int:
+    """Delete all reports but so many of the latest, as nothing is decided by them; return how many went."""
     oldest = select(REPORTS.c.id).order_by(REPORTS.c.id.desc()).offset(kept).limit(1).scalar_subquery()
     return connection.execute(delete(REPORTS).where(REPORTS.c.id <= oldest)).rowcount

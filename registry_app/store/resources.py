@@ -89,7 +89,8 @@ def add_member(connection: Connection, network_id: int, participant_id: int) -> 
     """
     demand(connection, NETWORKS, network_id)
     demand_participant(connection, participant_id)
-    if participant_id not in members_of(connection, network_id):
+    membership = (MEMBERS.c.network_id == network_id, MEMBERS.c.role_id == participant_id)
+    if connection.execute(select(MEMBERS.c.role_id).where(*membership)).first() is None:
         connection.execute(insert(MEMBERS).values(network_id=network_id, role_id=participant_id))
 
 

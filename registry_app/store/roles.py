@@ -1,11 +1,12 @@
 """The participants' roles in the tables: who there is, with which keys and certificates, and what became of them."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, delete, insert, select, true, update
 
 from registry_app.store.tables import (
     FILTERS,
@@ -22,13 +23,17 @@ from shared.node.onboarding.record import UnknownError
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """A client of the Auth Service: the participant's role that it stands for, and its hashed secret."""
+    """A client of the Auth Service: the participant's role that it stands for, and its hashed secret.
+
+    `certificates` are the thumbprints of the participant's TLS certificates.
+    """
 
     participant_id: int
     client_id: str
     secret_hash: str
     role: NetworkRole
     status: RoleStatus
+    certificates: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,7 @@ def client_of_role(connection: Connection, participant_id: str) -> ClientRow | N
 
 def load_role(connection: Connection, participant_id: int) -> StoredRole | None:
     """Return a participant, offboarded or not."""
-    row = connection.execute(select(ROLES).where(ROLES.c.id == participant_id)).one_or_none()
-    return None if row is None else _role(connection, row)
+    return next(iter(_roles(connection, lambda role_id: role_id == participant_id)), None)
 
 
 def demand_participant(connection: Connection, participant_id: int) -> StoredRole:
@@ -117,12 +121,15 @@ def demand_participant(connection: Connection, participant_id: int) -> StoredRol
     return participant
 
 
-def load_roles(connection: Connection, participant_ids: Sequence[int] | None = None) -> list[StoredRole]:
-    """Return these participants, or all, offboarded or not, in the order of their ids."""
-    wanted = select(ROLES).order_by(ROLES.c.id)
-    if participant_ids is not None:
-        wanted = wanted.where(ROLES.c.id.in_(participant_ids))
-    return [_role(connection, row) for row in connection.execute(wanted).all()]
+def load_roles(connection: Connection) -> list[StoredRole]:
+    """Return all participants, offboarded or not, in the order of their ids."""
+    return _roles(connection, lambda _: true())
+
+
+def load_members(connection: Connection, network_id: int) -> list[StoredRole]:
+    """Return the participants of a network, served or not, in the order of their ids."""
+    members = select(MEMBERS.c.role_id).where(MEMBERS.c.network_id == network_id)
+    return _roles(connection, lambda role_id: role_id.in_(members))
 
 
 def served_certificates(connection: Connection) -> list[str]:
@@ -168,39 +175,51 @@ def remove_resources(connection: Connection, participant_id: int) -> None:
         connection.execute(delete(table).where(table.c.role_id == participant_id))
 
 
-_CLIENTS: Select[Any] = select(ROLES.c.id, ROLES.c.client_id, ROLES.c.secret_hash, ROLES.c.role, ROLES.c.status).where(
-    ROLES.c.secret_hash.is_not(None)
+_CLIENTS: Select[Any] = (
+    select(ROLES.c.id, ROLES.c.client_id, ROLES.c.secret_hash, ROLES.c.role, ROLES.c.status)
+    .add_columns(ROLE_CERTIFICATES.c.thumbprint)
+    .outerjoin_from(ROLES, ROLE_CERTIFICATES)
+    .where(ROLES.c.secret_hash.is_not(None))
 )
+"""Each client once for each certificate of its participant."""
 
 
 def _client(connection: Connection, query: Select[Any]) -> ClientRow | None:
-    row = connection.execute(query).one_or_none()
-    if row is None:
+    rows = connection.execute(query).all()
+    if not rows:
         return None
-    return ClientRow(row.id, row.client_id, row.secret_hash, NetworkRole(row.role), RoleStatus(row.status))
+    row, certificates = rows[0], frozenset(row.thumbprint for row in rows if row.thumbprint is not None)
+    role, status = NetworkRole(row.role), RoleStatus(row.status)
+    return ClientRow(row.id, row.client_id, row.secret_hash, role, status, certificates)
 
 
-def _role(connection: Connection, row: Row[Any]) -> StoredRole:
-    organisation = connection.execute(select(ORGANISATIONS).where(ORGANISATIONS.c.id == row.organisation_id)).one()
-    keys = select(ROLE_KEYS.c.kid, ROLE_KEYS.c.thumbprint, ROLE_KEYS.c.pem)
-    certificates = select(ROLE_CERTIFICATES.c.thumbprint, ROLE_CERTIFICATES.c.pem)
-    own_keys = connection.execute(keys.where(ROLE_KEYS.c.role_id == row.id).order_by(ROLE_KEYS.c.place))
-    own_certificates = connection.execute(
-        certificates.where(ROLE_CERTIFICATES.c.role_id == row.id).order_by(ROLE_CERTIFICATES.c.thumbprint)
-    )
+def _roles(connection: Connection, are_wanted: Callable[[Column[int]], ColumnElement[bool]]) -> list[StoredRole]:
+    """Return participants in the order of their ids, by as many queries for many of them as for one.
+
+    Each query sees what is committed when it begins. Whose keys the last one does not find is not wanted any more: it
+    has left since the first.
+    """
+    roles = select(ROLES, ORGANISATIONS).join_from(ROLES, ORGANISATIONS).where(are_wanted(ROLES.c.id))
+    found = connection.execute(roles.order_by(ROLES.c.id)).all()
+    certificates: defaultdict[int, list[StoredCertificate]] = defaultdict(list)
+    wanted = select(ROLE_CERTIFICATES).where(are_wanted(ROLE_CERTIFICATES.c.role_id))
+    for row in connection.execute(wanted.order_by(ROLE_CERTIFICATES.c.thumbprint)):
+        certificates[row.role_id].append(StoredCertificate(row.thumbprint, row.pem))
+    keys: defaultdict[int, list[StoredKey]] = defaultdict(list)
+    wanted = select(ROLE_KEYS).where(are_wanted(ROLE_KEYS.c.role_id))
+    for row in connection.execute(wanted.order_by(ROLE_KEYS.c.place)):
+        keys[row.role_id].append(StoredKey(row.kid, row.thumbprint, row.pem))
+    named = ((row._mapping[ROLES.c.id], row) for row in found)
+    return [_role(row, keys[number], certificates[number]) for number, row in named if number in keys]
+
+
+def _role(row: Row[Any], keys: Sequence[StoredKey], certificates: Sequence[StoredCertificate]) -> StoredRole:
+    """Put a participant together; a row has its columns and those of its organisation."""
+    own = {column.name: row._mapping[column] for column in ROLES.c}
+    organisation = {column.name: row._mapping[column] for column in ORGANISATIONS.c}
+    for column in ("organisation_id", "secret_hash"):
+        del own[column]
+    own |= {"role": NetworkRole(own["role"]), "status": RoleStatus(own["status"])}
     return StoredRole(
-        id=row.id,
-        role=NetworkRole(row.role),
-        status=RoleStatus(row.status),
-        base_url=row.base_url,
-        client_id=row.client_id,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        approved_at=row.approved_at,
-        approved_by=row.approved_by,
-        status_because=row.status_because,
-        offboarded_at=row.offboarded_at,
-        organisation=StoredOrganisation(**organisation._mapping),
-        keys=tuple(StoredKey(**key._mapping) for key in own_keys),
-        certificates=tuple(StoredCertificate(**one._mapping) for one in own_certificates),
+        **own, organisation=StoredOrganisation(**organisation), keys=tuple(keys), certificates=tuple(certificates)
     )

@@ -32,6 +32,7 @@ from shared.node.ops.app import ops_app
 from shared.node.reception import Reception, protocol_app
 from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
+from shared.node.registry.service import registry_transport
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
 from shared.node.settings import Membership, Mode, NodeSettings
@@ -89,7 +90,7 @@ class Node:
         self.transport = PooledTransport(self.trust.client)
         # Issuers alone are trusted there: what a counterparty has registered must not pass for the registry's.
         self.registry_trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
-        self.registry_transport = PooledTransport(self.registry_trust.client)
+        self.registry_transport = registry_transport(self.registry_trust.client)
 
     def _meet_counterparties(self) -> None:
         """Who takes part, ourselves included: by the register, and where we are a member by the registry."""
@@ -135,7 +136,7 @@ class Node:
             telemetry=self.telemetry,
         )
         self.reception = Reception(self.journal, self.courier, self.clock)
-        self.heartbeat = None if self.member is None else self._reporting(self.member)
+        self.heartbeat = self._reporting(self.member) if self.member is not None and self.settings.heartbeat else None
         self.sender = Sender(
             journal=self.journal,
             courier=self.courier,

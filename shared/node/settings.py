@@ -121,6 +121,9 @@ def _dialects(text: str) -> dict[str, Dialect]:
 class NodeSettings(ServiceSettings):
     """Everything that may differ between two nodes. Spans are in seconds.
 
+    Without a `registry_url`, or with an empty one, a node speaks v3 alone. `heartbeat` is whether it reports its
+    messages of OCEN 4.0.
+
     `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed.
     """
 
@@ -135,6 +138,7 @@ class NodeSettings(ServiceSettings):
     dialects: str = ""
     registry_signs: PathSigning = PathSigning.NONE
     registry_cache_seconds: int = Field(default=900, ge=3, le=86_400)
+    heartbeat: bool = True
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
     mode: Mode = Mode.SANDBOX
     past_seconds: int = Field(default=300, ge=1, le=86400)
@@ -156,7 +160,7 @@ class NodeSettings(ServiceSettings):
         Raises:
             SettingsError: a part of it is missing, or the secret cannot be read.
         """
-        if self.registry_url is None:
+        if not self.registry_url:
             return None
         if not self.registry_url.startswith("https://"):
             raise SettingsError("OCEN_REGISTRY_URL: give one that begins with https://")

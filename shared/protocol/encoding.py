@@ -57,14 +57,14 @@ def base64url_decode(text: str) -> bytes:
     return data
 
 
-def parse_json_object(data: bytes) -> dict[str, Any]:
+def parse_json_object(data: bytes, *, most_members: int = MAX_MEMBERS) -> dict[str, Any]:
     """Parse one UTF-8 JSON object in which no member name is repeated (RFC 8259 s4, RFC 7493 s2.3).
 
     Numbers with a fraction or an exponent become `Decimal`, so that no amount passes through binary floating point.
 
     Raises:
         EncodingError: not UTF-8, a byte order mark, not JSON, not an object, a repeated member, NaN or Infinity,
-            a lone surrogate, nested deeper than `MAX_DEPTH`, more than `MAX_MEMBERS` members, or a number that is
+            a lone surrogate, nested deeper than `MAX_DEPTH`, more than `most_members` members, or a number that is
             longer than Python converts (4300 digits) or reaches beyond `MAX_EXPONENT`.
     """
     try:
@@ -73,9 +73,9 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
         raise EncodingError(f"not UTF-8 at byte {error.start}") from error
     if text.startswith("\ufeff"):
         raise EncodingError("a byte order mark before the JSON text")
-    if text.count("{") + text.count("[") > MAX_MEMBERS:
+    if text.count("{") + text.count("[") > most_members:
         # Counted before parsing: a mebibyte of empty arrays would take seconds, and anybody can send one.
-        raise EncodingError(f"more than {MAX_MEMBERS} objects and arrays")
+        raise EncodingError(f"more than {most_members} objects and arrays")
     try:
         parsed = _STRICT_JSON.decode(text)
     except EncodingError:
@@ -86,7 +86,7 @@ def parse_json_object(data: bytes) -> dict[str, Any]:
         raise EncodingError("not JSON within the limits of depth and of numbers") from error
     if not isinstance(parsed, dict):
         raise EncodingError(f"JSON, but not an object: {kind_of(parsed)}")
-    _check_limits(text, parsed)
+    _check_limits(text, parsed, most_members)
     return parsed
 
 
@@ -147,17 +147,17 @@ def _decimal(text: str) -> Decimal:
     return value
 
 
-def _check_limits(text: str, parsed: dict[str, Any]) -> None:
+def _check_limits(text: str, parsed: dict[str, Any], most_members: int) -> None:
     # Counting characters bounds depth and members from above at the speed of C; only a text that could exceed a
     # limit is walked.
-    if text.count("{") + text.count("[") > MAX_DEPTH or text.count(":") > MAX_MEMBERS:
+    if text.count("{") + text.count("[") > MAX_DEPTH or text.count(":") > most_members:
         members = 0
         for depth, value in _walk(parsed):
             members += len(value) if isinstance(value, dict) else 0
             if depth > MAX_DEPTH:
                 raise EncodingError(f"nested deeper than {MAX_DEPTH} levels")
-            if members > MAX_MEMBERS:
-                raise EncodingError(f"more than {MAX_MEMBERS} members")
+            if members > most_members:
+                raise EncodingError(f"more than {most_members} members")
     if _SURROGATE_ESCAPE.search(text):
         try:
             json.dumps(parsed, ensure_ascii=False, default=str).encode("utf-8")

@@ -118,6 +118,18 @@ def test_a_client_certificate_is_verified_where_one_is_shown(tmp_path: Path, cer
         assert registry.curl(keys_path, "--cert", impostor.certificate, "--key", impostor.private_key)[0] == 200
 
 
+def test_a_token_is_refused_over_a_connection_of_another_participant(tmp_path: Path, certs: Path) -> None:
+    with live_registry(tmp_path, certs, f"sqlite:///{tmp_path / 'registry.db'}") as registry:
+        agent = admit(registry, certs, LSP, "LOAN_AGENT")
+        lender = admit(registry, certs, LENDER, "LENDER")
+        bearer = ("-H", f"Authorization: Bearer {token_of(registry, agent)}")
+        path = f"/service/participant-roles/{lender['participant']['id']}"
+        for organisation, status in ((LSP, 200), (LENDER, 401)):
+            own = ("--cert", certs / organisation / "tls.pem", "--key", certs / organisation / "tls.key")
+            assert registry.curl(path, *bearer, *own)[0] == status
+        assert registry.curl(path, *bearer)[0] == 200
+
+
 @pytest.mark.parametrize("plane", ["OCEN_PORT", "OCEN_OPS_PORT"])
 def test_a_port_in_use_is_told_in_one_line(tmp_path: Path, certs: Path, plane: str) -> None:
     registry = LiveRegistry(tmp_path, certs, f"sqlite:///{tmp_path / 'registry.db'}")

@@ -34,7 +34,7 @@ class NoRule(Rule):
 
 LSP = Application(
     ParticipantRole.LOAN_AGENT,
-    {message.name: NoRule() for message in messages_received_by(ParticipantRole.LOAN_AGENT)},
+    {message.key: NoRule() for message in messages_received_by(ParticipantRole.LOAN_AGENT)},
 )
 
 
@@ -96,6 +96,17 @@ def test_a_node_registers_itself_by_its_identity_file_and_others_by_the_particip
 def test_a_node_needs_no_participants_file(builder: Builder) -> None:
     node = builder.build(participants=None)
     assert [record.organisation_id for record in Registry(node.engine).records()] == ["LSP123"]
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_member_reports_to_the_heartbeat_unless_that_is_turned_off(builder: Builder, is_on: bool) -> None:
+    secret = builder.folder / "client-secret"
+    secret.write_text("a secret of more than 16 characters")
+    membership = {"participant_id": "2", "client_id": "client", "client_secret_file": secret}
+    node = builder.build(registry_url="https://registry.example", heartbeat=is_on, **membership)
+    assert node.member is not None
+    assert (node.heartbeat is not None) is is_on
+    assert len(node.courier.listeners) == len(node.reception.listeners) == int(is_on)
 
 
 def test_a_restart_undoes_nothing(builder: Builder) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from shared.node.net.tls import client_context, server_context, thumbprint
 from shared.node.net.transport import PooledTransport
+from shared.node.registry.service import registry_transport
 from tests.node.certificates import Authority, Identity
 from tests.node.scripted_peer import OK, Line, ScriptedPeer, answering, silence
 
@@ -149,3 +150,17 @@ async def test_a_connection_that_opens_while_the_transport_closes_is_closed_unus
         await asyncio.gather(*closing)
         assert await peer.ended.get() == 1
         assert peer.requests == []
+
+
+async def test_of_a_registry_more_is_read_than_of_a_counterparty(
+    client: ssl.SSLContext, server: ssl.SSLContext
+) -> None:
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: 4194304\r\n\r\n" + bytes(4 * 1024 * 1024)
+    async with (
+        ScriptedPeer(answering(large), server) as peer,
+        registry_transport(client) as at_the_registry,
+        PooledTransport(client) as at_a_counterparty,
+    ):
+        assert len((await at_the_registry.handle_async_request(get(peer))).content) == 4 * 1024 * 1024
+        with pytest.raises(httpx.RemoteProtocolError, match="the response exceeds 1114112 bytes"):
+            await at_a_counterparty.handle_async_request(get(peer))

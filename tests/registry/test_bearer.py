@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwcrypto.jwk import JWK
 from jwcrypto.jwt import JWT
+from sqlalchemy import Connection
 
 from registry_app.auth.errors import TokenRefused
 from registry_app.auth.signing_keys import TokenKey
 from registry_app.auth.tokens import open_token
+from registry_app.store.book import Book
+from shared.node.store.reader import read
 from tests.equipment.clock import NOW
 from tests.equipment.records import public_pem
 from tests.node.certificates import private_pem, rsa_key
@@ -157,3 +161,18 @@ def test_no_text_upsets_the_reader_of_tokens(text: str) -> None:
     key = TokenKey("kid", public_pem("token key 0"), NOW, None, None)
     with pytest.raises(TokenRefused):
         open_token(text, [key], ISSUER, NOW)
+
+
+async def test_a_token_is_judged_in_one_visit_to_the_database(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = await small_world.bearer(await small_world.admit())
+    visits: list[Any] = []
+
+    async def counted(book: Book, query: Callable[[Connection], Any]) -> Any:
+        visits.append(query)
+        return await read(book.engine, query)
+
+    monkeypatch.setattr(Book, "read", counted)
+    answer = await small_world.caller.get("/service/participant-roles/1", headers=headers)
+    assert (answer.status_code, len(visits)) == (200, 2)  # the other is the look-up itself

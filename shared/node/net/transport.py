@@ -17,7 +17,10 @@ import httpx
 
 from shared.node.net.connection import Connection
 
-MAX_RESPONSE_BYTES = 1024 * 1024 + 64 * 1024  # 1 MiB of body, and room for head and chunk marks
+HEAD_BYTES = 64 * 1024
+"""Room for the head of a response and for chunk marks."""
+
+MAX_RESPONSE_BYTES = 1024 * 1024 + HEAD_BYTES  # 1 MiB of body
 _TLS_SHUTDOWN_SECONDS = 1.0
 
 

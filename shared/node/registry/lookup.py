@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from shared.node.counterparties import Access
 from shared.node.registry.answers import is_approved, read_participant
-from shared.node.registry.service import QueryRejectedError, RegistryService, TokenRefusedError
+from shared.node.registry.service import NETWORK, USUAL, Bounds, QueryRejectedError, RegistryService, TokenRefusedError
 from shared.protocol.participants import Dialect, Participant
 
 ROLES: Final = "/service/participant-roles"
@@ -61,7 +61,7 @@ class RegistryLookup:
         Raises:
             CounterpartiesUnavailable: the registry does not answer.
         """
-        found = await self._get(f"{NETWORKS}/{quote(network_id, safe='')}/participants")
+        found = await self._get(f"{NETWORKS}/{quote(network_id, safe='')}/participants", NETWORK)
         return {
             str(one["id"]): role
             for role, listed in (found if isinstance(found, dict) else {}).items()
@@ -69,12 +69,12 @@ class RegistryLookup:
             if isinstance(one, dict) and "id" in one and is_approved(one)
         }
 
-    async def _get(self, path: str) -> Any:
+    async def _get(self, path: str, bounds: Bounds = USUAL) -> Any:
         token = await self._access.token()
         try:
-            return await self._service.get(path, token)
+            return await self._service.get(path, token, bounds)
         except TokenRefusedError:
             renewed = await self._access.renew(token)
             if renewed == token:
                 raise
-            return await self._service.get(path, renewed)
+            return await self._service.get(path, renewed, bounds)

@@ -1,20 +1,37 @@
 """Calls to the Auth Service and the registry (OCEN 4.0, auth and ocen-registry), and what is read of the answers."""
 
+import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
 from shared.node.counterparties import CounterpartiesUnavailable
-from shared.protocol.encoding import EncodingError, parse_json_object
+from shared.node.net.transport import HEAD_BYTES, PooledTransport
+from shared.protocol.encoding import MAX_MEMBERS, EncodingError, parse_json_object
 
 REALM: Final = "/realms/dev"
 TOKEN_PATH: Final = f"{REALM}/protocol/openid-connect/token"
 JWKS_PATH: Final = f"{REALM}/protocol/openid-connect/certs"
 
-TIMEOUT_SECONDS: Final = 3.0
+
+class Bounds(NamedTuple):
+    """How large one answer may be, and how many seconds it is waited for."""
+
+    size: int
+    members: int
+    seconds: float
+
+
+USUAL: Final = Bounds(size=1024 * 1024, members=MAX_MEMBERS, seconds=3.0)
+"""Bounds of an answer about one participant, and of all that is no look-up: as for messages of counterparties."""
+
+NETWORK: Final = Bounds(size=16 * 1024 * 1024, members=300_000, seconds=10.0)
+"""Bounds of the participants of a product network, which come without paging: a KiB and 22 members each from our own
+registry. Whoever needs them does not wait as long, for the answer is awaited for all (`Kept`)."""
 
 SignPath = Callable[[str], Mapping[str, str]]
 """Makes the headers that sign a request without a body, from its path as sent."""
@@ -40,6 +57,11 @@ class Credentials:
     client_secret: str = field(repr=False)
 
 
+def registry_transport(ssl_context: ssl.SSLContext | Callable[[], ssl.SSLContext]) -> PooledTransport:
+    """Make the transport of calls to a registry: of its answers, more is read than of a counterparty's."""
+    return PooledTransport(ssl_context, max_response_bytes=NETWORK.size + HEAD_BYTES)
+
+
 class RegistryService:
     """One Auth Service and registry, behind one base URL.
 
@@ -54,7 +76,7 @@ class RegistryService:
         self._http = httpx.AsyncClient(
             base_url=self.url,
             transport=transport,
-            timeout=TIMEOUT_SECONDS,
+            timeout=USUAL.seconds,
             trust_env=False,
             follow_redirects=False,
             # Not compressed: the size of an answer has to be known before anything is done with it.
@@ -81,14 +103,15 @@ class RegistryService:
         """Return the public keys of the Auth Service; they are open to all."""
         return _read(_right(await self._send(self._http.build_request("GET", JWKS_PATH))))
 
-    async def get(self, path: str, token: str) -> Any:
-        """Return what the registry has at a path; None if it has nothing there (404).
+    async def get(self, path: str, token: str, bounds: Bounds = USUAL) -> Any:
+        """Return what the registry has at a path, within bounds; None if it has nothing there (404).
 
         Raises:
             TokenRefusedError: the registry does not take the token.
             QueryRejectedError: there can be nothing at such a path.
         """
-        request = self._http.build_request("GET", path, headers={"authorization": f"Bearer {token}"})
+        headers = {"authorization": f"Bearer {token}"}
+        request = self._http.build_request("GET", path, headers=headers, timeout=bounds.seconds)
         if self._sign_path is not None:
             request.headers.update(self._sign_path(request.url.raw_path.decode("ascii")))
         response = await self._send(request)
@@ -96,7 +119,9 @@ class RegistryService:
             return None
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise TokenRefusedError(f"the registry does not take our token at {path}")
-        return _read_any(_right(response))
+        if bounds is USUAL:
+            return _read_any(_right(response), bounds)
+        return await asyncio.to_thread(_read_any, _right(response), bounds)
 
     async def post(self, path: str, token: str, document: Mapping[str, Any]) -> int:
         """Post a document; return the status of the answer."""
@@ -125,10 +150,12 @@ def _read(response: httpx.Response) -> dict[str, Any]:
         raise RegistryUnavailable(f"{response.request.url} answers with no JSON object: {error}") from error
 
 
-def _read_any(response: httpx.Response) -> Any:
+def _read_any(response: httpx.Response, bounds: Bounds) -> Any:
     """Read an answer that may be an array: by the same strict door, inside an object that is put round it."""
+    if len(response.content) > bounds.size:
+        raise RegistryUnavailable(f"{response.request.url} answers with more than {bounds.size} bytes")
     try:
-        return parse_json_object(b'{"answer":%b}' % response.content)["answer"]
+        return parse_json_object(b'{"answer":%b}' % response.content, most_members=bounds.members)["answer"]
     except EncodingError as error:
         raise RegistryUnavailable(f"{response.request.url} answers with no JSON: {error}") from error
 

@@ -51,6 +51,11 @@ def test_without_a_registry_a_node_speaks_v3_alone(monkeypatch: pytest.MonkeyPat
     assert load_settings(NodeSettings).membership is None
 
 
+def test_an_empty_address_of_a_registry_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCEN_REGISTRY_URL", "")
+    assert load_settings(NodeSettings).membership is None
+
+
 @pytest.mark.parametrize(
     ("name", "value", "complaint"),
     [

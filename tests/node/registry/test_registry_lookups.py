@@ -8,7 +8,9 @@ import pytest
 
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.member import Member
+from shared.node.registry.service import NETWORK, USUAL
 from shared.node.settings import Membership
+from shared.protocol.encoding import EncodingError, dump_json, parse_json_object
 from shared.protocol.participants import Dialect, KeyStatus, ParticipantRole
 from tests.equipment.clock import FrozenClock
 from tests.equipment.parties import identity_of, lsp, lsp_key
@@ -231,6 +233,53 @@ async def test_an_address_of_a_network_is_quoted_and_its_members_are_the_approve
     assert await member.lookup.members("72") == frozenset()
     await member.lookup.members("../products/1")
     assert registry.requests[-1].url.raw_path == b"/service/product-networks/..%2Fproducts%2F1/participants"
+
+
+def listing(size: int, **members: Any) -> dict[str, Any]:
+    """The participants of a network, each with these members."""
+    return {"LOAN_AGENT": [{"id": number, "isApproved": True, **members} for number in range(size)]}
+
+
+async def test_a_network_is_read_that_no_message_could_be_as_large_as(
+    member: Member, registry: ScriptedRegistry
+) -> None:
+    registry.networks["71"] = listing(6_000, publicKey="k" * 600, **{f"member {number}": "" for number in range(20)})
+    assert len(await member.lookup.members("71")) == 6_000
+    answer = dump_json(registry.networks["71"])
+    assert len(answer) > 4 * USUAL.size
+    with pytest.raises(EncodingError):
+        parse_json_object(answer)
+
+
+@pytest.mark.parametrize(
+    ("size", "members", "complaint"),
+    [
+        (1, {"publicKey": "k" * NETWORK.size}, "answers with more than 16777216 bytes"),
+        (NETWORK.members // 2, {}, "answers with no JSON: more than 300000 members"),
+        (NETWORK.members, {}, "answers with no JSON: more than 300000 objects and arrays"),
+    ],
+)
+async def test_a_network_has_its_bounds(
+    member: Member, registry: ScriptedRegistry, size: int, members: dict[str, Any], complaint: str
+) -> None:
+    registry.networks["71"] = listing(size, **members)
+    with pytest.raises(CounterpartiesUnavailable, match=complaint):
+        await member.lookup.members("71")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"participantLogo": "A" * USUAL.size}, "answers with more than 1048576 bytes"),
+        ({"members": dict.fromkeys(map(str, range(USUAL.members)))}, "more than 20000 members"),
+    ],
+)
+async def test_one_participant_stays_within_the_bounds_of_a_message(
+    member: Member, registry: ScriptedRegistry, change: dict[str, Any], complaint: str
+) -> None:
+    registry.roles["3051"] |= change
+    with pytest.raises(CounterpartiesUnavailable, match=complaint):
+        await member.lookup.participant("3051")
 
 
 async def test_a_peer_signs_as_its_setting_says(registry: ScriptedRegistry, clock: FrozenClock) -> None:

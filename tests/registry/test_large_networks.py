@@ -1,0 +1,113 @@
+"""A product network of thousands: told by as many queries as a small one, and read whole by a node."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import event, insert
+
+from registry_app.store.tables import FILTERS, MEMBERS, NETWORKS, ORGANISATIONS, PRODUCTS, ROLE_KEYS, ROLES
+from shared.node.registry.lookup import RegistryLookup
+from shared.node.registry.service import RegistryService
+from shared.protocol.participants import Dialect
+from tests.equipment.clock import NOW
+from tests.equipment.records import public_pem
+from tests.registry.world import Client, World
+
+FLAGS = {column.name: False for column in PRODUCTS.c if column.name.startswith("is_")}
+FIRST = 1001
+"""Where the ids of those begin who are written straight into the tables."""
+
+
+def fill(world: World, lender: Client, size: int) -> None:
+    """Make network 1 of the lender and of others, `size` in all, and a filter of the lender for it."""
+    pem, numbers = public_pem("Sandbox Lender"), range(FIRST, FIRST + size - 1)
+    times = {"created_at": NOW, "updated_at": NOW}
+    contact = {"description": "", "website": "", "email": "ocen@bank.example", "phone": "+91 22 5550 0100"}
+    standing = {"role": "LOAN_AGENT", "status": "APPROVED", "approved_at": NOW, "approved_by": "SRO"}
+    place = {"base_url": "https://localhost:8444/credit", "secret_hash": "", "status_because": ""}
+    rows: dict[Any, list[dict[str, Any]]] = {
+        PRODUCTS: [{"name": "Gig loans", "description": "", "derived_data_description": "", **FLAGS}],
+        NETWORKS: [{"product_id": 1, "name": "Gig network", "description": ""}],
+        FILTERS: [
+            {"network_id": 1, "role_id": 1, "requirement_name": "BUREAU_SCORE", "operator": "EQUALS,", "value": "700"}
+        ],
+        ORGANISATIONS: [{"id": one, "name": f"Agent {one}", **contact, **times} for one in numbers],
+        ROLES: [
+            {"id": one, "organisation_id": one, "client_id": f"client {one}", **standing, **place, **times}
+            for one in numbers
+        ],
+        ROLE_KEYS: [{"role_id": one, "place": 0, "kid": str(one), "thumbprint": "", "pem": pem} for one in numbers],
+        MEMBERS: [{"network_id": 1, "role_id": one} for one in (int(lender.participant_id), *numbers)],
+    }
+    with world.engine.begin() as connection:
+        for table, values in rows.items():
+            connection.execute(insert(table), values)
+
+
+@contextmanager
+def queries(world: World) -> Iterator[list[str]]:
+    """The queries that are asked meanwhile."""
+    asked: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        asked.extend([statement] if statement.startswith("SELECT") else [])
+
+    event.listen(world.engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(world.engine, "before_cursor_execute", note)
+
+
+class Shown:
+    """The token of a client, as a node has it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def token(self) -> str:
+        return self._token
+
+    async def renew(self, refused: str) -> str:
+        return refused
+
+
+@pytest.mark.parametrize(("path", "most"), [("/product-networks/1/participants", 6), ("/lender-network-filters/1", 13)])
+async def test_a_network_is_told_by_as_many_queries_however_many_take_part(
+    world: World, lender: Client, path: str, most: int
+) -> None:
+    fill(world, lender, size=40)
+    headers = await world.bearer(lender)
+    with queries(world) as asked:
+        told = (await world.caller.get(f"/service{path}", headers=headers)).json()
+    members = told["productNetwork"]["participantRoles"] if "productNetwork" in told else told["LOAN_AGENT"]
+    assert len(members) >= 39
+    assert len(asked) <= most
+
+
+async def test_all_participants_are_listed_by_three_queries(world: World, lender: Client) -> None:
+    fill(world, lender, size=40)
+    with queries(world) as asked:
+        listed = (await world.ops.get("/participants")).json()["items"]
+    assert (len(listed), len(asked)) == (40, 3)
+
+
+async def test_a_node_reads_a_network_of_five_thousand(world: World, lender: Client) -> None:
+    fill(world, lender, size=5_000)
+    transport = httpx.ASGITransport(app=world.service.plane)
+    service = RegistryService("https://localhost:8443", transport)
+    lookup = RegistryLookup(service, Shown(await world.token(lender)), lambda _: Dialect.STRICT)
+    assert await lookup.members("1") == {"1", *map(str, range(FIRST, FIRST + 4_999))}
+    await service.aclose()
+
+
+async def test_the_operator_sees_a_network_of_any_size_and_adds_to_it(world: World, lender: Client) -> None:
+    fill(world, lender, size=1_500)
+    (network,) = (await world.ops.get("/networks")).json()["items"]
+    assert len(network["members"]) == 1_500
+    agent = await world.admit("Sandbox LSP", "LOAN_AGENT")
+    with queries(world) as asked:
+        joined = await world.ops.put(f"/networks/1/members/{agent.participant_id}")
+    assert set(joined.json()["members"]) == {*network["members"], agent.participant_id}
+    assert len(asked) < 10

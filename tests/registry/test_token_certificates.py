@@ -1,0 +1,69 @@
+"""A token at the registry comes from its participant: a certificate that is shown with it has to be one of his."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.catalogue.v4.heartbeat import EVENT_PATH
+from shared.node.net.peer_protocol import PEER_EXTENSION
+from shared.node.net.tls import PeerCertificate
+from tests.node.certificates import Authority
+from tests.registry.test_heartbeat import event
+from tests.registry.world import Client, World, registry_in
+
+
+class Showing:
+    """The plane as a connection with that certificate sees it; without one where it is empty."""
+
+    def __init__(self, plane: ASGIApp, pem: str) -> None:
+        self._plane = plane
+        peer = {PEER_EXTENSION: PeerCertificate.read(ssl.PEM_cert_to_DER_cert(pem))} if pem else {}
+        self._extensions: dict[str, Any] = {"tls": {}, **peer}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._plane({**scope, "extensions": self._extensions}, receive, send)
+
+
+async def call(world: World, client: Client, pem: str) -> httpx.Response:
+    """Report an event with the token of a client, over a connection that shows a certificate."""
+    headers = await world.bearer(client)
+    transport = httpx.ASGITransport(app=Showing(world.service.plane, pem))
+    async with httpx.AsyncClient(transport=transport, base_url="https://localhost:8443") as caller:
+        return await caller.post(EVENT_PATH, json=event(), headers=headers)
+
+
+@pytest.mark.parametrize("owner", ["Sandbox LSP", "nobody who is registered"])
+async def test_a_token_is_refused_with_a_certificate_of_another(world: World, lender: Client, owner: str) -> None:
+    await world.admit("Sandbox LSP", "LOAN_AGENT")
+    pem, before = world.certificate(owner), world.contents()
+    refused = await call(world, lender, pem)
+    assert (refused.status_code, refused.json()["errorCode"]) == (401, "AUTH1005")
+    assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+    assert world.contents() == before
+
+
+async def test_a_token_counts_with_each_certificate_of_its_participant_until_that_is_taken_out(
+    world: World, tmp_path: Path
+) -> None:
+    renewed = Authority().issue(tmp_path / "renewed", "lsp.example").pem
+    former = world.certificate("Sandbox Lender")
+    lender = await world.admit(tls_certificates=[former, renewed])
+    assert [(await call(world, lender, pem)).status_code for pem in (former, renewed)] == [200, 200]
+    changed = await world.ops.patch(f"/participants/{lender.participant_id}", json={"tls_certificates": [renewed]})
+    assert changed.status_code == 200
+    assert [(await call(world, lender, pem)).status_code for pem in (former, renewed)] == [401, 200]
+
+
+@pytest.mark.parametrize(("is_needed", "status"), [(False, 200), (True, 401)])
+async def test_without_a_certificate_a_token_counts_unless_the_settings_demand_one(
+    tmp_path: Path, is_needed: bool, status: int
+) -> None:
+    database = f"sqlite:///{tmp_path / 'registry.db'}"
+    async with registry_in(tmp_path, database, token_needs_certificate=is_needed) as world:
+        lender = await world.admit()
+        assert (await call(world, lender, "")).status_code == status
+        assert (await call(world, lender, world.certificate("Sandbox Lender"))).status_code == 200
