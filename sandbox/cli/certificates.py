@@ -10,7 +10,8 @@ from sandbox.cli import options
 from sandbox.cli.inputs import read_text
 from sandbox.cli.keys import Of, Why
 from sandbox.cli.participants import print_certificate
-from sandbox.cli.screen import say, shown
+from sandbox.cli.screen import say, shown, tell
+from sandbox.enrolment import Enrolment, enrolled
 from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, asked_of, holders, own_details, remembering
 from sandbox.pki import Renewal, prepare_renewal
@@ -77,11 +78,19 @@ def remove(
     """Remove a certificate of a counterparty.
 
     Its connections are refused from now on; the last one cannot be removed.
+    The registry of OCEN 4.0 takes it out of a member's, too.
     """
-    with connected(Folders(data_dir)) as pair:
-        for name, ops in holders(pair, of, at).items():
+    folders = Folders(data_dir)
+    with connected(folders) as pair, enrolled(folders, of) as enrolment:
+        knowing = holders(pair, of, at)
+        if enrolment is not None:
+            enrolment.demand_another_than(thumbprint)
+        for name, ops in knowing.items():
             ops.remove_certificate(of, thumbprint, reason)
             say(f"The {name.label} takes it no more.")
+        if enrolment is not None:
+            enrolment.remove_certificate(thumbprint)
+            say("The registry does not name it any more.")
 
 
 @app.command()
@@ -99,7 +108,8 @@ def renew(
 ) -> None:
     """Renew a certificate of the sandbox, with overlap.
 
-    The nodes that know its holder are told first; then its holder shows it.
+    The nodes that know its holder are told first, and of a member the
+    registry of OCEN 4.0, ten seconds before; then its holder shows it.
     Counterparties elsewhere have to know it before: --prepare makes it and
     says where it is, and the same command without --prepare goes on.
 
@@ -113,18 +123,30 @@ def renew(
         assert run is not None
         organisation_id = of or (pair[at].identity()["organisation_id"] if at else "")
         at = at or next((name for name, one in run.nodes.items() if one.organisation_id == of), None)
-        made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
-        former = thumbprint_of(made.certificate.read_text("utf-8"))
-        knowing = holders(pair, organisation_id)
-        for name, ops in knowing.items():
-            ops.add_certificate(organisation_id, made.pem, "renewal")
-            say(f"The {name.label} takes the new certificate beside the old one: {thumbprint_of(made.pem)}")
-        if prepare:
-            _print_prepared(made, organisation_id, at)
-            return
+        with enrolled(folders, organisation_id) as enrolment:
+            made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
+            former = thumbprint_of(made.certificate.read_text("utf-8"))
+            _register(pair, made, organisation_id, enrolment)
+            if prepare:
+                _print_prepared(made, organisation_id, at)
+                return
+            if enrolment is not None:
+                enrolment.await_look_ups(tell)
         _show(pair, made, organisation_id, at)
     say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
     say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
+
+
+def _register(pair: Nodes, made: Renewal, organisation_id: str, enrolment: Enrolment | None) -> None:
+    knowing = holders(pair, organisation_id)
+    if enrolment is not None:
+        enrolment.demand_room_for_certificate(made.pem)
+    for name, ops in knowing.items():
+        ops.add_certificate(organisation_id, made.pem, "renewal")
+        say(f"The {name.label} takes the new certificate beside the old one: {thumbprint_of(made.pem)}")
+    if enrolment is not None:
+        enrolment.add_certificate(made.pem)
+        say("The registry names it too.")
 
 
 def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | None) -> None:
