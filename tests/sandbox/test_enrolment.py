@@ -108,9 +108,7 @@ def test_a_fifth_certificate_and_the_end_of_the_only_one_are_refused(
 ) -> None:
     new = (pki_folder / "LSP123" / "tls.pem").read_text()
     full = Enrolment(registry, "BANK01", participant(certificates={f"{n}" * 64: "another" for n in range(4)}))
-    with pytest.raises(
-        SandboxError, match=r"4 certificates of BANK01 .*certificates remove SHA256 --of BANK01"
-    ):
+    with pytest.raises(SandboxError, match=r"4 certificates of BANK01 .*certificates remove SHA256 --of BANK01"):
         full.demand_room_for_certificate(new)
     last = Enrolment(registry, "BANK01", participant())
     last.demand_room_for_certificate(new)
