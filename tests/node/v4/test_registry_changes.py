@@ -139,7 +139,7 @@ async def test_while_the_registry_is_down_an_ack_by_a_key_that_is_not_known_coun
 
 
 @pytest.mark.check("OCEN-ROT-06")
-async def test_while_the_registry_is_down_the_the_known_go_on_for_their_time_then_nobody_until_it_is_back(
+async def test_while_the_registry_is_down_the_known_go_on_for_their_time_then_nobody_until_it_is_back(
     pair: MemberPair,
 ) -> None:
     assert (await pair.post()).status == 200
