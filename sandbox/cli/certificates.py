@@ -1,5 +1,6 @@
 """`certificates`: TLS certificates of the nodes and of their counterparties: add, remove, renew with overlap."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -54,16 +55,23 @@ def add(
 ) -> None:
     """Register a further certificate of a counterparty.
 
-    The former ones stay valid beside it, until they are removed.
+    The former ones stay valid beside it, until they are removed. The registry
+    of OCEN 4.0 takes it too, if it is a member's, unless --at names a node.
 
     [cyan]ocen-sandbox certificates add --of BANK01 --file new-tls.pem[/cyan]
     """
-    pem = read_text(file)
-    with connected(Folders(data_dir)) as pair:
-        for name, ops in holders(pair, of, at).items():
+    pem, folders = read_text(file), Folders(data_dir)
+    with connected(folders) as pair, _enrolled_everywhere(folders, of, at) as enrolment:
+        knowing = holders(pair, of, at)
+        if enrolment is not None:
+            enrolment.demand_room_for_certificate(pem)
+        for name, ops in knowing.items():
             ops.add_certificate(of, pem, reason)
             say(Text(f"The {name.label} takes this certificate of {of} from now on: ", style="bold green"))
             say(f"  {thumbprint_of(pem)}")
+        if enrolment is not None:
+            enrolment.add_certificate(pem)
+            say("The registry names it too; nodes that have just asked it, in ten seconds.")
 
 
 @app.command()
@@ -78,10 +86,11 @@ def remove(
     """Remove a certificate of a counterparty.
 
     Its connections are refused from now on; the last one cannot be removed.
-    The registry of OCEN 4.0 takes it out of a member's, too.
+    The registry of OCEN 4.0 takes it out of a member's, too, unless --at names
+    a node.
     """
     folders = Folders(data_dir)
-    with connected(folders) as pair, enrolled(folders, of) as enrolment:
+    with connected(folders) as pair, _enrolled_everywhere(folders, of, at) as enrolment:
         knowing = holders(pair, of, at)
         if enrolment is not None:
             enrolment.demand_another_than(thumbprint)
@@ -125,7 +134,6 @@ def renew(
         at = at or next((name for name, one in run.nodes.items() if one.organisation_id == of), None)
         with enrolled(folders, organisation_id) as enrolment:
             made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
-            former = thumbprint_of(made.certificate.read_text("utf-8"))
             _register(pair, made, organisation_id, enrolment)
             if prepare:
                 _print_prepared(made, organisation_id, at)
@@ -133,8 +141,13 @@ def renew(
             if enrolment is not None:
                 enrolment.await_look_ups(tell)
         _show(pair, made, organisation_id, at)
-    say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
-    say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
+
+
+def _enrolled_everywhere(
+    folders: Folders, organisation_id: str, at: NodeName | None
+) -> AbstractContextManager[Enrolment | None]:
+    """Have what the registry has of an organisation, unless only one node is meant."""
+    return enrolled(folders, organisation_id) if at is None else nullcontext()
 
 
 def _register(pair: Nodes, made: Renewal, organisation_id: str, enrolment: Enrolment | None) -> None:
@@ -154,9 +167,12 @@ def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | Non
         if node is not None:
             pair[node].renew_certificate()
 
+    former = thumbprint_of(made.certificate.read_text("utf-8"))
     made.put_in_place(load)
     who = f"The {node.label} shows it" if node else f"{organisation_id} has it"
     say(Text(f"{who} from now on: ", style="bold green").append(shown(made.certificate), "default"))
+    say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
+    say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
 
 
 def _print_prepared(made: Renewal, organisation_id: str, node: NodeName | None) -> None:

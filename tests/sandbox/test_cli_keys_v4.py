@@ -135,6 +135,18 @@ def test_a_certificate_of_a_member_that_is_removed_leaves_the_registry_too(membe
     assert told(member, "PATCH /participants/7") == [{"tls_certificates": [OTHER["pem"]]}]
 
 
+def test_a_certificate_that_is_added_for_a_member_is_registered_unless_one_node_is_meant(
+    member: Pair, pki_folder: Path
+) -> None:
+    pem = pki_folder / "LENDER01" / "tls.pem"
+    wish = ("certificates", "add", "--of", "LSP123", "--file", str(pem))
+    assert member.run(*wish, "--at", "lender")[0] == 0
+    assert changes(member) == ["POST /participants/LSP123/certificates"]
+    assert member.run(*wish)[0] == 0
+    assert changes(member)[1:] == ["POST /participants/LSP123/certificates", "PATCH /participants/7"]
+    assert told(member, "PATCH /participants/7")[0]["tls_certificates"][-1] == pem.read_text()
+
+
 COMMANDS = [
     ["keys", "add", "--at", "lsp"],
     ["keys", "switch", "lsp-2"],

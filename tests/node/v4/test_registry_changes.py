@@ -127,6 +127,19 @@ async def test_an_ack_by_a_key_that_the_registry_has_added_counts_without_anothe
     assert len(rows(pair.bank.engine, INBOX)) == 1
 
 
+async def test_acks_by_a_key_that_is_not_registered_lead_to_one_look_up_in_ten_seconds(pair: MemberPair) -> None:
+    await pair.send()
+    pair.registry.keys[BANK] = [jwk_of(rs256("leaf"))]
+    pair.clock.advance(301)
+    await pair.agent.directories["v4"].receiver(BANK)
+    pair.clock.advance(11)
+    asked = pair.registry.asked(f"/service/participant-roles/{BANK}")
+    for _ in range(10):
+        await pair.send()
+    assert [row["outcome"] for row in rows(pair.agent.engine, ATTEMPTS)] == ["ACCEPTED", *["FAILED"] * 10]
+    assert pair.registry.asked(f"/service/participant-roles/{BANK}") == asked + 1
+
+
 async def test_while_the_registry_is_down_an_ack_by_a_key_that_is_not_known_counts_for_none(pair: MemberPair) -> None:
     await pair.send()
     pair.registry.keys[BANK] = [jwk_of(rs256("leaf"))]
