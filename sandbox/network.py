@@ -24,7 +24,7 @@ SECRET_FILE: Final = "client-secret"
 
 
 class Membership(NamedTuple):
-    """What the registry knows a member by."""
+    """What the registry knows a member by; `kid` is that of its identity file when it joined."""
 
     participant_id: str
     organisation_id: str
@@ -105,17 +105,19 @@ class RegistryOps(OperatorPlane):
         return str(known or self._ask("POST", path, json={"name": name, **rest})["id"])
 
 
-def join(registry: RegistryOps, identity_file: Path) -> Membership:
+def join(registry: RegistryOps, identity_file: Path, now: OnboardingForm | None = None) -> Membership:
     """Make an organisation a member: registered, approved, in the product network; again if it is one already.
 
-    Keys, certificate and base URL become those of its identity file. What was written before is kept as long as the
+    Keys, certificate and base URL become those of `now`. Without it they become those of its identity file, but for
+    keys that the file named before: they may have changed since. What was written before is kept as long as the
     registry knows it; where the secret is lost, or was given by another registry, a new one is given.
 
     Raises:
         SandboxError: the registry says no.
         IdentityError: the identity file cannot be used.
     """
-    home, form = identity_file.parent, registration_of(own_form(identity_file))
+    home, stated = identity_file.parent, own_form(identity_file)
+    form = registration_of(now or stated)
     known = _known(registry, form)
     if known is None:
         given = registry.register(form)
@@ -123,7 +125,7 @@ def join(registry: RegistryOps, identity_file: Path) -> Membership:
         write_private(home / SECRET_FILE, given["client_secret"].encode())
         registry.decide(known["id"], "approve", approved_by=APPROVED_BY)
     else:
-        _bring_up_to_date(registry, known, form)
+        _bring_up_to_date(registry, known, form, are_keys_new=now is not None or _kid_before(home) != stated.kid)
         if not _has_secret_of(home, known["client_id"]):
             write_private(home / SECRET_FILE, registry.renew_secret(known["id"])["client_secret"].encode())
     product_id, network_id = admit(registry, known["id"])
@@ -131,7 +133,7 @@ def join(registry: RegistryOps, identity_file: Path) -> Membership:
         participant_id=known["id"],
         organisation_id=known["organisation"]["id"],
         client_id=known["client_id"],
-        kid=form["kid"],
+        kid=stated.kid,
         product_id=product_id,
         product_network_id=network_id,
     )
@@ -211,9 +213,18 @@ def _has_secret_of(home: Path, client_id: str) -> bool:
         return False
 
 
-def _bring_up_to_date(registry: RegistryOps, known: Mapping[str, Any], form: Mapping[str, Any]) -> None:
+def _kid_before(home: Path) -> str | None:
+    try:
+        return read_membership(home).kid
+    except SandboxError:
+        return None
+
+
+def _bring_up_to_date(
+    registry: RegistryOps, known: Mapping[str, Any], form: Mapping[str, Any], *, are_keys_new: bool
+) -> None:
     keys: Sequence[str] = [key["kid"] for key in known["keys"]]
-    if form["kid"] not in keys:
+    if are_keys_new and keys != [kid for kid in (form["kid"], form["backup_kid"]) if kid]:
         names = ("public_key", "kid", "backup_public_key", "backup_kid")
         registry.change_keys(known["id"], {name: form[name] for name in names})
     registry.amend(known["id"], base_url=form["base_url"], tls_certificates=form["tls_certificates"])

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
+from sandbox.enrolment import enrolled
 from sandbox.errors import NodeDiedError, SandboxError
+from sandbox.holders import own_details
 from sandbox.network import RegistryOps, join, member_environment
 from sandbox.preparation import prepare
 from sandbox.running import (
     Run,
     RunningNode,
+    connected,
     nodes_alive,
     operator_plane,
     ops_token,
@@ -90,6 +93,8 @@ def started_pair(
                 run = run.model_copy(update={"nodes": nodes})
                 write_run(folders, run)
                 _await_ready(supervisor, folders, run)
+            if run.speaks_v4:
+                _register_keys_of_now(folders)
             yield StartedPair(settings, run, supervisor)
             keep = detached
         finally:
@@ -120,6 +125,16 @@ def _join_all(settings: PairSettings) -> Mapping[NodeName, Mapping[str, str]]:
             identity = folders.identity(node)
             told[node] = member_environment(identity.parent, join(registry, identity), settings.url(name))
     return told
+
+
+def _register_keys_of_now(folders: Folders) -> None:
+    """Tell the registry of keys that nodes have made or ended while it did not run."""
+    with connected(folders) as nodes:
+        for ops in nodes.values():
+            own = own_details(ops)
+            with enrolled(folders, own["organisation_id"]) as enrolment:
+                if enrolment is not None:
+                    enrolment.take_keys(own["keys"])
 
 
 def end_pair(folders: Folders, clock: Clock, wait: Callable[[float], None] = time.sleep) -> Ended:

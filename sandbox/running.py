@@ -162,7 +162,8 @@ def _running(folders: Folders) -> Mapping[NodeName, RunningNode]:
         )
     for name in (*PAIR, *run.nodes):
         if name not in alive:
-            raise SandboxError(f"the {name.label} does not run: run `ocen-sandbox down`, then `ocen-sandbox up`")
+            v4 = " --version v4" if run.speaks_v4 else ""
+            raise SandboxError(f"the {name.label} does not run: run `ocen-sandbox down`, then `ocen-sandbox up{v4}`")
     return alive
 
 

@@ -63,6 +63,7 @@ class CertificateView(BaseModel):
     thumbprint: str
     subject: str
     expires_at: Moment
+    pem: str
 
 
 class OrganisationView(BaseModel):
@@ -253,4 +254,4 @@ class Health(BaseModel):
 
 def _certificate(thumbprint: str, pem: str) -> CertificateView:
     subject, expires_at = leaf_summary(pem)
-    return CertificateView(thumbprint=thumbprint, subject=subject, expires_at=expires_at)
+    return CertificateView(thumbprint=thumbprint, subject=subject, expires_at=expires_at, pem=pem)

@@ -1,5 +1,6 @@
 """`certificates`: TLS certificates of the nodes and of their counterparties: add, remove, renew with overlap."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ from sandbox.cli import options
 from sandbox.cli.inputs import read_text
 from sandbox.cli.keys import Of, Why
 from sandbox.cli.participants import print_certificate
-from sandbox.cli.screen import say, shown
+from sandbox.cli.screen import say, shown, tell
+from sandbox.enrolment import Enrolment, enrolled
 from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, asked_of, holders, own_details, remembering
 from sandbox.pki import Renewal, prepare_renewal
@@ -53,16 +55,23 @@ def add(
 ) -> None:
     """Register a further certificate of a counterparty.
 
-    The former ones stay valid beside it, until they are removed.
+    The former ones stay valid beside it, until they are removed. The registry
+    of OCEN 4.0 takes it too, if it is a member's, unless --at names a node.
 
     [cyan]ocen-sandbox certificates add --of BANK01 --file new-tls.pem[/cyan]
     """
-    pem = read_text(file)
-    with connected(Folders(data_dir)) as pair:
-        for name, ops in holders(pair, of, at).items():
+    pem, folders = read_text(file), Folders(data_dir)
+    with connected(folders) as pair, _enrolled_everywhere(folders, of, at) as enrolment:
+        knowing = holders(pair, of, at)
+        if enrolment is not None:
+            enrolment.demand_room_for_certificate(pem)
+        for name, ops in knowing.items():
             ops.add_certificate(of, pem, reason)
             say(Text(f"The {name.label} takes this certificate of {of} from now on: ", style="bold green"))
             say(f"  {thumbprint_of(pem)}")
+        if enrolment is not None:
+            enrolment.add_certificate(pem)
+            say("The registry names it too; nodes that have just asked it, in ten seconds.")
 
 
 @app.command()
@@ -77,11 +86,20 @@ def remove(
     """Remove a certificate of a counterparty.
 
     Its connections are refused from now on; the last one cannot be removed.
+    The registry of OCEN 4.0 takes it out of a member's, too, unless --at names
+    a node.
     """
-    with connected(Folders(data_dir)) as pair:
-        for name, ops in holders(pair, of, at).items():
+    folders = Folders(data_dir)
+    with connected(folders) as pair, _enrolled_everywhere(folders, of, at) as enrolment:
+        knowing = holders(pair, of, at)
+        if enrolment is not None:
+            enrolment.demand_another_than(thumbprint)
+        for name, ops in knowing.items():
             ops.remove_certificate(of, thumbprint, reason)
             say(f"The {name.label} takes it no more.")
+        if enrolment is not None:
+            enrolment.remove_certificate(thumbprint)
+            say("The registry does not name it any more.")
 
 
 @app.command()
@@ -99,7 +117,8 @@ def renew(
 ) -> None:
     """Renew a certificate of the sandbox, with overlap.
 
-    The nodes that know its holder are told first; then its holder shows it.
+    The nodes that know its holder are told first, and of a member the
+    registry of OCEN 4.0, ten seconds before; then its holder shows it.
     Counterparties elsewhere have to know it before: --prepare makes it and
     says where it is, and the same command without --prepare goes on.
 
@@ -113,18 +132,34 @@ def renew(
         assert run is not None
         organisation_id = of or (pair[at].identity()["organisation_id"] if at else "")
         at = at or next((name for name, one in run.nodes.items() if one.organisation_id == of), None)
-        made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
-        former = thumbprint_of(made.certificate.read_text("utf-8"))
-        knowing = holders(pair, organisation_id)
-        for name, ops in knowing.items():
-            ops.add_certificate(organisation_id, made.pem, "renewal")
-            say(f"The {name.label} takes the new certificate beside the old one: {thumbprint_of(made.pem)}")
-        if prepare:
-            _print_prepared(made, organisation_id, at)
-            return
+        with enrolled(folders, organisation_id) as enrolment:
+            made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
+            _register(pair, made, organisation_id, enrolment)
+            if prepare:
+                _print_prepared(made, organisation_id, at)
+                return
+            if enrolment is not None:
+                enrolment.await_look_ups(tell)
         _show(pair, made, organisation_id, at)
-    say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
-    say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
+
+
+def _enrolled_everywhere(
+    folders: Folders, organisation_id: str, at: NodeName | None
+) -> AbstractContextManager[Enrolment | None]:
+    """Have what the registry has of an organisation, unless only one node is meant."""
+    return enrolled(folders, organisation_id) if at is None else nullcontext()
+
+
+def _register(pair: Nodes, made: Renewal, organisation_id: str, enrolment: Enrolment | None) -> None:
+    knowing = holders(pair, organisation_id)
+    if enrolment is not None:
+        enrolment.demand_room_for_certificate(made.pem)
+    for name, ops in knowing.items():
+        ops.add_certificate(organisation_id, made.pem, "renewal")
+        say(f"The {name.label} takes the new certificate beside the old one: {thumbprint_of(made.pem)}")
+    if enrolment is not None:
+        enrolment.add_certificate(made.pem)
+        say("The registry names it too.")
 
 
 def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | None) -> None:
@@ -132,9 +167,12 @@ def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | Non
         if node is not None:
             pair[node].renew_certificate()
 
+    former = thumbprint_of(made.certificate.read_text("utf-8"))
     made.put_in_place(load)
     who = f"The {node.label} shows it" if node else f"{organisation_id} has it"
     say(Text(f"{who} from now on: ", style="bold green").append(shown(made.certificate), "default"))
+    say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
+    say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
 
 
 def _print_prepared(made: Renewal, organisation_id: str, node: NodeName | None) -> None:

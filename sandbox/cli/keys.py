@@ -8,8 +8,9 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.inputs import read_text
-from sandbox.cli.participants import print_key
-from sandbox.cli.screen import say, shown
+from sandbox.cli.own_keys import Owner, change_own, make_own, refuse_unless_known
+from sandbox.cli.participants import print_counting, print_key
+from sandbox.cli.screen import say
 from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, asked_of, holder_of_own_key, holders, own_details, remembering
 from sandbox.running import connected
@@ -67,7 +68,8 @@ def add(
     """Add a key, as back-up.
 
     With --of: a counterparty's, at every node that knows it. Without: the
-    node that --at names makes one of its own. Two keys count at a time.
+    node that --at names makes one of its own, and the registry of OCEN 4.0
+    learns of it where the node is a member. Two keys count at a time.
 
     [cyan]ocen-sandbox keys add --at lender --out new.pub.pem[/cyan]
     [cyan]ocen-sandbox keys add --of BANK01 --file new.pub.pem --kid bank01-3[/cyan]
@@ -78,11 +80,12 @@ def add(
         raise SandboxError(f"no key: give {of}'s public key with --file")
     if of is None and at is None:
         raise SandboxError("which node is to make a key? Say --at lender or --at lsp; --of ORG adds a counterparty's")
-    with connected(Folders(data_dir)) as pair:
+    folders = Folders(data_dir)
+    with connected(folders) as pair:
         if of is not None and file is not None:
             _add_theirs(holders(pair, of, at), of, read_text(file), kid, reason)
         elif at is not None:
-            _make_own(pair, at, kid, out, reason)
+            make_own(Owner(folders, at, pair[at]), kid, out, reason)
 
 
 @app.command()
@@ -97,12 +100,14 @@ def switch(
     """Make a back-up key the active one.
 
     A node signs with it from the next message on; the former key stays as
-    back-up, until it is retired.
+    back-up, until it is retired. A member of the registry of OCEN 4.0 waits
+    until the registry has had the key for ten seconds.
     """
-    with connected(Folders(data_dir)) as pair:
+    folders = Folders(data_dir)
+    with connected(folders) as pair:
         if of is None:
-            _refuse_unless_known(pair, holder_of_own_key(pair, kid, at), kid)
-        _change(pair, kid, KeyStatus.ACTIVE, reason, _Whose(of, at))
+            refuse_unless_known(pair, holder_of_own_key(pair, kid, at), kid)
+        _change(folders, pair, kid, KeyStatus.ACTIVE, whose=_Whose(of, at), reason=reason)
 
 
 @app.command()
@@ -118,8 +123,9 @@ def retire(
 
     If it was the active one, the back-up takes its place.
     """
-    with connected(Folders(data_dir)) as pair:
-        _change(pair, kid, KeyStatus.RETIRED, reason, _Whose(of, at))
+    folders = Folders(data_dir)
+    with connected(folders) as pair:
+        _change(folders, pair, kid, KeyStatus.RETIRED, whose=_Whose(of, at), reason=reason)
 
 
 @app.command()
@@ -138,8 +144,9 @@ def block(
 
     [cyan]ocen-sandbox keys block bank01-1 --of BANK01 --reason "laptop stolen"[/cyan]
     """
-    with connected(Folders(data_dir)) as pair:
-        _change(pair, kid, KeyStatus.BLOCKED, reason, _Whose(of, at))
+    folders = Folders(data_dir)
+    with connected(folders) as pair:
+        _change(folders, pair, kid, KeyStatus.BLOCKED, whose=_Whose(of, at), reason=reason)
 
 
 def _add_theirs(nodes: Nodes, organisation_id: str, public_key: str, kid: str, reason: str) -> None:
@@ -149,60 +156,12 @@ def _add_theirs(nodes: Nodes, organisation_id: str, public_key: str, kid: str, r
         print_key(known[kid] if kid else list(known.values())[-1])
 
 
-def _make_own(pair: Nodes, node: NodeName, kid: str, out: Path | None, reason: str) -> None:
-    if out is not None and out.exists():
-        raise SandboxError(f"{out} exists: name a new file for the public key")
-    ops = pair[node]
-    made = ops.make_key(kid or None, reason)["kid"]
-    details = own_details(ops)
-    public_key = next(key["pem"] for key in details["keys"] if key["kid"] == made)
-    organisation_id = details["organisation_id"]
-    say(Text(f"The {node.label} has made a key, and keeps it as back-up: ", "bold green").append(made, "bold"))
-    if out is None:
-        typer.echo(public_key, nl=False)
-    else:
-        out.write_text(public_key, "utf-8")
-        say(f"Its public half is in {shown(out)}.")
-    file = shown(out) if out else "FILE"
-    say("\nCounterparties have to know it before the node signs with it:")
-    say(f"  ocen-sandbox keys add --of {organisation_id} --file {file} --kid {made}")
-    say(f"  ocen-sandbox keys switch {made}")
-
-
-def _refuse_unless_known(pair: Nodes, node: NodeName, kid: str) -> None:
-    """A node that signed with a key which the nodes of the other role do not know would only be refused."""
-    own = pair[node].identity()["organisation_id"]
-    for name, other in pair.items():
-        theirs = next((one for one in other.participants() if one["organisation_id"] == own), None)
-        if theirs is None or name.role is node.role:
-            continue
-        if not any(key["kid"] == kid and KeyStatus(key["status"]).counts for key in theirs["keys"]):
-            mend = f"ocen-sandbox keys add --of {own} --kid {kid} --file PUBLIC_KEY"
-            raise SandboxError(f"the {name.label} does not know key {kid}, and would refuse it: first `{mend}`")
-
-
-def _change(pair: Nodes, kid: str, status: KeyStatus, reason: str, whose: _Whose) -> None:
+def _change(folders: Folders, pair: Nodes, kid: str, status: KeyStatus, *, whose: _Whose, reason: str) -> None:
     if whose.of is None:
-        _change_own(pair, holder_of_own_key(pair, kid, whose.at), kid, status, reason)
+        node = holder_of_own_key(pair, kid, whose.at)
+        change_own(Owner(folders, node, pair[node]), kid, status, reason)
         return
     for name, ops in holders(pair, whose.of, whose.at).items():
         details = ops.change_key(whose.of, kid, status, reason)
         say(Text(f"Keys of {whose.of} at the {name.label} now:", style="bold green"))
-        _print_counting(details["keys"], kid)
-
-
-def _change_own(pair: Nodes, node: NodeName, kid: str, status: KeyStatus, reason: str) -> None:
-    organisation_id = pair[node].identity()["organisation_id"]
-    details = pair[node].change_key(organisation_id, kid, status, reason)
-    say(Text(f"Own keys of the {node.label} now:", style="bold green"))
-    _print_counting(details["keys"], kid)
-    if status is KeyStatus.BLOCKED:
-        say(f"\nCounterparties have to block it too: ocen-sandbox keys block {kid} --of {organisation_id} --reason WHY")
-    elif status is KeyStatus.RETIRED:
-        say(f"\nCounterparties may retire it too: ocen-sandbox keys retire {kid} --of {organisation_id}")
-
-
-def _print_counting(keys: list[dict[str, object]], kid: str) -> None:
-    for key in keys:
-        if key["kid"] == kid or KeyStatus(str(key["status"])).counts:
-            print_key(key)
+        print_counting(details["keys"], kid)

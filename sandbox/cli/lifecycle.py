@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.screen import data_option, facts, listing, say, screen, shown
+from sandbox.cli.screen import data_option, facts, listing, say, screen, shown, tell
 from sandbox.following import Record
 from sandbox.network import NETWORK, PRODUCT, read_membership
 from sandbox.ops_client import OpsClient
@@ -55,11 +55,6 @@ def up(
         say(f"\nCtrl-C ends the pair. In another terminal, try: ocen-sandbox demo{v4}{where}")
         run_until_interrupted(pair)
     say("The pair has ended.")
-
-
-def tell(sentence: str) -> None:
-    """Say what takes a while."""
-    say(sentence, "dim")
 
 
 def run_until_interrupted(pair: StartedPair) -> None:

@@ -1,5 +1,6 @@
 """`participants`: whom each node knows, what became of their keys and certificates, and their changes."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from sandbox.following import Record
 from sandbox.holders import holders, remembering
 from sandbox.running import connected
 from sandbox.settings import Folders
+from shared.protocol.participants import KeyStatus
 
 app = typer.Typer(help="Whom each node knows: show, change, offboard.")
 
@@ -155,6 +157,13 @@ def print_key(key: Record) -> None:
     say(Text("  key ").append(key["kid"], style="bold").append(f"  {key['status']}, {key['algorithm']}"))
     rows = [(moment(change["at"]), f"{change['status']}{because(change['reason'])}") for change in key["changes"]]
     say(facts(rows, indent=4))
+
+
+def print_counting(keys: Iterable[Record], kid: str) -> None:
+    """Print the keys that count, and the one of that kid, which may count no more."""
+    for key in keys:
+        if key["kid"] == kid or KeyStatus(key["status"]).counts:
+            print_key(key)
 
 
 def print_certificate(certificate: Record) -> None:

@@ -24,10 +24,12 @@ from sandbox.network import (
     read_membership,
     registration_of,
 )
+from sandbox.pki import own_form
 from sandbox.pki.files import write_private
-from sandbox.running import Run, connected_registry, read_run
+from sandbox.running import Run, connected, connected_registry, read_run
 from sandbox.settings import Folders, NodeName
 from shared.node.clock import SystemClock
+from shared.node.onboarding.form import OnboardingForm
 
 app = typer.Typer(help="The network of OCEN 4.0: who takes part, and what they report.", no_args_is_help=True)
 
@@ -81,7 +83,7 @@ def join_network(
     with connected_registry(folders) as registry:
         run = _run(folders)
         home = run.certs / organisation_id
-        member = join(registry, home / "identity.json")
+        member = join(registry, home / "identity.json", _form_of_now(folders, run, organisation_id))
     say(Text(f"{organisation_id} is participant {member.participant_id} of the network.\n", style="bold green"))
     rows = member_environment(home, member, run.nodes[NodeName.REGISTRY].url)
     say("A node of this project is told so by its environment; yours needs the same:")
@@ -201,6 +203,15 @@ def events(
         say("No events yet; some come of: ocen-sandbox demo --version v4")
         return
     print_events(listed, {member.participant_id: home.name for home, member in members.items()})
+
+
+def _form_of_now(folders: Folders, run: Run, organisation_id: str) -> OnboardingForm:
+    """Return what a node says of itself, whose keys may have changed since; of others what their files say."""
+    node = next((name for name, one in run.nodes.items() if one.organisation_id == organisation_id), None)
+    if node is None:
+        return own_form(run.certs / organisation_id / "identity.json")
+    with connected(folders) as nodes:
+        return OnboardingForm.model_validate(nodes[node].own_form())
 
 
 def _run(folders: Folders) -> Run:

@@ -56,6 +56,11 @@ def say(text: str | Text = "", style: str = "") -> None:
     screen().print(text, style=style, soft_wrap=True)
 
 
+def tell(sentence: str) -> None:
+    """Say what takes a while."""
+    say(sentence, "dim")
+
+
 def spell_out_marks() -> None:
     """Let streams that cannot hold our marks show plain characters in their place."""
     codecs.register_error("ocen-marks", _plain)

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.acts import Played, play_v3, play_v4
-from sandbox.cli.lifecycle import print_pair, run_until_interrupted, tell
-from sandbox.cli.screen import FAILED, PASSED, data_option, say, shown
+from sandbox.cli.lifecycle import print_pair, run_until_interrupted
+from sandbox.cli.screen import FAILED, PASSED, data_option, say, shown, tell
 from sandbox.demo import DemoFailedError
 from sandbox.errors import SandboxError
 from sandbox.pair import StartedPair, started_pair

@@ -1,10 +1,10 @@
 """The signed client: one try to deliver a message, from fresh metadata to the verified ack."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -14,6 +14,7 @@ from shared.node.counterparties import Access
 from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.net.tls import thumbprint
+from shared.node.net.transport import UnregisteredCertificateError
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.protocol.detached import signature_in
 from shared.protocol.participants import Participant
@@ -34,6 +35,14 @@ MAX_CODE_LENGTH = 64
 """Characters of an ack's `error` that are kept and logged; a code of the catalogue has eight."""
 
 UNAUTHORIZED = 401
+
+AskAnew: TypeAlias = Callable[[Participant], Awaitable[Participant | None]]
+"""Returns a receiver with other keys or certificates than were known; see `Counterparties.receiver_anew`."""
+
+
+async def _know_no_other(_: Participant) -> None:
+    return None
+
 
 _HEADERS = httpx.Headers(
     # Not compressed: the size of an answer has to be known before anything is done with it.
@@ -64,9 +73,17 @@ class SignedClient:
         await self._transport.aclose()
 
     async def deliver(
-        self, entry: OutboxEntry, message_type: MessageType, receiver: Participant, profile: Profile
+        self,
+        entry: OutboxEntry,
+        message_type: MessageType,
+        receiver: Participant,
+        profile: Profile,
+        ask_anew: AskAnew = _know_no_other,
     ) -> DeliveryAttempt:
         """Make one try; where the receiver does not take our token, another with a new token.
+
+        Where the receiver's certificate or ack is not what is known of it, `ask_anew` is asked once, and what it says
+        counts: the receiver may have changed them since it was looked up.
 
         The metadata is stamped and the message signed here and now: requestId and content stay the same over all tries,
         timestamp and traceId are new each time (docs/positions.md P8, P10), so that a repetition is no replay, and keys
@@ -76,11 +93,11 @@ class SignedClient:
             CounterpartiesUnavailable: no token can be had now.
         """
         if not profile.wants_token or self._access is None:
-            return await self._try(entry, message_type, receiver, profile, _HEADERS)
+            return await self._try(entry, message_type, receiver, profile, _HEADERS, ask_anew=ask_anew)
         token = await self._access.token()
-        attempt = await self._try(entry, message_type, receiver, profile, _authorized(token))
+        attempt = await self._try(entry, message_type, receiver, profile, _authorized(token), ask_anew=ask_anew)
         if attempt.status == UNAUTHORIZED and (renewed := await self._access.renew(token)) != token:
-            attempt = await self._try(entry, message_type, receiver, profile, _authorized(renewed))
+            attempt = await self._try(entry, message_type, receiver, profile, _authorized(renewed), ask_anew=ask_anew)
         return attempt
 
     async def _try(
@@ -90,6 +107,8 @@ class SignedClient:
         receiver: Participant,
         profile: Profile,
         headers: httpx.Headers,
+        *,
+        ask_anew: AskAnew,
     ) -> DeliveryAttempt:
         key, trace_id, outgoing = self._identity.key_for(profile.algorithm), new_id(), entry.outgoing
         started_at, started = self._clock.now(), self._clock.elapsed()
@@ -107,7 +126,7 @@ class SignedClient:
                 "peer_certificates": receiver.certificates or None,
             },
         )
-        verdict = await self._exchange(request, receiver, trace_id, profile)
+        verdict = await self._exchange(request, receiver, trace_id, profile, ask_anew)
         return DeliveryAttempt(
             entry=entry,
             started_at=started_at,
@@ -120,16 +139,19 @@ class SignedClient:
         )
 
     async def _exchange(
-        self, request: httpx.Request, receiver: Participant, trace_id: str, profile: Profile
+        self, request: httpx.Request, receiver: Participant, trace_id: str, profile: Profile, ask_anew: AskAnew
     ) -> Mapping[str, Any]:
         try:
-            response = await self._transport.handle_async_request(request)
+            response, receiver = await self._send(request, receiver, ask_anew)
         except httpx.TransportError as error:
             reason = f"no answer: {type(error).__name__}: {error}"[:500]
             return {"outcome": AttemptOutcome.FAILED, "reason": reason}
         peer = Peer(thumbprint(response.extensions.get("tls_peer_certificate", b"")), receiver.base_url)
         headers = {name.lower(): value for name, value in response.headers.items()} if profile.wants_token else {}
         examination = profile.examine_ack(response.content, peer, receiver, trace_id, headers)
+        is_judged_by_receiver = examination.problem is not None and examination.holder is not None
+        if is_judged_by_receiver and (now := await ask_anew(receiver)) is not None:
+            examination = profile.examine_ack(response.content, peer, now, trace_id, headers)
         outcome, reason = _judge(response.status_code, examination)
         longest = LONGEST_UNSIGNED_RETRY_AFTER if examination.problem else LONGEST_RETRY_AFTER
         return {
@@ -142,6 +164,19 @@ class SignedClient:
             "retry_after": _retry_after(response.headers.get("retry-after"), self._clock.now(), longest),
             "steps": tuple(examination.steps),
         }
+
+    async def _send(
+        self, request: httpx.Request, receiver: Participant, ask_anew: AskAnew
+    ) -> tuple[httpx.Response, Participant]:
+        """Send to a server that shows a certificate of the receiver, as it is known now."""
+        try:
+            return await self._transport.handle_async_request(request), receiver
+        except UnregisteredCertificateError:
+            now = await ask_anew(receiver)
+            if now is None or now.base_url != receiver.base_url:
+                raise
+            request.extensions["peer_certificates"] = now.certificates or None
+            return await self._transport.handle_async_request(request), now
 
 
 @lru_cache(maxsize=16)

@@ -46,6 +46,9 @@ class Counterparties(Protocol):
             CounterpartiesUnavailable: it cannot be found out now.
         """
 
+    async def receiver_anew(self, known: Participant) -> Participant | None:
+        """Return a receiver with other keys or certificates than are known; None if nobody knows of any, or can say."""
+
     def participants(self) -> Sequence[Participant]:
         """Return those that are known without asking, in the order of their ids."""
 

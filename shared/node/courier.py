@@ -125,7 +125,8 @@ class Courier:
         lane = self._lanes.setdefault(receiver.organisation_id, asyncio.Semaphore(LANE_WIDTH))
         try:
             async with lane:  # waited for before the message is stamped and signed, so that it goes out fresh
-                return await self._client.deliver(entry, message_type, receiver, PROFILES[message_type.version])
+                profile, ask_anew = PROFILES[message_type.version], directory.receiver_anew
+                return await self._client.deliver(entry, message_type, receiver, profile, ask_anew)
         except CounterpartiesUnavailable as error:
             return self._untried(entry, str(error))
         except Exception as error:  # counts as a try, so that what fails here for ever ends as DEAD, in plain sight

@@ -64,6 +64,10 @@ class Directory:
         """Return the participant of that organisation id."""
         return self.participant(participant_id)
 
+    async def receiver_anew(self, known: Participant) -> Participant | None:
+        """Never know more than before: the register is followed all the time."""
+        return None
+
     def owner(self, certificate: str) -> Participant | None:
         """Return the participant that has registered a certificate of that thumbprint."""
         return self._by_certificate.get(certificate)

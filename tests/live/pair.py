@@ -71,6 +71,12 @@ class Side:
         return {**inherited, **self.settings}
 
     @property
+    def pid(self) -> int:
+        """The id of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it has been started, and not been ended by us."""
         return self._process is not None

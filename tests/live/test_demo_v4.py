@@ -5,6 +5,8 @@ import re
 import stat
 from pathlib import Path
 
+from shared.node.identity import load_identity
+from shared.protocol.signing import SigningKey
 from tests.live.command import Command
 
 
@@ -12,6 +14,12 @@ def ids(folder: Path) -> dict[str, str]:
     """The participant id of every organisation that is a member."""
     files = (folder / "certs" / "generated").glob("*/membership.json")
     return {file.parent.name: json.loads(file.read_text())["participant_id"] for file in files}
+
+
+def own_keys(folder: Path, organisation_id: str) -> tuple[SigningKey, ...]:
+    """The signing keys of an organisation as its identity file has them, the active one first."""
+    identity = load_identity(folder / "certs" / "generated" / organisation_id / "identity.json")
+    return identity.signing_key, *identity.backup_keys
 
 
 def test_the_demo_goes_from_the_token_to_the_heartbeat_with_two_lenders(command: Command, tmp_path: Path) -> None:
@@ -69,6 +77,29 @@ def test_a_network_is_started_again_with_the_same_ids_and_v3_alone_after_it(comm
     assert command("up", "--detach").returncode == 0
     assert command("demo", "--exit").returncode == 0
     assert command("down").stdout == "Ended: the lender and the LSP.\n"
+
+
+def test_keys_that_change_while_no_registry_runs_are_registered_by_the_next_start_of_one(
+    command: Command, tmp_path: Path
+) -> None:
+    assert command("up", "--version", "v4", "--detach").returncode == 0
+    first, second = (key.kid for key in own_keys(tmp_path, "LSP123"))
+    assert command("down").returncode == 0
+    assert command("up", "--detach").returncode == 0
+    for arguments in (
+        ("retire", second),
+        ("retire", second, "--of", "LSP123"),
+        ("add", "--at", "lsp", "--kid", "later", "--out", "later.pub.pem"),
+        ("add", "--of", "LSP123", "--kid", "later", "--file", "later.pub.pem"),
+        ("switch", "later"),
+        ("retire", first),
+    ):
+        assert command("keys", *arguments).returncode == 0
+    assert command("down").returncode == 0
+    assert command("up", "--version", "v4", "--detach").returncode == 0
+    shown = command("registry", "show", "LSP123").stdout
+    assert re.findall(r"^  key +(\S+)$", shown, re.MULTILINE) == ["later"]
+    assert command("send", "v4/TriggerLoanAcceptanceRequest").returncode == 0
 
 
 def test_messages_of_v4_are_sent_and_shown_and_a_further_organisation_joins(command: Command, tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def test_who_was_never_registered_is_told_so(registry: Pair) -> None:
 
 def test_an_organisation_joins_and_is_told_what_its_node_needs(registry: Pair) -> None:
     registry.registry["GET /participants"] = (200, {"items": []})
+    form = own_form(registry.certs / "LSP123" / "identity.json")
+    registry.lsp["GET /identity/form"] = (200, form.model_dump())
     status, out, _ = registry.run("registry", "join", "LSP123")
     assert status == 0
     assert "LSP123 is participant 7 of the network." in out

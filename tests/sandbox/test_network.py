@@ -1,5 +1,6 @@
 """How an organisation becomes a member of the network, and how commands meet a sandbox with a registry."""
 
+import json
 import os
 import stat
 from collections.abc import Iterator
@@ -99,12 +100,24 @@ def test_a_member_with_new_keys_that_was_suspended_is_brought_up_to_date(
     registry: RegistryOps, answers: Answers, asked: list[tuple[str, Any]], pki_folder: Path
 ) -> None:
     identity = pki_folder / "LSP123" / "identity.json"
-    join(registry, identity)
+    former = join(registry, identity)._replace(kid="former")
+    (identity.parent / "membership.json").write_text(json.dumps(former._asdict()))
     answers["GET /participants"] = (200, {"items": [participant("UNDER_REVIEW", kids=("former",))]})
     asked.clear()
     join(registry, identity)
     changes = ["PUT /participants/7/keys", "PATCH /participants/7", "POST /participants/7/approve"]
     assert calls(asked) == [*changes, "PUT /networks/12/members/7"]
+
+
+def test_keys_that_have_changed_since_the_file_named_its_own_stay(
+    registry: RegistryOps, answers: Answers, asked: list[tuple[str, Any]], pki_folder: Path
+) -> None:
+    identity = pki_folder / "LSP123" / "identity.json"
+    first = join(registry, identity)
+    answers["GET /participants"] = (200, {"items": [participant(kids=("made-later",))]})
+    asked.clear()
+    assert join(registry, identity) == first
+    assert calls(asked) == ["PATCH /participants/7", "PUT /networks/12/members/7"]
 
 
 @pytest.mark.parametrize("lost", ["client-secret", "membership.json"])
@@ -152,7 +165,7 @@ def test_a_registry_that_has_died_is_named(network: Pair) -> None:
     del network.registry["GET /health"]
     status, _, err = network.run("messages")
     assert status == 2
-    assert "the registry does not run: run `ocen-sandbox down`, then `ocen-sandbox up`" in err
+    assert "the registry does not run: run `ocen-sandbox down`, then `ocen-sandbox up --version v4`" in err
 
 
 def test_a_lender_that_was_not_started_is_named_with_the_way_to_start_it(pair: Pair) -> None:

@@ -24,6 +24,10 @@ MAX_RESPONSE_BYTES = 1024 * 1024 + HEAD_BYTES  # 1 MiB of body
 _TLS_SHUTDOWN_SECONDS = 1.0
 
 
+class UnregisteredCertificateError(httpx.ConnectError):
+    """The server shows a certificate that is none of those that it may show; nothing was sent to it."""
+
+
 class _Address(NamedTuple):
     """Where an origin is, and the name that its certificate must show."""
 
@@ -151,8 +155,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` (content in memory) and return its response.
 
-        Raises httpx.UnsupportedProtocol, LocalProtocolError, PoolTimeout, ConnectTimeout, and what
-        `Connection.exchange` raises. After ReadTimeout, ReadError, RemoteProtocolError the peer may have acted.
+        Raises httpx.UnsupportedProtocol, LocalProtocolError, PoolTimeout, ConnectTimeout, UnregisteredCertificateError,
+        and what `Connection.exchange` raises. After ReadTimeout, ReadError, RemoteProtocolError the peer may have
+        acted.
         """
         address = _address(request)
         message = _message(request)
@@ -201,7 +206,8 @@ class PooledTransport(httpx.AsyncBaseTransport):
         if allowed is not None and connection.peer_thumbprint not in allowed:
             connection.close()
             shown = f"sha256 {connection.peer_thumbprint[:16]}..."
-            raise httpx.ConnectError(f"{place} shows a certificate that its participant has not registered: {shown}")
+            found = f"{place} shows a certificate that its participant has not registered: {shown}"
+            raise UnregisteredCertificateError(found)
         self._connections.add(connection)
         connection.lost.add_done_callback(lambda _: self._connections.discard(connection))
         if self._is_closed:

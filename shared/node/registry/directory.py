@@ -59,13 +59,13 @@ class RegistryDirectory:
         }
 
     async def identify(self, profile: Profile, examination: Examination) -> None:
-        """Judge the token, and look its participant up; a kid that is not known is asked for once more."""
+        """Judge the token, and look its participant up; once more where it shows a kid or certificate not known yet."""
         profile.judge_token(examination, await self._keys.issuer(token_kid(examination.token_text)))
         if examination.problem is not None or examination.token is None:
             return
         kept = self._entry(examination.token.participant_id)
         holder = await kept.get()
-        if holder is not None and examination.kid is not None and holder.key(examination.kid) is None:
+        if holder is not None and _shows_something_new(examination, holder):
             await kept.refresh()
             holder = await kept.get()
         examination.holder = holder
@@ -86,6 +86,16 @@ class RegistryDirectory:
         """Return a participant with the base URL of now: a callback goes where the registry says, and nowhere else."""
         await self._introduce()
         return await self._entry(participant_id).get()
+
+    async def receiver_anew(self, known: Participant) -> Participant | None:
+        """Look a receiver up once more, as its certificate or its ack was not what we know of it."""
+        kept = self._entry(known.organisation_id)
+        await kept.refresh()
+        try:
+            now = await kept.get()
+        except CounterpartiesUnavailable:
+            return None
+        return now if now is not None and _shown_by(now) != _shown_by(known) else None
 
     def participants(self) -> Sequence[Participant]:
         """Return those that were looked up and still count."""
@@ -144,6 +154,18 @@ class RegistryDirectory:
 
 def _keys_of(participant: Participant | None) -> list[tuple[str, str]]:
     return [(key.kid, key.verifier.thumbprint()) for key in participant.keys] if participant is not None else []
+
+
+def _shown_by(participant: Participant) -> tuple[list[tuple[str, str]], frozenset[str]]:
+    return _keys_of(participant), participant.certificates
+
+
+def _shows_something_new(examination: Examination, holder: Participant) -> bool:
+    """Tell whether the registry, when it was last asked, did not name this kid or this certificate."""
+    if examination.kid is not None and holder.key(examination.kid) is None:
+        return True
+    peer = examination.peer
+    return peer is not None and bool(holder.certificates) and peer.certificate not in holder.certificates
 
 
 def _signing_like(dialect: Dialect, known: Participant | None) -> Participant | None:

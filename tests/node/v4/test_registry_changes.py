@@ -3,16 +3,23 @@
 import json
 
 import pytest
+from httpx import Request, Response
 
+from shared.node.net.tls import thumbprint
+from shared.node.net.transport import UnregisteredCertificateError
 from shared.node.outbox import OutboxState
 from shared.node.sending import SendError
 from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REGISTRY_KEYS
 from shared.node.store.writer import StorageUnavailable
 from shared.protocol.participants import Participant
 from tests.equipment.member_pair import AGENT, BANK, MemberPair, body_of
+from tests.equipment.pair import Journey
+from tests.equipment.parties import LENDER_CERTIFICATE
 from tests.equipment.scripted_registry import jwk_of, rs256
 from tests.equipment.storage import contents, rows
 from tests.node.v4.test_member_exchange import ack_of
+
+NEW_CERTIFICATE = b"a certificate that the registry names from now on"
 
 
 @pytest.mark.check("OCEN-ROT-06")
@@ -47,6 +54,101 @@ async def test_wrong_signatures_lead_to_one_look_up_in_ten_seconds(pair: MemberP
         key = rs256("leaf", "lsp-kid" if number % 2 else f"kid-{number}")
         assert (await pair.post(headers=pair.headers(body_of(), key=key))).status == 401
     assert pair.registry.asked(f"/service/participant-roles/{AGENT}") == asked + 1
+
+
+@pytest.mark.check("OCEN-ROT-06")
+async def test_a_certificate_that_the_registry_has_added_counts_at_once(pair: MemberPair) -> None:
+    assert (await pair.post()).status == 200
+    pair.registry.roles[AGENT]["tlsCertificates"].append(thumbprint(NEW_CERTIFICATE))
+    pair.clock.advance(11)
+    body = body_of("request-2", traceId="trace-2")
+    assert (await pair.post(body, certificate=NEW_CERTIFICATE)).status == 200
+
+
+async def test_a_flood_over_certificates_that_are_not_registered_leads_to_one_look_up_in_ten_seconds(
+    pair: MemberPair,
+) -> None:
+    await pair.post()
+    asked = pair.registry.asked(f"/service/participant-roles/{AGENT}")
+    before = contents(pair.bank.engine)
+    pair.clock.advance(11)
+    for number in range(50):
+        answer = await pair.post(certificate=b"certificate %d of somebody else" % number)
+        assert (answer.status, ack_of(answer)["detail"]["check"]) == (403, "certificate_is_the_token_holders")
+    assert pair.registry.asked(f"/service/participant-roles/{AGENT}") == asked + 1
+    assert contents(pair.bank.engine)[INBOX.name] == before[INBOX.name]
+
+
+async def test_nobody_is_looked_up_for_a_certificate_that_no_token_goes_with(pair: MemberPair) -> None:
+    await pair.post()
+    asked = pair.registry.asked(f"/service/participant-roles/{AGENT}")
+    pair.clock.advance(11)
+    body = body_of()
+    forged = pair.registry.token(AGENT, key=rs256("leaf", "auth service"))
+    answer = await pair.post(body, headers=pair.headers(body, token=forged), certificate=NEW_CERTIFICATE)
+    assert answer.status == 401
+    assert pair.registry.asked(f"/service/participant-roles/{AGENT}") == asked
+
+
+async def shows_its_own(request: Request, carry: Journey) -> Response:
+    """What the transport does: nothing goes out to a server whose certificate may not be shown."""
+    if thumbprint(LENDER_CERTIFICATE) not in request.extensions["peer_certificates"]:
+        raise UnregisteredCertificateError("a certificate that its participant has not registered")
+    return await carry(request)
+
+
+@pytest.mark.check("OCEN-ROT-06")
+async def test_a_message_goes_out_at_once_to_a_server_that_has_renewed_its_certificate(pair: MemberPair) -> None:
+    pair.registry.roles[BANK]["tlsCertificates"] = [thumbprint(NEW_CERTIFICATE)]
+    assert await pair.agent.directories["v4"].receiver(BANK) is not None
+    pair.to_bank.weather = shows_its_own
+    await pair.send()
+    (attempt,) = rows(pair.agent.engine, ATTEMPTS)
+    assert (attempt["outcome"], attempt["answer"]) == ("FAILED", b"")
+    assert rows(pair.bank.engine, INBOX) == []
+
+    pair.registry.roles[BANK]["tlsCertificates"].append(thumbprint(LENDER_CERTIFICATE))
+    pair.clock.advance(11)
+    await pair.agent.courier.sweep()
+    await pair.settle()
+    assert [row["outcome"] for row in rows(pair.agent.engine, ATTEMPTS)] == ["FAILED", "ACCEPTED"]
+    assert len(rows(pair.bank.engine, INBOX)) == 1
+
+
+@pytest.mark.check("OCEN-ROT-06")
+async def test_an_ack_by_a_key_that_the_registry_has_added_counts_without_another_try(pair: MemberPair) -> None:
+    own = pair.registry.keys[BANK]
+    pair.registry.keys[BANK] = [jwk_of(rs256("leaf"))]
+    assert await pair.agent.directories["v4"].receiver(BANK) is not None
+    pair.registry.keys[BANK] += own
+    pair.clock.advance(11)
+    await pair.send()
+    assert [row["outcome"] for row in rows(pair.agent.engine, ATTEMPTS)] == ["ACCEPTED"]
+    assert len(rows(pair.bank.engine, INBOX)) == 1
+
+
+async def test_acks_by_a_key_that_is_not_registered_lead_to_one_look_up_in_ten_seconds(pair: MemberPair) -> None:
+    await pair.send()
+    pair.registry.keys[BANK] = [jwk_of(rs256("leaf"))]
+    pair.clock.advance(301)
+    await pair.agent.directories["v4"].receiver(BANK)
+    pair.clock.advance(11)
+    asked = pair.registry.asked(f"/service/participant-roles/{BANK}")
+    for _ in range(10):
+        await pair.send()
+    assert [row["outcome"] for row in rows(pair.agent.engine, ATTEMPTS)] == ["ACCEPTED", *["FAILED"] * 10]
+    assert pair.registry.asked(f"/service/participant-roles/{BANK}") == asked + 1
+
+
+async def test_while_the_registry_is_down_an_ack_by_a_key_that_is_not_known_counts_for_none(pair: MemberPair) -> None:
+    await pair.send()
+    pair.registry.keys[BANK] = [jwk_of(rs256("leaf"))]
+    pair.clock.advance(301)
+    await pair.agent.directories["v4"].receiver(BANK)
+    pair.registry.is_down = True
+    await pair.send()
+    attempt = rows(pair.agent.engine, ATTEMPTS)[-1]
+    assert (attempt["outcome"], attempt["answer"] is not None) == ("FAILED", True)
 
 
 @pytest.mark.check("OCEN-ROT-06")

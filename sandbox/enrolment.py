@@ -1,0 +1,164 @@
+"""A member as the registry of OCEN 4.0 has it, while its keys or certificates change: told before they are used.
+
+A node that is shown a kid or a certificate which it does not know asks the registry, but not again within `LOOK_UP`:
+so something new is used only when the registry has had it for that long, and no node takes it for a stranger's.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+from sandbox.errors import SandboxError
+from sandbox.following import Record
+from sandbox.network import MEMBERSHIP_FILE, RegistryOps, read_membership
+from sandbox.running import connected_registry, read_run
+from sandbox.settings import Folders
+from shared.node.clock import Clock, SystemClock
+from shared.node.onboarding.record import MOST_CERTIFICATES, MOST_COUNTING, thumbprint_of
+from shared.node.registry.cache import USUAL_TIMES
+from shared.protocol.participants import KeyStatus
+
+LOOK_UP: Final = USUAL_TIMES.look_up_pace.per
+
+
+class Enrolment:
+    """What the registry has of one member.
+
+    Keys are given as the operator plane of the member's node lists them.
+
+    Raises (all methods): SandboxError when the registry says no or does not answer.
+    """
+
+    def __init__(
+        self,
+        registry: RegistryOps,
+        organisation_id: str,
+        known: Record,
+        clock: Clock | None = None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`known` is the participant as the registry shows it; `wait` sleeps for so many seconds."""
+        self._registry = registry
+        self._organisation_id = organisation_id
+        self._known = known
+        self._clock = clock or SystemClock()
+        self._wait = wait
+
+    @property
+    def kids(self) -> list[str]:
+        """The kids that count in the network, that of the key in use first."""
+        return [key["kid"] for key in self._known["keys"]]
+
+    def demand_room_for_key(self, keys: Sequence[Record]) -> None:
+        """Refuse a third key, before it is made.
+
+        Raises:
+            SandboxError: two of the member's keys count already.
+        """
+        counting = _counting(keys)
+        if len(counting) >= MOST_COUNTING:
+            kids, mend = " and ".join(key["kid"] for key in counting), f"ocen-sandbox keys retire {counting[-1]['kid']}"
+            raise SandboxError(
+                f"the registry takes no third key of {self._organisation_id}: {kids} count already, first `{mend}`"
+            )
+
+    def take_keys(self, keys: Sequence[Record]) -> None:
+        """Let those of the keys count in the network that count at the node, and no others."""
+        counting = _counting(keys)
+        if [key["kid"] for key in counting] == self.kids:
+            return
+        form: dict[str, str] = {}
+        for prefix, key in zip(("", "backup_"), counting, strict=False):
+            form |= {f"{prefix}public_key": key["pem"], f"{prefix}kid": key["kid"]}
+        with self._mended_by_joining("keys"):
+            self._known = self._registry.change_keys(self._known["id"], form)
+
+    def demand_room_for_certificate(self, pem: str) -> None:
+        """Refuse a certificate that the registry has no room for, before anybody is told of it.
+
+        Raises:
+            SandboxError: there are as many as there may be.
+        """
+        known = self._certificates
+        if thumbprint_of(pem) not in known and len(known) >= MOST_CERTIFICATES:
+            listed = ", ".join(one[:16] for one in known)
+            mend = f"ocen-sandbox certificates remove SHA256 --of {self._organisation_id}"
+            found = f"the registry has {len(known)} certificates of {self._organisation_id} already ({listed})"
+            raise SandboxError(f"{found}: first `{mend}` for one that is not shown any more")
+
+    def add_certificate(self, pem: str) -> None:
+        """Register a TLS certificate beside those that there are."""
+        if thumbprint_of(pem) not in self._certificates:
+            self._amend([*self._certificates.values(), pem])
+
+    def demand_another_than(self, thumbprint: str) -> None:
+        """Refuse to take out the only certificate, before anybody is told that it goes.
+
+        Raises:
+            SandboxError: none would be left.
+        """
+        if not self._without(thumbprint):
+            mend = f"ocen-sandbox registry join {self._organisation_id}"
+            found = f"{thumbprint[:16]} is the only certificate of {self._organisation_id} in the registry"
+            raise SandboxError(f"{found}: `{mend}` brings it the one that is shown now")
+
+    def remove_certificate(self, thumbprint: str) -> None:
+        """Take out a certificate, named by its thumbprint or the first characters of it, if the registry has it."""
+        left = self._without(thumbprint)
+        if len(left) < len(self._certificates):
+            with self._mended_by_joining("certificates"):
+                self._amend(left)
+
+    def await_look_ups(self, tell: Callable[[str], None]) -> None:
+        """Wait until whoever asked before the last change may ask again; `tell` is given a sentence if that takes."""
+        age = self._clock.now() - datetime.fromisoformat(self._known["updated_at"])
+        seconds = min((LOOK_UP - age).total_seconds(), LOOK_UP.total_seconds())
+        if seconds > 0:
+            tell(f"Waiting {seconds:.0f} s: who asked the registry just before would refuse what is new ...")
+            self._wait(seconds)
+
+    @property
+    def _certificates(self) -> dict[str, str]:
+        return {one["thumbprint"]: one["pem"] for one in self._known["tls_certificates"]}
+
+    def _without(self, thumbprint: str) -> list[str]:
+        begin = thumbprint.lower().replace(":", "")
+        return [pem for one, pem in self._certificates.items() if not one.startswith(begin)]
+
+    def _amend(self, pems: list[str]) -> None:
+        self._known = self._registry.amend(self._known["id"], tls_certificates=pems)
+
+    @contextmanager
+    def _mended_by_joining(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except SandboxError as error:
+            mend = f"ocen-sandbox registry join {self._organisation_id}"
+            raise SandboxError(f"{error}; it still has the former {what} of {self._organisation_id}: {mend}") from error
+
+
+@contextmanager
+def enrolled(folders: Folders, organisation_id: str) -> Iterator[Enrolment | None]:
+    """Have an organisation as the registry has it; None if none runs, or the organisation is no member of it.
+
+    Raises:
+        SandboxError: it is a member, and the registry does not answer.
+    """
+    run = read_run(folders)
+    home = run.certs / organisation_id if run is not None else None
+    if run is None or not run.speaks_v4 or home is None or not (home / MEMBERSHIP_FILE).exists():
+        yield None
+        return
+    member = read_membership(home)
+    with connected_registry(folders) as registry:
+        known = registry.participant(member.participant_id)
+        # Another registry may have given that id to somebody else; nobody else has the client.
+        is_member = known is not None and known["client_id"] == member.client_id and known["offboarded_at"] is None
+        yield Enrolment(registry, organisation_id, known) if known is not None and is_member else None
+
+
+def _counting(keys: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return the keys that count, the active one first: the registry's answer has room for one alone."""
+    return sorted((dict(key) for key in keys if KeyStatus(key["status"]).counts), key=lambda key: str(key["status"]))
