@@ -27,7 +27,7 @@ class Bounds(NamedTuple):
 
 
 USUAL: Final = Bounds(size=1024 * 1024, members=MAX_MEMBERS, seconds=3.0)
-"""Bounds of an answer about one participant, and of all that is no look-up: as for messages of counterparties."""
+"""Bounds of all answers but one: as for messages of counterparties."""
 
 NETWORK: Final = Bounds(size=16 * 1024 * 1024, members=300_000, seconds=10.0)
 """Bounds of the participants of a product network, which come without paging: a KiB and 22 members each from our own
@@ -114,14 +114,14 @@ class RegistryService:
         request = self._http.build_request("GET", path, headers=headers, timeout=bounds.seconds)
         if self._sign_path is not None:
             request.headers.update(self._sign_path(request.url.raw_path.decode("ascii")))
-        response = await self._send(request)
+        response = await self._send(request, bounds)
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise TokenRefusedError(f"the registry does not take our token at {path}")
         if bounds is USUAL:
-            return _read_any(_right(response), bounds)
-        return await asyncio.to_thread(_read_any, _right(response), bounds)
+            return _read_any(_right(response), bounds.members)
+        return await asyncio.to_thread(_read_any, _right(response), bounds.members)
 
     async def post(self, path: str, token: str, document: Mapping[str, Any]) -> int:
         """Post a document; return the status of the answer."""
@@ -129,11 +129,14 @@ class RegistryService:
         response = await self._send(self._http.build_request("POST", path, json=dict(document), headers=headers))
         return response.status_code
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
+    async def _send(self, request: httpx.Request, bounds: Bounds = USUAL) -> httpx.Response:
         try:
-            return await self._http.send(request)
+            response = await self._http.send(request)
         except httpx.HTTPError as error:
             raise RegistryUnavailable(f"no answer from {request.url}: {type(error).__name__}: {error}"[:300]) from error
+        if len(response.content) > bounds.size:
+            raise RegistryUnavailable(f"{request.url} answers with more than {bounds.size} bytes")
+        return response
 
 
 def _right(response: httpx.Response) -> httpx.Response:
@@ -150,12 +153,10 @@ def _read(response: httpx.Response) -> dict[str, Any]:
         raise RegistryUnavailable(f"{response.request.url} answers with no JSON object: {error}") from error
 
 
-def _read_any(response: httpx.Response, bounds: Bounds) -> Any:
+def _read_any(response: httpx.Response, most_members: int) -> Any:
     """Read an answer that may be an array: by the same strict door, inside an object that is put round it."""
-    if len(response.content) > bounds.size:
-        raise RegistryUnavailable(f"{response.request.url} answers with more than {bounds.size} bytes")
     try:
-        return parse_json_object(b'{"answer":%b}' % response.content, most_members=bounds.members)["answer"]
+        return parse_json_object(b'{"answer":%b}' % response.content, most_members=most_members)["answer"]
     except EncodingError as error:
         raise RegistryUnavailable(f"{response.request.url} answers with no JSON: {error}") from error
 

@@ -282,6 +282,14 @@ async def test_one_participant_stays_within_the_bounds_of_a_message(
         await member.lookup.participant("3051")
 
 
+async def test_keys_of_the_auth_service_stay_within_the_bounds_of_a_message(
+    member: Member, registry: ScriptedRegistry
+) -> None:
+    registry.jwks[0]["x5c"] = "A" * USUAL.size
+    with pytest.raises(CounterpartiesUnavailable, match="answers with more than 1048576 bytes"):
+        await member.service.jwks()
+
+
 async def test_a_peer_signs_as_its_setting_says(registry: ScriptedRegistry, clock: FrozenClock) -> None:
     membership = Membership(URL, "3050", "client-1", SECRET, dialects={"3051": Dialect.AUTHSTARTER})
     member = Member(membership, identity_of(lsp(), lsp_key()), registry.transport, clock)
