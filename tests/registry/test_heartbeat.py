@@ -173,7 +173,8 @@ async def test_a_caller_that_hangs_up_amid_its_body_is_no_failure_of_ours(
 ) -> None:
     troubles, sent = list[str](), list[Any]()
     monkeypatch.setattr(RegistryTelemetry, "trouble", lambda _self, event, _error: troubles.append(event))
-    scope = http_scope(EVENT_PATH, headers={**await world.bearer(lender), **JSON})
+    headers = {**await world.bearer(lender), **JSON}
+    scope = {**http_scope(EVENT_PATH, headers=headers), "extensions": {}}
     events = iter([{"type": "http.request", "body": b'{"event":', "more_body": True}, {"type": "http.disconnect"}])
     before = world.contents()
 
