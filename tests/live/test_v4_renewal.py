@@ -95,17 +95,16 @@ def test_certificates_are_renewed_under_load_and_the_removed_one_is_refused(netw
     with forger(network, network.lender.identity.signing_key) as calling:
         assert post(network, calling, signing_key(network.lsp)) == (200, SUCCESS)
         with under_load(network, v4(network)) as traffic:
-            command("certificates", "renew", "--at", "lsp")
             command("certificates", "renew", "--at", "lender", "--new-key")
+            command("certificates", "renew", "--at", "lsp")  # after which it opens new connections to the lender
             assert post(network, calling, signing_key(network.lsp)) == (200, SUCCESS)
 
         new = network.lender.ops.identity()["certificate"]
         assert {one["certificate"] for one in traffic.tries(network.lsp)} == {former[network.lender], new}
-        with under_load(network, v4(network)) as later:
+        with under_load(network, v4(network)):
             command("certificates", "remove", former[network.lsp], "--of", LSP)
             command("certificates", "remove", former[network.lender], "--of", LENDER)
             eventually(lambda: post(network, calling, signing_key(network.lsp)) == (403, "AUTH1004"), FORGOTTEN)
-    assert {one["certificate"] for one in later.tries(network.lsp)} == {new}
 
 
 def forger(network: Network, lender_key: SigningKey) -> Forger:
