@@ -13,6 +13,9 @@ PAIRS = {"originatorOrgId": "orgId", "originatorParticipantId": "participantId"}
 NETWORK_MEMBERS = ("productNetworkId", "networkId")
 """The schema has the first, samples the second; who writes both has to mean one network by them."""
 
+MOST_SHOWN = 5
+"""So many of what would have been right are told in a refusal."""
+
 
 @check(Problem.MANDATORY_MISSING)
 def originator_metadata_is_complete(examination: Examination) -> Finding:
@@ -47,16 +50,39 @@ def originator_is_the_token_holder(examination: Examination) -> Finding:
 @check(Problem.SENDER, Need.DIRECTORY, Need.NETWORK)
 def both_are_in_the_product_network(examination: Examination) -> Finding:
     """Sender and receiver are members of the product network that the message names (OCEN 4.0 registry; S55; G2)."""
-    assert examination.holder is not None
-    expected = "a product network that both belong to"
     if not examination.networks:
+        expected = "a product network that both belong to"
         return Finding(True, expected, "no product network is set here, so none is judged")
+    for network in _named_networks(examination):
+        shown = network[:64] or "(none is named)"
+        expected = f"product network {shown} with both parties as members"
+        members = examination.networks.get(network)
+        if members is None:
+            ours = ", ".join(sorted(examination.networks)[:MOST_SHOWN])
+            return Finding(False, expected, f"{shown} is none of ours, which are {ours}")
+        if missing := _missing(examination, members):
+            own = f"we, {examination.own_id}, are not in it"
+            found = [own if member == examination.own_id else f"{member} is not in it" for member in missing]
+            return Finding(False, expected, "; ".join(found))
+    return Finding(True, expected, "both are")
+
+
+def short_networks(examination: Examination) -> list[str]:
+    """Return those networks of ours that the message names and the sender or the receiver is missing in."""
+    judged = {network: examination.networks.get(network) for network in _named_networks(examination)}
+    return [name for name, members in judged.items() if members is not None and _missing(examination, members)]
+
+
+def _missing(examination: Examination, members: frozenset[str]) -> list[str]:
+    """Return who of sender and receiver is none of these members of a network."""
+    assert examination.holder is not None
+    return [one for one in (examination.holder.organisation_id, examination.own_id) if one not in members]
+
+
+def _named_networks(examination: Examination) -> list[str]:
     product = examination.document.get("productData")
     given = product if isinstance(product, dict) else {}
-    named = [given[member] for member in NETWORK_MEMBERS if member in given] or [None]
-    both = {examination.holder.organisation_id, examination.own_id}
-    foreign = [one for one in named if not both <= examination.networks.get(str(one), frozenset())]
-    return Finding(not foreign, expected, _shown((foreign or named)[0]))
+    return [str(given[member]) for member in NETWORK_MEMBERS if member in given] or [""]
 
 
 def _shown(value: Any) -> str:
