@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from shared.protocol.checks.detached import MOST_SHOWN
 from shared.protocol.checks.payload import MAX_IDENTIFIER_LENGTH, is_usable, problem_of
 from shared.protocol.encoding import kind_of
 from shared.protocol.problems import Problem
@@ -12,9 +13,6 @@ PAIRS = {"originatorOrgId": "orgId", "originatorParticipantId": "participantId"}
 
 NETWORK_MEMBERS = ("productNetworkId", "networkId")
 """The schema has the first, samples the second; who writes both has to mean one network by them."""
-
-MOST_SHOWN = 5
-"""So many of what would have been right are told in a refusal."""
 
 
 @check(Problem.MANDATORY_MISSING)
