@@ -5,6 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import Connection
+
 from registry_app.auth.client_secrets import SecretHasher
 from registry_app.auth.service import AuthService
 from registry_app.auth.signing_keys import SigningKeys
@@ -14,11 +16,14 @@ from registry_app.plane.app import plane_app
 from registry_app.quota import ReportQuota
 from registry_app.registrar import Registrar
 from registry_app.settings import RegistrySettings
+from registry_app.standing import APPLYING
 from registry_app.store.book import Book
 from registry_app.store.reports import purge_reports
-from registry_app.store.roles import served_certificates
+from registry_app.store.roles import certificates_of
 from registry_app.store.tables import create_tables
 from registry_app.telemetry import RegistryTelemetry
+from registry_app.trust import client_trust
+from shared.catalogue.v4.registry import RoleStatus
 from shared.node.clock import Clock, SystemClock
 from shared.node.net.server import CannotListenError, make_server
 from shared.node.net.tls import TlsTrust
@@ -69,7 +74,7 @@ class RegistryService:
         self.ops = registry_ops_app(self.parts, self.plane)
         self.protocol_server = make_server(self.plane, host=settings.host, port=settings.port, tls=self.trust.server)
         self.ops_server = make_server(self.ops, host=settings.ops_host, port=settings.ops_port, tls=None)
-        self._trusted: list[str] = []
+        self._trusted: tuple[list[str], list[str]] = ([], [])
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -102,10 +107,10 @@ class RegistryService:
         self._hasher.close()
 
     async def refresh_trust(self) -> None:
-        """Take the client certificates of those that are served now, beside those of the trusted issuers."""
-        certificates = await self.parts.book.read(served_certificates)
+        """Take the client certificates of those that are served or apply now, beside those of the trusted issuers."""
+        certificates = await self.parts.book.read(_certificates)
         if certificates != self._trusted:
-            await asyncio.to_thread(self.trust.replace, "\n".join([self._issuers, *certificates]))
+            await asyncio.to_thread(lambda: self.trust.replace(client_trust(self._issuers, *certificates)))
             self._trusted = certificates
 
     async def _keep_house(self) -> None:
@@ -120,6 +125,10 @@ class RegistryService:
                     await self.parts.book.change(partial(purge_reports, kept=kept))
             except Exception as error:  # whatever it is, the trust must be brought up to date a second later
                 self.parts.telemetry.trouble("housekeeping failed", error)
+
+
+def _certificates(connection: Connection) -> tuple[list[str], list[str]]:
+    return certificates_of(connection, RoleStatus.APPROVED), certificates_of(connection, *APPLYING)
 
 
 def _read_trust(file: Path) -> str:

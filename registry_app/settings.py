@@ -27,7 +27,7 @@ class RegistrySettings(ServiceSettings):
             with it goes on counting.
         token_seconds: how long a token lives, in seconds.
         token_needs_certificate: take a token only over a connection that shows a TLS certificate of its participant.
-        failed_attempts: so many wrong secrets of one client from one address within `failed_attempts_seconds`, then
+        failed_attempts: so many wrong secrets of one client from one caller within `failed_attempts_seconds`, then
             it has to wait there.
         reports_per_second: so many reports of the heartbeat are taken from each participant; one larger than a KiB
             counts for each KiB begun.

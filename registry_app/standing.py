@@ -31,12 +31,13 @@ class Step:
         }
 
 
-_APPLYING: Final = frozenset({RoleStatus.APPLIED, RoleStatus.UNDER_REVIEW})
+APPLYING: Final = frozenset({RoleStatus.APPLIED, RoleStatus.UNDER_REVIEW})
+"""The statuses of who may be approved yet, or again."""
 
-APPROVE: Final = Step(_APPLYING | {RoleStatus.REJECTED}, RoleStatus.APPROVED, "it is approved already")
+APPROVE: Final = Step(APPLYING | {RoleStatus.REJECTED}, RoleStatus.APPROVED, "it is approved already")
 
 SUSPEND: Final = Step(
     frozenset({RoleStatus.APPROVED}), RoleStatus.UNDER_REVIEW, "only one that is APPROVED can be suspended"
 )
 
-REJECT: Final = Step(_APPLYING, RoleStatus.REJECTED, "suspend it first, or offboard it")
+REJECT: Final = Step(APPLYING, RoleStatus.REJECTED, "suspend it first, or offboard it")

@@ -2,6 +2,9 @@
 
 Every participant knows the client ids of the others, as the registry tells them. If wrong secrets counted whoever sent
 them, anybody could keep another participant from its tokens for ever. A secret of 256 bits needs no such protection.
+
+A caller is told from others by its address, and by a certificate that it shows if the client's participant has
+registered it: only the participant can show that, from wherever others guess, so what it gets wrong counts by itself.
 """
 
 import asyncio
@@ -13,11 +16,11 @@ from registry_app.auth.errors import OAuthError
 from shared.node.clock import Clock
 
 MOST_CLIENTS: Final = 10_000
-"""So many clients at their addresses are remembered, in each of the two tables; who tried longest ago is forgotten."""
+"""So many clients with their callers are remembered, in each of the two tables; who tried longest ago is forgotten."""
 
 
 class Attempts:
-    """The recent failures of one client at one address; who tries holds `turn`, so that no two guesses run at once."""
+    """The recent failures of one client by one caller; who tries holds `turn`, so that no two guesses run at once."""
 
     def __init__(self, limit: int, seconds: float, clock: Clock) -> None:
         self.turn = asyncio.Lock()
@@ -58,9 +61,9 @@ class FailedAttempts:
         self._clients: OrderedDict[tuple[str, str], Attempts] = OrderedDict()
         self._strangers: OrderedDict[tuple[str, str], Attempts] = OrderedDict()
 
-    def of(self, client_id: str, address: str, *, is_known: bool) -> Attempts:
-        """Return the attempts of a client from an address."""
-        table, key = self._clients if is_known else self._strangers, (client_id, address)
+    def of(self, client_id: str, caller: str, *, is_known: bool) -> Attempts:
+        """Return the attempts of a client by a caller: the certificate that is its own, or else an address."""
+        table, key = self._clients if is_known else self._strangers, (client_id, caller)
         attempts = table.setdefault(key, Attempts(*self._arguments))
         table.move_to_end(key)
         if len(table) > self._most:

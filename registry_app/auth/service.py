@@ -44,13 +44,13 @@ class AuthService:
         self._life = timedelta(seconds=settings.token_seconds)
         self._attempts = FailedAttempts(settings.failed_attempts, settings.failed_attempts_seconds, clock)
 
-    async def issue(self, request: TokenRequest, address: str) -> IssuedToken:
-        """Give a client its token; `address` is where the request comes from.
+    async def issue(self, request: TokenRequest, address: str, certificate: str = "") -> IssuedToken:
+        """Give a client its token; `address` is where the request comes from, `certificate` what it shows, if anything.
 
         Raises:
             OAuthError: the client is not known, its secret is another one, or its participant is not approved.
         """
-        client = await self._authenticated(request, address)
+        client = await self._authenticated(request, address, certificate)
         if client.status is not RoleStatus.APPROVED:
             sentence = f"Participant {client.participant_id} is {client.status}; it gets tokens when it is approved."
             raise OAuthError("unauthorized_client", sentence)
@@ -91,9 +91,10 @@ class AuthService:
 
         return await self._book.change(replace)
 
-    async def _authenticated(self, request: TokenRequest, address: str) -> ClientRow:
+    async def _authenticated(self, request: TokenRequest, address: str, certificate: str) -> ClientRow:
         client = await self._book.read(partial(client_of, client_id=request.client_id))
-        attempts = self._attempts.of(request.client_id, address, is_known=client is not None)
+        caller = certificate if client is not None and certificate in client.certificates else address
+        attempts = self._attempts.of(request.client_id, caller, is_known=client is not None)
         async with attempts.turn:
             attempts.admit()
             held = None if client is None else client.secret_hash

@@ -23,8 +23,13 @@ async def demand_token(request: Request, registry: TheRegistry) -> TokenHolder:
     scheme, _, token = given[0].partition(" ")
     if len(given) > 1 or scheme.lower() != "bearer" or not token.strip():
         raise TokenRefused("The header Authorization holds no single bearer token.")
+    return await registry.auth.holder(token.strip(), shown_certificate(request))
+
+
+def shown_certificate(request: Request) -> str:
+    """Return the certificate that the connection shows (SHA-256, hex), empty for none."""
     peer: PeerCertificate | None = request.scope.get("extensions", {}).get(PEER_EXTENSION)
-    return await registry.auth.holder(token.strip(), peer.thumbprint if peer is not None else "")
+    return peer.thumbprint if peer is not None else ""
 
 
 TheCaller = Annotated[TokenHolder, Depends(demand_token)]

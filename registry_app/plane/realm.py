@@ -12,6 +12,7 @@ from registry_app.auth.errors import invalid_request
 from registry_app.auth.token_request import SCOPE, read_token_request
 from registry_app.auth.tokens import ALGORITHM
 from registry_app.parts import TheRegistry
+from registry_app.plane.bearer import shown_certificate
 from registry_app.plane.refusals import NO_STORE
 from registry_app.settings import REALM
 from shared.catalogue.v4.registry import as_json
@@ -74,7 +75,8 @@ async def token(request: Request, registry: TheRegistry) -> JSONResponse:
     if len(media_types) > 1 or len(authorizations) > 1:
         raise invalid_request("A header is repeated; send each once.")
     wish = read_token_request("".join(media_types), await request.body(), next(iter(authorizations), None))
-    issued = await registry.auth.issue(wish, request.client.host if request.client else "")
+    address = request.client.host if request.client else ""
+    issued = await registry.auth.issue(wish, address, shown_certificate(request))
     content = {
         "access_token": issued.access_token,
         "token_type": "Bearer",

@@ -132,9 +132,9 @@ def load_members(connection: Connection, network_id: int) -> list[StoredRole]:
     return _roles(connection, lambda role_id: role_id.in_(members))
 
 
-def served_certificates(connection: Connection) -> list[str]:
-    """Return the TLS certificates, in PEM, of all participants that are served."""
-    live = select(ROLES.c.id).where(ROLES.c.offboarded_at.is_(None), ROLES.c.status == RoleStatus.APPROVED)
+def certificates_of(connection: Connection, *statuses: RoleStatus) -> list[str]:
+    """Return the TLS certificates, in PEM, of all participants with such a status that have not been offboarded."""
+    live = select(ROLES.c.id).where(ROLES.c.offboarded_at.is_(None), ROLES.c.status.in_(statuses))
     wanted = select(ROLE_CERTIFICATES.c.pem).where(ROLE_CERTIFICATES.c.role_id.in_(live))
     return sorted(set(connection.execute(wanted).scalars()))
 

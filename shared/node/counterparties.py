@@ -37,7 +37,7 @@ class Counterparties(Protocol):
         """
 
     async def renew(self, examination: Examination) -> bool:
-        """Ask again for what a message was judged by, as its signature did not hold; tell whether that has changed."""
+        """Ask again for what a message was refused by, if that may be out of date; tell whether it has changed."""
 
     async def receiver(self, participant_id: str) -> Participant | None:
         """Return the participant that a message is to be sent to; None if there is none.

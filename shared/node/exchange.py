@@ -36,6 +36,9 @@ SEAL_KEY = "ocen.seal"
 
 RETRY_AFTER_SECONDS = 5
 
+_MAY_BE_OLD_NEWS = frozenset({Problem.SIGNATURE, Problem.SENDER})
+"""What a message may be refused for only because something has changed since its sender was looked up."""
+
 
 class MessageRefusedError(Exception):
     """Raised behind the middleware: the message is genuine, but it is not accepted."""
@@ -154,7 +157,7 @@ class SignedExchange:
         before = examination.checkpoint()
         try:
             await self._judge(examination)
-            if examination.problem is Problem.SIGNATURE and await self._directory.renew(examination):
+            if examination.problem in _MAY_BE_OLD_NEWS and await self._directory.renew(examination):
                 examination.rewind(before)
                 await self._judge(examination)
         except CounterpartiesUnavailable as error:

@@ -112,10 +112,15 @@ def test_a_client_certificate_is_verified_where_one_is_shown(tmp_path: Path, cer
             "spoc_email": "ocen@bank.example",
             "spoc_phone": "+91 22 5550 0100",
         }
-        assert registry.ops.post("/participants", json=form).status_code == 201
-        assert registry.curl(keys_path, "--cert", impostor.certificate, "--key", impostor.private_key)[0] == 0
-        assert registry.ops.post("/participants/1/approve", json={}).status_code == 200
-        assert registry.curl(keys_path, "--cert", impostor.certificate, "--key", impostor.private_key)[0] == 200
+        registered = registry.ops.post("/participants", json=form)
+        assert registered.status_code == 201
+        own = ("--cert", impostor.certificate, "--key", impostor.private_key)
+        client = ("-u", f"{registered.json()['client_id']}:{registered.json()['client_secret']}")
+        status, told = registry.curl(TOKEN_PATH, *client, "-d", "grant_type=client_credentials", *own)
+        assert (status, told["error"]) == (400, "unauthorized_client")
+        for step, status in (("approve", 200), ("suspend", 200), ("reject", 0), ("approve", 200), ("offboard", 0)):
+            assert registry.ops.post(f"/participants/1/{step}", json={}).status_code == 200
+            assert registry.curl(keys_path, *own)[0] == status
 
 
 def test_a_token_is_refused_over_a_connection_of_another_participant(tmp_path: Path, certs: Path) -> None:

@@ -2,17 +2,18 @@
 
 import asyncio
 import socket
+import ssl
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from cryptography import x509
 
-from shared.node.net.peer_protocol import PEER_EXTENSION
+from shared.node.net.peer_protocol import PEER_EXTENSION, PeerProtocol
 from shared.node.net.server import CannotListenError, PortInUseError, make_server
 from shared.node.net.tls import PeerCertificate, TlsTrust, thumbprint
 from tests.node.certificates import Authority, Identity
-from tests.node.loopback import GET, POST, TLS12, Run, Witness, caller, exchange, send
+from tests.node.loopback import GET, POST, TLS12, TLS13, Run, Witness, caller, exchange, send
 
 
 def test_the_peer_certificate_is_in_the_scope_of_a_request(
@@ -194,6 +195,76 @@ def test_a_request_that_ignores_the_stop_does_not_hold_it_up(run: Run, monkeypat
             await call
 
     run(stop_without_grace())
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13], ids=["tls1.2", "tls1.3"])
+@pytest.mark.parametrize("requests", [0, 1])
+def test_an_idle_connection_that_its_peer_does_not_close_does_not_hold_the_stop_up(
+    run: Run,
+    witness: Witness,
+    trust: TlsTrust,
+    lsp: Identity,
+    authority: Authority,
+    version: ssl.TLSVersion,
+    requests: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr(PeerProtocol, "farewell", 0.01)
+
+    def connect(port: int) -> ssl.SSLSocket:
+        """A client that keeps its connection, and looks at it no more: nobody answers what ends it."""
+        plain = socket.create_connection(("127.0.0.1", port))
+        connection = caller(lsp, authority, version).wrap_socket(plain, server_hostname="localhost")
+        for _ in range(requests):
+            connection.sendall(GET)
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+        return connection
+
+    async def stop_meanwhile() -> None:
+        server = make_server(witness, host="127.0.0.1", port=0, tls=trust.server, grace=600)
+        await server.start()
+        with await asyncio.to_thread(connect, server.port):
+            await asyncio.wait_for(server.stop(), timeout=20)
+
+    run(stop_meanwhile())
+    assert (len(witness.scopes), "graceful" in caplog.text) == (requests, False)
+
+
+def test_a_request_under_way_outlasts_what_an_idle_connection_gets(
+    run: Run,
+    witness: Witness,
+    trust: TlsTrust,
+    lsp: Identity,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(PeerProtocol, "farewell", 0.0)
+
+    async def stop_meanwhile() -> list[bytes]:
+        entered, is_stopping = asyncio.Event(), asyncio.Event()
+
+        class Told(PeerProtocol):
+            def shutdown(self) -> None:
+                super().shutdown()
+                self.loop.call_later(0.05, is_stopping.set)
+
+        monkeypatch.setattr("shared.node.net.server.PeerProtocol", Told)
+
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            entered.set()
+            await is_stopping.wait()
+            await witness(scope, receive, send)
+
+        server = make_server(slow, host="127.0.0.1", port=0, tls=trust.server)
+        await server.start()
+        call = asyncio.create_task(send(server.port, caller(lsp, authority), POST))
+        await entered.wait()
+        await server.stop()
+        return await call
+
+    [answer] = run(stop_meanwhile())
+    assert answer.endswith(b"seen")
 
 
 def test_two_servers_run_in_one_process(

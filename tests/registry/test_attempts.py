@@ -7,8 +7,8 @@ from registry_app.auth.errors import OAuthError
 from tests.equipment.clock import FrozenClock
 
 
-def fail(attempts: FailedAttempts, client_id: str, address: str = "192.0.2.7", *, is_known: bool = True) -> None:
-    one = attempts.of(client_id, address, is_known=is_known)
+def fail(attempts: FailedAttempts, client_id: str, caller: str = "192.0.2.7", *, is_known: bool = True) -> None:
+    one = attempts.of(client_id, caller, is_known=is_known)
     one.admit()
     one.failed()
 

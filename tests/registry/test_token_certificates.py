@@ -1,4 +1,7 @@
-"""A token at the registry comes from its participant: a certificate that is shown with it has to be one of his."""
+"""A token at the registry comes from its participant: a certificate that is shown with it has to be one of his.
+
+So a participant that shows one of its certificates is told from whoever guesses its secret.
+"""
 
 import ssl
 from pathlib import Path
@@ -13,7 +16,7 @@ from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.net.tls import PeerCertificate
 from tests.node.certificates import Authority
 from tests.registry.test_heartbeat import event
-from tests.registry.world import Client, World, registry_in
+from tests.registry.world import TOKEN_PATH, Client, World, registry_in
 
 
 class Showing:
@@ -28,12 +31,24 @@ class Showing:
         await self._plane({**scope, "extensions": self._extensions}, receive, send)
 
 
+def connected(world: World, pem: str) -> httpx.AsyncClient:
+    """A caller whose connection shows a certificate."""
+    transport = httpx.ASGITransport(app=Showing(world.service.plane, pem))
+    return httpx.AsyncClient(transport=transport, base_url="https://localhost:8443")
+
+
 async def call(world: World, client: Client, pem: str) -> httpx.Response:
     """Report an event with the token of a client, over a connection that shows a certificate."""
     headers = await world.bearer(client)
-    transport = httpx.ASGITransport(app=Showing(world.service.plane, pem))
-    async with httpx.AsyncClient(transport=transport, base_url="https://localhost:8443") as caller:
+    async with connected(world, pem) as caller:
         return await caller.post(EVENT_PATH, json=event(), headers=headers)
+
+
+async def tries(world: World, client: Client, pem: str, *secrets: str) -> list[int]:
+    """The statuses of requests for a token, one for each secret, over a connection that shows a certificate."""
+    async with connected(world, pem) as caller:
+        forms = [{**client.form, "client_secret": secret} for secret in secrets]
+        return [(await caller.post(TOKEN_PATH, data=form)).status_code for form in forms]
 
 
 @pytest.mark.parametrize("owner", ["Sandbox LSP", "nobody who is registered"])
@@ -67,3 +82,22 @@ async def test_without_a_certificate_a_token_counts_unless_the_settings_demand_o
         lender = await world.admit()
         assert (await call(world, lender, "")).status_code == status
         assert (await call(world, lender, world.certificate("Sandbox Lender"))).status_code == 200
+
+
+@pytest.mark.parametrize("guesser", ["", "Sandbox LSP", "nobody who is registered"])
+async def test_who_shows_its_own_certificate_gets_its_token_while_another_guesses_from_the_same_address(
+    world: World, lender: Client, guesser: str
+) -> None:
+    await world.admit("Sandbox LSP", "LOAN_AGENT")
+    theirs, own = world.certificate(guesser) if guesser else "", world.certificate("Sandbox Lender")
+    assert await tries(world, lender, theirs, *["a guess"] * 6, lender.client_secret) == [401] * 5 + [429] * 2
+    assert await tries(world, lender, own, lender.client_secret) == [200]
+    assert await tries(world, lender, theirs, lender.client_secret) == [429]
+
+
+async def test_who_shows_its_own_certificate_may_not_guess_either(world: World, lender: Client) -> None:
+    own = world.certificate("Sandbox Lender")
+    assert await tries(world, lender, own, *["a guess"] * 6, lender.client_secret) == [401] * 5 + [429] * 2
+    assert await tries(world, lender, "", lender.client_secret) == [200]
+    world.clock.advance(61)
+    assert await tries(world, lender, own, lender.client_secret) == [200]

@@ -49,8 +49,13 @@ class PeerProtocol(HttpToolsProtocol):
     """Connections that show one and the same certificate, four times what a client of ours opens; a further one is
     dropped. Otherwise one peer could take all descriptors, and none would be left for the others and our own calls."""
 
+    farewell = 1.0
+    """Seconds that a peer gets, when the server stops, to close an idle connection on its side: a TLS connection ends
+    with a word from either side (RFC 8446 s6.1), and many a client that keeps one open for later never says it."""
+
     _extensions: dict[str, Any]
     _deadline: asyncio.TimerHandle | None = None
+    _leaving: asyncio.TimerHandle | None = None
     _is_receiving = False
     _has_ended_one = False
     _size = 0
@@ -77,7 +82,22 @@ class PeerProtocol(HttpToolsProtocol):
         """Forget the deadlines of a connection that is gone."""
         self._unset_keepalive_if_required()
         self._unset_deadline()
+        if self._leaving is not None:
+            self._leaving.cancel()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close the connection as soon as nothing is being answered over it; the server says this again and again."""
+        if not self.transport.is_closing():  # to close it twice makes asyncio's transport deaf to `abort`
+            super().shutdown()
+        if self.transport.is_closing() and self._leaving is None:
+            self._leaving = self.loop.call_later(self.farewell, self._leave)
+
+    def _leave(self) -> None:
+        """Drop a connection that its peer has not closed, unless it is still reading an answer."""
+        self._leaving = None
+        if not self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
         """Begin a request: give its scope what is known of the connection."""

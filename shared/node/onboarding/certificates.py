@@ -76,12 +76,13 @@ def seems_to_issue(one: x509.Certificate, other: x509.Certificate) -> bool:
     another's (RFC 5280 s6.1 begins with a path that is known). So the other would be refused in every handshake. Names
     are compared as OpenSSL does (RFC 5280 s7.1).
     """
-    issuer = _folded(other.issuer)
-    return _folded(one.subject) == issuer != _folded(other.subject)
+    issuer = folded_name(other.issuer)
+    return folded_name(one.subject) == issuer != folded_name(other.subject)
 
 
-def _folded(name: x509.Name) -> list[tuple[str, str]]:
-    return [(part.oid.dotted_string, " ".join(str(part.value).lower().split())) for part in name]
+def folded_name(name: x509.Name) -> tuple[tuple[str, str], ...]:
+    """Return a name in the form in which two that OpenSSL takes for the same are equal (RFC 5280 s7.1)."""
+    return tuple((part.oid.dotted_string, " ".join(str(part.value).lower().split())) for part in name)
 
 
 def _is_authority(leaf: x509.Certificate) -> bool:

@@ -15,7 +15,9 @@ from shared.node.identity import Identity
 from shared.node.registry.auth_service import AuthServiceKeys, token_kid
 from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept
 from shared.node.registry.lookup import RegistryLookup
+from shared.protocol.checks.originator import both_are_in_the_product_network, short_networks
 from shared.protocol.participants import Dialect, Participant
+from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4, Originator, Profile
 from shared.protocol.verification import Examination
 
@@ -74,13 +76,26 @@ class RegistryDirectory:
         examination.networks = {network: await members.get() for network, members in self._networks.items()}
 
     async def renew(self, examination: Examination) -> bool:
-        """Look the sender up once more, as its signature did not hold; tell whether its keys have changed."""
+        """Ask once more for the sender's keys, or who is in the product network; tell whether it is otherwise now.
+
+        Compared with what there is now, for somebody else's message may have led to the look-up.
+        """
         if examination.holder is None:
+            return False
+        if examination.steps[-1].check is both_are_in_the_product_network:
+            return await self._renew_networks(examination)
+        if examination.problem is not Problem.SIGNATURE:
             return False
         kept = self._entry(examination.holder.organisation_id)
         await kept.refresh()
-        # Compared with what there is now, for somebody else's message may have led to the look-up.
         return _keys_of(await kept.get()) != _keys_of(examination.holder)
+
+    async def _renew_networks(self, examination: Examination) -> bool:
+        """Ask again who belongs to the networks that somebody was missing in; others than ours are not asked for."""
+        missed = {network: self._networks[network] for network in short_networks(examination)}
+        for members in missed.values():
+            await members.refresh()
+        return any([await members.get() != examination.networks[network] for network, members in missed.items()])
 
     async def receiver(self, participant_id: str) -> Participant | None:
         """Return a participant with the base URL of now: a callback goes where the registry says, and nowhere else."""

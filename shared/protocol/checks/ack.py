@@ -7,7 +7,7 @@ from shared.protocol.verification import Examination, Finding, Need, check
 
 @check(Problem.MANDATORY_MISSING)
 def ack_has_its_members(examination: Examination) -> Finding:
-    """The ack has error, traceId and timestamp, flat or inside ack (OCEN v3 ack)."""
+    """The ack has error, traceId and timestamp, flat or inside ack (OCEN schema of the ack)."""
     inner = examination.document.get("ack", examination.document)
     expected = "error, traceId and timestamp"
     if not isinstance(inner, dict):
@@ -24,7 +24,7 @@ def ack_has_its_members(examination: Examination) -> Finding:
 
 @check(Problem.SIGNATURE, Need.SENT_MESSAGE)
 def ack_names_our_trace_id(examination: Examination) -> Finding:
-    """The ack names the traceId of the message that it answers (OCEN v3 ack)."""
+    """The ack names the traceId of the message that it answers (OCEN schema of the ack, traceId)."""
     assert examination.sent_trace_id is not None
     found = str(examination.document["traceId"])
     return Finding(found == examination.sent_trace_id, examination.sent_trace_id, found[:80])

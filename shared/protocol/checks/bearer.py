@@ -130,12 +130,15 @@ def certificate_is_the_token_holders(examination: Examination) -> Finding:
     holder, peer = examination.holder, examination.peer
     assert holder is not None
     assert peer is not None
-    if not holder.certificates:
-        passed = examination.shown_by in ("", holder.organisation_id)
-        found = f"sha256 {peer.certificate[:16]}..."
-        return Finding(passed, "a certificate of nobody else, as the registry names none", found)
-    expected = f"a certificate registered for {holder.organisation_id}"
-    return Finding(peer.certificate in holder.certificates, expected, f"sha256 {peer.certificate[:16]}...")
+    is_anothers = examination.shown_by not in ("", holder.organisation_id)
+    found = f"sha256 {peer.certificate[:16]}..."
+    if holder.certificates:
+        passed = peer.certificate in holder.certificates
+        expected = f"a certificate registered for {holder.organisation_id}"
+    else:
+        passed, expected = not is_anothers, "a certificate of nobody else, as the registry names none"
+    owner = f", which is {examination.shown_by}'s" if is_anothers and not passed else ""
+    return Finding(passed, expected, found + owner)
 
 
 @check(Problem.SENDER, Need.DIRECTORY)

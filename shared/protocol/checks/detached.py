@@ -1,13 +1,22 @@
 """What the detached signature in an OCEN 4.0 HTTP header has to be, judged before the body is read."""
 
+from collections.abc import Sequence
+
 from shared.protocol.checks.envelope import MAX_KID_LENGTH, names_of, read_signed_header
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, signing_input
 from shared.protocol.encoding import EncodingError, base64url_decode, kind_of
-from shared.protocol.participants import Dialect
+from shared.protocol.participants import Dialect, PublicKey
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Examination, Finding, Need, check
 
 DETACHED_HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty", "b64", "crit"})
+
+MOST_SHOWN = 5
+"""So many of what would have been right are told in a refusal."""
+
+_FORMS = "RFC 7797 with crit, or RFC 7515 Appendix F"
+_OF_STARTERS = f"only from a peer set to {Dialect.AUTHSTARTER}"
+_NO_KID = f"none {_OF_STARTERS} that has one key"
 
 
 @check(Problem.SIGNATURE, Need.SIGNATURE)
@@ -83,9 +92,11 @@ def kid_selects_a_registered_key(examination: Examination) -> Finding:
         examination.key = counting[0]
         return Finding(True, expected, "none, as official starters do, and one key to choose from")
     if not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID_LENGTH and kid.isprintable()):
-        return Finding(False, expected, kind_of(kid))
+        return Finding(False, f"{expected}: {_kids_of(counting)}; {_NO_KID if kid is None else 'a text'}", kind_of(kid))
     examination.key = next((key for key in counting if key.kid == kid), None)
-    return Finding(examination.key is not None, expected, kid)
+    if examination.key is None:
+        return Finding(False, f"{expected}: {_kids_of(counting)}", kid)
+    return Finding(True, expected, kid)
 
 
 @check(Problem.SIGNATURE, Need.KEY, Need.SIGNATURE)
@@ -97,4 +108,10 @@ def form_is_one_that_the_peer_may_use(examination: Examination) -> Finding:
     examination.signing_input = signing_input(examination.header_text, examination.body, is_unencoded)
     passed = not is_unencoded or "crit" in header or examination.holder.dialect is Dialect.AUTHSTARTER
     found = "the body as it is" if is_unencoded else "the body in base64url"
-    return Finding(passed, "RFC 7797 with crit, or RFC 7515 Appendix F", found if passed else f"{found}, without crit")
+    if passed:
+        return Finding(True, _FORMS, found)
+    return Finding(False, f"{_FORMS}; b64 false without crit {_OF_STARTERS}", f"{found}, without crit")
+
+
+def _kids_of(keys: Sequence[PublicKey]) -> str:
+    return ", ".join(key.kid[:MAX_KID_LENGTH] for key in keys[:MOST_SHOWN]) or "there is none"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from shared.protocol.checks.detached import MOST_SHOWN
 from shared.protocol.checks.payload import MAX_IDENTIFIER_LENGTH, is_usable, problem_of
 from shared.protocol.encoding import kind_of
 from shared.protocol.problems import Problem
@@ -47,16 +48,39 @@ def originator_is_the_token_holder(examination: Examination) -> Finding:
 @check(Problem.SENDER, Need.DIRECTORY, Need.NETWORK)
 def both_are_in_the_product_network(examination: Examination) -> Finding:
     """Sender and receiver are members of the product network that the message names (OCEN 4.0 registry; S55; G2)."""
-    assert examination.holder is not None
-    expected = "a product network that both belong to"
     if not examination.networks:
+        expected = "a product network that both belong to"
         return Finding(True, expected, "no product network is set here, so none is judged")
+    for network in _named_networks(examination):
+        shown = network[:64] or "(none is named)"
+        expected = f"product network {shown} with both parties as members"
+        members = examination.networks.get(network)
+        if members is None:
+            ours = ", ".join(sorted(examination.networks)[:MOST_SHOWN])
+            return Finding(False, expected, f"{shown} is none of ours, which are {ours}")
+        if missing := _missing(examination, members):
+            own = f"we, {examination.own_id}, are not in it"
+            found = [own if member == examination.own_id else f"{member} is not in it" for member in missing]
+            return Finding(False, expected, "; ".join(found))
+    return Finding(True, expected, "both are")
+
+
+def short_networks(examination: Examination) -> list[str]:
+    """Return those networks of ours that the message names and the sender or the receiver is missing in."""
+    judged = {network: examination.networks.get(network) for network in _named_networks(examination)}
+    return [name for name, members in judged.items() if members is not None and _missing(examination, members)]
+
+
+def _missing(examination: Examination, members: frozenset[str]) -> list[str]:
+    """Return who of sender and receiver is none of these members of a network."""
+    assert examination.holder is not None
+    return [one for one in (examination.holder.organisation_id, examination.own_id) if one not in members]
+
+
+def _named_networks(examination: Examination) -> list[str]:
     product = examination.document.get("productData")
     given = product if isinstance(product, dict) else {}
-    named = [given[member] for member in NETWORK_MEMBERS if member in given] or [None]
-    both = {examination.holder.organisation_id, examination.own_id}
-    foreign = [one for one in named if not both <= examination.networks.get(str(one), frozenset())]
-    return Finding(not foreign, expected, _shown((foreign or named)[0]))
+    return [str(given[member]) for member in NETWORK_MEMBERS if member in given] or [""]
 
 
 def _shown(value: Any) -> str:

@@ -50,7 +50,7 @@ def sender_is_the_key_holder(examination: Examination) -> Finding:
 
 @check(Problem.SENDER, Need.DIRECTORY, Need.MESSAGE_TYPE)
 def sender_has_the_role(examination: Examination) -> Finding:
-    """The sender's role is the one that sends this message (OCEN v3 API definitions, caller)."""
+    """The sender's role is the one that sends this message (OCEN API definitions, caller of the message)."""
     assert examination.holder is not None
     assert examination.message_type is not None
     role, name = examination.message_type.sender, examination.message_type.name
@@ -95,7 +95,7 @@ def request_id_is_usable(examination: Examination) -> Finding:
 
 @check(Problem.VALUE, Need.MESSAGE_TYPE)
 def content_fits_the_message(examination: Examination) -> Finding:
-    """The payload has the members of its message, with values of their types (OCEN v3 schemas)."""
+    """The payload has the members of its message, with values of their types (OCEN schemas of the message)."""
     assert examination.message_type is not None
     expected = f"a {examination.message_type.name}"
     try:

@@ -1,0 +1,30 @@
+"""Whose client certificates the TLS socket of the registry takes, beside those that trusted issuers vouch for.
+
+A participant that has applied, or is reviewed, may connect too: only over a connection can it be told that it is not
+approved. That opens no more than a connection without a certificate does: tokens and look-ups are the approved ones'.
+"""
+
+from collections.abc import Sequence
+
+from cryptography import x509
+
+from shared.node.onboarding.certificates import folded_name
+
+
+def client_trust(issuers: str, served: Sequence[str], applying: Sequence[str]) -> str:
+    """Return as one PEM text the issuers, the certificates of those that are served, and of those that apply.
+
+    Of those that apply none is taken that bears an issuer's name, for OpenSSL would take it for that issuer and refuse
+    others; see `seems_to_issue`. Where the issuers cannot be read here, none is taken at all.
+    """
+    try:
+        authorities = x509.load_pem_x509_certificates(issuers.encode()) if issuers.strip() else []
+        names = {folded_name(one.subject) for one in authorities}
+        leaves = {pem: x509.load_pem_x509_certificate(pem.encode()) for pem in (*served, *applying)}
+        for one in (*authorities, *leaves.values()):
+            if (issuer := folded_name(one.issuer)) != folded_name(one.subject):
+                names.add(issuer)
+        harmless = [pem for pem in applying if folded_name(leaves[pem].subject) not in names]
+    except ValueError:
+        harmless = []
+    return "\n".join([issuers, *served, *harmless])
