@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.inputs import read_text
+from sandbox.cli.inputs import CERTIFICATE, read_text
 from sandbox.cli.keys import Of, Why
 from sandbox.cli.participants import print_certificate
 from sandbox.cli.screen import say, shown, tell
@@ -60,7 +60,7 @@ def add(
 
     [cyan]ocen-sandbox certificates add --of BANK01 --file new-tls.pem[/cyan]
     """
-    pem, folders = read_text(file), Folders(data_dir)
+    pem, folders = read_text(file, CERTIFICATE), Folders(data_dir)
     with connected(folders) as pair, _enrolled_everywhere(folders, of, at) as enrolment:
         knowing = holders(pair, of, at)
         if enrolment is not None:

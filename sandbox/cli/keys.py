@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.inputs import read_text
+from sandbox.cli.inputs import PUBLIC_KEY, read_text
 from sandbox.cli.own_keys import Owner, change_own, make_own, refuse_unless_known
 from sandbox.cli.participants import print_counting, print_key
 from sandbox.cli.screen import say
@@ -83,7 +83,7 @@ def add(
     folders = Folders(data_dir)
     with connected(folders) as pair:
         if of is not None and file is not None:
-            _add_theirs(holders(pair, of, at), of, read_text(file), kid, reason)
+            _add_theirs(holders(pair, of, at), of, read_text(file, PUBLIC_KEY), kid, reason)
         elif at is not None:
             make_own(Owner(folders, at, pair[at]), kid, out, reason)
 

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.inputs import STANDARD_INPUT, read_text, source_name
+from sandbox.cli.inputs import FORM, STANDARD_INPUT, read_text, source_name
 from sandbox.cli.members import print_events, print_participant, print_participants, print_secret, print_standing
 from sandbox.cli.screen import facts, say, shown
 from sandbox.errors import SandboxError
@@ -106,7 +106,7 @@ def register(
     [cyan]ocen-sandbox registry register --file form.yaml[/cyan]
     """
     folder = Path() if file == STANDARD_INPUT else file.parent
-    form = read_form(read_text(file), source_name(file), folder, SystemClock().now())
+    form = read_form(read_text(file, FORM), source_name(file), folder, SystemClock().now())
     with connected_registry(Folders(data_dir)) as registry:
         given = registry.register(registration_of(form))
     say(Text(f"{form.organisation_id} is registered, and has to be approved:\n", style="bold green"))
