@@ -101,7 +101,7 @@ def test_a_jwk_set_with_one_key_needs_no_kid(private: RSAPrivateKey) -> None:
 
 @pytest.mark.parametrize("kid", ["lsp-1", None])
 def test_an_empty_jwk_set_is_told_so_whatever_kid_is_sought(kid: str | None) -> None:
-    with pytest.raises(KeyMaterialError, match="^the JWK set is empty; give one with an RSA key$"):
+    with pytest.raises(KeyMaterialError, match=r"^the JWK set is empty; give one with an RSA key$"):
         load_public_key('{"keys":[]}', "RS512", kid)
 
 
