@@ -38,7 +38,7 @@ def list_certificates(*, of: Of = None, at: options.At = None, data_dir: options
         else:
             known = {name: own_details(ops) for name, ops in asked_of(pair, at).items()}
         for name, details in known.items():
-            own = f"Own certificates of the {name.label} {details['organisation_id']}"
+            own = f"Own certificates of the {name.kind} {details['organisation_id']}"
             say(Text(own if of is None else f"Certificates of {of}, at the {name.label}", style="bold"))
             for certificate in details["certificates"]:
                 print_certificate(certificate)

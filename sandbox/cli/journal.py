@@ -107,7 +107,7 @@ def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
             style = "red" if line["direction"] == "refused" else _STATE_STYLES.get(line["state"], "yellow")
             state = Text(line["state"], style=style)
             tries = f"{line['tries']} tries" if (line["tries"] or 0) > 1 else ""
-            table.add_row("", _time(line["at"]), name.label, line["direction"], line["message"], state, tries)
+            table.add_row("", _time(line["at"]), name.short, line["direction"], line["message"], state, tries)
         screen().print(table)
 
 

@@ -46,7 +46,7 @@ def list_keys(*, of: Of = None, at: options.At = None, data_dir: options.DataDir
         else:
             known = {name: own_details(ops) for name, ops in asked_of(pair, at).items()}
         for name, details in known.items():
-            own = f"Own keys of the {name.label} {details['organisation_id']}"
+            own = f"Own keys of the {name.kind} {details['organisation_id']}"
             say(Text(own if of is None else f"Keys of {of}, at the {name.label}", style="bold"))
             for key in details["keys"]:
                 print_key(key)

@@ -68,7 +68,8 @@ def run_until_interrupted(pair: StartedPair) -> None:
 def print_pair(pair: StartedPair) -> None:
     """Print where the pair is, who it is, and where its files are."""
     folders = pair.settings.folders
-    say("The pair is ready.\n", style="bold green")
+    what = "network" if pair.run.speaks_v4 else "pair"
+    say(f"The {what} is ready.\n", style="bold green")
     if pair.run.speaks_v4:
         _print_registry(pair.run)
     with connected(folders) as nodes:
@@ -130,7 +131,7 @@ def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
 
 def _print_node(name: NodeName, run: Run, identity: Record) -> None:
     node, reserve = run.nodes[name], ", ".join(identity["backup_kids"])
-    title = Text(node.organisation_id, style="bold cyan").append(f"  {name.label} at ", "default")
+    title = Text(node.organisation_id, style="bold cyan").append(f"  {name.kind} at ", "default")
     rows = [
         ("ops plane", f"{node.ops_url}/docs"),
         ("signs with", f"{identity['kid']}, in reserve {reserve or 'no key'}"),

@@ -12,6 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from sandbox.pki import DEFAULT_FOLDER
 from sandbox.settings import DEFAULT_DATA_FOLDER
 
 MAX_WIDTH = 120
@@ -129,6 +130,11 @@ def shown(path: Path) -> str:
 def data_option(folder: Path) -> str:
     """Return what a hint at a further command has to repeat of --data-dir; nothing for the folder of default."""
     return "" if folder == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folder)}"
+
+
+def certs_option(folder: Path) -> str:
+    """Return what a hint at a further command has to repeat of --certs-dir; nothing for the folder of default."""
+    return "" if folder.absolute() == DEFAULT_FOLDER.absolute() else f" --certs-dir {shown(folder)}"
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -68,7 +68,7 @@ def test_a_network_is_started_again_with_the_same_ids_and_v3_alone_after_it(comm
     assert command("status").returncode == 0
     assert command("send", "TriggerLoanAcceptanceRequest").returncode == 0
     assert command("demo", "--exit").returncode == 0
-    ended = "Ended: the registry, the lender, the LSP, the lender02 and the lender03.\n"
+    ended = "Ended: the registry, the lender, the LSP, the lender LENDER02 and the lender LENDER03.\n"
     assert command("down").stdout == ended
     assert command("up", "--version", "v4", "--detach").returncode == 0
     assert ids(tmp_path) == before

@@ -259,7 +259,20 @@ def test_participants_are_shown_with_every_key(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["send", NAME], ["messages"], ["messages", "r-1"], ["sms"], ["redrive", "d-1"], ["participants"]]
+    "command",
+    [
+        ["send", NAME],
+        ["send", f"v4/{NAME}"],
+        ["messages"],
+        ["messages", "r-1"],
+        ["sms"],
+        ["redrive", "d-1"],
+        ["participants"],
+        ["registry", "list"],
+        ["registry", "peers"],
+        ["registry", "show", "LENDER01"],
+        ["registry", "dialect", "7", "rfc"],
+    ],
 )
 def test_without_a_pair_that_runs_the_mend_is_said(
     command: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -267,7 +280,8 @@ def test_without_a_pair_that_runs_the_mend_is_said(
     assert main([*command, "--data-dir", str(tmp_path / "none")]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    mend = "start it with `ocen-sandbox up`, or name the folder of one that runs with --data-dir"
+    v4 = " --version v4" if command[0] == "registry" or "v4/" in command[-1] else ""
+    mend = f"start it with `ocen-sandbox up{v4}`, or name the folder of one that runs with --data-dir"
     assert err.endswith(f"none): {mend}\n")
 
 

@@ -95,6 +95,17 @@ def test_who_was_never_registered_is_told_so(registry: Pair) -> None:
     assert "LSP123 is no member of the network: ocen-sandbox registry join LSP123" in said
 
 
+def test_an_organisation_that_was_registered_by_a_form_is_found_by_its_name(registry: Pair) -> None:
+    assert "Bank (BANK01), participant 7, is APPROVED" in registry.run("registry", "show", "BANK01")[1]
+    twice = {"items": [participant(), {**participant(), "id": "9", "role": "LOAN_AGENT"}]}
+    registry.registry["GET /participants"] = (200, twice)
+    status, out, err = registry.run("registry", "show", "BANK01")
+    assert (status, out) == (2, "")
+    assert "BANK01 is the participants 7 and 9: give the id of the one that you mean" in err
+    said = registry.run("registry", "show", "BANK09")[2]
+    assert "registry join BANK09, or give a participant id of `ocen-sandbox registry list`" in said
+
+
 def test_an_organisation_joins_and_is_told_what_its_node_needs(registry: Pair) -> None:
     registry.registry["GET /participants"] = (200, {"items": []})
     form = own_form(registry.certs / "LSP123" / "identity.json")
@@ -112,7 +123,8 @@ def test_an_organisation_joins_and_is_told_what_its_node_needs(registry: Pair) -
 def test_an_organisation_without_keys_cannot_join(registry: Pair) -> None:
     status, _, err = registry.run("registry", "join", "BANK09")
     assert status == 2
-    assert "BANK09/identity.json cannot be read" in err
+    assert f"BANK09 has no keys here: `ocen-sandbox pki issue BANK09 --role LSP --certs-dir {registry.certs}`" in err
+    assert "or --role LENDER" in err
     assert changes(registry) == []
 
 
@@ -152,7 +164,9 @@ def test_approving_admits_to_the_network(registry: Pair) -> None:
     [("suspend", "is UNDER_REVIEW, late payments"), ("reject", "is REJECTED"), ("offboard", "is OFFBOARDED")],
 )
 def test_a_step_is_taken_for_a_reason(step: str, said: str, registry: Pair) -> None:
-    assert registry.run("registry", step, "7")[0] == 2
+    for without in ((), ("--reason", " ")):
+        mend = f'ocen-sandbox: no reason: ocen-sandbox registry {step} 7 --reason "late payments"\n'
+        assert registry.run("registry", step, "7", *without) == (2, "", mend)
     assert changes(registry) == []
     status, out, _ = registry.run("registry", step, "7", "--reason", "late payments")
     assert status == 0
@@ -208,21 +222,42 @@ def test_events_are_listed_newest_last_under_the_names_of_members(registry: Pair
 
 def test_peers_and_their_dialects_are_told_and_settled(registry: Pair) -> None:
     known = {"participant_id": "7", "dialect": "strict", "name": "Bank", "base_url": "https://bank.example"}
+    unknown = {"participant_id": "77", "dialect": "rfc", "name": "", "base_url": ""}
     registry.lender["GET /peers"] = (200, {"items": []})
-    registry.lsp["GET /peers"] = (200, {"items": [known]})
+    registry.lsp["GET /peers"] = (200, {"items": [known, unknown]})
     out = registry.run("registry", "peers")[1]
     assert out.splitlines() == [
         "The lender knows nobody yet",
         "The LSP knows",
         "  7  strict  Bank https://bank.example",
+        "  77  rfc  set at this node, not looked up",
     ]
     registry.lsp["PUT /peers/7"] = (200, known)
     status, out, _ = registry.run("registry", "dialect", "7", "authstarter", "--at", "lsp")
-    assert (status, out) == (0, "For the LSP, participant 7 signs as authstarter from now on.\n")
+    assert (status, out) == (0, "For the LSP, participant 7 is dealt with as authstarter from now on.\n")
     assert registry.asked[-1] == ("PUT /peers/7", {"dialect": "authstarter"})
 
 
-def test_without_a_registry_every_command_says_how_to_start_one(pair: Pair) -> None:
-    status, _, err = pair.run("registry", "list")
+def test_a_dialect_for_nobody_is_refused_in_the_nodes_words(registry: Pair) -> None:
+    registry.lsp["PUT /peers/77"] = (404, {"detail": "The registry serves no participant 77; give one."})
+    status, out, err = registry.run("registry", "dialect", "77", "rfc", "--at", "lsp")
+    assert (status, out) == (2, "")
+    assert "the LSP says: The registry serves no participant 77" in err
+
+
+def test_a_dialect_is_taken_back_wherever_it_was_settled(registry: Pair) -> None:
+    status, _, err = registry.run("registry", "dialect", "77", "default")
     assert status == 2
+    assert "nothing was settled about participant 77: see `ocen-sandbox registry peers`" in err
+    registry.lsp["DELETE /peers/77"] = (200, {"participant_id": "77", "dialect": "strict"})
+    status, out, _ = registry.run("registry", "dialect", "77", "default")
+    assert (status, out) == (0, "For the LSP, participant 77 is dealt with by default again, as strict.\n")
+    assert registry.asked[-1] == ("DELETE /peers/77", None)
+
+
+@pytest.mark.parametrize("command", [["list"], ["peers"], ["dialect", "7", "rfc"], ["show", "BANK01"]])
+def test_without_a_registry_every_command_says_how_to_start_one(command: list[str], pair: Pair) -> None:
+    status, out, err = pair.run("registry", *command)
+    assert (status, out) == (2, "")
     assert "runs without a registry: `ocen-sandbox down`, then `ocen-sandbox up --version v4`" in err
+    assert not [call for call, _ in pair.asked if not call.startswith("GET")]

@@ -171,7 +171,7 @@ def test_a_registry_that_has_died_is_named(network: Pair) -> None:
 def test_a_lender_that_was_not_started_is_named_with_the_way_to_start_it(pair: Pair) -> None:
     status, _, err = pair.run("messages", "--at", "lender02")
     assert status == 2
-    assert "no lender02 runs: `ocen-sandbox down`, then `ocen-sandbox up --lenders 3`" in err
+    assert "no lender LENDER02 runs: `ocen-sandbox down`, then `ocen-sandbox up --lenders 3`" in err
 
 
 def test_a_pair_without_a_registry_says_how_to_start_one(pair: Pair, tmp_path: Path) -> None:
