@@ -86,12 +86,15 @@ def join_network(
         if not (home / "identity.json").exists():
             mend = f"ocen-sandbox pki issue {organisation_id} --role LSP{certs_option(run.certs)}"
             raise SandboxError(f"{organisation_id} has no keys here: `{mend}`, or --role LENDER")
+        before = members_in(run.certs).get(home)
         member = join(registry, home / "identity.json", _form_of_now(folders, run, organisation_id))
     say(Text(f"{organisation_id} is participant {member.participant_id} of the network.\n", style="bold green"))
     rows = member_environment(home, member, run.nodes[NodeName.REGISTRY].url)
     say("A node of this project is told so by its environment; yours needs the same:")
     say(facts(rows.items(), indent=2))
     say(f"\nIts messages name product {member.product_id} and product network {member.product_network_id}.")
+    if _has_node(run, organisation_id) and (before is None or before.client_id != member.client_id):
+        say(f"Its node learns of it when it starts: ocen-sandbox down, then {run.command}")
 
 
 @app.command()
@@ -173,8 +176,8 @@ def secret(*, participant_id: Id, data_dir: options.DataDir = options.DATA_DIR) 
         return
     write_private(home / SECRET_FILE, given["client_secret"].encode())
     say(f"The new secret of {home.name} is in {shown(home / SECRET_FILE)}; the former one is dead.")
-    if home.name in [node.organisation_id for node in run.nodes.values()]:
-        say("Its node reads it when it starts: ocen-sandbox down, then up again.")
+    if _has_node(run, home.name):
+        say(f"Its node reads it when it starts: ocen-sandbox down, then {run.command}")
 
 
 @app.command("rotate-key")
@@ -206,6 +209,10 @@ def events(
         say("No events yet; some come of: ocen-sandbox demo --version v4")
         return
     print_events(listed, {member.participant_id: home.name for home, member in members.items()})
+
+
+def _has_node(run: Run, organisation_id: str) -> bool:
+    return organisation_id in [node.organisation_id for node in run.nodes.values()]
 
 
 def _form_of_now(folders: Folders, run: Run, organisation_id: str) -> OnboardingForm:

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -80,6 +81,24 @@ def facts(rows: Iterable[tuple[str, str]], indent: int = 0) -> Text:
         first, *further = value.splitlines() or [""]
         lines.append(Text(f"{' ' * indent}{name}".ljust(width), style="dim").append(first, style="not dim"))
         lines += [Text(" " * width).append(line) for line in further]
+    return Text("\n").join(lines)
+
+
+def columns(rows: Iterable[Sequence[str | Text]], widths: Sequence[int] = (), indent: int = 0) -> Text:
+    """Lay out rows in columns, no cell cut or broken: long lines are left to the terminal.
+
+    `widths` are what columns have at least, the first ones if there are fewer.
+    """
+    listed = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    filled = zip_longest(widths, *([cell.cell_len for cell in row] for row in listed), fillvalue=0)
+    wide = [max(lengths) for lengths in filled]
+    lines = []
+    for row in listed:
+        line = Text(" " * indent)
+        for cell, width in zip(row, wide, strict=False):
+            line.append_text(cell).append(" " * (width - cell.cell_len + 2))
+        line.rstrip()
+        lines.append(line)
     return Text("\n").join(lines)
 
 

@@ -69,7 +69,7 @@ def changes(pair: Pair) -> list[tuple[str, Any]]:
 def test_participants_are_listed_with_their_standing_and_their_networks(registry: Pair) -> None:
     status, out, _ = registry.run("registry", "list")
     assert status == 0
-    row = ["7", "Bank", "(BANK01)", "LENDER", "APPROVED", "https://bank.example", "12"]
+    row = ["7", "APPROVED", "LENDER", "https://bank.example", "12", "Bank", "(BANK01)"]
     assert out.splitlines()[1].split() == row
     registry.run("registry", "list", "--offboarded")
     assert registry.told[-2][0] == "GET /participants?offboarded=true"
@@ -118,6 +118,20 @@ def test_an_organisation_joins_and_is_told_what_its_node_needs(registry: Pair) -
         assert word in out
     assert (secret.read_text(), stat.S_IMODE(secret.stat().st_mode)) == ("the new secret", 0o600)
     assert "the new secret" not in out
+    assert out.endswith("Its node learns of it when it starts: ocen-sandbox down, then ocen-sandbox up --version v4\n")
+
+
+def test_a_member_that_joins_again_keeps_its_id_and_its_node_need_not_start_anew(registry: Pair) -> None:
+    has_joined(registry.certs / "LSP123")
+    form = own_form(registry.certs / "LSP123" / "identity.json")
+    registry.lsp["GET /identity/form"] = (200, form.model_dump())
+    known = {**participant(), "role": "LOAN_AGENT"}
+    known["organisation"] = {**known["organisation"], "name": f"{form.name} (LSP123)"}
+    registry.registry["GET /participants"] = (200, {"items": [known]})
+    registry.registry["PUT /participants/7/keys"] = registry.registry["PATCH /participants/7"] = (200, known)
+    status, out, _ = registry.run("registry", "join", "LSP123")
+    assert (status, "LSP123 is participant 7 of the network." in out) == (0, True)
+    assert "when it starts" not in out
 
 
 def test_an_organisation_without_keys_cannot_join(registry: Pair) -> None:
