@@ -234,6 +234,27 @@ def test_events_are_listed_newest_last_under_the_names_of_members(registry: Pair
     assert "No events yet" in registry.run("registry", "events")[1]
 
 
+def test_at_80_columns_an_event_is_whole_and_the_application_id_makes_room(
+    registry: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    kind = "CREATE_LOAN_APPLICATIONS_RESPONSE_ACK"
+    to = [{"roleId": "8", "responseCode": 200, "responseMessage": "Success"}]
+    told = {"eventType": kind, "recipients": to, "loanMetaData": {"loanApplicationId": "APPL-0123456789AB"}}
+    event = {"participant_id": "7", "received_at": "2031-05-06T07:08:10.000Z", "body": {"event": told}}
+    registry.registry["GET /events"] = (200, {"items": [event]})
+    (line,) = registry.run("registry", "events")[1].splitlines()
+    assert line == f"07:08:10.000  7  {kind}  with 8 200  APPL-012345…"
+    assert len(line) == 80
+
+
+def test_at_80_columns_a_base_url_is_in_one_piece(registry: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    url = "https://sandbox-of-a-bank-with-a-long-name.example.org:18444/credit"
+    registry.registry["GET /participants"] = (200, {"items": [{**participant(), "base_url": url}]})
+    assert url in registry.run("registry", "list")[1]
+
+
 def test_peers_and_their_dialects_are_told_and_settled(registry: Pair) -> None:
     known = {"participant_id": "7", "dialect": "strict", "name": "Bank", "base_url": "https://bank.example"}
     unknown = {"participant_id": "77", "dialect": "rfc", "name": "", "base_url": ""}
