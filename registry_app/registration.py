@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,11 +25,14 @@ from shared.protocol.signing import load_public_key
 
 ALGORITHM = "RS256"
 
+_MANDATORY = ("name", "role", "base_url", "public_key", "tls_certificates", "spoc_email", "spoc_phone")
+"""What the schema marks as required; that it is there is judged with all the rest, so that all flaws are told."""
+
 
 class KeysForm(BaseModel):
     """One or two public keys, each under its kid."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"required": ["public_key"]})
 
     public_key: Annotated[str, Field(description="Key to verify its messages with: PEM, X.509, JWK or JWK set.")] = ""
     kid: Annotated[str, Field(description="The id of that key; may be left out where a JWK has its own.")] = ""
@@ -40,8 +43,13 @@ class KeysForm(BaseModel):
 class RegistrationForm(KeysForm):
     """What is asked of a participant. An organisation that is registered already gets a further role by its name."""
 
+    model_config = ConfigDict(json_schema_extra={"required": list(_MANDATORY)})
+
     name: Annotated[str, Field(description="Name of the organisation.")] = ""
-    role: Annotated[NetworkRole, Field(description="What the participant is; LOAN_AGENT is OCEN 4's word for LSP.")]
+    role: Annotated[
+        NetworkRole | None,
+        Field(description="What the participant is; LOAN_AGENT is OCEN 4's word for LSP."),
+    ] = None
     base_url: Annotated[str, Field(description="Where its messages go: https, without the path of a message.")] = ""
     tls_certificates: Annotated[list[str], Field(description="One to four TLS certificates, each in PEM.")] = []
     ip_addresses: Annotated[list[str], Field(description="Up to three addresses or networks it calls from.")] = []
@@ -74,22 +82,20 @@ def judged(form: RegistrationForm, now: datetime) -> Registration:
         FormError: something is wrong; the error has every flaw, not only the first.
     """
     flaws: list[Flaw] = []
-    base_url = checked_base_url(form.base_url, flaws)
-    registration = Registration(
-        name=checked_text("name", form.name, Name, flaws),
-        role=form.role,
-        base_url=base_url,
-        keys=_keys(form, flaws),
-        certificates=_certificates(form.tls_certificates, base_url, now, flaws),
-        ip_addresses=tuple(checked_addresses(form.ip_addresses, flaws) if form.ip_addresses else ()),
-        email=checked_email(form.spoc_email, flaws),
-        phone=checked_phone(form.spoc_phone, flaws),
-        description=form.description,
-        website=form.website,
-    )
-    if flaws:
+    role, base_url = form.role, checked_base_url(form.base_url, flaws)
+    if role is None:
+        flaws.append(Flaw("role", "empty", f"write one of {', '.join(NetworkRole)}"))
+    checked: dict[str, Any] = {
+        "name": checked_text("name", form.name, Name, flaws),
+        "keys": _keys(form, flaws),
+        "certificates": _certificates(form.tls_certificates, base_url, now, flaws),
+        "ip_addresses": tuple(checked_addresses(form.ip_addresses, flaws) if form.ip_addresses else ()),
+        "email": checked_email(form.spoc_email, flaws),
+        "phone": checked_phone(form.spoc_phone, flaws),
+    }
+    if flaws or role is None:
         raise FormError(flaws)
-    return registration
+    return Registration(role=role, base_url=base_url, description=form.description, website=form.website, **checked)
 
 
 def judged_keys(form: KeysForm) -> tuple[StoredKey, ...]:

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sandbox.demo import PATIENCE_SECONDS, DemoFailedError, Exchange, Scene, demand_success, otp_answer
+from sandbox.errors import SandboxError
 from sandbox.following import Passage, Record
 from sandbox.network import Membership, RegistryOps
 from sandbox.ops_client import OpsClient
+from sandbox.running import Run
 from sandbox.settings import NodeName
 from shared.catalogue.table import BY_NAME
+from shared.catalogue.v4.registry import RoleStatus
 from shared.node.ids import new_id
 
 CREATE: Final = "v4/CreateLoanApplicationsRequest"
@@ -47,6 +50,27 @@ def fresh_example(name: str, member: Membership) -> dict[str, Any]:
 def new_application_id() -> str:
     """Make a loanApplicationId; an LSP must not use one again."""
     return f"APPL-{new_id()[-12:].upper()}"
+
+
+def demand_members(registry: RegistryOps, run: Run, members: Mapping[NodeName, Membership]) -> None:
+    """Refuse to begin where a node takes no part in the network.
+
+    Raises:
+        SandboxError: one was offboarded, is not approved, or is in no network; or the registry does not answer.
+    """
+    inside = {network["id"]: network["members"] for network in registry.networks()}
+    for name, member in members.items():
+        organisation_id = run.nodes[name].organisation_id
+        known = registry.participant(member.participant_id)
+        if known is None or known["client_id"] != member.client_id or known["offboarded_at"] is not None:
+            mend = f"`ocen-sandbox down`, then `{run.command}`, which joins it anew"
+            raise SandboxError(f"{organisation_id} was offboarded: {mend}")
+        if known["status"] != RoleStatus.APPROVED:
+            mend = f"ocen-sandbox registry approve {organisation_id}"
+            raise SandboxError(f"{organisation_id} is {known['status']}, not APPROVED: {mend}")
+        if member.participant_id not in inside.get(member.product_network_id, ()):
+            mend = f"ocen-sandbox registry join {organisation_id}"
+            raise SandboxError(f"{organisation_id} is not in product network {member.product_network_id}: {mend}")
 
 
 @dataclass(frozen=True, slots=True)

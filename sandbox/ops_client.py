@@ -93,7 +93,8 @@ class OperatorPlane:
                 f"the {self.label} does not answer at {self.url} ({error}): see `ocen-sandbox status`"
             ) from error
 
-    def _read(self, response: httpx.Response) -> dict[str, Any]:
+    def _read(self, response: httpx.Response, within: str = "") -> dict[str, Any]:
+        """Read an answer; what is wrong `within` the body is named as its author knows it, without that prefix."""
         try:
             body = response.json()
         except ValueError as error:
@@ -101,7 +102,7 @@ class OperatorPlane:
         if response.status_code == 401:
             raise SandboxError(f"the {self.label} at {self.url} has another ops token: is --data-dir the right one?")
         if response.is_error:
-            raise SandboxError(f"the {self.label} says: {body.get('detail', body)}")
+            raise SandboxError(f"the {self.label} says: {str(body.get('detail', body)).removeprefix(within)}")
         answer: dict[str, Any] = body
         return answer
 
@@ -161,7 +162,8 @@ class OpsClient(OperatorPlane):
             EncodingError: a decimal number in the content that a JSON reader would change.
         """
         body = dump_json({"message": message, "to": to, "content": content})
-        return self._ask("POST", "/messages", content=body, headers={"content-type": "application/json"})
+        response = self._send("POST", "/messages", content=body, headers={"content-type": "application/json"})
+        return self._read(response, within="content.")
 
     def redrive(self, delivery_id: str) -> dict[str, Any] | None:
         """Have a delivery that was given up tried again; None if the node has none of that id."""
@@ -210,6 +212,10 @@ class OpsClient(OperatorPlane):
     def set_peer(self, participant_id: str, dialect: Dialect) -> dict[str, Any]:
         """Settle how a peer of OCEN 4.0 signs."""
         return self._ask("PUT", f"/peers/{quote(participant_id, safe='')}", json={"dialect": dialect.value})
+
+    def unset_peer(self, participant_id: str) -> dict[str, Any] | None:
+        """Take back how a peer of OCEN 4.0 signs; return how it does now, or None if nothing was settled."""
+        return self._ask_or_none(f"/peers/{quote(participant_id, safe='')}", method="DELETE")
 
     def own_form(self) -> dict[str, Any]:
         """Return the node's own side of the onboarding form."""

@@ -20,6 +20,10 @@ from sandbox.settings import LENDERS, PAIR, Folders, NodeName
 
 PROBE_SECONDS: Final = 2.0
 
+UP: Final = "ocen-sandbox up"
+UP_V4: Final = f"{UP} --version v4"
+"""The commands that start a sandbox, for hints."""
+
 
 class RunningNode(BaseModel):
     """One service as it was started; the registry is no organisation, so the id of its organisation is empty."""
@@ -45,6 +49,13 @@ class Run(BaseModel):
         """Whether the nodes speak OCEN 4.0 beside OCEN v3."""
         return NodeName.REGISTRY in self.nodes
 
+    @property
+    def command(self) -> str:
+        """The command that starts as many nodes that speak the same."""
+        lenders = sum(name in LENDERS for name in self.nodes)
+        further = f" --lenders {lenders}" if lenders > 1 else ""
+        return f"{UP_V4 if self.speaks_v4 else UP}{further}"
+
 
 def write_run(folders: Folders, run: Run) -> None:
     """Write the run file; a reader meets the old one or the new one, never half of it."""
@@ -69,6 +80,18 @@ def read_run(folders: Folders) -> Run | None:
         raise SandboxError(
             f"{folders.run_file} is not what ocen-sandbox wrote: delete it, and end nodes that still run by hand"
         ) from error
+
+
+def run_of(folders: Folders) -> Run:
+    """Read the run file of what runs.
+
+    Raises:
+        SandboxError: as `read_run`, or nothing runs.
+    """
+    run = read_run(folders)
+    if run is None:
+        raise _nothing_runs(folders, UP)
+    return run
 
 
 def remove_run(folders: Folders, run: Run) -> None:
@@ -114,26 +137,32 @@ def operator_plane(
 class NodesRunning(dict[NodeName, OpsClient]):
     """Clients of the nodes that run; one that does not is named with the way to start it."""
 
+    def __init__(self, clients: Mapping[NodeName, OpsClient], up: str) -> None:
+        """`up` is the command that starts nodes that speak the same, one lender only."""
+        super().__init__(clients)
+        self._up = up
+
     def __missing__(self, name: NodeName) -> OpsClient:
         """Raise SandboxError."""
-        raise SandboxError(
-            f"no {name.label} runs: `ocen-sandbox down`, then `ocen-sandbox up --lenders {len(LENDERS)}`"
-        )
+        raise SandboxError(f"no {name.label} runs: `ocen-sandbox down`, then `{self._up} --lenders {len(LENDERS)}`")
 
 
 @contextlib.contextmanager
-def connected(folders: Folders) -> Iterator[Mapping[NodeName, OpsClient]]:
-    """Have a client of each node that runs, the registry aside.
+def connected(folders: Folders, up: str = UP) -> Iterator[Mapping[NodeName, OpsClient]]:
+    """Have a client of each node that runs, the registry aside; `up` is the command that would start what is needed.
 
     Raises:
         SandboxError: the sandbox does not run, or only a part of it.
     """
-    nodes = {name: node for name, node in _running(folders).items() if name is not NodeName.REGISTRY}
-    token = ops_token(folders)
+    running = _running(folders, up)
+    token, wanted = ops_token(folders), UP_V4 if NodeName.REGISTRY in running else UP
     with contextlib.ExitStack() as stack:
-        yield NodesRunning(
-            (name, stack.enter_context(OpsClient(name.label, node.ops_url, token))) for name, node in nodes.items()
-        )
+        clients: dict[NodeName, OpsClient] = {
+            name: stack.enter_context(OpsClient(name.label, node.ops_url, token))
+            for name, node in running.items()
+            if name is not NodeName.REGISTRY
+        }
+        yield NodesRunning(clients, wanted)
 
 
 @contextlib.contextmanager
@@ -143,28 +172,27 @@ def connected_registry(folders: Folders) -> Iterator[RegistryOps]:
     Raises:
         SandboxError: it does not.
     """
-    registry = _running(folders).get(NodeName.REGISTRY)
+    registry = _running(folders, UP_V4).get(NodeName.REGISTRY)
     if registry is None:
-        raise SandboxError(
-            "the sandbox runs without a registry: `ocen-sandbox down`, then `ocen-sandbox up --version v4`"
-        )
+        raise SandboxError(f"the sandbox runs without a registry: `ocen-sandbox down`, then `{UP_V4}`")
     with RegistryOps(NodeName.REGISTRY.label, registry.ops_url, ops_token(folders)) as ops:
         yield ops
 
 
-def _running(folders: Folders) -> Mapping[NodeName, RunningNode]:
+def _running(folders: Folders, up: str) -> Mapping[NodeName, RunningNode]:
     run = read_run(folders)
     alive = nodes_alive(folders, run)
     if run is None or not alive:
-        raise SandboxError(
-            f"the sandbox does not run (data folder {folders.data}): start it with `ocen-sandbox up`, "
-            "or name the folder of one that runs with --data-dir"
-        )
+        raise _nothing_runs(folders, up)
     for name in (*PAIR, *run.nodes):
         if name not in alive:
-            v4 = " --version v4" if run.speaks_v4 else ""
-            raise SandboxError(f"the {name.label} does not run: run `ocen-sandbox down`, then `ocen-sandbox up{v4}`")
+            raise SandboxError(f"the {name.label} does not run: run `ocen-sandbox down`, then `{run.command}`")
     return alive
+
+
+def _nothing_runs(folders: Folders, up: str) -> SandboxError:
+    mend = f"start it with `{up}`, or name the folder of one that runs with --data-dir"
+    return SandboxError(f"the sandbox does not run (data folder {folders.data}): {mend}")
 
 
 def _is_alive(name: NodeName, node: RunningNode, token: str) -> bool:

@@ -34,9 +34,19 @@ class NodeName(StrEnum):
     REGISTRY = "registry"
 
     @property
-    def label(self) -> str:
-        """How sentences name it."""
+    def short(self) -> str:
+        """How tables name it, as --at does."""
         return "LSP" if self is NodeName.LSP else self.value
+
+    @property
+    def kind(self) -> str:
+        """What it is, where its organisation id stands beside."""
+        return NodeName.LENDER.value if self in LENDERS else self.short
+
+    @property
+    def label(self) -> str:
+        """How sentences name it; of several lenders all but the first by organisation id."""
+        return f"{self.kind} {self.value.upper()}" if self in LENDERS[1:] else self.kind
 
     @property
     def module(self) -> str:

@@ -10,7 +10,7 @@ from sandbox.cli.diagram import GIST
 from sandbox.cli.screen import PASSED, facts, say, screen
 from sandbox.cli.stage import Stage
 from sandbox.demo import Demo, Scene, Sms
-from sandbox.demo_v4 import DemoV4, heartbeat_of, new_application_id
+from sandbox.demo_v4 import DemoV4, demand_members, heartbeat_of, new_application_id
 from sandbox.following import Passage, Record
 from sandbox.network import Membership, read_membership
 from sandbox.running import Run, connected, connected_registry
@@ -67,6 +67,8 @@ def play_v4(folders: Folders, run: Run, *, every_check: bool) -> Played:
         SandboxError: a node or the registry does not answer, or does not send.
     """
     members = _members(run)
+    with connected_registry(folders) as registry:
+        demand_members(registry, run, members)
     lenders = [name for name in LENDERS if name in members]
     stage, lsp, lender = Stage(every_check=every_check, told=GIST), *_names(run, NodeName.LSP, NodeName.LENDER)
     seen = _visit_registry(run, members, lenders, stage)

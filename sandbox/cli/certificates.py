@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.inputs import read_text
+from sandbox.cli.inputs import CERTIFICATE, read_text
 from sandbox.cli.keys import Of, Why
 from sandbox.cli.participants import print_certificate
 from sandbox.cli.screen import say, shown, tell
@@ -38,7 +38,7 @@ def list_certificates(*, of: Of = None, at: options.At = None, data_dir: options
         else:
             known = {name: own_details(ops) for name, ops in asked_of(pair, at).items()}
         for name, details in known.items():
-            own = f"Own certificates of the {name.label} {details['organisation_id']}"
+            own = f"Own certificates of the {name.kind} {details['organisation_id']}"
             say(Text(own if of is None else f"Certificates of {of}, at the {name.label}", style="bold"))
             for certificate in details["certificates"]:
                 print_certificate(certificate)
@@ -60,7 +60,7 @@ def add(
 
     [cyan]ocen-sandbox certificates add --of BANK01 --file new-tls.pem[/cyan]
     """
-    pem, folders = read_text(file), Folders(data_dir)
+    pem, folders = read_text(file, CERTIFICATE), Folders(data_dir)
     with connected(folders) as pair, _enrolled_everywhere(folders, of, at) as enrolment:
         knowing = holders(pair, of, at)
         if enrolment is not None:

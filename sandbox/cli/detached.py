@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sandbox.cli.inputs import read_text
+from sandbox.cli.inputs import PUBLIC_KEY, read_text
 from sandbox.errors import SandboxError
 from sandbox.offline import Beside, issuer_of
 from shared.protocol.participants import Dialect, EnvelopeMember
@@ -59,9 +59,20 @@ def beside_of(
     if token is None or issuer_key is None or issuer is None:
         raise SandboxError("--token, --issuer-key and --issuer go together: whose token it is is judged with all three")
     try:
-        return Beside(signature, token, issuer_of(read_text(issuer_key), issuer, token))
+        return Beside(signature, token, issuer_of(read_text(issuer_key, PUBLIC_KEY), issuer, token))
     except KeyMaterialError as error:
         raise SandboxError(f"{issuer_key}: {error}") from error
+
+
+def demand_signature(profile: Profile, signature: str | None, style: Style, *, ack: bool) -> None:
+    """Refuse to judge a body of OCEN 4.0 without its signature; an official starter need not sign its acks (C15).
+
+    Raises:
+        SandboxError: there is none, or an empty one.
+    """
+    may_be_unsigned = signature is None and ack and style is Dialect.AUTHSTARTER
+    if profile.wants_token and not (signature or "").strip() and not may_be_unsigned:
+        raise SandboxError(f"--profile {profile.name} needs --signature HEADER")
 
 
 def _refuse(options: Mapping[str, object], profile: Profile) -> None:

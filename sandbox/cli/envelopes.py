@@ -17,9 +17,10 @@ from sandbox.cli.detached import (
     Signature,
     Token,
     beside_of,
+    demand_signature,
     style_of,
 )
-from sandbox.cli.inputs import STANDARD_INPUT, read_bytes, read_text
+from sandbox.cli.inputs import PRIVATE_KEY, PUBLIC_KEY, STANDARD_INPUT, read_bytes, read_text
 from sandbox.cli.screen import FAILED, PASSED, facts, say, screen, step_table
 from sandbox.errors import SandboxError
 from sandbox.offline import Judgement, holder_of, message_named, profile_named, verify_ack
@@ -53,7 +54,7 @@ def sign(
     [cyan]ocen-sandbox sign --key my.key --kid my-kid < payload.json > envelope.json[/cyan]
     [cyan]ocen-sandbox sign --profile v4 --key my.key --kid my-kid < body.json[/cyan]
     """
-    payload, material, dressed = read_bytes(file), read_text(key), profile_named(profile)
+    payload, material, dressed = read_bytes(file), read_text(key, PRIVATE_KEY), profile_named(profile)
     try:
         body, headers = sign_payload(payload, dressed, material, kid, style_of(dressed, member, dialect))
     except KeyMaterialError as error:
@@ -96,12 +97,14 @@ def verify(
     """
     dressed, moment = profile_named(profile), _moment(at, now)
     message_type = message_named(message) if message is not None else None
-    beside = beside_of(dressed, signature, token, issuer_key, issuer)
     style = style_of(dressed, None, dialect)
+    beside = beside_of(dressed, signature, token, issuer_key, issuer)
+    demand_signature(dressed, signature, style, ack=ack)
     if ack and (message_type is not None or moment is not None):
         raise SandboxError("--ack goes without --message, --at and --now: an ack has no type and is not judged by time")
     try:
-        holder = holder_of(read_text(key), dressed, kid, style if isinstance(style, Dialect) else Dialect.STRICT)
+        material = read_text(key, PUBLIC_KEY)
+        holder = holder_of(material, dressed, kid, style if isinstance(style, Dialect) else Dialect.STRICT)
         given = read_bytes(body or file)
         if ack:
             judged = verify_ack(given, dressed, holder, beside)

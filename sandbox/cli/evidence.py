@@ -57,7 +57,7 @@ def evidence(
     except FileExistsError as error:
         raise SandboxError(f"{out} is there already: name another file with --out") from error
     _print_parts(manifest["parts"])
-    say(f"\n{shown(out)} has it as the {node.label} {manifest['journal_of']} does, sha256 {_sha256(bundle)}")
+    say(f"\n{shown(out)} has it as the {node.kind} {manifest['journal_of']} does, sha256 {_sha256(bundle)}")
     if not manifest["holds"]:
         say(Text(f"{FAILED} Not all of it holds: something has been changed.", style="bold red"))
     return 0 if manifest["holds"] else 1

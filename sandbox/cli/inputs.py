@@ -2,16 +2,21 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sandbox.errors import SandboxError
 from shared.protocol.encoding import EncodingError, parse_json_object
 
 STANDARD_INPUT = Path("-")
 
+PUBLIC_KEY: Final = "a PEM key, certificate, JWK or JWK set"
+PRIVATE_KEY: Final = "a private key in PEM"
+CERTIFICATE: Final = "a certificate in PEM"
+FORM: Final = "a form in YAML or JSON"
 
-def read_bytes(file: Path) -> bytes:
-    """Read a file, or standard input for `-`.
+
+def read_bytes(file: Path, wanted: str = "a JSON object") -> bytes:
+    """Read a file, or standard input for `-`; `wanted` is what belongs there.
 
     Raises:
         SandboxError: it cannot be read, is empty, or standard input is a terminal.
@@ -26,18 +31,18 @@ def read_bytes(file: Path) -> bytes:
         except OSError as error:
             raise SandboxError(f"{file} cannot be read ({error.strerror}): name another file") from error
     if not data.strip():
-        raise SandboxError(f"{source_name(file)} is empty: give a JSON object")
+        raise SandboxError(f"{source_name(file)} is empty: give {wanted}")
     return data
 
 
-def read_text(file: Path) -> str:
-    """Read a file as UTF-8 text.
+def read_text(file: Path, wanted: str) -> str:
+    """Read a file as UTF-8 text; `wanted` is what belongs there.
 
     Raises:
         SandboxError: it cannot be read, is empty, or is no text.
     """
     try:
-        return read_bytes(file).decode("utf-8")
+        return read_bytes(file, wanted).decode("utf-8")
     except UnicodeDecodeError as error:
         raise SandboxError(
             f"{source_name(file)} is no text in UTF-8: if it is a key in DER, convert it to PEM"

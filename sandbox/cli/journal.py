@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.history import print_history
-from sandbox.cli.screen import say, screen
+from sandbox.cli.screen import columns, say
 from sandbox.errors import SandboxError
 from sandbox.following import Record
 from sandbox.holders import asked_of
@@ -100,15 +99,13 @@ def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
         requests.setdefault(line["request_id"], []).append((name, line))
     for request_id, exchanged in requests.items():
         say(Text(request_id, style="bold cyan"))
-        table = Table.grid(padding=(0, 2, 0, 0))
-        for width in (0, 12, 6, 8, widest):
-            table.add_column(min_width=width, no_wrap=True)
+        rows = []
         for name, line in exchanged:
             style = "red" if line["direction"] == "refused" else _STATE_STYLES.get(line["state"], "yellow")
             state = Text(line["state"], style=style)
             tries = f"{line['tries']} tries" if (line["tries"] or 0) > 1 else ""
-            table.add_row("", _time(line["at"]), name.label, line["direction"], line["message"], state, tries)
-        screen().print(table)
+            rows.append((_time(line["at"]), name.short, line["direction"], line["message"], state, tries))
+        say(columns(rows, widths=(12, 6, 8, widest), indent=2))
 
 
 def _order(line: Record) -> tuple[str, int, bool]:

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.inputs import read_text
+from sandbox.cli.inputs import PUBLIC_KEY, read_text
 from sandbox.cli.own_keys import Owner, change_own, make_own, refuse_unless_known
 from sandbox.cli.participants import print_counting, print_key
 from sandbox.cli.screen import say
@@ -46,7 +46,7 @@ def list_keys(*, of: Of = None, at: options.At = None, data_dir: options.DataDir
         else:
             known = {name: own_details(ops) for name, ops in asked_of(pair, at).items()}
         for name, details in known.items():
-            own = f"Own keys of the {name.label} {details['organisation_id']}"
+            own = f"Own keys of the {name.kind} {details['organisation_id']}"
             say(Text(own if of is None else f"Keys of {of}, at the {name.label}", style="bold"))
             for key in details["keys"]:
                 print_key(key)
@@ -83,7 +83,7 @@ def add(
     folders = Folders(data_dir)
     with connected(folders) as pair:
         if of is not None and file is not None:
-            _add_theirs(holders(pair, of, at), of, read_text(file), kid, reason)
+            _add_theirs(holders(pair, of, at), of, read_text(file, PUBLIC_KEY), kid, reason)
         elif at is not None:
             make_own(Owner(folders, at, pair[at]), kid, out, reason)
 

@@ -1,14 +1,13 @@
 """`up`, `down`, `status`: start the pair, end it, look whether it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.screen import data_option, facts, listing, say, screen, shown, tell
+from sandbox.cli.screen import columns, data_option, facts, listing, say, shown, tell
 from sandbox.following import Record
 from sandbox.network import NETWORK, PRODUCT, read_membership
 from sandbox.ops_client import OpsClient
@@ -68,7 +67,8 @@ def run_until_interrupted(pair: StartedPair) -> None:
 def print_pair(pair: StartedPair) -> None:
     """Print where the pair is, who it is, and where its files are."""
     folders = pair.settings.folders
-    say("The pair is ready.\n", style="bold green")
+    what = "network" if pair.run.speaks_v4 else "pair"
+    say(f"The {what} is ready.\n", style="bold green")
     if pair.run.speaks_v4:
         _print_registry(pair.run)
     with connected(folders) as nodes:
@@ -130,7 +130,7 @@ def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
 
 def _print_node(name: NodeName, run: Run, identity: Record) -> None:
     node, reserve = run.nodes[name], ", ".join(identity["backup_kids"])
-    title = Text(node.organisation_id, style="bold cyan").append(f"  {name.label} at ", "default")
+    title = Text(node.organisation_id, style="bold cyan").append(f"  {name.kind} at ", "default")
     rows = [
         ("ops plane", f"{node.ops_url}/docs"),
         ("signs with", f"{identity['kid']}, in reserve {reserve or 'no key'}"),
@@ -159,13 +159,12 @@ def _print_registry(run: Run) -> None:
 
 
 def _print_status(run: Run, ready: Mapping[NodeName, bool]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for title in ("node", "organisation", "state", "base URL", "ops plane", "pid"):
-        table.add_column(title, overflow="fold")
+    rows: list[Sequence[str | Text]] = [
+        [Text(title, "dim") for title in ("node", "org", "state", "base URL", "ops plane", "pid")]
+    ]
     for name, node in run.nodes.items():
-        state = _STATES[ready.get(name)]
-        row = (name.label, node.organisation_id, Text(*state), node.url, node.ops_url)
-        table.add_row(*row, str(node.pid) if name in ready else "")
-    screen().print(table)
+        state, pid = Text(*_STATES[ready.get(name)]), str(node.pid) if name in ready else ""
+        rows.append((name.short, node.organisation_id, state, node.url, node.ops_url, pid))
+    say(columns(rows))
     how = "in the background" if run.supervisor is None else f"with process {run.supervisor}"
     say(f"since {run.started_at:%Y-%m-%d %H:%M:%S} UTC, {how}", style="dim")

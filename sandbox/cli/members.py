@@ -1,25 +1,27 @@
 """How participants of OCEN 4.0's network, their standing and their reports are printed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli.participants import because, moment
-from sandbox.cli.screen import facts, say, screen
+from sandbox.cli.screen import columns, facts, say, screen
 from sandbox.following import Record
+
+_SHORTEST_ID: Final = 8
 
 
 def print_participants(listed: Sequence[Record], networks: Sequence[Record]) -> None:
-    """Print participants as a table, with the product networks that each is in."""
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for title in ("id", "name", "role", "status", "base URL", "networks"):
-        table.add_column(title, overflow="fold")
+    """Print participants in columns, with the product networks that each is in."""
+    rows: list[Sequence[str | Text]] = [
+        [Text(title, "dim") for title in ("id", "status", "role", "base URL", "networks", "name")]
+    ]
     for one in listed:
         inside = ", ".join(str(network["id"]) for network in networks if one["id"] in network["members"])
-        status = Text(*_standing(one))
-        table.add_row(one["id"], one["organisation"]["name"], one["role"], status, one["base_url"], inside)
-    screen().print(table)
+        status, name = Text(*_standing(one)), one["organisation"]["name"]
+        rows.append((one["id"], status, one["role"], one["base_url"], inside, name))
+    say(columns(rows))
 
 
 def print_participant(one: Record) -> None:
@@ -59,15 +61,23 @@ def print_secret(given: Record) -> None:
 
 
 def print_events(listed: Sequence[Record], names: Mapping[str, str]) -> None:
-    """Print events that came newest first, the newest last; `names` are those of members by their participant ids."""
-    table = Table.grid(padding=(0, 2, 0, 0))
+    """Print events that came newest first, the newest last; `names` are those of members by their participant ids.
+
+    What does not fit on the screen is cut from the loan application id alone.
+    """
+    rows: list[list[str | Text]] = []
+    about: list[Text] = []
     for one in reversed(listed):
         event = one["body"]["event"]
         to = ", ".join(f"{names.get(it['roleId'], it['roleId'])} {it['responseCode']}" for it in event["recipients"])
         by = names.get(one["participant_id"], one["participant_id"])
-        loan = event["loanMetaData"]["loanApplicationId"]
-        table.add_row(Text(one["received_at"][11:23], "dim"), by, event["eventType"], f"with {to}", loan)
-    screen().print(table)
+        about.append(Text(event["loanMetaData"]["loanApplicationId"]))
+        rows.append([Text(one["received_at"][11:23], "dim"), by, event["eventType"], f"with {to}"])
+    taken = max((line.cell_len for line in columns(rows).split()), default=0) + 2
+    for row, loan in zip(rows, about, strict=True):
+        loan.truncate(max(_SHORTEST_ID, screen().width - taken), overflow="ellipsis")
+        row.append(loan)
+    say(columns(rows))
 
 
 def _standing(one: Record) -> tuple[str, str]:

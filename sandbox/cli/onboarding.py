@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options, participants
-from sandbox.cli.inputs import STANDARD_INPUT, read_text, source_name
+from sandbox.cli.inputs import FORM, STANDARD_INPUT, read_text, source_name
 from sandbox.cli.participants import print_participant
 from sandbox.cli.screen import say, shown
 from sandbox.errors import SandboxError
@@ -51,7 +51,7 @@ def onboard(
     if file is None:
         raise SandboxError("no form: give --file form.yaml; `ocen-sandbox onboard --template` writes one to fill in")
     folder = Path() if file == STANDARD_INPUT else file.parent
-    form = read_form(read_text(file), source_name(file), folder, SystemClock().now())
+    form = read_form(read_text(file, FORM), source_name(file), folder, SystemClock().now())
     _check_answer(answer)
     node = to or node_for(ROLES[form.role.strip().upper()])
     with connected(Folders(data_dir)) as pair:

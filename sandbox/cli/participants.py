@@ -41,7 +41,7 @@ def list_participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
     """
     with connected(Folders(data_dir)) as pair:
         for name, ops in pair.items():
-            say(Text(f"The {name.label} {ops.identity()['organisation_id']} knows", style="bold"))
+            say(Text(f"The {name.kind} {ops.identity()['organisation_id']} knows", style="bold"))
             for one in ops.participants():
                 print_participant(one)
 

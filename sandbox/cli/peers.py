@@ -1,17 +1,28 @@
 """`registry peers`, `registry dialect`: how the peers of each node sign, which no registry tells."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.registry import Id, id_of
+from sandbox.cli.participant_ids import Id, id_of
 from sandbox.cli.screen import say
-from sandbox.holders import asked_of
-from sandbox.running import connected
+from sandbox.errors import SandboxError
+from sandbox.holders import Nodes, asked_of
+from sandbox.running import connected, connected_registry
 from sandbox.settings import Folders
 from shared.protocol.participants import Dialect
+
+
+class Setting(StrEnum):
+    """What can be settled about a peer: a dialect, or that nothing is settled any more."""
+
+    STRICT = Dialect.STRICT.value
+    RFC = Dialect.RFC.value
+    AUTHSTARTER = Dialect.AUTHSTARTER.value
+    DEFAULT = "default"
 
 
 def peers(*, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
@@ -19,32 +30,48 @@ def peers(*, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR
 
     With the dialect in which it signs.
     """
-    with connected(Folders(data_dir)) as pair:
+    folders = Folders(data_dir)
+    with connected_registry(folders), connected(folders) as pair:
         for name, ops in asked_of(pair, at).items():
             known = ops.peers()
             say(Text(f"The {name.label} knows{'' if known else ' nobody yet'}", style="bold"))
             for one in known:
                 line = Text(f"  {one['participant_id']}", "bold cyan").append(f"  {one['dialect']}", "default")
-                say(line.append(f"  {one['name']} {one['base_url']}".rstrip(), "default"))
+                who = f"{one['name']} {one['base_url']}".strip() or "set at this node, not looked up"
+                say(line.append(f"  {who}", "default"))
 
 
 def set_dialect(
     *,
     participant_id: Id,
-    dialect: Annotated[Dialect, typer.Argument(help="How it signs; strict is as the documents say.")],
+    dialect: Annotated[Setting, typer.Argument(help="How it signs; strict is as the documents say.")],
     at: options.At = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
     """Settle how a peer signs.
 
     strict: RFC 7797 with crit; rfc: RFC 7515 Appendix F; authstarter: as the
-    official starters do. It counts from the next message on.
+    official starters do; default: take back what was settled so. It counts
+    from the next message on.
 
     [cyan]ocen-sandbox registry dialect 7 authstarter --at lender[/cyan]
+    [cyan]ocen-sandbox registry dialect 7 default[/cyan]
     """
     folders = Folders(data_dir)
-    with connected(folders) as pair:
-        peer = id_of(folders, participant_id)
-        for name, ops in asked_of(pair, at).items():
-            ops.set_peer(peer, dialect)
-            say(f"For the {name.label}, participant {peer} signs as {dialect.value} from now on.")
+    with connected_registry(folders), connected(folders) as pair:
+        peer, asked = id_of(folders, participant_id), asked_of(pair, at)
+        if dialect is Setting.DEFAULT:
+            _take_back(asked, peer)
+            return
+        for name, ops in asked.items():
+            ops.set_peer(peer, Dialect(dialect.value))
+            say(f"For the {name.label}, participant {peer} is dealt with as {dialect.value} from now on.")
+
+
+def _take_back(asked: Nodes, peer: str) -> None:
+    answers = {name: ops.unset_peer(peer) for name, ops in asked.items()}
+    if not any(answers.values()):
+        raise SandboxError(f"nothing was settled about participant {peer}: see `ocen-sandbox registry peers`")
+    for name, now in answers.items():
+        if now is not None:
+            say(f"For the {name.label}, participant {peer} is dealt with by default again, as {now['dialect']}.")

@@ -7,9 +7,10 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.inputs import STANDARD_INPUT, read_text, source_name
+from sandbox.cli.inputs import FORM, STANDARD_INPUT, read_text, source_name
 from sandbox.cli.members import print_events, print_participant, print_participants, print_secret, print_standing
-from sandbox.cli.screen import facts, say, shown
+from sandbox.cli.participant_ids import Id, id_of
+from sandbox.cli.screen import certs_option, facts, say, shown
 from sandbox.errors import SandboxError
 from sandbox.following import Record
 from sandbox.forms import read_form
@@ -21,20 +22,19 @@ from sandbox.network import (
     join,
     member_environment,
     members_in,
-    read_membership,
     registration_of,
 )
 from sandbox.pki import own_form
 from sandbox.pki.files import write_private
-from sandbox.running import Run, connected, connected_registry, read_run
+from sandbox.running import Run, connected, connected_registry, run_of
 from sandbox.settings import Folders, NodeName
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 
 app = typer.Typer(help="The network of OCEN 4.0: who takes part, and what they report.", no_args_is_help=True)
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="Participant id, or the organisation id of a member.")]
 Why = Annotated[str, typer.Option("--reason", help="Why; kept with the participant.")]
+Needed = Annotated[str, typer.Option("--reason", help="Why; needed, and kept with the participant.")]
 
 
 @app.command("list")
@@ -81,14 +81,20 @@ def join_network(
     """
     folders = Folders(data_dir)
     with connected_registry(folders) as registry:
-        run = _run(folders)
+        run = run_of(folders)
         home = run.certs / organisation_id
+        if not (home / "identity.json").exists():
+            mend = f"ocen-sandbox pki issue {organisation_id} --role LSP{certs_option(run.certs)}"
+            raise SandboxError(f"{organisation_id} has no keys here: `{mend}`, or --role LENDER")
+        before = members_in(run.certs).get(home)
         member = join(registry, home / "identity.json", _form_of_now(folders, run, organisation_id))
     say(Text(f"{organisation_id} is participant {member.participant_id} of the network.\n", style="bold green"))
     rows = member_environment(home, member, run.nodes[NodeName.REGISTRY].url)
     say("A node of this project is told so by its environment; yours needs the same:")
     say(facts(rows.items(), indent=2))
     say(f"\nIts messages name product {member.product_id} and product network {member.product_network_id}.")
+    if _has_node(run, organisation_id) and (before is None or before.client_id != member.client_id):
+        say(f"Its node learns of it when it starts: ocen-sandbox down, then {run.command}")
 
 
 @app.command()
@@ -106,7 +112,7 @@ def register(
     [cyan]ocen-sandbox registry register --file form.yaml[/cyan]
     """
     folder = Path() if file == STANDARD_INPUT else file.parent
-    form = read_form(read_text(file), source_name(file), folder, SystemClock().now())
+    form = read_form(read_text(file, FORM), source_name(file), folder, SystemClock().now())
     with connected_registry(Folders(data_dir)) as registry:
         given = registry.register(registration_of(form))
     say(Text(f"{form.organisation_id} is registered, and has to be approved:\n", style="bold green"))
@@ -129,7 +135,7 @@ def approve(*, participant_id: Id, reason: Why = "", data_dir: options.DataDir =
 
 
 @app.command()
-def suspend(*, participant_id: Id, reason: Why, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def suspend(*, participant_id: Id, reason: Needed = "", data_dir: options.DataDir = options.DATA_DIR) -> None:
     """Suspend a participant until it is approved anew.
 
     The registry serves it no more; nodes that have looked it up notice within
@@ -139,13 +145,13 @@ def suspend(*, participant_id: Id, reason: Why, data_dir: options.DataDir = opti
 
 
 @app.command()
-def reject(*, participant_id: Id, reason: Why, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def reject(*, participant_id: Id, reason: Needed = "", data_dir: options.DataDir = options.DATA_DIR) -> None:
     """Reject a participant that has not been approved."""
     _step(Folders(data_dir), participant_id, "reject", reason)
 
 
 @app.command()
-def offboard(*, participant_id: Id, reason: Why, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def offboard(*, participant_id: Id, reason: Needed = "", data_dir: options.DataDir = options.DATA_DIR) -> None:
     """Offboard a participant, for ever.
 
     Its client is dead; who joins again gets a new id.
@@ -163,15 +169,15 @@ def secret(*, participant_id: Id, data_dir: options.DataDir = options.DATA_DIR) 
     folders = Folders(data_dir)
     with connected_registry(folders) as registry:
         given = registry.renew_secret(id_of(folders, participant_id))
-    run = _run(folders)
+    run = run_of(folders)
     home = next((one for one, its in members_in(run.certs).items() if its.client_id == given["client_id"]), None)
     if home is None:
         print_secret(given)
         return
     write_private(home / SECRET_FILE, given["client_secret"].encode())
     say(f"The new secret of {home.name} is in {shown(home / SECRET_FILE)}; the former one is dead.")
-    if home.name in [node.organisation_id for node in run.nodes.values()]:
-        say("Its node reads it when it starts: ocen-sandbox down, then up again.")
+    if _has_node(run, home.name):
+        say(f"Its node reads it when it starts: ocen-sandbox down, then {run.command}")
 
 
 @app.command("rotate-key")
@@ -198,11 +204,15 @@ def events(
     folders = Folders(data_dir)
     with connected_registry(folders) as registry:
         listed = registry.events(limit=str(limit))
-        members = members_in(_run(folders).certs)
+        members = members_in(run_of(folders).certs)
     if not listed:
         say("No events yet; some come of: ocen-sandbox demo --version v4")
         return
     print_events(listed, {member.participant_id: home.name for home, member in members.items()})
+
+
+def _has_node(run: Run, organisation_id: str) -> bool:
+    return organisation_id in [node.organisation_id for node in run.nodes.values()]
 
 
 def _form_of_now(folders: Folders, run: Run, organisation_id: str) -> OnboardingForm:
@@ -214,21 +224,6 @@ def _form_of_now(folders: Folders, run: Run, organisation_id: str) -> Onboarding
         return OnboardingForm.model_validate(nodes[node].own_form())
 
 
-def _run(folders: Folders) -> Run:
-    run = read_run(folders)
-    assert run is not None
-    return run
-
-
-def id_of(folders: Folders, named: str) -> str:
-    """Return a participant id; an organisation id counts for that of the member.
-
-    Raises:
-        SandboxError: no such organisation has joined.
-    """
-    return named if named.isdecimal() else read_membership(_run(folders).certs / named).participant_id
-
-
 def _participant(registry: RegistryOps, participant_id: str) -> Record:
     found = registry.participant(participant_id)
     if found is None:
@@ -237,5 +232,7 @@ def _participant(registry: RegistryOps, participant_id: str) -> Record:
 
 
 def _step(folders: Folders, named: str, step: str, reason: str) -> None:
+    if not reason.strip():
+        raise SandboxError(f'no reason: ocen-sandbox registry {step} {named} --reason "late payments"')
     with connected_registry(folders) as registry:
         print_standing(registry.decide(id_of(folders, named), step, reason=reason))

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -12,6 +13,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from sandbox.pki import DEFAULT_FOLDER
 from sandbox.settings import DEFAULT_DATA_FOLDER
 
 MAX_WIDTH = 120
@@ -82,6 +84,24 @@ def facts(rows: Iterable[tuple[str, str]], indent: int = 0) -> Text:
     return Text("\n").join(lines)
 
 
+def columns(rows: Iterable[Sequence[str | Text]], widths: Sequence[int] = (), indent: int = 0) -> Text:
+    """Lay out rows in columns, no cell cut or broken: long lines are left to the terminal.
+
+    `widths` are what columns have at least, the first ones if there are fewer.
+    """
+    listed = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    filled = zip_longest(widths, *([cell.cell_len for cell in row] for row in listed), fillvalue=0)
+    wide = [max(lengths) for lengths in filled]
+    lines = []
+    for row in listed:
+        line = Text(" " * indent)
+        for cell, width in zip(row, wide, strict=False):
+            line.append_text(cell).append(" " * (width - cell.cell_len + 2))
+        line.rstrip()
+        lines.append(line)
+    return Text("\n").join(lines)
+
+
 def step_table(steps: Sequence[Mapping[str, str]]) -> Table:
     """Lay out verification steps: mark, name, what is checked and by which clause; what was found where one failed."""
     grid = Table.grid(padding=(0, 1, 0, 0))
@@ -129,6 +149,11 @@ def shown(path: Path) -> str:
 def data_option(folder: Path) -> str:
     """Return what a hint at a further command has to repeat of --data-dir; nothing for the folder of default."""
     return "" if folder == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folder)}"
+
+
+def certs_option(folder: Path) -> str:
+    """Return what a hint at a further command has to repeat of --certs-dir; nothing for the folder of default."""
+    return "" if folder.absolute() == DEFAULT_FOLDER.absolute() else f" --certs-dir {shown(folder)}"
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from rich.text import Text
 from sandbox.cli import options
 from sandbox.cli.diagram import GIST, leaves
 from sandbox.cli.inputs import read_json
+from sandbox.cli.participant_ids import id_of
 from sandbox.cli.screen import FAILED, PASSED, say
 from sandbox.demo_v4 import fresh_example, product_data_of
 from sandbox.errors import SandboxError
@@ -16,7 +17,7 @@ from sandbox.following import Record, finished_delivery, received_message, sent_
 from sandbox.network import read_membership
 from sandbox.offline import message_named
 from sandbox.ops_client import OpsClient
-from sandbox.running import connected, read_run
+from sandbox.running import UP, UP_V4, connected, read_run
 from sandbox.settings import PAIR, Folders, NodeName
 from shared.catalogue.table import CATALOGUE
 from shared.catalogue.types import MessageType
@@ -57,7 +58,7 @@ def send(
     message, given = message_named(name), read_json(file) if file is not None else None
     sender = sender or next(one for one in PAIR if one.role is message.sender)
     folders = Folders(data_dir)
-    with connected(folders) as pair:
+    with connected(folders, UP_V4 if message.version == V4.name else UP) as pair:
         receiver = to or pair[sender.other].identity()["organisation_id"]
         content = given if given is not None else message.example()
         if message.version == V4.name:
@@ -73,9 +74,9 @@ def _for_v4(
     """Return the receiver's participant id, and the content, in the sender's network where that is the example's."""
     run = read_run(folders)
     if run is None or not run.speaks_v4:
-        mend = "`ocen-sandbox down`, then `ocen-sandbox up --version v4`"
+        mend = f"`ocen-sandbox down`, then `{UP_V4}`"
         raise SandboxError(f"{message.key} is of OCEN 4.0, and the pair that runs speaks v3 alone: {mend}")
-    participant_id = receiver if receiver.isdecimal() else read_membership(run.certs / receiver).participant_id
+    participant_id = id_of(folders, receiver)
     sender = read_membership(run.certs / ops.identity()["organisation_id"])
     if given is None:
         return participant_id, fresh_example(message.key, sender)

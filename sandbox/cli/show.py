@@ -77,7 +77,7 @@ def play(settings: PairSettings, run: Run, *, every_check: bool) -> bool:
         say(f"\nSee `ocen-sandbox messages`, and the logs in {shown(settings.folders.data / 'logs')}")
         return False
     _print_verdict(played)
-    _print_next(settings.folders, played.next_commands)
+    _print_next(settings.folders, run, played.next_commands)
     return played.refusal.is_right
 
 
@@ -96,9 +96,10 @@ def _print_verdict(played: Played) -> None:
     )
 
 
-def _print_next(folders: Folders, commands: Mapping[str, str]) -> None:
+def _print_next(folders: Folders, run: Run, commands: Mapping[str, str]) -> None:
     where = data_option(folders.data)
-    say("\nNext, while the pair runs (ocen-sandbox up):")
+    what = "network" if run.speaks_v4 else "pair"
+    say(f"\nNext, while the {what} runs ({run.command}{where}):")
     width = max(map(len, commands)) + len(where)
     for command, note in commands.items():
         line = Text(f"  ocen-sandbox {command + where:{width}}", style="cyan").append(f"  {note}", style="dim")

@@ -41,6 +41,8 @@ _DIGEST_INFO = {
 
 _PRIVATE_JWK = "this JWK holds a private key; give it without d, p, q, dp, dq and qi"
 
+_NO_JWK = "the JWK is not a usable RSA public key; give one with kty RSA, n and e, for signatures"
+
 _JWK_MEMBERS = ("kty", "n", "e", "use", "key_ops")
 """What is handed on of a JWK from outside; jwcrypto makes a new key where it finds a member `generate`."""
 
@@ -190,15 +192,18 @@ def _from_jwk(text: str, kid: str | None) -> object:
     except EncodingError as error:
         raise KeyMaterialError(f"the JWK does not parse: {error}") from error
     except Exception as error:  # jwcrypto raises many kinds for a bad JWK; none of them is ours to keep apart
-        raise KeyMaterialError("the JWK is not a usable RSA public key") from error
+        raise KeyMaterialError(_NO_JWK) from error
 
 
 def _select(keys: Any, kid: str | None) -> dict[str, Any]:
     if any(isinstance(key, dict) and "d" in key for key in keys):
         raise KeyMaterialError(_PRIVATE_JWK)
     found = [key for key in keys if isinstance(key, dict) and (kid is None or key.get("kid") == kid)]
+    if not found and (kid is None or not keys):
+        raise KeyMaterialError("the JWK set is empty; give one with an RSA key")
     if len(found) != 1:
-        raise KeyMaterialError(f"the JWK set holds {len(found)} keys for kid {kid!r}; name one of them")
+        which = "; name one of them by its kid" if kid is None else f" for kid {kid!r}; name one of them"
+        raise KeyMaterialError(f"the JWK set holds {len(found)} keys{which}")
     return found[0]
 
 

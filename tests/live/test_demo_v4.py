@@ -44,6 +44,7 @@ def test_the_demo_goes_from_the_token_to_the_heartbeat_with_two_lenders(command:
         "✗ signature_verifies",
         "signed refusal, HTTP 401, error AUTH1001",
         "✓ Every step held.",
+        "Next, while the network runs (ocen-sandbox up --version v4 --lenders 2):",
     ):
         assert word in out
     for member in ("requestId", "traceId", "signature"):
@@ -58,7 +59,9 @@ def test_the_demo_goes_from_the_token_to_the_heartbeat_with_two_lenders(command:
 def test_a_network_is_started_again_with_the_same_ids_and_v3_alone_after_it(command: Command, tmp_path: Path) -> None:
     up = command("up", "--version", "v4", "--lenders", "3", "--detach")
     assert (up.returncode, up.stderr) == (0, "")
+    assert "The network is ready." in up.stdout
     assert "Registry  of OCEN 4.0 at https://localhost:" in up.stdout
+    assert "LENDER02  lender at https://localhost:" in up.stdout
     before = ids(tmp_path)
     assert before.keys() == {"LENDER01", "LENDER02", "LENDER03", "LSP123"}
     for organisation_id, participant_id in before.items():
@@ -68,7 +71,7 @@ def test_a_network_is_started_again_with_the_same_ids_and_v3_alone_after_it(comm
     assert command("status").returncode == 0
     assert command("send", "TriggerLoanAcceptanceRequest").returncode == 0
     assert command("demo", "--exit").returncode == 0
-    ended = "Ended: the registry, the lender, the LSP, the lender02 and the lender03.\n"
+    ended = "Ended: the registry, the lender, the LSP, the lender LENDER02 and the lender LENDER03.\n"
     assert command("down").stdout == ended
     assert command("up", "--version", "v4", "--detach").returncode == 0
     assert ids(tmp_path) == before

@@ -46,6 +46,8 @@ async def test_every_signed_text_is_in_it_byte_for_byte_and_holds(engine: Engine
     travelled = [first["sent"], second["sent"], second["answer"], callback["raw"], callback["ack"]]
     assert [(made.folder / f"{name}.json").read_bytes() for name in ALL] == travelled
     assert "Everything in it holds." in made.readme
+    assert (made.folder / "certificates").is_dir()
+    assert "keys/, certificates/              the public keys and TLS certificates of the participants" in made.readme
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -99,7 +99,13 @@ def test_a_jwk_set_with_one_key_needs_no_kid(private: RSAPrivateKey) -> None:
     assert load_public_key(json.dumps({"keys": [jwk_of(private)]}), "RS512")
 
 
-@pytest.mark.parametrize("kids", [[], ["a"], ["lsp-1", "lsp-1"]])
+@pytest.mark.parametrize("kid", ["lsp-1", None])
+def test_an_empty_jwk_set_is_told_so_whatever_kid_is_sought(kid: str | None) -> None:
+    with pytest.raises(KeyMaterialError, match=r"^the JWK set is empty; give one with an RSA key$"):
+        load_public_key('{"keys":[]}', "RS512", kid)
+
+
+@pytest.mark.parametrize("kids", [["a"], ["lsp-1", "lsp-1"]])
 def test_a_jwk_set_without_exactly_one_such_key_is_refused(kids: list[str], private: RSAPrivateKey) -> None:
     keys = [jwk_of(private, kid=kid) for kid in kids]
     with pytest.raises(KeyMaterialError, match="keys for kid 'lsp-1'"):

@@ -75,6 +75,9 @@ FORMS = [
 ]
 
 
+FIELDS = {"name", "role", "base_url", "public_key", "tls_certificates", "spoc_email", "spoc_phone"}
+
+
 @pytest.mark.parametrize(("changes", "complaint"), FORMS, ids=[complaint for _, complaint in FORMS])
 async def test_a_form_with_a_flaw_is_refused(small_world: World, changes: dict[str, Any], complaint: str) -> None:
     said = await refused(small_world, "POST", "/participants", 422, **small_world.form(**changes))
@@ -92,6 +95,15 @@ async def test_all_flaws_of_a_form_are_told_at_once(small_world: World) -> None:
     form = small_world.form(name="", spoc_phone="", public_key="")
     said = await refused(small_world, "POST", "/participants", 422, **form)
     assert [flaw.partition(":")[0] for flaw in said.split("; ")] == ["name", "public_key", "spoc_phone"]
+
+
+async def test_an_empty_form_is_told_all_that_is_asked_for_and_the_schema_marks_it(small_world: World) -> None:
+    said = await refused(small_world, "POST", "/participants", 422)
+    schemas = (await small_world.ops.get("/openapi.json")).json()["components"]["schemas"]
+    told = {flaw.partition(":")[0] for flaw in said.split("; ") if flaw.partition(":")[0] in FIELDS}
+    assert told == set(schemas["RegistrationForm"]["required"]) == FIELDS
+    assert "role: empty: write one of LENDER, LOAN_AGENT, " in said
+    assert schemas["KeysForm"]["required"] == ["public_key"]
 
 
 async def test_an_organisation_has_each_role_once_under_an_id_of_its_own(world: World, lender: Client) -> None:

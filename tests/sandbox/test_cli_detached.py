@@ -97,9 +97,10 @@ def test_a_signature_without_a_kid_selects_no_key_out_of_several(bench: Bench) -
     assert (status, "✗ kid_selects_a_registered_key" in out) == (1, True)
 
 
-def test_no_signature_fails(bench: Bench) -> None:
-    status, out = verify(bench, None)
-    assert (status, "✗ signature_header_is_given_once" in out) == (1, True)
+@pytest.mark.parametrize("further", [[], ["--signature", ""], ["--signature", " "], ["--ack"]])
+def test_a_body_without_its_signature_is_wrong_input(bench: Bench, further: list[str]) -> None:
+    status, out, err = bench.run("verify", "--profile", "v4", "--key", bench.public, *further, stdin=BODY)
+    assert (status, out, err) == (2, "", "ocen-sandbox: --profile v4 needs --signature HEADER\n")
 
 
 def test_a_token_is_judged_with_the_key_of_its_issuer_and_its_time(bench: Bench) -> None:
@@ -151,7 +152,7 @@ def test_an_ack_has_to_be_signed_but_by_an_official_starter(bench: Bench) -> Non
     assert verify(bench, sign(bench, ACK), "--ack", body=ACK)[0] == 0
     status, out = verify(bench, sign(bench, ACK), "--ack", body=ACK.replace(b'"0"', b'"1"'))
     assert (status, "✗ signature_verifies" in out) == (1, True)
-    assert verify(bench, None, "--ack", body=ACK)[0] == 1
+    assert verify(bench, None, "--ack", body=ACK)[0] == 2
     status, out = verify(bench, None, "--ack", "--dialect", "authstarter", body=STARTER_ACK)
     assert (status, "not judged: there is no signature, and none is demanded" in out) == (0, True)
     assert verify(bench, "x", "--ack", "--dialect", "authstarter", body=STARTER_ACK)[0] == 1
@@ -173,7 +174,7 @@ def test_the_result_as_json_has_the_header_and_the_body(bench: Bench) -> None:
         (["--signature", "x"], "--signature is not for v3"),
         (["--dialect", "rfc"], "--dialect is not for v3"),
         (["--profile", "v4", "--dialect", "loose"], "'loose' is not one of 'strict', 'rfc', 'authstarter'"),
-        (["--profile", "v4", "--body", "no-such-file"], "no-such-file cannot be read"),
+        (["--profile", "v4", "--signature", "x", "--body", "no-such-file"], "no-such-file cannot be read"),
     ],
 )
 def test_options_that_do_not_go_together_are_wrong_input(bench: Bench, arguments: list[str], said: str) -> None:

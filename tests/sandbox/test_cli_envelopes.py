@@ -138,8 +138,10 @@ PRINTED_KEY = f"-----BEGIN PUBLIC KEY-----\n{VECTOR['key_as_printed']}\n-----END
         (PRINTED_KEY, "a character may be lost"),
         ("no key", "this is no public RSA key in PEM, X.509 or JWK"),
         ("{", "the JWK does not parse"),
-        ('{"keys":[]}', "the JWK set holds 0 keys"),
-        ("", "is empty"),
+        ('{"keys":[]}', "key: the JWK set is empty; give one with an RSA key"),
+        ('{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}', "give one with kty RSA, n and e, for signatures"),
+        ('{"hello":"world"}', "the JWK is not a usable RSA public key; give one with kty RSA, n and e, for signatures"),
+        ("", "is empty: give a PEM key, certificate, JWK or JWK set"),
     ],
 )
 def test_a_key_that_cannot_be_used_is_wrong_input(bench: Bench, text: str, said: str) -> None:
@@ -191,6 +193,12 @@ def test_a_public_key_does_not_sign(bench: Bench) -> None:
     status, out, err = bench.run("sign", "--key", bench.public, "--kid", "k", stdin=PAYLOAD)
     assert (status, out) == (2, "")
     assert "signing.pub.pem: this is no private key in PEM" in err
+
+
+def test_an_empty_file_does_not_sign(bench: Bench) -> None:
+    status, out, err = bench.run("sign", "--key", bench.file("empty", ""), "--kid", "k", stdin=PAYLOAD)
+    assert (status, out) == (2, "")
+    assert "empty is empty: give a private key in PEM" in err
 
 
 def test_a_signature_over_payload_dot_header_does_not_count(bench: Bench) -> None:

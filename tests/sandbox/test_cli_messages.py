@@ -107,6 +107,24 @@ def test_status_names_both_nodes_and_says_that_they_are_ready(pair: Pair) -> Non
     assert "since 2031-05-06 00:00:00 UTC, in the background" in out
 
 
+def test_at_80_columns_addresses_and_states_are_in_one_piece(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = pair.run("status")[1]
+    assert [line.split()[3] for line in out.splitlines()[1:3]] == ["https://lender.example", "https://lsp.example"]
+    assert all(line.split()[4].startswith("http://127.0.0.1:") for line in out.splitlines()[1:3])
+    line = {
+        "request_id": "r-1",
+        "direction": "received",
+        "message": "v4/CreateLoanApplicationsResponse",
+        "at": "2031-05-06T07:08:09.123Z",
+        "state": "DELIVERED",
+        "tries": 12,
+    }
+    pair.lender["GET /messages"] = pair.lsp["GET /messages"] = (200, {"items": [line]})
+    shown = pair.run("messages", "--at", "lender")[1].splitlines()[1]
+    assert shown == "  07:08:09.123  lender  received  v4/CreateLoanApplicationsResponse  DELIVERED  12 tries"
+
+
 def test_status_tells_a_node_that_is_not_ready_or_not_there(pair: Pair) -> None:
     pair.lsp["GET /ready"] = (503, {"ready": False})
     del pair.lender["GET /health"]
@@ -259,7 +277,20 @@ def test_participants_are_shown_with_every_key(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["send", NAME], ["messages"], ["messages", "r-1"], ["sms"], ["redrive", "d-1"], ["participants"]]
+    "command",
+    [
+        ["send", NAME],
+        ["send", f"v4/{NAME}"],
+        ["messages"],
+        ["messages", "r-1"],
+        ["sms"],
+        ["redrive", "d-1"],
+        ["participants"],
+        ["registry", "list"],
+        ["registry", "peers"],
+        ["registry", "show", "LENDER01"],
+        ["registry", "dialect", "7", "rfc"],
+    ],
 )
 def test_without_a_pair_that_runs_the_mend_is_said(
     command: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -267,7 +298,8 @@ def test_without_a_pair_that_runs_the_mend_is_said(
     assert main([*command, "--data-dir", str(tmp_path / "none")]) == 2
     out, err = capfd.readouterr()
     assert out == ""
-    mend = "start it with `ocen-sandbox up`, or name the folder of one that runs with --data-dir"
+    v4 = " --version v4" if command[0] == "registry" or "v4/" in command[-1] else ""
+    mend = f"start it with `ocen-sandbox up{v4}`, or name the folder of one that runs with --data-dir"
     assert err.endswith(f"none): {mend}\n")
 
 

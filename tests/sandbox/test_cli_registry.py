@@ -69,7 +69,7 @@ def changes(pair: Pair) -> list[tuple[str, Any]]:
 def test_participants_are_listed_with_their_standing_and_their_networks(registry: Pair) -> None:
     status, out, _ = registry.run("registry", "list")
     assert status == 0
-    row = ["7", "Bank", "(BANK01)", "LENDER", "APPROVED", "https://bank.example", "12"]
+    row = ["7", "APPROVED", "LENDER", "https://bank.example", "12", "Bank", "(BANK01)"]
     assert out.splitlines()[1].split() == row
     registry.run("registry", "list", "--offboarded")
     assert registry.told[-2][0] == "GET /participants?offboarded=true"
@@ -95,6 +95,17 @@ def test_who_was_never_registered_is_told_so(registry: Pair) -> None:
     assert "LSP123 is no member of the network: ocen-sandbox registry join LSP123" in said
 
 
+def test_an_organisation_that_was_registered_by_a_form_is_found_by_its_name(registry: Pair) -> None:
+    assert "Bank (BANK01), participant 7, is APPROVED" in registry.run("registry", "show", "BANK01")[1]
+    twice = {"items": [participant(), {**participant(), "id": "9", "role": "LOAN_AGENT"}]}
+    registry.registry["GET /participants"] = (200, twice)
+    status, out, err = registry.run("registry", "show", "BANK01")
+    assert (status, out) == (2, "")
+    assert "BANK01 is the participants 7 and 9: give the id of the one that you mean" in err
+    said = registry.run("registry", "show", "BANK09")[2]
+    assert "registry join BANK09, or give a participant id of `ocen-sandbox registry list`" in said
+
+
 def test_an_organisation_joins_and_is_told_what_its_node_needs(registry: Pair) -> None:
     registry.registry["GET /participants"] = (200, {"items": []})
     form = own_form(registry.certs / "LSP123" / "identity.json")
@@ -107,12 +118,27 @@ def test_an_organisation_joins_and_is_told_what_its_node_needs(registry: Pair) -
         assert word in out
     assert (secret.read_text(), stat.S_IMODE(secret.stat().st_mode)) == ("the new secret", 0o600)
     assert "the new secret" not in out
+    assert out.endswith("Its node learns of it when it starts: ocen-sandbox down, then ocen-sandbox up --version v4\n")
+
+
+def test_a_member_that_joins_again_keeps_its_id_and_its_node_need_not_start_anew(registry: Pair) -> None:
+    has_joined(registry.certs / "LSP123")
+    form = own_form(registry.certs / "LSP123" / "identity.json")
+    registry.lsp["GET /identity/form"] = (200, form.model_dump())
+    known = {**participant(), "role": "LOAN_AGENT"}
+    known["organisation"] = {**known["organisation"], "name": f"{form.name} (LSP123)"}
+    registry.registry["GET /participants"] = (200, {"items": [known]})
+    registry.registry["PUT /participants/7/keys"] = registry.registry["PATCH /participants/7"] = (200, known)
+    status, out, _ = registry.run("registry", "join", "LSP123")
+    assert (status, "LSP123 is participant 7 of the network." in out) == (0, True)
+    assert "when it starts" not in out
 
 
 def test_an_organisation_without_keys_cannot_join(registry: Pair) -> None:
     status, _, err = registry.run("registry", "join", "BANK09")
     assert status == 2
-    assert "BANK09/identity.json cannot be read" in err
+    assert f"BANK09 has no keys here: `ocen-sandbox pki issue BANK09 --role LSP --certs-dir {registry.certs}`" in err
+    assert "or --role LENDER" in err
     assert changes(registry) == []
 
 
@@ -152,7 +178,9 @@ def test_approving_admits_to_the_network(registry: Pair) -> None:
     [("suspend", "is UNDER_REVIEW, late payments"), ("reject", "is REJECTED"), ("offboard", "is OFFBOARDED")],
 )
 def test_a_step_is_taken_for_a_reason(step: str, said: str, registry: Pair) -> None:
-    assert registry.run("registry", step, "7")[0] == 2
+    for without in ((), ("--reason", " ")):
+        mend = f'ocen-sandbox: no reason: ocen-sandbox registry {step} 7 --reason "late payments"\n'
+        assert registry.run("registry", step, "7", *without) == (2, "", mend)
     assert changes(registry) == []
     status, out, _ = registry.run("registry", step, "7", "--reason", "late payments")
     assert status == 0
@@ -206,23 +234,65 @@ def test_events_are_listed_newest_last_under_the_names_of_members(registry: Pair
     assert "No events yet" in registry.run("registry", "events")[1]
 
 
+def test_at_80_columns_an_event_is_whole_and_the_application_id_makes_room(
+    registry: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    kind = "CREATE_LOAN_APPLICATIONS_RESPONSE_ACK"
+    to = [{"roleId": "8", "responseCode": 200, "responseMessage": "Success"}]
+    told = {"eventType": kind, "recipients": to, "loanMetaData": {"loanApplicationId": "APPL-0123456789AB"}}
+    event = {"participant_id": "7", "received_at": "2031-05-06T07:08:10.000Z", "body": {"event": told}}
+    registry.registry["GET /events"] = (200, {"items": [event]})
+    (line,) = registry.run("registry", "events")[1].splitlines()
+    assert line == f"07:08:10.000  7  {kind}  with 8 200  APPL-012345…"
+    assert len(line) == 80
+
+
+def test_at_80_columns_a_base_url_is_in_one_piece(registry: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    url = "https://sandbox-of-a-bank-with-a-long-name.example.org:18444/credit"
+    registry.registry["GET /participants"] = (200, {"items": [{**participant(), "base_url": url}]})
+    assert url in registry.run("registry", "list")[1]
+
+
 def test_peers_and_their_dialects_are_told_and_settled(registry: Pair) -> None:
     known = {"participant_id": "7", "dialect": "strict", "name": "Bank", "base_url": "https://bank.example"}
+    unknown = {"participant_id": "77", "dialect": "rfc", "name": "", "base_url": ""}
     registry.lender["GET /peers"] = (200, {"items": []})
-    registry.lsp["GET /peers"] = (200, {"items": [known]})
+    registry.lsp["GET /peers"] = (200, {"items": [known, unknown]})
     out = registry.run("registry", "peers")[1]
     assert out.splitlines() == [
         "The lender knows nobody yet",
         "The LSP knows",
         "  7  strict  Bank https://bank.example",
+        "  77  rfc  set at this node, not looked up",
     ]
     registry.lsp["PUT /peers/7"] = (200, known)
     status, out, _ = registry.run("registry", "dialect", "7", "authstarter", "--at", "lsp")
-    assert (status, out) == (0, "For the LSP, participant 7 signs as authstarter from now on.\n")
+    assert (status, out) == (0, "For the LSP, participant 7 is dealt with as authstarter from now on.\n")
     assert registry.asked[-1] == ("PUT /peers/7", {"dialect": "authstarter"})
 
 
-def test_without_a_registry_every_command_says_how_to_start_one(pair: Pair) -> None:
-    status, _, err = pair.run("registry", "list")
+def test_a_dialect_for_nobody_is_refused_in_the_nodes_words(registry: Pair) -> None:
+    registry.lsp["PUT /peers/77"] = (404, {"detail": "The registry serves no participant 77; give one."})
+    status, out, err = registry.run("registry", "dialect", "77", "rfc", "--at", "lsp")
+    assert (status, out) == (2, "")
+    assert "the LSP says: The registry serves no participant 77" in err
+
+
+def test_a_dialect_is_taken_back_wherever_it_was_settled(registry: Pair) -> None:
+    status, _, err = registry.run("registry", "dialect", "77", "default")
     assert status == 2
+    assert "nothing was settled about participant 77: see `ocen-sandbox registry peers`" in err
+    registry.lsp["DELETE /peers/77"] = (200, {"participant_id": "77", "dialect": "strict"})
+    status, out, _ = registry.run("registry", "dialect", "77", "default")
+    assert (status, out) == (0, "For the LSP, participant 77 is dealt with by default again, as strict.\n")
+    assert registry.asked[-1] == ("DELETE /peers/77", None)
+
+
+@pytest.mark.parametrize("command", [["list"], ["peers"], ["dialect", "7", "rfc"], ["show", "BANK01"]])
+def test_without_a_registry_every_command_says_how_to_start_one(command: list[str], pair: Pair) -> None:
+    status, out, err = pair.run("registry", *command)
+    assert (status, out) == (2, "")
     assert "runs without a registry: `ocen-sandbox down`, then `ocen-sandbox up --version v4`" in err
+    assert not [call for call, _ in pair.asked if not call.startswith("GET")]

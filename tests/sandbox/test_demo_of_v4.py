@@ -1,6 +1,6 @@
 """The demo of OCEN 4.0 tells the truth: every lender gets its own message, and what does not hold is named."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +8,17 @@ import pytest
 
 from sandbox.cli.diagram import GIST, leaves
 from sandbox.demo import DemoFailedError, Sms
-from sandbox.demo_v4 import CREATE, DemoV4, example_for, heartbeat_of, new_application_id
+from sandbox.demo_v4 import CREATE, DemoV4, demand_members, example_for, heartbeat_of, new_application_id
+from sandbox.errors import SandboxError
 from sandbox.following import Passage
 from sandbox.network import Membership
+from sandbox.running import Run, RunningNode
 from sandbox.settings import NodeName
 from sandbox.visit import visit
 from shared.catalogue.table import BY_NAME
 from shared.node.clock import SystemClock
 from tests.sandbox.nodes import Pair
+from tests.sandbox.pki_folder import NOW
 
 APPLICATION = "APPL-1"
 LENDERS = (NodeName.LENDER, NodeName.LENDER02)
@@ -82,6 +85,55 @@ def test_every_lender_gets_the_same_application_in_a_message_of_its_own() -> Non
     assert [first[:2], second[:2]] == [(CREATE, "1"), (CREATE, "3")]
     assert first[2] == second[2]
     assert first[2]["loanApplications"][0]["loanApplicationId"] == APPLICATION
+
+
+STANDING = {"status": "APPROVED", "offboarded_at": None, "client_id": "client"}
+
+
+class Standing:
+    """A registry's operator plane on which one participant stands otherwise than the others."""
+
+    def __init__(self, members: Sequence[str] = ("1", "2", "3"), **changes: str | None) -> None:
+        self.members, self.third = members, {**STANDING, **changes}
+
+    def networks(self) -> list[dict[str, Any]]:
+        return [{"id": "12", "members": list(self.members)}]
+
+    def participant(self, participant_id: str) -> dict[str, Any]:
+        return self.third if participant_id == "3" else STANDING
+
+
+def network_run(tmp_path: Path) -> Run:
+    names = {NodeName.REGISTRY: "", NodeName.LENDER: "LENDER01", NodeName.LSP: "LSP123", NodeName.LENDER02: "LENDER02"}
+    nodes = {
+        name: RunningNode(organisation_id=one, pid=1, url="https://a", ops_url="http://a", log=tmp_path)
+        for name, one in names.items()
+    }
+    return Run(started_at=NOW, supervisor=None, certs=tmp_path, nodes=nodes)
+
+
+@pytest.mark.parametrize(
+    ("registry", "said"),
+    [
+        (
+            Standing(offboarded_at="2031-05-06T07:08:09.123Z"),
+            "LENDER02 was offboarded: `ocen-sandbox down`, then `ocen-sandbox up --version v4 --lenders 2`",
+        ),
+        (Standing(client_id="another"), "LENDER02 was offboarded: `ocen-sandbox down`"),
+        (
+            Standing(status="UNDER_REVIEW"),
+            "LENDER02 is UNDER_REVIEW, not APPROVED: ocen-sandbox registry approve LENDER02",
+        ),
+        (Standing(("1", "2")), "LENDER02 is not in product network 12: ocen-sandbox registry join LENDER02"),
+    ],
+)
+def test_the_demo_does_not_begin_where_a_node_takes_no_part_and_says_what_mends_it(
+    registry: Standing, said: str, tmp_path: Path
+) -> None:
+    demand_members(Standing(), network_run(tmp_path), MEMBERS)  # type: ignore[arg-type]
+    with pytest.raises(SandboxError) as refusal:
+        demand_members(registry, network_run(tmp_path), MEMBERS)  # type: ignore[arg-type]
+    assert str(refusal.value).startswith(said)
 
 
 def test_an_application_and_its_acceptance_are_told_in_scenes() -> None:

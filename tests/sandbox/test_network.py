@@ -16,7 +16,7 @@ from sandbox.pair import end_pair
 from sandbox.pki import registry_leaf
 from sandbox.pki.certificates import hosts_of
 from sandbox.running import connected_registry, nodes_alive
-from sandbox.settings import Folders, NodeName
+from sandbox.settings import PAIR, Folders, NodeName
 from shared.node.clock import SystemClock
 from tests.sandbox.nodes import TOKEN, Answers, Pair, operator_plane, registry_alive, run_of
 from tests.sandbox.pki_folder import NOW
@@ -171,7 +171,7 @@ def test_a_registry_that_has_died_is_named(network: Pair) -> None:
 def test_a_lender_that_was_not_started_is_named_with_the_way_to_start_it(pair: Pair) -> None:
     status, _, err = pair.run("messages", "--at", "lender02")
     assert status == 2
-    assert "no lender02 runs: `ocen-sandbox down`, then `ocen-sandbox up --lenders 3`" in err
+    assert "no lender LENDER02 runs: `ocen-sandbox down`, then `ocen-sandbox up --lenders 3`" in err
 
 
 def test_a_pair_without_a_registry_says_how_to_start_one(pair: Pair, tmp_path: Path) -> None:
@@ -189,3 +189,14 @@ def test_down_leaves_a_stranger_alone_that_answers_in_place_of_the_registry(tmp_
         assert nodes_alive(folders, run) == {}
         ended = end_pair(folders, SystemClock())
     assert (ended.nodes, ended.left_alone) == ([], {NodeName.REGISTRY: os.getpid()})
+
+
+def test_a_further_lender_is_named_by_its_organisation_in_sentences_and_as_options_do_in_tables() -> None:
+    further = NodeName.LENDER02
+    assert (further.label, further.kind, further.short) == ("lender LENDER02", "lender", "lender02")
+    assert {(name.label, name.kind) for name in PAIR} == {("lender", "lender"), ("LSP", "LSP")}
+
+
+def test_a_further_lender_that_runs_in_a_network_is_missed_with_the_command_of_a_network(network: Pair) -> None:
+    err = network.run("messages", "--at", "lender03")[2]
+    assert "no lender LENDER03 runs: `ocen-sandbox down`, then `ocen-sandbox up --version v4 --lenders 3`" in err

@@ -55,7 +55,7 @@ def test_the_token_goes_with_every_call() -> None:
 
 
 def test_the_nodes_own_sentence_is_passed_on() -> None:
-    with pytest.raises(SandboxError, match=r"the lender says: content\.otp: Field required"):
+    with pytest.raises(SandboxError, match=r"the lender says: otp: Field required"):
         answers(422, {"detail": "content.otp: Field required"}).send("Any", "LSP123", {})
 
 
@@ -104,7 +104,13 @@ def test_a_peers_dialect_is_settled_under_its_id() -> None:
 
     ops = client(answer)
     assert (ops.set_peer("3051/x", Dialect.AUTHSTARTER), ops.peers()) == ({"participant_id": "3051/x"}, [])
-    assert seen == [("PUT", b"/peers/3051%2Fx", b'{"dialect":"authstarter"}'), ("GET", b"/peers", b"")]
+    assert ops.unset_peer("3051/x") == {"participant_id": "3051/x"}
+    assert seen == [
+        ("PUT", b"/peers/3051%2Fx", b'{"dialect":"authstarter"}'),
+        ("GET", b"/peers", b""),
+        ("DELETE", b"/peers/3051%2Fx", b""),
+    ]
+    assert answers(404, {"detail": "Nothing was settled"}).unset_peer("77") is None
 
 
 def test_waiting_ends_when_something_is_found_or_the_time_is_over() -> None:

@@ -4,7 +4,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.cli.screen import facts, say, screen
+from sandbox.cli.screen import columns, facts, say, screen
 
 
 @pytest.mark.parametrize("command", ["\x1b[31m", "\x9b31m", "\x1b]0;title\x07", "\u202e", "\u2028", "\x7f"])
@@ -23,3 +23,22 @@ def test_a_strangers_text_commands_nothing(capsys: pytest.CaptureFixture[str], c
 def test_letters_of_any_script_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     say("\u0915\u094d\u200d\u0937 ऋण \u00a0✓")
     assert capsys.readouterr().out == "\u0915\u094d\u200d\u0937 ऋण \u00a0✓\n"
+
+
+def test_columns_are_wide_enough_for_all_and_no_cell_is_cut_or_broken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    say(
+        columns(
+            [("a", Text("bb", "red"), "c"), ("aaaa", "", f"https://{'long' * 9}.example:8444"), ("a", "b", "")], (6,)
+        )
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "a       bb  c",
+        f"aaaa        https://{'long' * 9}.example:8444",
+        "a       b",
+    ]
+    say(columns([("a", "b")], indent=2))
+    assert capsys.readouterr().out == "  a  b\n"
+    assert columns([]).plain == ""

@@ -26,7 +26,7 @@ as the node of {own_id} has it in its journal.
 How to verify it
   sh verify.sh
 It needs a POSIX shell and openssl, nothing else and no network. It checks every signature over the exact bytes with
-the public key in keys/, that the acks name the traceId of their messages, the certificates, and the files' sums; it
+the public key in keys/, that the acks name the traceId of their messages, {also_checked}and the files' sums; it
 prints a line per part and exits with 0 only if all hold. It is short: read it before you trust it.
 
 What is here
@@ -36,7 +36,7 @@ What is here
   ...-ack.json                      the signed ack that answered it
   ...-try-N.json                    a further try to deliver it, whether it came through or not
   ....header.json, .payload.json, .signature   the decoded parts of that envelope
-  keys/, certificates/              the public keys and TLS certificates of the participants that counted then
+  {folders}
   manifest.json                     who, when, by which key and certificate, every check that was made again,
                                     and since when each key and certificate counted
   steps.json                        the checks as they were recorded when the text came in
@@ -53,6 +53,12 @@ What it proves, and what it does not
   protocol and is not here either; but a VerifyLoanAcceptanceRequest holds the OTP as it was sent, and as evidence it
   has to: keep this bundle as you keep the borrower's other data.
 """
+
+
+_KEYS: Final = "keys/                             the public keys of the participants that counted then"
+_CERTIFICATES_TOO: Final = (
+    "keys/, certificates/              the public keys and TLS certificates of the participants that counted then"
+)
 
 
 def manifest(evidence: Evidence, files: Mapping[str, bytes]) -> Document:
@@ -98,6 +104,8 @@ def readme(evidence: Evidence) -> str:
         request_id=one_line(evidence.request_id),
         own_id=evidence.own_id,
         verdict=verdict,
+        also_checked="the certificates, " if evidence.certificates else "",
+        folders=_CERTIFICATES_TOO if evidence.certificates else _KEYS,
         parts="\n".join(line for part in evidence.parts for line in _described(part)),
     )
 

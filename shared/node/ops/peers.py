@@ -7,12 +7,13 @@ from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, ConfigDict
 
 from shared.catalogue.body import Identifier
+from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import OperatedNode, TheNode
 from shared.node.ops.views import Mistake
 from shared.node.registry.member import Member
-from shared.node.registry.peers import save_peer
-from shared.protocol.participants import Dialect
+from shared.node.registry.peers import remove_peer, save_peer
+from shared.protocol.participants import Dialect, Participant
 
 _NO_MEMBER: Final[dict[int | str, dict[str, Any]]] = {409: {"model": Mistake}}
 
@@ -48,14 +49,26 @@ async def peers(node: TheNode) -> KnownPeers:
     return KnownPeers(items=_peers(_member(node)))
 
 
-@routes.put("/peers/{participant_id}")
+@routes.put("/peers/{participant_id}", responses={404: {"model": Mistake}, 503: {"model": Mistake}})
 async def set_peer(node: TheNode, participant_id: Annotated[Identifier, Path()], wish: PeerSetting) -> Peer:
     """Settle how a peer signs; it counts from its next message on, and outlives a restart."""
     member = _member(node)
+    known = await _registered(member, participant_id)
     now = node.clock.now()
     await node.journal.act(partial(save_peer, participant_id=participant_id, dialect=wish.dialect, now=now))
     await member.follow(node.engine)
-    return next(one for one in _peers(member) if one.participant_id == participant_id)
+    return _peer(member, participant_id, known)
+
+
+@routes.delete("/peers/{participant_id}", responses={404: {"model": Mistake}})
+async def unset_peer(node: TheNode, participant_id: Annotated[Identifier, Path()]) -> Peer:
+    """Take back what was settled here about a peer, registered or not; what the settings say counts again."""
+    member = _member(node)
+    if not await node.journal.act(partial(remove_peer, participant_id=participant_id)):
+        raise HTTPException(404, f"Nothing was settled here about {participant_id}; GET /peers lists what was.")
+    await member.follow(node.engine)
+    known = (one for one in member.directory.participants() if one.organisation_id == participant_id)
+    return _peer(member, participant_id, next(known, None))
 
 
 def _member(node: OperatedNode) -> Member:
@@ -66,12 +79,25 @@ def _member(node: OperatedNode) -> Member:
 
 def _peers(member: Member) -> list[Peer]:
     known = {one.organisation_id: one for one in member.directory.participants()}
-    return [
-        Peer(
-            participant_id=participant_id,
-            dialect=member.peers.dialect_of(participant_id),
-            name=known[participant_id].name if participant_id in known else "",
-            base_url=known[participant_id].base_url if participant_id in known else "",
-        )
-        for participant_id in sorted({*known, *member.peers.settled()})
-    ]
+    ids = sorted({*known, *member.peers.settled()})
+    return [_peer(member, participant_id, known.get(participant_id)) for participant_id in ids]
+
+
+def _peer(member: Member, participant_id: str, known: Participant | None) -> Peer:
+    return Peer(
+        participant_id=participant_id,
+        dialect=member.peers.dialect_of(participant_id),
+        name=known.name if known is not None else "",
+        base_url=known.base_url if known is not None else "",
+    )
+
+
+async def _registered(member: Member, participant_id: str) -> Participant:
+    """Look a peer up: the setting of a mistyped id would be kept, and count for nobody."""
+    try:
+        known = await member.directory.receiver(participant_id)
+    except CounterpartiesUnavailable as error:
+        raise HTTPException(503, f"{participant_id} cannot be looked up now ({error}); try again.") from error
+    if known is None:
+        raise HTTPException(404, f"The registry serves no participant {participant_id}; give the id of one it serves.")
+    return known

@@ -33,6 +33,11 @@ class Peers:
         return is_new
 
 
+def remove_peer(connection: Connection, participant_id: str) -> bool:
+    """Let what the settings say of a peer count again; tell whether anything else was settled."""
+    return connection.execute(delete(PEERS).where(PEERS.c.participant_id == participant_id)).rowcount > 0
+
+
 def save_peer(connection: Connection, participant_id: str, dialect: Dialect, now: datetime) -> None:
     """Settle how a peer signs from now on."""
     connection.execute(delete(PEERS).where(PEERS.c.participant_id == participant_id))

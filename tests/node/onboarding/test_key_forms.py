@@ -58,13 +58,19 @@ def test_a_set_of_two_is_the_key_in_use_and_the_back_up() -> None:
 @pytest.mark.parametrize(
     ("material", "flaw"),
     [
-        (jwk_set(), "public_key: the JWK set holds 0 keys for kid None: name one of them"),
-        (jwk_set(*(jwk(owner, owner) for owner in ("a", "b", "leaf"))), "public_key: the JWK set holds 3 keys for kid"),
+        (jwk_set(), "public_key: the JWK set is empty: give one with an RSA key"),
+        (
+            jwk_set(*(jwk(owner, owner) for owner in ("a", "b", "leaf"))),
+            "public_key: the JWK set holds 3 keys: name one of them by its kid",
+        ),
         (jwk_set(jwk("bank", "a"), jwk("leaf", "a")), "public_key: the JWK set holds 2 keys for kid 'a'"),
         (jwk_set(jwk("bank", "a"), private_jwk("leaf", "b")), "public_key: this JWK holds a private key: give it with"),
         (json.dumps(private_jwk("bank", "a")), "public_key: this JWK holds a private key: give it without d"),
         (private_text(), "public_key: this is a private key: keep it secret"),
-        ('{"keys": 5}', "public_key: the JWK is not a usable RSA public key: give an RSA public key of 2048 bits"),
+        (
+            '{"keys": 5}',
+            "public_key: the JWK is not a usable RSA public key: give one with kty RSA, n and e, for signatures",
+        ),
         ('{"kty": "oct", "k": "AQ"}', "public_key: the JWK is not a usable RSA public key"),
         ('{"kty": "RSA", "kty": "RSA"}', "public_key: the JWK does not parse"),
         ('{"a":' * 5000, "public_key: the JWK does not parse"),

@@ -12,7 +12,7 @@ from shared.node.settings import Membership
 from shared.protocol.participants import Dialect
 from tests.equipment.clock import FrozenClock
 from tests.equipment.parties import identity_of, lsp, lsp_key
-from tests.equipment.scripted_registry import ROLES, SECRET, URL, ScriptedRegistry
+from tests.equipment.scripted_registry import ROLES, SECRET, URL, ScriptedRegistry, rs256
 from tests.node.operated import OperatedStandIn, contents, operated_node, operator
 
 
@@ -61,8 +61,9 @@ async def test_a_setting_counts_at_once_without_another_look_up(
 
 
 async def test_it_counts_before_the_settings_for_look_ups_to_come_and_after_a_restart(
-    node: OperatedStandIn, client: httpx.AsyncClient
+    node: OperatedStandIn, client: httpx.AsyncClient, registry: ScriptedRegistry
 ) -> None:
+    registry.enrol("3052", "LENDER", rs256("LENDER01"))
     assert member_of(node).peers.dialect_of("3052") is Dialect.RFC
     await client.put("/peers/3052", json={"dialect": "authstarter"})
     await client.put("/peers/3051", json={"dialect": "rfc"})
@@ -83,6 +84,65 @@ async def test_peers_are_listed_whether_settled_or_looked_up(node: OperatedStand
     ]
 
 
+async def test_a_setting_for_whom_the_registry_does_not_serve_is_refused_in_one_sentence(
+    node: OperatedStandIn, client: httpx.AsyncClient
+) -> None:
+    before = contents(node.engine)
+    answer = await client.put("/peers/77", json={"dialect": "rfc"})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        "The registry serves no participant 77; give the id of one it serves.",
+    )
+    assert contents(node.engine) == before
+    assert "77" not in member_of(node).peers.settled()
+
+
+async def test_a_setting_for_whom_nobody_can_look_up_now_is_not_taken(
+    node: OperatedStandIn, client: httpx.AsyncClient, registry: ScriptedRegistry
+) -> None:
+    registry.is_down = True
+    before = contents(node.engine)
+    answer = await client.put("/peers/3051", json={"dialect": "rfc"})
+    assert (answer.status_code, "3051 cannot be looked up now" in answer.json()["detail"]) == (503, True)
+    assert contents(node.engine) == before
+
+
+async def test_a_setting_is_taken_back_at_once_and_what_the_settings_say_counts_again(
+    node: OperatedStandIn, client: httpx.AsyncClient, registry: ScriptedRegistry
+) -> None:
+    registry.enrol("3052", "LENDER", rs256("LENDER01"))
+    for participant_id, default in (("3051", Dialect.STRICT), ("3052", Dialect.RFC)):
+        await client.put(f"/peers/{participant_id}", json={"dialect": "authstarter"})
+        assert await dialect_of(node, participant_id) is Dialect.AUTHSTARTER
+        answer = await client.delete(f"/peers/{participant_id}")
+        assert (answer.json()["dialect"], answer.json()["name"]) == (default, f"Participant {participant_id}")
+        assert await dialect_of(node, participant_id) is default
+
+
+async def test_what_was_settled_about_a_peer_that_has_gone_can_be_taken_back(
+    node: OperatedStandIn, client: httpx.AsyncClient, registry: ScriptedRegistry, clock: FrozenClock
+) -> None:
+    await client.put("/peers/3051", json={"dialect": "rfc"})
+    del registry.roles["3051"]
+    clock.advance(3 * 3600)
+    gone = {"participant_id": "3051", "dialect": "strict", "name": "", "base_url": ""}
+    assert (await client.delete("/peers/3051")).json() == gone
+    assert "3051" not in member_of(node).peers.settled()
+
+
+async def test_where_nothing_was_settled_nothing_is_taken_back(
+    node: OperatedStandIn, client: httpx.AsyncClient
+) -> None:
+    before = contents(node.engine)
+    answer = await client.delete("/peers/3052")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        "Nothing was settled here about 3052; GET /peers lists what was.",
+    )
+    assert contents(node.engine) == before
+    assert member_of(node).peers.dialect_of("3052") is Dialect.RFC
+
+
 @pytest.mark.parametrize("body", [{}, {"dialect": "lenient"}, {"dialect": "rfc", "kid": "x"}])
 async def test_what_is_no_setting_changes_nothing(
     node: OperatedStandIn, client: httpx.AsyncClient, body: dict[str, str]
@@ -96,7 +156,8 @@ async def test_a_node_that_speaks_v3_alone_says_what_to_do(node: OperatedStandIn
     await member_of(node).aclose()
     member, node.member = member_of(node), None
     before = contents(node.engine)
-    for answer in (await client.get("/peers"), await client.put("/peers/3051", json={"dialect": "rfc"})):
+    setting = await client.put("/peers/3051", json={"dialect": "rfc"})
+    for answer in (setting, await client.get("/peers"), await client.delete("/peers/3051")):
         assert (answer.status_code, "OCEN_REGISTRY_URL" in answer.json()["detail"]) == (409, True)
     assert contents(node.engine) == before
     node.member = member

@@ -53,6 +53,9 @@ async def test_every_part_holds_on_either_side_and_openssl_alone_verifies_it(pai
         made = evidence(node, tmp_path / name)
         assert [(part["name"], part["flaws"]) for part in made.manifest["parts"]] == [(one, []) for one in ALL]
         assert made.manifest["holds"]
+        assert not (made.folder / "certificates").exists()
+        assert "certificates/" not in made.readme
+        assert "keys/                             the public keys of the participants that counted then" in made.readme
         assert {key["organisation_id"] for key in made.manifest["keys"]} == {AGENT, BANK}
         done = made.verify()
         assert (done.returncode, done.stderr) == (0, "")
