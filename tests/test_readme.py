@@ -52,6 +52,23 @@ def test_the_magic_ids_and_the_limits_of_an_otp_are_those_of_the_policy() -> Non
     assert f"valid for {minutes:.0f} minutes and allows {policy.tries} wrong answers" in README
 
 
+def test_every_number_that_a_clause_cites_is_among_the_positions() -> None:
+    positions = (ROOT / "docs" / "positions.md").read_text("utf-8")
+    sources = [
+        file.read_text("utf-8")
+        for package in ("shared", "lender_app", "registry_app")
+        for file in (ROOT / package).rglob("*.py")
+    ]
+    cited = {number for source in sources for number in re.findall(r"\b[CGS]\d{1,2}\b", source)}
+    assert cited == set(re.findall(r"^\| ([CGS]\d+) \|", positions, re.MULTILINE))
+    answers = {
+        answer
+        for row in re.findall(r"^\| [CGS]\d+ \|.*\| ([P\d, ]+) \|$", positions, re.MULTILINE)
+        for answer in row.split(", ")
+    }
+    assert all(f"**{answer}. " in positions for answer in answers)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     text = page.read_text("utf-8")
