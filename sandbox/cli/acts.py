@@ -66,9 +66,7 @@ def play_v4(folders: Folders, run: Run, *, every_check: bool) -> Played:
         DemoFailedError: a step does not hold.
         SandboxError: a node or the registry does not answer, or does not send.
     """
-    members = _members(run)
-    with connected_registry(folders) as registry:
-        demand_members(registry, run, members)
+    members = _standing_members(folders, run)
     lenders = [name for name in LENDERS if name in members]
     stage, lsp, lender = Stage(every_check=every_check, told=GIST), *_names(run, NodeName.LSP, NodeName.LENDER)
     seen = _visit_registry(run, members, lenders, stage)
@@ -102,9 +100,12 @@ def play_v4(folders: Folders, run: Run, *, every_check: bool) -> Played:
     )
 
 
-def _members(run: Run) -> Mapping[NodeName, Membership]:
+def _standing_members(folders: Folders, run: Run) -> Mapping[NodeName, Membership]:
     nodes = {name: node for name, node in run.nodes.items() if name is not NodeName.REGISTRY}
-    return {name: read_membership(run.certs / node.organisation_id) for name, node in nodes.items()}
+    members = {name: read_membership(run.certs / node.organisation_id) for name, node in nodes.items()}
+    with connected_registry(folders) as registry:
+        demand_members(registry, run, members)
+    return members
 
 
 def _names(run: Run, *nodes: NodeName) -> list[str]:

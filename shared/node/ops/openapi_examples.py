@@ -14,7 +14,10 @@ _MOMENT: Final = datetime(2031, 5, 14, 9, 30, 15, 250000, UTC)
 _TRACE_ID: Final = "01999c1e-7a90-7d02-b3a4-90d1c5e7f608"
 _REQUEST_ID: Final = "01999c1e-7b1a-7c40-9a51-2f6a8d0c9e11"
 _ORGANISATIONS: Final = {ParticipantRole.LENDER: "LENDER01", ParticipantRole.LOAN_AGENT: "LSP123"}
-_PARTICIPANTS: Final = {ParticipantRole.LENDER: "7021", ParticipantRole.LOAN_AGENT: "7034"}
+_MEMBERS: Final = {
+    ParticipantRole.LENDER: Originator("7021", "7020"),
+    ParticipantRole.LOAN_AGENT: Originator("7034", "7033"),
+}
 
 
 def base_url(role: ParticipantRole) -> str:
@@ -36,7 +39,4 @@ def ack_payload(problem: Problem | None = None, *, is_wrapped: bool) -> bytes:
 
 
 def _originator(version: str, role: ParticipantRole) -> Originator:
-    return {
-        V3.name: Originator(_ORGANISATIONS[role]),
-        V4.name: Originator(_PARTICIPANTS[role], _ORGANISATIONS[role]),
-    }[version]
+    return {V3.name: Originator(_ORGANISATIONS[role]), V4.name: _MEMBERS[role]}[version]
