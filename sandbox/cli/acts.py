@@ -102,7 +102,9 @@ def play_v4(folders: Folders, run: Run, *, every_check: bool) -> Played:
 
 def _standing_members(folders: Folders, run: Run) -> Mapping[NodeName, Membership]:
     nodes = {name: node for name, node in run.nodes.items() if name is not NodeName.REGISTRY}
-    members = {name: read_membership(run.certs / node.organisation_id) for name, node in nodes.items()}
+    members: Mapping[NodeName, Membership] = {
+        name: read_membership(run.certs / node.organisation_id) for name, node in nodes.items()
+    }
     with connected_registry(folders) as registry:
         demand_members(registry, run, members)
     return members
