@@ -6,7 +6,6 @@ from sandbox.errors import SandboxError
 from sandbox.preparation import check_ports
 from sandbox.settings import OcenVersion, PairSettings
 
-
 _BASES = range(20_000, 31_000, 13)
 """Below the ports that outgoing connections get, one of which could take a port before its service does."""
 
