@@ -35,38 +35,45 @@ class Sign {
 """
 
 
-def block(language: str) -> str:
-    """The block of the page in that language."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return str(found)
+TRIGGER, TRIGGERED = "v4/TriggerLoanAcceptanceRequest", "v4/TriggerLoanAcceptanceResponse"
+
+
+def blocks(language: str) -> list[str]:
+    """The blocks of the page in that language."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture
 def body(tmp_path: Path) -> Path:
+    return written(tmp_path, blocks("json")[0])
+
+
+def written(tmp_path: Path, body: str) -> Path:
     file = tmp_path / "body.json"
-    file.write_text(block("json").strip())
+    file.write_text(body.strip())
     return file
 
 
-def verdict(tmp_path: Path, body: Path, signature: str) -> int:
+def verdict(tmp_path: Path, body: Path, signature: str, message: str = TRIGGER) -> int:
     """The exit status of the command that the page gives, with the message named."""
     key = tmp_path / "public.pem"
     key.write_text(public_pem("lsp"))
-    message = "v4/TriggerLoanAcceptanceRequest"
     options = ["--key", str(key), "--signature", signature, "--body", str(body), "--message", message]
     return main(["verify", "--profile", "v4", *options])
 
 
-def test_the_body_is_one_that_fits_its_message(tmp_path: Path, body: Path) -> None:
+def test_the_bodies_of_request_and_callback_fit_their_messages(tmp_path: Path) -> None:
     key = load_private_key(private_pem(rsa_key("lsp")).decode(), "my-kid", "RS256")
-    signature = seal_detached(body.read_bytes(), key, Dialect.STRICT)[SIGNATURE_HEADER]
-    assert verdict(tmp_path, body, signature) == 0
+    for message, block in zip((TRIGGER, TRIGGERED), blocks("json"), strict=True):
+        body = written(tmp_path, block)
+        signature = seal_detached(body.read_bytes(), key, Dialect.STRICT)[SIGNATURE_HEADER]
+        assert verdict(tmp_path, body, signature, message) == 0
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="not installed here: a Java development kit")
 def test_the_java_signs_it(tmp_path: Path, body: Path) -> None:
     program, key = tmp_path / "Sign.java", tmp_path / "signing.der"
-    program.write_text(PROGRAM % block("java"))
+    program.write_text(PROGRAM % blocks("java")[0])
     key.write_bytes(b64decode("".join(private_pem(rsa_key("lsp")).decode().splitlines()[1:-1])))
     done = subprocess.run(["java", program, key, body], capture_output=True, text=True, timeout=60, check=True)
     assert verdict(tmp_path, body, done.stdout) == 0
