@@ -19,8 +19,9 @@ install: $(VENV)/.installed ## .venv with the project and its packages, as pinne
 demo: install ## one loan acceptance between the LSP and the lender, shown step by step
 	$(BIN)/ocen-sandbox demo --exit
 
+# Two at a time: many of the tests wait for processes, and those of one file share what they have started.
 test: install ## the tests; make test ARGS="-k replay" runs some
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: install ## style, types and the layers of the packages
 	$(BIN)/ruff check
