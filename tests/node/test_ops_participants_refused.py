@@ -154,12 +154,13 @@ NEW_KEY = {"public_key": public_pem("leaf"), "kid": "fresh"}
             "tls_certificate: does not name bank.example, the host of base_url",
         ),
         ("DELETE", "/BANK01/certificates/00000000", None, 404, "BANK01: no certificate with sha256 00000000: it has"),
-        (
+        pytest.param(
             "DELETE",
             f"/BANK01/certificates/{thumbprint_of(certificate_pem())}",
             None,
             409,
             "BANK01: its only certificate: add another first, or offboard it",
+            id="the only certificate",
         ),
     ],
 )

@@ -130,7 +130,7 @@ def test_the_only_certificate_stays() -> None:
         without_certificate(lsp_record(), thumbprint_of(PEMS[0]))
 
 
-@pytest.mark.parametrize("name", ["", "0" * 64, thumbprint_of(PEMS[0])[:7]])
+@pytest.mark.parametrize("name", ["", "0" * 64, thumbprint_of(PEMS[0])[:7]], ids=["none", "another", "short"])
 def test_a_certificate_that_is_not_there_or_hardly_named_is_not_removed(name: str) -> None:
     with pytest.raises(UnknownError, match=f"LSP123: no certificate with sha256 {name}: it has "):
         without_certificate(lsp_record(tls_certificates=PEMS[:2]), name)
