@@ -14,6 +14,12 @@ from tests.sandbox.nodes import Pair, operator_plane, run_of
 from tests.sandbox.pki_folder import NOW
 
 
+@pytest.fixture(autouse=True)
+def _no_width_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print as into a pipe: workers that share the tests are told the width of the terminal of their parent."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture(scope="session")
 def made_pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder from which tests get their copies; not to be changed."""
