@@ -2,7 +2,9 @@
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +35,8 @@ from shared.protocol.participants import Dialect
 from shared.protocol.signing import KeyMaterialError
 from shared.protocol.verification import Outcome
 
+Judged = Annotated[Path, typer.Argument(help="The envelope; in v4 the body.", show_default="standard input")]
+Kid = Annotated[str | None, typer.Option(help="The kid of the key.", show_default="the JWK's own; without one, any")]
 ProfileName = Annotated[str, typer.Option("--profile", envvar="OCEN_PROFILE", help="How messages are dressed.")]
 
 
@@ -66,14 +70,10 @@ def sign(
 def verify(
     *,
     key: Annotated[Path, typer.Option(help="Public key: PEM, X.509 certificate in PEM, JWK or JWK set.")],
-    file: Annotated[
-        Path, typer.Argument(help="The envelope; in v4 the body.", show_default="standard input")
-    ] = STANDARD_INPUT,
+    file: Judged = STANDARD_INPUT,
     body: Annotated[Path | None, typer.Option(help="v4: the body, in place of FILE.")] = None,
     profile: ProfileName = "v3",
-    kid: Annotated[
-        str | None, typer.Option(help="The kid of the key.", show_default="the JWK's own; without one, any")
-    ] = None,
+    kid: Kid = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="Judge freshness at this RFC 3339 time.")] = None,
     now: Annotated[bool, typer.Option("--now", help="Judge freshness at this moment.")] = False,
     message: Annotated[str | None, typer.Option(metavar="NAME", help="Judge the content as this message's.")] = None,
@@ -95,28 +95,28 @@ def verify(
     [cyan]ocen-sandbox verify --key public.pem --ack ack.json[/cyan]
     [cyan]ocen-sandbox verify --profile v4 --key jwk.json --signature HEADER --body body.json[/cyan]
     """
-    dressed, moment = profile_named(profile), _moment(at, now)
-    message_type = message_named(message) if message is not None else None
+    dressed, judge = profile_named(profile), _judge(_moment(at, now), message, ack=ack)
     style = style_of(dressed, None, dialect)
     beside = beside_of(dressed, signature, token, issuer_key, issuer)
     demand_signature(dressed, signature, style, ack=ack)
-    if ack and (message_type is not None or moment is not None):
-        raise SandboxError("--ack goes without --message, --at and --now: an ack has no type and is not judged by time")
     try:
         material = read_text(key, PUBLIC_KEY)
         holder = holder_of(material, dressed, kid, style if isinstance(style, Dialect) else Dialect.STRICT)
-        given = read_bytes(body or file)
-        if ack:
-            judged = verify_ack(given, dressed, holder, beside)
-        else:
-            judged = verify_message(given, dressed, holder, message_type=message_type, at=moment, beside=beside)
+        judged = judge(read_bytes(body or file), dressed, holder, beside=beside)
     except KeyMaterialError as error:
         raise SandboxError(f"{key}: {error}") from error
-    if as_json:
-        typer.echo(json.dumps(judged.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        _print(judged)
+    _print(judged, as_json=as_json)
     return 0 if judged.verification.passed else 1
+
+
+def _judge(at: datetime | None, message: str | None, *, ack: bool) -> Callable[..., Judgement]:
+    """Return what judges: an acknowledgement, or a message at this time and as one of this name, if any."""
+    message_type = message_named(message) if message is not None else None
+    if not ack:
+        return partial(verify_message, message_type=message_type, at=at)
+    if message_type is not None or at is not None:
+        raise SandboxError("--ack goes without --message, --at and --now: an ack has no type and is not judged by time")
+    return verify_ack
 
 
 def _moment(at: str | None, now: bool) -> datetime | None:
@@ -130,7 +130,10 @@ def _moment(at: str | None, now: bool) -> datetime | None:
         raise SandboxError(f"--at {at}: {error}; write it like 2018-12-06T11:39:57.153Z") from error
 
 
-def _print(judged: Judgement) -> None:
+def _print(judged: Judgement, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(judged.as_dict(), indent=2, ensure_ascii=False))
+        return
     verification = judged.verification
     screen().print(step_table([step.as_dict() for step in verification.steps]))
     say()
