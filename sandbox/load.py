@@ -101,7 +101,7 @@ class Driver:
         loop, errand = asyncio.get_running_loop(), self._errand
         for _ in todo:
             begun = time.perf_counter()
-            entry = await self._node.sender.send(errand.message, errand.receiver, errand.next_content())
+            entry = await self._node.sender.send(errand.message, errand.receiver, errand.content)
             arrived = self._waiting[entry.outgoing.request_id] = loop.create_future()
             await arrived
             self._round.callback_ms.append((time.perf_counter() - begun) * 1000)
