@@ -4,15 +4,15 @@ A message sees what those before it in the batch have decided, as if it had come
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.node.journeys import Journey
 from shared.node.store.tables import JOURNEYS
+from shared.node.store.upserts import upsert
 from shared.protocol.encoding import dump_json
 
 # FOR UPDATE, so that another process on the same database waits until what is decided here is committed.
@@ -57,18 +57,10 @@ class BatchJourneys:
         """
         begun = [_row(journey) for key, journey in self._changed.items() if key in self._missing]
         others = [_row(journey) for key, journey in self._changed.items() if key not in self._missing]
-        for statement, rows in ((insert(JOURNEYS), begun), (_UPSERT[self._connection.dialect.name], others)):
+        replacing = upsert(JOURNEYS, self._connection.dialect.name, "state", "expires_at")
+        for statement, rows in ((insert(JOURNEYS), begun), (replacing, others)):
             if rows:
                 self._connection.execute(statement, rows)
-
-
-def _upsert(dialect: Callable[..., Any]) -> Any:
-    statement = dialect(JOURNEYS)
-    replaced = {name: statement.excluded[name] for name in ("state", "expires_at")}
-    return statement.on_conflict_do_update(index_elements=["key"], set_=replaced)
-
-
-_UPSERT: Final = {"sqlite": _upsert(sqlite.insert), "postgresql": _upsert(postgresql.insert)}
 
 
 def _journey_of(row: Any) -> Journey:

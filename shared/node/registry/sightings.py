@@ -8,18 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from shared.node.onboarding.history import KeyEvent, KeyHistory
 from shared.node.store.tables import REGISTRY_KEYS
+from shared.node.store.upserts import upsert
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.participants import KeyStatus, Participant
 from shared.protocol.profiles import V4
 
 _BEFORE: Final = timedelta(seconds=30)
 """A message may come in so long before the end of the look-up that it leads to."""
-
-_INSERT: Final = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +42,7 @@ def note_keys(connection: Connection, participant: Participant, now: datetime) -
         }
         for key in participant.keys
     ]
-    insert: Any = _INSERT[connection.dialect.name]
-    statement = insert(REGISTRY_KEYS)
-    again = {"last_seen": statement.excluded.last_seen}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=list(REGISTRY_KEYS.primary_key), set_=again), rows
-    )
+    connection.execute(upsert(REGISTRY_KEYS, connection.dialect.name, "last_seen"), rows)
 
 
 def sighted_keys(connection: Connection, participant_id: str) -> list[SightedKey]:

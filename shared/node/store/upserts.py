@@ -1,0 +1,17 @@
+"""Rows that are written whether they are there already or not, as each kind of database says it."""
+
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+_INSERT: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@cache
+def upsert(table: Table, dialect: str, *replaced: str) -> Any:
+    """Return the statement that inserts rows; of one whose primary key is there already, `replaced` change."""
+    statement = _INSERT[dialect](table)
+    changes = {name: statement.excluded[name] for name in replaced}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
