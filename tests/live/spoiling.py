@@ -20,6 +20,37 @@ from tests.live.pair import LSP, SECOND_BANK, Pair
 UNLISTED_ADDRESS = "127.0.0.2"
 
 
+class Forgers:
+    """The callers of the lender that spoiled messages need: of the LSP or another, from a listed address or not."""
+
+    def __init__(self, pair: Pair, other: str, kind: type[Forger] = Forger) -> None:
+        """`other` is the organisation whose certificate is not the LSP's."""
+        self._pair = pair
+        self._other = other
+        self._kind = kind
+        self._stack = ExitStack()
+        self._opened: dict[tuple[TlsIdentity, bool], Forger] = {}
+
+    def send(self, message: OutgoingMessage) -> Answer:
+        """Send a message with the certificate and from the address that it asks for."""
+        if not message.from_listed_address and not is_ours(UNLISTED_ADDRESS):
+            pytest.skip(f"this machine cannot call from {UNLISTED_ADDRESS}, the only address that is not listed")
+        return self._forger(message.identity, message.from_listed_address).send(message)
+
+    def close(self) -> None:
+        """Let go of their connections."""
+        self._stack.close()
+
+    def _forger(self, identity: TlsIdentity, is_listed: bool) -> Forger:
+        key = identity, is_listed
+        if key not in self._opened:
+            organisation_id = LSP if identity is TlsIdentity.OWN else self._other
+            address = None if is_listed else UNLISTED_ADDRESS
+            forger = calling_as(organisation_id, self._pair, self._pair.lender, address, self._kind)
+            self._opened[key] = self._stack.enter_context(forger)
+        return self._opened[key]
+
+
 class Workshop:
     """Where messages of the LSP are made, spoiled and sent to the lender of a running pair.
 
@@ -34,8 +65,8 @@ class Workshop:
         self._stranger = load_private_key(strange, "stranger", "RS512")
         self._blocked = load_private_key(strange, "blocked-in-2030", "RS512")
         self._other = self._other_participant()
-        self._stack = ExitStack()
-        self._forgers: dict[tuple[TlsIdentity, bool], Forger] = {}
+        self._forgers = Forgers(pair, SECOND_BANK.organisation_id)
+        self.send = self._forgers.send
 
     def __enter__(self) -> Self:
         self._tell_of_a_blocked_key()
@@ -44,7 +75,7 @@ class Workshop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._forgers.close()
 
     def good(self) -> GoodMessage:
         """A message that the lender accepts, written now."""
@@ -60,21 +91,6 @@ class Workshop:
             elsewhere=OtherMessage(path_of(VERIFY), letter(VERIFY, LSP)),
             now=datetime.fromisoformat(document["metadata"]["timestamp"]).astimezone(UTC),
         )
-
-    def send(self, message: OutgoingMessage) -> Answer:
-        """Send a message with the certificate and from the address that it asks for."""
-        if not message.from_listed_address and not is_ours(UNLISTED_ADDRESS):
-            pytest.skip(f"this machine cannot call from {UNLISTED_ADDRESS}, the only address that is not listed")
-        return self._forger(message.identity, message.from_listed_address).send(message)
-
-    def _forger(self, identity: TlsIdentity, is_listed: bool) -> Forger:
-        key = identity, is_listed
-        if key not in self._forgers:
-            organisation_id = LSP if identity is TlsIdentity.OWN else SECOND_BANK.organisation_id
-            address = None if is_listed else UNLISTED_ADDRESS
-            forger = calling_as(organisation_id, self._pair, self._pair.lender, address)
-            self._forgers[key] = self._stack.enter_context(forger)
-        return self._forgers[key]
 
     def _other_participant(self) -> OtherParticipant:
         record = self._records[SECOND_BANK.organisation_id]

@@ -1,12 +1,9 @@
 """Spoiled calls of OCEN 4.0 over real TLS: the LSP's good call, and all that a forger has at hand."""
 
 import json
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
-
-import pytest
 
 from sandbox.network import Membership
 from shared.catalogue.table import BY_NAME
@@ -16,11 +13,11 @@ from shared.node.onboarding.record import thumbprint_of
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.profiles import V4
 from shared.protocol.signing import load_private_key, new_private_key, private_pem
-from shared.protocol.tampering import GoodCall, OtherCaller, OtherMessage, OutgoingMessage, TlsIdentity
-from tests.live.forger import Answer, CallForger, Forger, calling_as
+from shared.protocol.tampering import GoodCall, OtherCaller, OtherMessage
+from tests.live.forger import CallForger
 from tests.live.network import CREATE, TRIGGER, VERIFY, Network
 from tests.live.pair import LSP, SECOND_BANK
-from tests.live.spoiling import UNLISTED_ADDRESS, is_ours
+from tests.live.spoiling import Forgers
 from tests.live.v4_letters import auth_key, token_of, written
 
 OTHER = SECOND_BANK.organisation_id
@@ -43,8 +40,8 @@ class CallWorkshop:
         self._claims = claims_of(network, LSP)
         self._auth_key = auth_key(network)
         self._other = self._other_caller(other)
-        self._stack = ExitStack()
-        self._forgers: dict[tuple[TlsIdentity, bool], Forger] = {}
+        self._forgers = Forgers(network, OTHER, CallForger)
+        self.send = self._forgers.send
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +49,7 @@ class CallWorkshop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._forgers.close()
 
     def good(self) -> GoodCall:
         """A call that the lender accepts, written now."""
@@ -73,21 +70,6 @@ class CallWorkshop:
             twin_path=BY_NAME[VERIFY].path,
             foreign_network=self._foreign_network,
         )
-
-    def send(self, message: OutgoingMessage) -> Answer:
-        """Send a call with the certificate and from the address that it asks for."""
-        if not message.from_listed_address and not is_ours(UNLISTED_ADDRESS):
-            pytest.skip(f"this machine cannot call from {UNLISTED_ADDRESS}, the only address that is not listed")
-        return self._forger(message.identity, message.from_listed_address).send(message)
-
-    def _forger(self, identity: TlsIdentity, is_listed: bool) -> Forger:
-        key = identity, is_listed
-        if key not in self._forgers:
-            organisation_id = LSP if identity is TlsIdentity.OWN else OTHER
-            address = None if is_listed else UNLISTED_ADDRESS
-            forger = calling_as(organisation_id, self._network, self._network.lender, address, CallForger)
-            self._forgers[key] = self._stack.enter_context(forger)
-        return self._forgers[key]
 
     def _other_caller(self, member: Membership) -> OtherCaller:
         home = self._network.certs / OTHER
