@@ -1,11 +1,12 @@
 """Reporting each message to the network's heartbeat (OCEN hb): beside the messages, never in their way.
 
 What is reported waits in a queue that has an end: when it is full the oldest is dropped and counted. Workers carry it
-to the service one by one, and while that does not answer they try again with pauses that grow. When so much happens
-that the messages need the processor, the workers keep to a pace, and catch up afterwards.
+to the service one by one, and while that does not answer they try again with pauses that grow. When the messages need
+the processor, the workers keep to a pace, and catch up afterwards.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -23,16 +24,16 @@ ROOM: Final = 10_000
 WORKERS: Final = 4
 
 WATCH: Final = 0.25
-"""Seconds over which events are counted."""
+"""Seconds over which the processor time of this process is taken."""
 
-BUSY_AT: Final = 12
-"""With more events in that time a node is busy."""
+BUSY_AT: Final = 0.6
+"""The part of one core from which on a node is busy. It answers on one core, and RSA does its work on that, too."""
 
 CALM_AFTER: Final = 12
-"""After so many of these times with fewer it is not busy any more."""
+"""After so many of these times with less it is not busy any more."""
 
-PACE_WHEN_BUSY: Final = 20
-"""So many events a second are then carried: to carry one costs a quarter of what its message does."""
+PACE_WHEN_BUSY: Final = 5
+"""So many events a second are then carried: to carry one costs node and registry together as much as its message."""
 
 REST: Final = WORKERS / PACE_WHEN_BUSY
 """Seconds for which a worker of a busy node rests after each event."""
@@ -62,16 +63,20 @@ class HeartbeatReporter:
         *,
         room: int = ROOM,
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        processor: Callable[[], float] = time.process_time,
     ) -> None:
-        """`room` is how many events may wait; `wait` sleeps for so many seconds."""
+        """`room` is how many events may wait; `wait` sleeps for so many seconds.
+
+        `processor` tells the seconds of processor time that this process has used.
+        """
         self._service = service
         self._access = access
         self._telemetry = telemetry
         self._wait = wait
+        self._processor = processor
         self._queue: asyncio.Queue[Event] = asyncio.Queue(room)
         self._workers: list[asyncio.Task[None]] = []
         self._is_answering = True
-        self._happened = 0
         self._is_busy = False
 
     def sent(self, attempt: DeliveryAttempt) -> None:
@@ -115,7 +120,6 @@ class HeartbeatReporter:
                 if self._queue.full():
                     self._drop()
                 self._queue.put_nowait(event)
-                self._happened += 1
         except Exception as error:  # the message is accepted or delivered, whatever becomes of the report
             self._telemetry.trouble("message not reported", error)
 
@@ -140,9 +144,9 @@ class HeartbeatReporter:
     async def _keep_watch(self) -> None:
         calm = CALM_AFTER
         while True:
-            before = self._happened
+            before = self._processor()
             await self._wait(WATCH)
-            calm = 0 if self._happened - before > BUSY_AT else calm + 1
+            calm = 0 if self._processor() - before > BUSY_AT * WATCH else calm + 1
             self._is_busy = calm < CALM_AFTER
 
     async def _carry(self, event: Event) -> None:

@@ -17,9 +17,10 @@ from tests.equipment.scripted_registry import EVENTS, ScriptedRegistry
 
 
 class Pauses:
-    """Sleeps until the test lets it go on; the watch over how much happens waits for the test on its own."""
+    """Sleeps until the test lets it go on; the watch over the processor waits for the test on its own."""
 
     def __init__(self) -> None:
+        self.used = 0.0
         self.asked: list[float] = []
         self.go_on = asyncio.Event()
         self.watched: asyncio.Queue[None] = asyncio.Queue()
@@ -30,6 +31,10 @@ class Pauses:
             return
         self.asked.append(seconds)
         await self.go_on.wait()
+
+    def processor(self) -> float:
+        """Return the processor time that the test has used up, in seconds."""
+        return self.used
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ def pauses() -> Pauses:
 
 @pytest.fixture
 async def reporter(member: Member, telemetry: RecordingTelemetry, pauses: Pauses) -> AsyncIterator[HeartbeatReporter]:
-    reporter = HeartbeatReporter(member.service, member.access, telemetry, room=10, wait=pauses)
+    reporter = HeartbeatReporter(member.service, member.access, telemetry, room=10, wait=pauses, processor=pauses.processor)
     yield reporter
     await reporter.stop()
 
@@ -129,27 +134,31 @@ async def test_an_event_that_is_refused_holds_up_no_other(
     await until(lambda: counted(telemetry, "taken") == counted(telemetry, "refused") == 1)
 
 
-async def test_while_much_happens_events_keep_to_a_pace_and_catch_up_afterwards(
+async def test_while_messages_need_the_processor_events_keep_to_a_pace_and_catch_up_afterwards(
     reporter: HeartbeatReporter, registry: ScriptedRegistry, telemetry: RecordingTelemetry, pauses: Pauses
 ) -> None:
+    async def watch(used: float) -> None:
+        pauses.used += used
+        pauses.watched.put_nowait(None)
+        await until(lambda: pauses.watched.empty() and pauses.watched._getters)  # type: ignore[attr-defined]
+
     reporter.start()
     await until(lambda: pauses.watched._getters)  # type: ignore[attr-defined]
-    for number in range(BUSY_AT + 1):
-        put(reporter, f"E{number}")
-        await until(lambda number=number: counted(telemetry, "taken") == number + 1)
-    pauses.watched.put_nowait(None)
-    await until(lambda: reporter._is_busy)
+    await watch(BUSY_AT * WATCH)
+    put(reporter, *(f"E{number}" for number in range(10)))
+    await until(lambda: counted(telemetry, "taken") == 10)
+    assert pauses.asked == []
+    await watch(BUSY_AT * WATCH * 1.1)
     put(reporter, *(f"F{number}" for number in range(10)))
     await until(lambda: len(pauses.asked) == WORKERS)
     assert pauses.asked == [REST] * WORKERS
-    assert told(registry)[BUSY_AT + 1 :] == [f"F{number}" for number in range(WORKERS)]
+    assert told(registry)[10:] == [f"F{number}" for number in range(WORKERS)]
     for _ in range(CALM_AFTER):
         assert reporter._is_busy
-        pauses.watched.put_nowait(None)
-        await until(lambda: pauses.watched.empty() and pauses.watched._getters)  # type: ignore[attr-defined]
-    await until(lambda: not reporter._is_busy)
+        await watch(0)
+    assert not reporter._is_busy
     pauses.go_on.set()
-    await until(lambda: counted(telemetry, "taken") == BUSY_AT + 11)
+    await until(lambda: counted(telemetry, "taken") == 20)
     assert len(pauses.asked) == WORKERS
 
 
