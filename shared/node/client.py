@@ -119,7 +119,7 @@ class SignedClient:
         request = httpx.Request(
             message_type.method,
             _url(receiver.base_url, message_type.path),
-            headers=httpx.Headers({**headers, **signed}) if signed else headers,
+            headers=_with(headers, signed) if signed else headers,
             content=body,
             extensions={
                 "timeout": {"connect": seconds, "read": seconds, "write": seconds, "pool": None},
@@ -183,6 +183,11 @@ class SignedClient:
 def _authorized(token: str) -> httpx.Headers:
     """Make the headers of calls with this token once (RFC 6750 s2.1)."""
     return httpx.Headers({**_HEADERS, "authorization": f"Bearer {token}"})
+
+
+def _with(headers: httpx.Headers, signed: Mapping[str, str]) -> httpx.Headers:
+    """Add headers without taking those apart that are there already."""
+    return httpx.Headers([*headers.raw, *((name.encode(), value.encode()) for name, value in signed.items())])
 
 
 @lru_cache(maxsize=1024)

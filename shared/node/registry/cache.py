@@ -117,9 +117,10 @@ class Kept(Generic[T]):
         Raises:
             CounterpartiesUnavailable: there is none that counts, and none can be had now.
         """
-        if self._clock.elapsed() > self._soft:
+        if (now := self._clock.elapsed()) > self._soft:
             await self._renew()
-        if not self.is_known:
+            now = self._clock.elapsed()
+        if now > self._hard:
             raise CounterpartiesUnavailable(self._failure)
         return self._value
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -44,6 +45,7 @@ _WITHOUT_EVENT: Final = frozenset(
 _WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
+@lru_cache(maxsize=1024)
 def event_type_of(message: str, is_receiver: bool) -> str | None:
     """Return the event type of a message by its key in the catalogue; None where there is none.
 
@@ -66,28 +68,45 @@ class Occasion(NamedTuple):
     at: datetime
 
 
-def events_of(occasion: Occasion) -> list[dict[str, Any]]:
-    """Return the bodies that report it, one for each loan application that the message is about."""
+class Event(NamedTuple):
+    """One event to be reported. (Small, because thousands may wait; its body is made when its turn comes.)"""
+
+    event_type: str
+    loan_application_id: str
+    loan_id: str
+    product_id: str
+    product_network_id: str
+    peer: str
+    status: int
+    word: str
+    at: datetime
+
+    def body(self) -> dict[str, Any]:
+        """Return the body that reports it, under an id of its own, not the message's (C31)."""
+        return {
+            "event": {
+                "timestamp": round(self.at.timestamp() * 1000),
+                "eventType": self.event_type,
+                "requestId": new_id(),
+                "loanMetaData": {
+                    "loanApplicationId": self.loan_application_id,
+                    "loanId": self.loan_id,
+                    "productData": {"productId": self.product_id, "productNetworkId": self.product_network_id},
+                },
+                "recipients": [{"roleId": self.peer, "responseCode": self.status, "responseMessage": self.word}],
+            }
+        }
+
+
+def events_of(occasion: Occasion) -> list[Event]:
+    """Return the events that report it, one for each loan application that the message is about."""
     document = occasion.document
     product = document.get("productData")
     given = product if isinstance(product, dict) else {}
-    network = given.get("productNetworkId", given.get("networkId"))
+    names = _text(given.get("productId")), _text(given.get("productNetworkId", given.get("networkId")))
+    kind, peer, status, word, at = occasion.event_type, occasion.peer, occasion.status, occasion.word, occasion.at
     return [
-        {
-            "event": {
-                "timestamp": round(occasion.at.timestamp() * 1000),
-                "eventType": occasion.event_type,
-                "requestId": new_id(),  # an id of the event, not of the message (C31)
-                "loanMetaData": {
-                    "loanApplicationId": _text(application_id),
-                    "loanId": _text(loan_id),
-                    "productData": {"productId": _text(given.get("productId")), "productNetworkId": _text(network)},
-                },
-                "recipients": [
-                    {"roleId": occasion.peer, "responseCode": occasion.status, "responseMessage": occasion.word}
-                ],
-            }
-        }
+        Event(kind, _text(application_id), _text(loan_id), *names, peer, status, word, at)
         for application_id, loan_id in islice(_loans_in(document), MOST_OF_ONE)
     ]
 

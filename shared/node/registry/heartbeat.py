@@ -13,12 +13,10 @@ from typing import Any, Final
 
 from shared.node.counterparties import Access, CounterpartiesUnavailable
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt
-from shared.node.registry.events import EVENT_PATH, Occasion, event_type_of, events_of
+from shared.node.registry.events import EVENT_PATH, Event, Occasion, event_type_of, events_of
 from shared.node.registry.service import RegistryService
 from shared.node.telemetry import Telemetry
 from shared.protocol.verification import VerifiedMessage
-
-Event = Mapping[str, Any]
 
 ROOM: Final = 10_000
 WORKERS: Final = 4
@@ -150,16 +148,16 @@ class HeartbeatReporter:
             self._is_busy = calm < CALM_AFTER
 
     async def _carry(self, event: Event) -> None:
-        pause = FIRST_PAUSE
-        while (outcome := await self._attempt(event)) is None:
+        pause, body = FIRST_PAUSE, event.body()
+        while (outcome := await self._attempt(body)) is None:
             await self._wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         self._telemetry.reported(outcome)
 
-    async def _attempt(self, event: Event) -> str | None:
+    async def _attempt(self, body: Mapping[str, Any]) -> str | None:
         """Try once; None where it has to be tried again."""
         try:
-            status = await self._post(event)
+            status = await self._post(body)
         except CounterpartiesUnavailable as error:
             self._heard(False, str(error))
             return None
@@ -172,11 +170,11 @@ class HeartbeatReporter:
         self._heard(True)
         return "taken" if status == OK else "refused"
 
-    async def _post(self, event: Event) -> int:
+    async def _post(self, body: Mapping[str, Any]) -> int:
         token = await self._access.token()
-        status = await self._service.post(EVENT_PATH, token, event)
+        status = await self._service.post(EVENT_PATH, token, body)
         if status == UNAUTHORIZED and (renewed := await self._access.renew(token)) != token:
-            status = await self._service.post(EVENT_PATH, renewed, event)
+            status = await self._service.post(EVENT_PATH, renewed, body)
         return status
 
     def _heard(self, is_answering: bool, reason: str = "") -> None:

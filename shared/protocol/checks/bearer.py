@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from shared.protocol.encoding import EncodingError, base64url_encode, format_timestamp, kind_of
@@ -19,14 +20,14 @@ def bearer_token_is_given(examination: Examination) -> Finding:
     """The HTTP header Authorization is there once and holds a bearer token (RFC 6750 s2.1; OCEN 4.0 access token)."""
     expected = "Authorization: Bearer <token>"
     given = examination.headers.get("authorization", "")
-    found = _BEARER.fullmatch(given.strip(" \t"))
-    if found is None:
+    token = _token_in(given)
+    if not token:
         scheme, separator, _ = given.strip().partition(" ")
         # Without a scheme the first word may be the very secret: it goes into the list of refusals and the answer.
         shown = scheme[:20] if separator else "something without a scheme" if scheme else "nothing"
         return Finding(False, expected, f"{shown} in Authorization")
-    examination.token_text = found[1]
-    return Finding(True, expected, f"a token of {len(found[1])} characters")
+    examination.token_text = token
+    return Finding(True, expected, f"a token of {len(token)} characters")
 
 
 @check(Problem.TOKEN, Need.ISSUER)
@@ -91,14 +92,15 @@ def token_is_in_force(examination: Examination) -> Finding:
     assert examination.token is not None
     assert examination.now is not None
     claims, now = examination.token.claims, examination.now
+    exp, nbf = claims["exp"], claims.get("nbf", 0)
     expected = f"exp after iat and after our {format_timestamp(now)}"
-    if claims["exp"] <= claims["iat"]:
+    if exp <= claims["iat"]:
         return Finding(False, expected, "an exp that is not after iat")
-    if _moment(claims["exp"]) + TOKEN_LEEWAY <= now:
-        return Finding(False, expected, f"expired at {format_timestamp(_moment(claims['exp']))}")
-    if _moment(claims.get("nbf", 0)) - TOKEN_LEEWAY > now:
-        return Finding(False, expected, f"not before {format_timestamp(_moment(claims['nbf']))}")
-    return Finding(True, expected, f"until {format_timestamp(_moment(claims['exp']))}")
+    if _moment(exp) + TOKEN_LEEWAY <= now:
+        return Finding(False, expected, f"expired at {_date(exp)}")
+    if _moment(nbf) - TOKEN_LEEWAY > now:
+        return Finding(False, expected, f"not before {_date(nbf)}")
+    return Finding(True, expected, f"until {_date(exp)}")
 
 
 @check(Problem.TOKEN, Need.ISSUER, Need.CONNECTION)
@@ -159,5 +161,18 @@ def _fits(name: str, value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable()
 
 
+@lru_cache(maxsize=256)
+def _token_in(authorization: str) -> str:
+    """Return the token in a header's value, remembered as in `open_token`; empty where there is none."""
+    found = _BEARER.fullmatch(authorization.strip(" \t"))
+    return found[1] if found is not None else ""
+
+
+@lru_cache(maxsize=256)
 def _moment(seconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(seconds, 1 << 36))
+
+
+@lru_cache(maxsize=256)
+def _date(seconds: int) -> str:
+    return format_timestamp(_moment(seconds))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from shared.protocol.checks.envelope import MAX_KID_LENGTH, names_of, read_signed_header
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, signing_input
 from shared.protocol.encoding import EncodingError, base64url_decode, kind_of
-from shared.protocol.participants import Dialect, PublicKey
+from shared.protocol.participants import Dialect, Participant, PublicKey
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Examination, Finding, Need, check
 
@@ -14,6 +14,7 @@ DETACHED_HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty", "b64", "crit"})
 MOST_SHOWN = 5
 """So many of what would have been right are told in a refusal."""
 
+_ONLY_THESE = f"only {', '.join(sorted(DETACHED_HEADER_MEMBERS))}"
 _FORMS = "RFC 7797 with crit, or RFC 7515 Appendix F"
 _OF_STARTERS = f"only from a peer set to {Dialect.AUTHSTARTER}"
 _NO_KID = f"none {_OF_STARTERS} that has one key"
@@ -65,7 +66,7 @@ def detached_header_members_are_allowed(examination: Examination) -> Finding:
     """The signed header holds no key, key location or other extension than b64 (RFC 7515 s4.1, s10.3; RFC 7797 s3)."""
     surplus = {name: None for name in examination.header if name not in DETACHED_HEADER_MEMBERS}
     found = f"also {names_of(surplus)}" if surplus else "none other"
-    return Finding(not surplus, f"only {', '.join(sorted(DETACHED_HEADER_MEMBERS))}", found)
+    return Finding(not surplus, _ONLY_THESE, found)
 
 
 @check(Problem.SIGNATURE, Need.SIGNATURE)
@@ -86,16 +87,17 @@ def kid_selects_a_registered_key(examination: Examination) -> Finding:
     holder, kid = examination.holder, examination.header.get("kid")
     if holder is None:  # only without a token: with one it is known whose key it has to be
         return Finding(False, "the kid of a key that is given", kid if isinstance(kid, str) else kind_of(kid))
-    counting = [key for key in holder.keys if key.status.counts]
     expected = f"the kid of a registered key of {holder.organisation_id}"
-    if kid is None and holder.dialect is Dialect.AUTHSTARTER and len(counting) == 1:
+    if kid is None and holder.dialect is Dialect.AUTHSTARTER and len(counting := _counting_keys(holder)) == 1:
         examination.key = counting[0]
         return Finding(True, expected, "none, as official starters do, and one key to choose from")
     if not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID_LENGTH and kid.isprintable()):
-        return Finding(False, f"{expected}: {_kids_of(counting)}; {_NO_KID if kid is None else 'a text'}", kind_of(kid))
-    examination.key = next((key for key in counting if key.kid == kid), None)
-    if examination.key is None:
-        return Finding(False, f"{expected}: {_kids_of(counting)}", kid)
+        others = f"{_kids_of(_counting_keys(holder))}; {_NO_KID if kid is None else 'a text'}"
+        return Finding(False, f"{expected}: {others}", kind_of(kid))
+    key = holder.key(kid)
+    if key is None or not key.status.counts:
+        return Finding(False, f"{expected}: {_kids_of(_counting_keys(holder))}", kid)
+    examination.key = key
     return Finding(True, expected, kid)
 
 
@@ -111,6 +113,10 @@ def form_is_one_that_the_peer_may_use(examination: Examination) -> Finding:
     if passed:
         return Finding(True, _FORMS, found)
     return Finding(False, f"{_FORMS}; b64 false without crit {_OF_STARTERS}", f"{found}, without crit")
+
+
+def _counting_keys(holder: Participant) -> list[PublicKey]:
+    return [key for key in holder.keys if key.status.counts]
 
 
 def _kids_of(keys: Sequence[PublicKey]) -> str:

@@ -14,6 +14,8 @@ HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty"})
 MAX_HEADER_BYTES = 4096
 MAX_KID_LENGTH = 128
 
+_ONLY_THESE = f"only {', '.join(sorted(HEADER_MEMBERS))}"
+
 
 @check(Problem.MALFORMED)
 def body_is_a_json_object(examination: Examination) -> Finding:
@@ -93,7 +95,7 @@ def header_members_are_allowed(examination: Examination) -> Finding:
     """The signed header holds no key, key location or critical extension (RFC 7515 s4.1, s10.3; RFC 8725 s3.10)."""
     surplus = {name: None for name in examination.header if name not in HEADER_MEMBERS}
     found = f"also {names_of(surplus)}" if surplus else "none other"
-    return Finding(not surplus, f"only {', '.join(sorted(HEADER_MEMBERS))}", found)
+    return Finding(not surplus, _ONLY_THESE, found)
 
 
 @check(Problem.SIGNATURE, Need.SIGNATURE)

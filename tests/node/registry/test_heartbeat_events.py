@@ -73,7 +73,7 @@ def test_every_name_of_the_catalogue_is_one_that_is_published() -> None:
     ],
 )
 def test_each_loan_application_of_a_message_has_an_event(document: dict[str, Any], loans: list[str]) -> None:
-    events = [body["event"] for body in events_of(Occasion("X", document, "3051", 200, "Success", NOW))]
+    events = [one.body()["event"] for one in events_of(Occasion("X", document, "3051", 200, "Success", NOW))]
     told = [event["loanMetaData"] for event in events]
     assert [f"{loan['loanApplicationId']} {loan['loanId']}" for loan in told] == loans
     assert len({event["requestId"] for event in events}) == len(events)
@@ -81,7 +81,8 @@ def test_each_loan_application_of_a_message_has_an_event(document: dict[str, Any
 
 def test_an_event_has_the_published_shape() -> None:
     document = {"productData": PRODUCT, "loanApplicationId": "A"}
-    (body,) = events_of(Occasion("GRANT_LOAN_REQUEST", document, "3051", 503, "Failure", NOW))
+    (told,) = events_of(Occasion("GRANT_LOAN_REQUEST", document, "3051", 503, "Failure", NOW))
+    body = told.body()
     request_id = body["event"].pop("requestId")
     assert len(request_id) == 36
     assert body == {

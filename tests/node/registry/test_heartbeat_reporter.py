@@ -49,7 +49,9 @@ def pauses() -> Pauses:
 
 @pytest.fixture
 async def reporter(member: Member, telemetry: RecordingTelemetry, pauses: Pauses) -> AsyncIterator[HeartbeatReporter]:
-    reporter = HeartbeatReporter(member.service, member.access, telemetry, room=10, wait=pauses, processor=pauses.processor)
+    reporter = HeartbeatReporter(
+        member.service, member.access, telemetry, room=10, wait=pauses, processor=pauses.processor
+    )
     yield reporter
     await reporter.stop()
 
@@ -64,7 +66,11 @@ def counted(telemetry: RecordingTelemetry, outcome: str) -> float:
 
 
 def told(registry: ScriptedRegistry) -> list[str]:
-    return [json.loads(one.content)["event"]["eventType"] for one in registry.requests if one.url.path == EVENTS]
+    return [json.loads(one.content)["event"]["eventType"] for one in posts(registry)]
+
+
+def posts(registry: ScriptedRegistry) -> list[httpx.Request]:
+    return [one for one in registry.requests if one.url.path == EVENTS]
 
 
 async def until(condition: Any) -> None:
@@ -123,6 +129,7 @@ async def test_while_the_service_does_not_answer_it_tries_again_with_pauses_that
     pauses.go_on.set()
     await until(lambda: counted(telemetry, "taken") == 1)
     assert counted(telemetry, "dropped") == 0
+    assert len({json.loads(one.content)["event"]["requestId"] for one in posts(registry)}) == 1
 
 
 async def test_an_event_that_is_refused_holds_up_no_other(
@@ -180,7 +187,7 @@ async def test_a_token_that_is_refused_is_renewed_once(
 async def test_what_cannot_be_reported_is_told_and_raises_nothing(
     reporter: HeartbeatReporter, telemetry: RecordingTelemetry
 ) -> None:
-    reporter._put(Occasion("A", {}, "3051", 200, "Success", None))  # type: ignore[arg-type]
+    reporter._put(Occasion("A", None, "3051", 200, "Success", NOW))  # type: ignore[arg-type]
     ((event, _),) = telemetry.troubles
     assert event == "message not reported"
 
