@@ -12,6 +12,7 @@ from shared.catalogue.otp import OtpStatus
 from shared.catalogue.table import BY_NAME, CATALOGUE
 from shared.catalogue.types import MessageType
 from shared.catalogue.v4.body import LoanApplicationStatus, ResponseStatus
+from shared.catalogue.v4.heartbeat import HeartbeatEventRequest, LoanDisbursementAnalytics
 from shared.catalogue.v4.loan_acceptance import VerifyLoanAcceptanceRequest
 from shared.catalogue.v4.loan_application import (
     BorrowerCategory,
@@ -237,3 +238,22 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in models_in(argument)]
+
+
+@pytest.mark.parametrize(
+    "place", ["loanApplications.0.guarantors", "loanApplications.0.applicants", "loanApplications.0.pledgedDocuments"]
+)
+def test_of_many_wrong_items_the_first_is_told_and_no_time_spent_on_the_rest(place: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        parsed(CREATE, changed(CREATE, place, [1] * 5_000))
+    assert refusal.value.error_count() <= 2
+
+
+def test_of_a_report_with_many_wrong_items_no_time_is_spent_on_all() -> None:
+    for model, body in (
+        (HeartbeatEventRequest, {"event": {"recipients": [{}] * 5_000}}),
+        (LoanDisbursementAnalytics, {"metrics": [{}] * 5_000}),
+    ):
+        with pytest.raises(ValidationError) as refusal:
+            model.model_validate(body)
+        assert refusal.value.error_count() < 10

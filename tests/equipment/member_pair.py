@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 from shared.catalogue.table import BY_NAME, messages_received_by
 from shared.catalogue.types import MessageType
@@ -40,11 +41,13 @@ NETWORK = "71"
 
 
 class Payload(BaseModel):
-    """A body that has metadata, and whatever else."""
+    """A body that has metadata, what is reported of a message, and whatever else."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", alias_generator=to_camel)
 
     metadata: dict[str, Any]
+    product_data: dict[str, Any] | None = None
+    loan_applications: list[dict[str, Any]] | None = None
 
 
 def _row(name: str, stem: str, *, from_lender: bool = False, **more: Any) -> MessageType:
@@ -136,7 +139,7 @@ async def member_pair(
     explains: bool = True,
 ) -> AsyncIterator[MemberPair]:
     """The two, on a SQLite file each; their v4 messages are those above."""
-    for module in ("courier", "sending"):
+    for module in ("courier", "sending", "registry.heartbeat"):
         patch.setattr(f"shared.node.{module}.BY_NAME", {**BY_NAME, **{message.key: message for message in MESSAGES}})
     clock = FrozenClock()
     registry = _registry(clock)

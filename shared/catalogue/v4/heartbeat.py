@@ -50,7 +50,7 @@ class Event(Wire):
     event_type: EventType
     request_id: Identifier
     loan_meta_data: LoanMetaData
-    recipients: list[Recipient]
+    recipients: Annotated[list[Recipient], Field(fail_fast=True)]
 
 
 class HeartbeatEventRequest(Wire):
@@ -79,7 +79,7 @@ class LoanDisbursementAnalytics(Wire):
     product_data: ProductData | None = None
     loan_id: ShortText | None = None
     loan_application_id: ShortText | None = None
-    metrics: list[DisbursementMetrics]
+    metrics: Annotated[list[DisbursementMetrics], Field(fail_fast=True)]
 
 
 class ResponseMessage(Wire):

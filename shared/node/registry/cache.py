@@ -35,12 +35,15 @@ class Pace:
         asks: so many times in the span `per`, as long as there is an answer that counts.
         pause: after a failure nobody asks again so soon.
         patience: so long somebody waits for a flight, which then goes on without him.
+        patience_with_answer: so long where there is an answer that still counts: a registry that hangs must not hold
+            up messages of those who are known.
     """
 
     asks: int
     per: timedelta
     pause: timedelta = timedelta(seconds=2)
     patience: timedelta = timedelta(seconds=4)
+    patience_with_answer: timedelta = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Kept(Generic[T]):
             CounterpartiesUnavailable: there is none that counts, and none can be had now.
         """
         if (now := self._clock.elapsed()) > self._soft:
-            await self._renew()
+            await self._renew(self._pace.patience_with_answer if now <= self._hard else self._pace.patience)
             now = self._clock.elapsed()
         if now > self._hard:
             raise CounterpartiesUnavailable(self._failure)
@@ -126,19 +129,19 @@ class Kept(Generic[T]):
 
     async def refresh(self) -> None:
         """Ask again out of turn, if that is not done too often; `get` has the answer, or the former one."""
-        await self._renew()
+        await self._renew(self._pace.patience)
 
     def amend(self, change: Callable[[T], T]) -> None:
         """Change the answer that is there, without asking; it does not grow younger by it."""
         if self._is_there:
             self._value = change(self._value)
 
-    async def _renew(self) -> None:
+    async def _renew(self, patience: timedelta) -> None:
         if self._flight is None and self._may_ask():
             self._asked.append(self._clock.elapsed())
             self._flight = asyncio.create_task(self._fly(self._clock.elapsed()))
         if self._flight is not None:
-            await asyncio.wait({self._flight}, timeout=self._pace.patience.total_seconds())
+            await asyncio.wait({self._flight}, timeout=patience.total_seconds())
 
     async def _fly(self, begun: float) -> None:
         try:

@@ -7,13 +7,15 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from pydantic import BaseModel
+
 from shared.node.ids import new_id
 from shared.protocol.profiles import V4
 
 EVENT_PATH: Final = "/ocen/v4/event"
 
-MOST_OF_ONE: Final = 1_000
-"""So many loans of one bulk message are reported."""
+MOST_OF_ONE: Final = 100
+"""So many loans of one bulk message are reported: as many as it may hold."""
 
 _IRREGULAR: Final = {
     "CreateLoanApplicationsRequest": "CREATE_LOAN_APPLICATION_REQUEST",
@@ -103,7 +105,7 @@ def events_of(occasion: Occasion) -> list[Event]:
     document = occasion.document
     product = document.get("productData")
     given = product if isinstance(product, dict) else {}
-    names = _text(given.get("productId")), _text(given.get("productNetworkId", given.get("networkId")))
+    names = _text(given.get("productId")), _text(given.get("productNetworkId") or given.get("networkId"))
     kind, peer, status, word, at = occasion.event_type, occasion.peer, occasion.status, occasion.word, occasion.at
     return [
         Event(kind, _text(application_id), _text(loan_id), *names, peer, status, word, at)
@@ -111,11 +113,25 @@ def events_of(occasion: Occasion) -> list[Event]:
     ]
 
 
+def judged_members(document: Mapping[str, Any], body: type[BaseModel]) -> dict[str, Any]:
+    """Return the members that the model of a message has, and thereby has judged.
+
+    Others may stand in a body, too, and would be reported in our name, whatever a sender writes there.
+    """
+    return {name: document[name] for name in _names_in(body) if name in document}
+
+
+@lru_cache(maxsize=256)
+def _names_in(body: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(field.alias or name for name, field in body.model_fields.items())
+
+
 def _loans_in(document: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     """Return loanApplicationId and loanId of each loan that a message is about; of one without any, two empty ids."""
     for name in ("loanApplications", "loans"):
         if isinstance(listed := document.get(name), list) and listed:
-            return [(one.get("loanApplicationId"), one.get("loanId")) for one in listed if isinstance(one, dict)]
+            found = [one for one in listed if isinstance(one, dict)]
+            return [(one.get("loanApplicationId"), one.get("loanId") if name == "loans" else None) for one in found]
     if isinstance(ids := document.get("loanApplicationIds"), list) and ids:
         return [(one, None) for one in ids]
     details = document.get("loanDetails")

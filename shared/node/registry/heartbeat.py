@@ -11,9 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.catalogue.table import BY_NAME
 from shared.node.counterparties import Access, CounterpartiesUnavailable
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt
-from shared.node.registry.events import EVENT_PATH, Event, Occasion, event_type_of, events_of
+from shared.node.registry.events import EVENT_PATH, Event, Occasion, event_type_of, events_of, judged_members
 from shared.node.registry.service import RegistryService
 from shared.node.telemetry import Telemetry
 from shared.protocol.verification import VerifiedMessage
@@ -86,14 +87,15 @@ class HeartbeatReporter:
         at = attempt.started_at + timedelta(milliseconds=attempt.milliseconds)
         event_type = event_type_of(outgoing.message, is_receiver=False)
         if event_type is not None:
-            self._put(Occasion(event_type, outgoing.content, outgoing.receiver, attempt.status, word, at))
+            content = judged_members(outgoing.content, BY_NAME[outgoing.message].body)
+            self._put(Occasion(event_type, content, outgoing.receiver, attempt.status, word, at))
 
     def received(self, message: VerifiedMessage) -> None:
         """Report a message that we have accepted; hear it from the reception."""
         event_type = event_type_of(message.message_type.key, is_receiver=True)
         if event_type is not None:
-            peer = message.sender.organisation_id
-            self._put(Occasion(event_type, message.document, peer, OK, SUCCESS, message.received_at))
+            peer, content = message.sender.organisation_id, judged_members(message.document, message.message_type.body)
+            self._put(Occasion(event_type, content, peer, OK, SUCCESS, message.received_at))
 
     def start(self) -> None:
         """Begin to carry events."""

@@ -78,9 +78,10 @@ def _missing(examination: Examination, members: frozenset[str]) -> list[str]:
 
 
 def _named_networks(examination: Examination) -> list[str]:
+    # Many a serializer writes null for what is not there, and the schema lets either spelling be absent.
     product = examination.document.get("productData")
     given = product if isinstance(product, dict) else {}
-    return [str(given[member]) for member in NETWORK_MEMBERS if member in given] or [""]
+    return [str(given[member]) for member in NETWORK_MEMBERS if given.get(member) is not None] or [""]
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.node.registry.events import MOST_OF_ONE, Occasion, event_type_of, events_of
+from shared.catalogue.table import BY_NAME
+from shared.node.registry.events import MOST_OF_ONE, Occasion, event_type_of, events_of, judged_members
 from tests.equipment.clock import NOW
 
 PRODUCT = {"productId": "31", "productNetworkId": "71"}
@@ -62,7 +63,7 @@ def test_every_name_of_the_catalogue_is_one_that_is_published() -> None:
 @pytest.mark.parametrize(
     ("document", "loans"),
     [
-        ({"loanApplications": [{"loanApplicationId": "A"}, {"loanApplicationId": "B", "loanId": "L"}]}, ["A ", "B L"]),
+        ({"loanApplications": [{"loanApplicationId": "A"}, {"loanApplicationId": "B", "loanId": "L"}]}, ["A ", "B "]),
         ({"loanApplicationIds": ["A", "B"]}, ["A ", "B "]),
         ({"loanApplicationId": "A", "loanId": None}, ["A "]),
         ({"loanDetails": {"loanApplicationId": "A", "loanId": "L"}}, ["A L"]),
@@ -95,6 +96,20 @@ def test_an_event_has_the_published_shape() -> None:
     }
 
 
-def test_of_a_bulk_message_without_end_the_first_thousand_are_told() -> None:
+def test_of_a_bulk_message_without_end_the_first_hundred_are_told() -> None:
     document = {"loanApplicationIds": [str(number) for number in range(5_000)]}
     assert len(events_of(Occasion("X", document, "3051", 200, "Success", NOW))) == MOST_OF_ONE
+
+
+def test_only_members_that_the_message_has_are_reported_and_none_that_a_sender_puts_beside_them() -> None:
+    body = BY_NAME["v4/TriggerLoanAcceptanceRequest"].body
+    named = {"loanApplicationId": "A", "productData": PRODUCT}
+    beside = {"loanApplications": [{"loanApplicationId": "B"}] * 90, "loanDetails": {"loanId": "L"}, "loanId": "L"}
+    (told,) = events_of(Occasion("X", judged_members({**named, **beside}, body), "3051", 200, "Success", NOW))
+    assert (told.loan_application_id, told.loan_id, told.product_id) == ("A", "", PRODUCT["productId"])
+
+
+def test_a_null_in_one_spelling_of_the_product_network_leaves_the_other() -> None:
+    document = {"productData": {"productId": "31", "productNetworkId": None, "networkId": "71"}}
+    (told,) = events_of(Occasion("X", document, "3051", 200, "Success", NOW))
+    assert told.product_network_id == "71"

@@ -182,3 +182,19 @@ def test_all_times_follow_from_the_longest(minutes: int) -> None:
 def test_out_of_turn_is_asked_as_often_as_in_turn_where_answers_are_kept_for_seconds() -> None:
     times = CacheTimes(timedelta(seconds=6))
     assert (times.look_up_pace.per, times.auth_keys_pace.per) == (timedelta(seconds=2), timedelta(seconds=12))
+
+
+async def test_a_question_that_hangs_does_not_hold_up_who_has_an_answer_that_counts(
+    source: Source, clock: FrozenClock
+) -> None:
+    pace = Pace(2, timedelta(seconds=30), patience=timedelta(minutes=1), patience_with_answer=timedelta())
+    kept = Kept(source.fetch, clock, pace, lambda _: AGES)
+    await kept.get()
+    source.gate = asyncio.Event()
+    clock.advance(200)
+    async with asyncio.timeout(10):
+        assert await kept.get() == 1
+    assert source.asked == 2
+    source.gate.set()
+    await kept.refresh()
+    assert await kept.get() == 2

@@ -158,11 +158,12 @@ def test_the_two_spellings_of_an_organisation_have_to_be_equal_even_where_the_re
     assert failure.check.name == "originator_is_the_token_holder"
 
 
+@pytest.mark.parametrize("other", [{}, {"productNetworkId": None}])
 def test_a_product_network_may_be_named_as_samples_do_and_is_not_judged_where_none_is_set(
-    good_call: GoodCall, lender_node: CallReceiver
+    good_call: GoodCall, lender_node: CallReceiver, other: dict[str, None]
 ) -> None:
     network = next(iter(NETWORKS))
-    as_in_samples = {**good_call.document, "productData": {"networkId": network}}
+    as_in_samples = {**good_call.document, "productData": {"networkId": network, **other}}
     assert lender_node.take(good_call.send_document(as_in_samples)).passed
     lender_node.networks = {}
     unset = {**good_call.with_metadata(requestId="request-2", traceId="trace-2"), "productData": {}}
