@@ -32,7 +32,7 @@ class RegistrySettings(ServiceSettings):
         reports_per_second: so many reports of the heartbeat are taken from each participant; one larger than a KiB
             counts for each KiB begun.
         reports_burst: so many at once from one that was silent before.
-        reports_kept: so many of the latest reports are kept, of all participants together.
+        reports_kept: so many of the latest reports are kept, of all participants together; who has most loses first.
     """
 
     port: int = Field(default=8443, ge=0, le=65535)

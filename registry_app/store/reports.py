@@ -1,13 +1,14 @@
 """Reports of participants: the events of the heartbeat and the disbursement metrics, as they came in."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
 from registry_app.store.tables import REPORTS
 
@@ -80,6 +81,26 @@ def list_reports(connection: Connection, wanted: ReportFilter) -> list[Report]:
 
 
 def purge_reports(connection: Connection, kept: int) -> int:
-    """Delete all reports but so many of the latest, as nothing is decided by them; return how many went."""
-    oldest = select(REPORTS.c.id).order_by(REPORTS.c.id.desc()).offset(kept).limit(1).scalar_subquery()
-    return connection.execute(delete(REPORTS).where(REPORTS.c.id <= oldest)).rowcount
+    """Delete all reports but so many of the latest, as nothing is decided by them; return how many went.
+
+    They go from those who have the most: nobody can drive out what others have reported by reporting more.
+    """
+    counts = select(REPORTS.c.role_id, func.count().label("number")).group_by(REPORTS.c.role_id)
+    held: dict[int, int] = {row.role_id: row.number for row in connection.execute(counts)}
+    shares = _shares(held, kept)
+    return sum(_purge_of(connection, role_id, shares[role_id]) for role_id in held if held[role_id] > shares[role_id])
+
+
+def _shares(held: Mapping[int, int], room: int) -> dict[int, int]:
+    """Divide the room: whoever has less than an equal part keeps all, and the others share what is left."""
+    shares: dict[int, int] = {}
+    for position, (role_id, number) in enumerate(sorted(held.items(), key=itemgetter(1))):
+        shares[role_id] = min(number, room // (len(held) - position))
+        room -= shares[role_id]
+    return shares
+
+
+def _purge_of(connection: Connection, role_id: int, kept: int) -> int:
+    of_one = REPORTS.c.role_id == role_id
+    oldest = select(REPORTS.c.id).where(of_one).order_by(REPORTS.c.id.desc()).offset(kept).limit(1).scalar_subquery()
+    return connection.execute(delete(REPORTS).where(of_one, REPORTS.c.id <= oldest)).rowcount

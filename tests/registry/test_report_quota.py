@@ -10,6 +10,7 @@ import pytest
 import registry_app.service
 from registry_app.quota import PLACE, ReportQuota
 from registry_app.settings import RegistrySettings
+from registry_app.store.reports import purge_reports
 from shared.catalogue.v4.heartbeat import EVENT_PATH, METRIC_PATH
 from tests.equipment.clock import FrozenClock
 from tests.registry.test_heartbeat import event, metrics
@@ -96,3 +97,15 @@ async def test_what_is_kept_has_an_end_and_the_oldest_go(tmp_path: Path, monkeyp
         housekeeping.cancel()
         items = (await world.ops.get("/events")).json()["items"]
         assert [item["body"]["event"]["requestId"] for item in items] == ["event-3", "event-2"]
+
+
+async def test_who_reports_much_drives_out_nothing_that_others_have_reported(world: World) -> None:
+    quiet, busy = await world.admit("Quiet"), await world.admit("Busy")
+    for member, number in ((quiet, 2), (busy, 9)):
+        for turn in range(number):
+            assert (await send(world, member, requestId=f"{member.participant_id}-{turn}")).status_code == 200
+    assert await world.service.parts.book.change(lambda connection: purge_reports(connection, kept=6)) == 5
+    items = (await world.ops.get("/events")).json()["items"]
+    kept = [f"{busy.participant_id}-{turn}" for turn in (8, 7, 6, 5)]
+    kept += [f"{quiet.participant_id}-{turn}" for turn in (1, 0)]
+    assert [item["body"]["event"]["requestId"] for item in items] == kept
