@@ -60,10 +60,9 @@ def event_type_of(message: str, is_receiver: bool) -> str | None:
 
 
 class Occasion(NamedTuple):
-    """What is reported: a message, the participant id of the other side, and how the message was answered and when."""
+    """How a message was answered, and when; `peer` is the participant id of the other side."""
 
     event_type: str
-    document: Mapping[str, Any]
     peer: str
     status: int
     word: str
@@ -73,44 +72,37 @@ class Occasion(NamedTuple):
 class Event(NamedTuple):
     """One event to be reported. (Small, because thousands may wait; its body is made when its turn comes.)"""
 
-    event_type: str
+    occasion: Occasion
     loan_application_id: str
     loan_id: str
     product_id: str
     product_network_id: str
-    peer: str
-    status: int
-    word: str
-    at: datetime
 
     def body(self) -> dict[str, Any]:
         """Return the body that reports it, under an id of its own, not the message's (C31)."""
+        event_type, peer, status, word, at = self.occasion
         return {
             "event": {
-                "timestamp": round(self.at.timestamp() * 1000),
-                "eventType": self.event_type,
+                "timestamp": round(at.timestamp() * 1000),
+                "eventType": event_type,
                 "requestId": new_id(),
                 "loanMetaData": {
                     "loanApplicationId": self.loan_application_id,
                     "loanId": self.loan_id,
                     "productData": {"productId": self.product_id, "productNetworkId": self.product_network_id},
                 },
-                "recipients": [{"roleId": self.peer, "responseCode": self.status, "responseMessage": self.word}],
+                "recipients": [{"roleId": peer, "responseCode": status, "responseMessage": word}],
             }
         }
 
 
-def events_of(occasion: Occasion) -> list[Event]:
-    """Return the events that report it, one for each loan application that the message is about."""
-    document = occasion.document
+def events_of(occasion: Occasion, document: Mapping[str, Any]) -> list[Event]:
+    """Return the events that report it, one for each loan application that the message's payload is about."""
     product = document.get("productData")
     given = product if isinstance(product, dict) else {}
     names = _text(given.get("productId")), _text(given.get("productNetworkId") or given.get("networkId"))
-    kind, peer, status, word, at = occasion.event_type, occasion.peer, occasion.status, occasion.word, occasion.at
-    return [
-        Event(kind, _text(application_id), _text(loan_id), *names, peer, status, word, at)
-        for application_id, loan_id in islice(_loans_in(document), MOST_OF_ONE)
-    ]
+    loans = islice(_loans_in(document), MOST_OF_ONE)
+    return [Event(occasion, _text(application_id), _text(loan_id), *names) for application_id, loan_id in loans]
 
 
 def judged_members(document: Mapping[str, Any], body: type[BaseModel]) -> dict[str, Any]:

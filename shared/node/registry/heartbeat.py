@@ -88,14 +88,14 @@ class HeartbeatReporter:
         event_type = event_type_of(outgoing.message, is_receiver=False)
         if event_type is not None:
             content = judged_members(outgoing.content, BY_NAME[outgoing.message].body)
-            self._put(Occasion(event_type, content, outgoing.receiver, attempt.status, word, at))
+            self._put(Occasion(event_type, outgoing.receiver, attempt.status, word, at), content)
 
     def received(self, message: VerifiedMessage) -> None:
         """Report a message that we have accepted; hear it from the reception."""
         event_type = event_type_of(message.message_type.key, is_receiver=True)
         if event_type is not None:
             peer, content = message.sender.organisation_id, judged_members(message.document, message.message_type.body)
-            self._put(Occasion(event_type, content, peer, OK, SUCCESS, message.received_at))
+            self._put(Occasion(event_type, peer, OK, SUCCESS, message.received_at), content)
 
     def start(self) -> None:
         """Begin to carry events."""
@@ -114,9 +114,9 @@ class HeartbeatReporter:
         while not self._queue.empty():
             self._drop()
 
-    def _put(self, occasion: Occasion) -> None:
+    def _put(self, occasion: Occasion, document: Mapping[str, Any]) -> None:
         try:
-            for event in events_of(occasion):
+            for event in events_of(occasion, document):
                 if self._queue.full():
                     self._drop()
                 self._queue.put_nowait(event)

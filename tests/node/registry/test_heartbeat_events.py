@@ -74,7 +74,7 @@ def test_every_name_of_the_catalogue_is_one_that_is_published() -> None:
     ],
 )
 def test_each_loan_application_of_a_message_has_an_event(document: dict[str, Any], loans: list[str]) -> None:
-    events = [one.body()["event"] for one in events_of(Occasion("X", document, "3051", 200, "Success", NOW))]
+    events = [one.body()["event"] for one in events_of(Occasion("X", "3051", 200, "Success", NOW), document)]
     told = [event["loanMetaData"] for event in events]
     assert [f"{loan['loanApplicationId']} {loan['loanId']}" for loan in told] == loans
     assert len({event["requestId"] for event in events}) == len(events)
@@ -82,7 +82,7 @@ def test_each_loan_application_of_a_message_has_an_event(document: dict[str, Any
 
 def test_an_event_has_the_published_shape() -> None:
     document = {"productData": PRODUCT, "loanApplicationId": "A"}
-    (told,) = events_of(Occasion("GRANT_LOAN_REQUEST", document, "3051", 503, "Failure", NOW))
+    (told,) = events_of(Occasion("GRANT_LOAN_REQUEST", "3051", 503, "Failure", NOW), document)
     body = told.body()
     request_id = body["event"].pop("requestId")
     assert len(request_id) == 36
@@ -98,18 +98,18 @@ def test_an_event_has_the_published_shape() -> None:
 
 def test_of_a_bulk_message_without_end_the_first_hundred_are_told() -> None:
     document = {"loanApplicationIds": [str(number) for number in range(5_000)]}
-    assert len(events_of(Occasion("X", document, "3051", 200, "Success", NOW))) == MOST_OF_ONE
+    assert len(events_of(Occasion("X", "3051", 200, "Success", NOW), document)) == MOST_OF_ONE
 
 
 def test_only_members_that_the_message_has_are_reported_and_none_that_a_sender_puts_beside_them() -> None:
     body = BY_NAME["v4/TriggerLoanAcceptanceRequest"].body
     named = {"loanApplicationId": "A", "productData": PRODUCT}
     beside = {"loanApplications": [{"loanApplicationId": "B"}] * 90, "loanDetails": {"loanId": "L"}, "loanId": "L"}
-    (told,) = events_of(Occasion("X", judged_members({**named, **beside}, body), "3051", 200, "Success", NOW))
+    (told,) = events_of(Occasion("X", "3051", 200, "Success", NOW), judged_members({**named, **beside}, body))
     assert (told.loan_application_id, told.loan_id, told.product_id) == ("A", "", PRODUCT["productId"])
 
 
 def test_a_null_in_one_spelling_of_the_product_network_leaves_the_other() -> None:
     document = {"productData": {"productId": "31", "productNetworkId": None, "networkId": "71"}}
-    (told,) = events_of(Occasion("X", document, "3051", 200, "Success", NOW))
+    (told,) = events_of(Occasion("X", "3051", 200, "Success", NOW), document)
     assert told.product_network_id == "71"

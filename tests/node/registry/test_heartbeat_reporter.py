@@ -58,7 +58,7 @@ async def reporter(member: Member, telemetry: RecordingTelemetry, pauses: Pauses
 
 def put(reporter: HeartbeatReporter, *names: str) -> None:
     for name in names:
-        reporter._put(Occasion(name, {}, "3051", 200, "Success", NOW))
+        reporter._put(Occasion(name, "3051", 200, "Success", NOW), {})
 
 
 def counted(telemetry: RecordingTelemetry, outcome: str) -> float:
@@ -187,7 +187,7 @@ async def test_a_token_that_is_refused_is_renewed_once(
 async def test_what_cannot_be_reported_is_told_and_raises_nothing(
     reporter: HeartbeatReporter, telemetry: RecordingTelemetry
 ) -> None:
-    reporter._put(Occasion("A", None, "3051", 200, "Success", NOW))  # type: ignore[arg-type]
+    reporter._put(Occasion("A", "3051", 200, "Success", NOW), None)  # type: ignore[arg-type]
     ((event, _),) = telemetry.troubles
     assert event == "message not reported"
 
