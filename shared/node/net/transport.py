@@ -16,6 +16,7 @@ from typing import NamedTuple
 import httpx
 
 from shared.node.net.connection import Connection
+from shared.node.net.dialing import Resolve, names_of, open_socket, resolve
 
 HEAD_BYTES = 64 * 1024
 """Room for the head of a response and for chunk marks."""
@@ -124,8 +125,9 @@ class PooledTransport(httpx.AsyncBaseTransport):
     The request extension `peer_certificates` holds the thumbprints of the certificates that the server may show: to
     another server not one byte of the request goes out, for a v3 signature does not name its receiver.
 
-    Seconds come from httpx's `timeout` extension: `pool` for a permit, `connect` for TCP and TLS, `read` from the
-    write to the end of the response. `write` is not used: who does not read the request does not answer it.
+    Seconds come from httpx's `timeout` extension: `pool` for a permit, `connect` for finding the addresses of the host,
+    TCP and TLS together, `read` from the write to the end of the response. `write` is not used: who does not read the
+    request does not answer it.
     """
 
     def __init__(
@@ -135,8 +137,10 @@ class PooledTransport(httpx.AsyncBaseTransport):
         max_connections_per_origin: int = 64,
         idle_seconds: float = 30.0,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
+        resolve: Resolve = resolve,
     ) -> None:
         self._ssl_context = ssl_context
+        self._resolve = resolve
         self._max_connections_per_origin = max_connections_per_origin
         self._idle_seconds = idle_seconds
         self._max_response_bytes = max_response_bytes
@@ -189,20 +193,23 @@ class PooledTransport(httpx.AsyncBaseTransport):
         if self._is_closed:
             raise httpx.ConnectError("the transport is closed")
         place, generation = f"{address.host}:{address.port}", self._generation
+        context = self._ssl_context() if callable(self._ssl_context) else self._ssl_context
+        tried: list[str] = []
         try:
             async with asyncio.timeout(seconds):
                 _, connection = await asyncio.get_running_loop().create_connection(
                     lambda: Connection(self._max_response_bytes, generation),
-                    address.host,
-                    address.port,
-                    ssl=self._ssl_context() if callable(self._ssl_context) else self._ssl_context,
+                    sock=await open_socket(address.host, address.port, tried, self._resolve),
+                    ssl=context,
                     server_hostname=address.server_hostname,
                     ssl_shutdown_timeout=_TLS_SHUTDOWN_SECONDS,
                 )
         except TimeoutError as exc:
-            raise httpx.ConnectTimeout(f"no TLS connection to {place} in time") from exc
+            raise httpx.ConnectTimeout(f"no TLS connection to {place} in time; tried: {names_of(tried)}") from exc
         except (OSError, ValueError) as exc:
-            raise httpx.ConnectError(f"no TLS connection to {place}: {exc}") from exc
+            # Without its traceback: frames of asyncio there refer to the exception, a cycle with the connection in it.
+            cause = exc.with_traceback(None)
+            raise httpx.ConnectError(f"no TLS connection to {place} (tried: {names_of(tried)}): {exc}") from cause
         if allowed is not None and connection.peer_thumbprint not in allowed:
             connection.close()
             shown = f"sha256 {connection.peer_thumbprint[:16]}..."

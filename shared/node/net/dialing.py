@@ -1,0 +1,48 @@
+"""Opening a TCP connection to a host that may have several addresses, of which some may be dead (RFC 8305)."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from aiohappyeyeballs import start_connection
+
+NEXT_ADDRESS_SECONDS: Final = 0.25
+"""After this time without an answer of one address the next is tried beside it (RFC 8305 s5)."""
+
+_MOST_NAMED: Final = 4
+
+AddressInfo: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
+"""An address as `socket.getaddrinfo` gives it: family, type, protocol, canonical name, address."""
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[AddressInfo]]]
+"""Finds the addresses of a host and port. Raises OSError (there is none) or ValueError (that is no name of a host)."""
+
+
+async def resolve(host: str, port: int) -> Sequence[AddressInfo]:
+    """Ask the system for the addresses of a host; one that is an address itself is taken as it is."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+async def open_socket(host: str, port: int, tried: list[str], resolve: Resolve = resolve) -> socket.socket:
+    """Return a socket connected to the address of `host` that answers first, IPv6 and IPv4 in turn (RFC 8305 s4).
+
+    `tried` gets the addresses as they are tried, for whoever has to say what failed. Raises OSError (no address
+    answers) and what `resolve` raises. After an error or a cancellation no socket is left open.
+    """
+
+    def begin(info: AddressInfo) -> socket.socket:
+        tried.append(str(info[4][0]))
+        return socket.socket(*info[:3])
+
+    found = await resolve(host, port)
+    return await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1, socket_factory=begin)
+
+
+def names_of(tried: Sequence[str]) -> str:
+    """Name the addresses that were tried, the first few of many."""
+    more = len(tried) - _MOST_NAMED
+    return (", ".join(tried[:_MOST_NAMED]) or "none") + (f" and {more} more" if more > 0 else "")
