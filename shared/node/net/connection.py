@@ -33,6 +33,7 @@ class BufferedResponse(httpx.Response):
     async def aread(self) -> bytes:
         """The body. httpx.AsyncClient calls this; closing lets it note `elapsed`."""
         await self.aclose()
+        self.stream = httpx.ByteStream(self._body)  # the client's own refers to this response: a cycle
         return self._body
 
 
@@ -52,7 +53,6 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self._max_response_bytes = max_response_bytes
-        self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[httpx.Response] | None = None
         self._answered_once = self._head_only = self._in_body = False
         self._received = 0
@@ -79,6 +79,7 @@ class Connection(asyncio.Protocol):
             self._fail(httpx.ReadError("the request was cancelled"))
             raise
         finally:
+            del answer  # it has the exception, whose traceback has this frame: a cycle with the connection in it
             if timer is not None:
                 timer.cancel()
 
@@ -96,6 +97,7 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: httpx.TransportError) -> None:
         self.is_closed = True
         self._transport.abort()
+        self._headers, self._body = [], []
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
             answer.set_exception(error)
@@ -111,17 +113,21 @@ class Connection(asyncio.Protocol):
             "tls_peer_certificate": self.peer_certificate,
         }
         status_code, body = self._parser.get_status_code(), b"".join(self._body)
+        self._body = []
         self._answered_once = True
         answer.set_result(BufferedResponse(status_code, self._headers, body, extensions))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: TLS is established."""
+        self._parser = httptools.HttpResponseParser(self)  # each refers to the other, until `connection_lost`
         self._transport = cast("asyncio.Transport", transport)
         self.peer_certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
         self.peer_thumbprint = thumbprint(self.peer_certificate or b"")
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes came. The limit counts all of them: heads, chunk marks, body."""
+        if self.is_closed:
+            return  # what was still on its way
         self._received += len(data)
         if self._received > self._max_response_bytes:
             self._fail(httpx.RemoteProtocolError(f"the response exceeds {self._max_response_bytes} bytes"))
@@ -152,6 +158,7 @@ class Connection(asyncio.Protocol):
         else:
             hint = "" if self._answered_once else "; on a new connection it may be refusing our certificate"
             self._fail(httpx.ReadError(f"the connection broke before the response: {exc or 'closed by peer'}{hint}"))
+        del self._parser
 
     def on_message_begin(self) -> None:
         """httptools: a response starts; nobody asked for it if none is awaited."""
@@ -173,8 +180,9 @@ class Connection(asyncio.Protocol):
             self._complete()
 
     def on_body(self, body: bytes) -> None:
-        """httptools: a piece of the body."""
-        self._body.append(body)
+        """httptools: a piece of the body; what is left in the parser after a failure is dropped."""
+        if not self.is_closed:
+            self._body.append(body)
 
     def on_message_complete(self) -> None:
         """httptools: the response is complete, unless it is interim like 100 Continue (RFC 9110 s15.2)."""
