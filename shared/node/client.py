@@ -16,6 +16,7 @@ from shared.node.ids import new_id
 from shared.node.net.tls import thumbprint
 from shared.node.net.transport import UnregisteredCertificateError
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
+from shared.node.refusals import MAX_RAW_BYTES
 from shared.protocol.detached import signature_in
 from shared.protocol.participants import Participant
 from shared.protocol.problems import SUCCESS, Problem
@@ -33,6 +34,9 @@ UNSIGNED = "acknowledged, unsigned"
 
 MAX_CODE_LENGTH = 64
 """Characters of an ack's `error` that are kept and logged; a code of the catalogue has eight."""
+
+MAX_ACK_BYTES = MAX_RAW_BYTES
+"""A longer answer is no ack: nothing of it is parsed, and of it is kept what is kept of a refused message."""
 
 UNAUTHORIZED = 401
 
@@ -147,6 +151,8 @@ class SignedClient:
             reason = f"no answer: {type(error).__name__}: {error}"[:500]
             return {"outcome": AttemptOutcome.FAILED, "reason": reason}
         peer = Peer(thumbprint(response.extensions.get("tls_peer_certificate", b"")), receiver.base_url)
+        if len(response.content) > MAX_ACK_BYTES:
+            return self._told(response, peer, AttemptOutcome.FAILED, _too_long(response), LONGEST_UNSIGNED_RETRY_AFTER)
         headers = {name.lower(): value for name, value in response.headers.items()} if profile.wants_token else {}
         examination = profile.examine_ack(response.content, peer, receiver, trace_id, headers)
         is_judged_by_receiver = examination.problem is not None and examination.holder is not None
@@ -154,15 +160,21 @@ class SignedClient:
             examination = profile.examine_ack(response.content, peer, now, trace_id, headers)
         outcome, reason = _judge(response.status_code, examination)
         longest = LONGEST_UNSIGNED_RETRY_AFTER if examination.problem else LONGEST_RETRY_AFTER
+        return self._told(response, peer, outcome, reason, longest) | {
+            "answer_signature": examination.signature_text,
+            "steps": tuple(examination.steps),
+        }
+
+    def _told(
+        self, response: httpx.Response, peer: Peer, outcome: AttemptOutcome, reason: str, longest: float
+    ) -> dict[str, Any]:
         return {
             "outcome": outcome,
             "reason": reason,
             "certificate": peer.certificate,
             "status": response.status_code,
-            "answer": response.content,
-            "answer_signature": examination.signature_text,
+            "answer": response.content[:MAX_ACK_BYTES],
             "retry_after": _retry_after(response.headers.get("retry-after"), self._clock.now(), longest),
-            "steps": tuple(examination.steps),
         }
 
     async def _send(
@@ -209,6 +221,11 @@ def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
         return AttemptOutcome.FAILED, f"HTTP {status} with error {error}"
     detail = examination.document.get("detail")
     return AttemptOutcome.REFUSED, f"refused with {error}" + (f": {_words(detail)}" if isinstance(detail, dict) else "")
+
+
+def _too_long(response: httpx.Response) -> str:
+    found = f"{len(response.content)} bytes, and an ack has at most {MAX_ACK_BYTES}"
+    return f"HTTP {response.status_code} without a valid ack: {found}; the first {MAX_ACK_BYTES} are kept"
 
 
 def _words(detail: dict[str, Any]) -> str:

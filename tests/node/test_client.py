@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.catalogue.table import BY_NAME
-from shared.node.client import LONGEST_RETRY_AFTER, SignedClient
+from shared.node.client import LONGEST_RETRY_AFTER, MAX_ACK_BYTES, SignedClient
 from shared.node.journeys import Outgoing
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.protocol.encoding import base64url_decode, base64url_encode
@@ -294,7 +294,7 @@ async def test_retry_after_of_an_answer_that_proves_nothing_is_believed_up_to_a_
 
 @pytest.mark.parametrize("status", [409, 503])
 async def test_an_error_code_without_end_is_cut_in_the_reason(status: int) -> None:
-    attempt = await outcome_of(acking("GEN5009" + "x" * 100_000, status))
+    attempt = await outcome_of(acking("GEN5009" + "x" * 10_000, status))
     assert attempt.reason.endswith(f" {'GEN5009'.ljust(64, 'x')}")
 
 
@@ -313,6 +313,43 @@ async def test_no_bytes_in_an_answer_spoil_a_try(body: bytes) -> None:
     attempt = await outcome_of(answering(body))
     assert attempt.outcome is AttemptOutcome.FAILED
     assert attempt.answer == body
+
+
+def padded(reply: Reply, size: int) -> Reply:
+    """The same answer with white space behind it, which changes nothing but its size."""
+
+    def longer(request: httpx.Request) -> httpx.Response:
+        response: httpx.Response = reply(request)
+        body = response.content.ljust(size)
+        return httpx.Response(response.status_code, content=body, extensions=response.extensions)
+
+    return longer
+
+
+async def test_an_ack_may_have_64_kib_and_not_a_byte_more() -> None:
+    assert (await outcome_of(padded(acking(), MAX_ACK_BYTES))).outcome is AttemptOutcome.ACCEPTED
+    attempt = await outcome_of(padded(acking(), MAX_ACK_BYTES + 1))
+    assert (attempt.outcome, attempt.status) == (AttemptOutcome.FAILED, 200)
+    found = "65537 bytes, and an ack has at most 65536; the first 65536 are kept"
+    assert attempt.reason == f"HTTP 200 without a valid ack: {found}"
+    assert len(attempt.answer) == MAX_ACK_BYTES == 65_536
+
+
+async def test_of_an_answer_that_is_too_long_for_an_ack_nothing_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[int] = []
+    decode = json.JSONDecoder.decode
+
+    def counting(decoder: json.JSONDecoder, text: str) -> Any:
+        parsed.append(len(text))
+        return decode(decoder, text)
+
+    body = b'{"payload":[' + b"1.0," * 250_000 + b"1]}"
+    monkeypatch.setattr(json.JSONDecoder, "decode", counting)
+    attempt = await outcome_of(answering(body, 503, {"retry-after": "17"}))
+    assert parsed == []
+    assert attempt.answer == body[:MAX_ACK_BYTES]
+    assert (attempt.outcome, attempt.status, attempt.retry_after) == (AttemptOutcome.FAILED, 503, 17)
+    assert attempt.steps == ()
 
 
 async def test_the_time_of_a_try_is_measured() -> None:

@@ -191,6 +191,20 @@ async def test_an_answer_that_was_no_ack_is_shown_and_proves_nothing(engine: Eng
     assert made.verify().returncode == 0
 
 
+async def test_of_an_answer_that_was_too_long_for_an_ack_the_kept_part_is_shown_as_one(
+    engine: Engine, tmp_path: Path
+) -> None:
+    page = b"<p>bad gateway</p>" * 5_000
+    await exchange(engine, answering(page, 502, certificate=LENDER_DER), acked())
+    made = evidence(engine, tmp_path)
+    note = "no ack that counts: HTTP 502 without a valid ack: 90000 bytes, and an ack has at most 65536; "
+    assert made.parts["1-request-try-1-ack"]["note"] == note + "the first 65536 are kept"
+    assert (made.folder / "1-request-try-1-ack.json").read_bytes() == page[:65_536]
+    assert rows(engine, ATTEMPTS)[0]["answer"] == page[:65_536]
+    assert made.manifest["holds"]
+    assert made.verify().returncode == 0
+
+
 async def test_a_signed_refusal_is_proved_as_one(engine: Engine, tmp_path: Path) -> None:
     await exchange(engine, acked("GEN5010", 409), answers=False)
     made = evidence(engine, tmp_path)

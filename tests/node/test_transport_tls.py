@@ -162,5 +162,5 @@ async def test_of_a_registry_more_is_read_than_of_a_counterparty(
         PooledTransport(client) as at_a_counterparty,
     ):
         assert len((await at_the_registry.handle_async_request(get(peer))).content) == 4 * 1024 * 1024
-        with pytest.raises(httpx.RemoteProtocolError, match="the response exceeds 1114112 bytes"):
+        with pytest.raises(httpx.RemoteProtocolError, match="the response exceeds 131072 bytes"):
             await at_a_counterparty.handle_async_request(get(peer))

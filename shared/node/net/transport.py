@@ -21,7 +21,7 @@ from shared.node.net.dialing import Resolve, names_of, open_socket, resolve
 HEAD_BYTES = 64 * 1024
 """Room for the head of a response and for chunk marks."""
 
-MAX_RESPONSE_BYTES = 1024 * 1024 + HEAD_BYTES  # 1 MiB of body
+MAX_RESPONSE_BYTES = 64 * 1024 + HEAD_BYTES  # 64 KiB of body: an ack has about one
 _TLS_SHUTDOWN_SECONDS = 1.0
 
 
