@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from shared.catalogue.table import BY_NAME
 from shared.node.client import SignedClient
@@ -98,18 +99,41 @@ class Courier:
 
     async def _deliver(self, entry: OutboxEntry) -> None:
         try:
-            attempt = await self._attempt(entry)
-            state, due_at = self._schedule.next_attempt(attempt, self._clock.now(), self._jitter())
-            await self._journal.record(AttemptRecord(attempt, state, due_at))
-            self._telemetry.delivered(attempt, state)
+            record = await self._record(await self._attempt(entry))
+            self._telemetry.delivered(record.attempt, record.state)
             for listener in self.listeners:
-                listener(attempt)
+                listener(record.attempt)
         except Exception as error:
             # The lease runs out and the entry comes due again; its receiver knows the requestId.
             self._telemetry.trouble("delivery attempt cannot be recorded", error)
         finally:
             del self._in_hand[entry.id]
             self._held[entry.outgoing.receiver] -= 1
+
+    async def _record(self, attempt: DeliveryAttempt) -> AttemptRecord:
+        """Write a try down, and return what was written.
+
+        Where the database does not take it, it is written without its answer and has failed; where not even so, it is
+        counted: that update is no larger than the one that claimed the entry. A try that is not counted would be made
+        anew after each lease, for ever.
+        """
+        try:
+            return await self._write(attempt)
+        except Exception as error:
+            refused = error
+        bare = _without_answer(attempt, refused)
+        try:
+            record = await self._write(bare)
+        except Exception:
+            record = await self._write(bare, is_only_counted=True)
+        self._telemetry.trouble("delivery attempt cannot be recorded with its answer", refused)
+        return record
+
+    async def _write(self, attempt: DeliveryAttempt, *, is_only_counted: bool = False) -> AttemptRecord:
+        state, due_at = self._schedule.next_attempt(attempt, self._clock.now(), self._jitter())
+        record = AttemptRecord(attempt, state, due_at, is_only_counted)
+        await self._journal.record(record)
+        return record
 
     async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt:
         message_type = BY_NAME[entry.outgoing.message]
@@ -143,3 +167,16 @@ class Courier:
             outcome=AttemptOutcome.FAILED,
             reason=reason,
         )
+
+
+def _without_answer(attempt: DeliveryAttempt, refused: Exception) -> DeliveryAttempt:
+    """Make the bare facts of a try: what was sent, and that it has failed, for nothing proves how it was answered."""
+    return replace(
+        attempt,
+        outcome=AttemptOutcome.FAILED,
+        reason=f"the try cannot be recorded with its answer: {type(refused).__name__}; see the log",
+        certificate="",
+        answer=b"",
+        answer_signature="",
+        steps=(),
+    )

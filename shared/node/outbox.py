@@ -83,11 +83,15 @@ class DeliveryAttempt:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """An attempt together with what the schedule made of it: the entry's next state, and when it is due again."""
+    """An attempt together with what the schedule made of it: the entry's next state, and when it is due again.
+
+    `is_only_counted`: the attempt gets no row of its own.
+    """
 
     attempt: DeliveryAttempt
     state: OutboxState
     due_at: datetime
+    is_only_counted: bool = False
     keys: frozenset[str] = field(default=frozenset())
 
 
@@ -110,7 +114,9 @@ class RecordAttempts:
 
     def apply(self, connection: Connection, units: Sequence[AttemptRecord]) -> Sequence[None]:
         """Write a batch of attempts."""
-        connection.execute(insert(ATTEMPTS), [_attempt_row(unit.attempt) for unit in units])
+        rows = [_attempt_row(unit.attempt) for unit in units if not unit.is_only_counted]
+        if rows:
+            connection.execute(insert(ATTEMPTS), rows)
         connection.execute(self._update, [_progress(unit) for unit in units])
         return [None] * len(units)
 
