@@ -20,7 +20,7 @@ from registry_app.standing import APPLYING
 from registry_app.store.book import Book
 from registry_app.store.reports import purge_reports
 from registry_app.store.roles import certificates_of
-from registry_app.store.tables import create_tables
+from registry_app.store.tables import SCHEMA
 from registry_app.telemetry import RegistryTelemetry
 from registry_app.trust import client_trust
 from shared.catalogue.v4.registry import RoleStatus
@@ -28,8 +28,8 @@ from shared.node.clock import Clock, SystemClock
 from shared.node.net.server import CannotListenError, make_server
 from shared.node.net.tls import TlsTrust
 from shared.node.settings import SettingsError
-from shared.node.store.database import open_engine
-from shared.node.store.tables import take_turns
+from shared.node.store.database import open_engine, setting_up
+from shared.node.store.schema import take_turns
 
 REFRESH_SECONDS: Final = 1.0
 """What another process on the same database has changed counts here after so long at most."""
@@ -52,10 +52,10 @@ class RegistryService:
         self.trust = TlsTrust(
             settings.tls_certificate, settings.tls_private_key, self._issuers, demands_certificate=False
         )
-        engine = open_engine(settings.database_url)
-        create_tables(engine)
+        engine = open_engine(settings.database_url, SCHEMA.refuse_newer)
+        SCHEMA.bring_up_to_date(engine)
         keys = SigningKeys(settings.keys_folder)
-        with engine.begin() as connection:
+        with setting_up(engine) as connection:
             take_turns(connection)
             keys.make_first(connection, clock.now(), replaces_lost=settings.replace_lost_key)
         self._hasher = SecretHasher()

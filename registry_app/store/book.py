@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 from registry_app.store.reports import KeepReports, Report
 from shared.node.journal import Action, RunActions
 from shared.node.store.reader import read
-from shared.node.store.tables import take_turns
+from shared.node.store.schema import take_turns
 from shared.node.store.writer import GroupCommit
 
 T = TypeVar("T")

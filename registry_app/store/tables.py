@@ -3,12 +3,12 @@
 Ids are numbers that are never given twice, as the registry's API has them; only reports, which are many, have UUIDs.
 """
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Engine, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 from shared.node.store.database import Instant
-from shared.node.store.tables import take_turns
+from shared.node.store.schema import Schema
 
 METADATA = MetaData()
 
@@ -137,8 +137,4 @@ REPORTS = Table(
 )
 
 
-def create_tables(engine: Engine) -> None:
-    """Make the tables that are not there yet."""
-    with engine.begin() as connection:
-        take_turns(connection)
-        METADATA.create_all(connection)
+SCHEMA: Final = Schema("registry", METADATA, steps=())

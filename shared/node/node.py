@@ -37,7 +37,7 @@ from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
 from shared.node.settings import Membership, Mode, NodeSettings
 from shared.node.store.database import open_engine, setting_up
-from shared.node.store.tables import create_tables
+from shared.node.store.tables import SCHEMA, create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.participants import ParticipantRole
@@ -82,7 +82,7 @@ class Node:
     def _lay_ground(self) -> None:
         """Storage, and TLS."""
         own, settings = self.identity, self.settings
-        self.engine = open_engine(settings.database_url)
+        self.engine = open_engine(settings.database_url, SCHEMA.refuse_newer)
         create_tables(self.engine)
         self.writer = GroupCommit(self.engine)
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))

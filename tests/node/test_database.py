@@ -13,8 +13,10 @@ from sqlalchemy import Column, Connection, Engine, ForeignKey, Integer, MetaData
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
+from shared.node.store import schema
 from shared.node.store.database import READ_ONLY, DatabaseError, Instant, open_engine
-from shared.node.store.tables import create_tables, take_turns
+from shared.node.store.schema import take_turns
+from shared.node.store.tables import create_tables
 
 metadata = MetaData()
 loans = Table("loans", metadata, Column("id", Integer, primary_key=True), Column("at", Instant))
@@ -144,7 +146,10 @@ class TestWaiting:
         with engine.connect() as connection, pytest.raises(OperationalError, match="statement timeout"):
             connection.execute(text("SELECT pg_sleep(30)"))
 
-    def test_a_node_does_not_wait_for_its_tables_without_end(self, engine: Engine) -> None:
+    def test_a_node_does_not_wait_for_its_tables_without_end(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(schema, "TURN_SECONDS", 1)
         with engine.begin() as other:
             take_turns(other)
             with pytest.raises(DatabaseError, match=r"cannot be set up: .*lock timeout; end what holds") as refusal:

@@ -28,7 +28,8 @@ from shared.node.onboarding.record import (
     retired,
     thumbprint_of,
 )
-from shared.node.store.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS, take_turns
+from shared.node.store.schema import take_turns
+from shared.node.store.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS
 from shared.protocol.participants import KeyStatus
 
 Keys = Mapping[str, KeyRecord]

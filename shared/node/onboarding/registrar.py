@@ -25,7 +25,7 @@ from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
 from shared.node.onboarding.register import blocked_kids, load_record, offboard, record_to_change, save_record
 from shared.node.onboarding.wishes import Change, new_certificate
-from shared.node.store.tables import take_turns
+from shared.node.store.schema import take_turns
 
 T = TypeVar("T")
 

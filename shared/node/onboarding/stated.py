@@ -19,7 +19,7 @@ from shared.node.onboarding.record import (
     thumbprint_of,
 )
 from shared.node.onboarding.register import load_record, save_record, stated_record
-from shared.node.store.tables import take_turns
+from shared.node.store.schema import take_turns
 from shared.protocol.participants import KeyStatus
 
 REASON = "stated by file"

@@ -4,12 +4,14 @@ Both are driven through synchronous SQLAlchemy Core and set so that a committed 
 power cut. A transaction may write, unless its connection has the execution options of READ_ONLY.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
-from sqlalchemy import BigInteger, Connection, Dialect, Engine, create_engine, event
+from sqlalchemy import BigInteger, Connection, Dialect, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -99,17 +101,20 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * _MICROSECOND
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, check: Callable[[Connection], object] | None = None) -> Engine:
     """Open the database at a URL and prove that it answers (SQLite: that it can be written).
 
-    Parameters in the query of the URL win over the defaults above. Raises DatabaseError.
+    Parameters in the query of the URL win over the defaults above. Raises DatabaseError, and what `check` raises: that
+    is given what is stored in a SQLite file before anything there is touched.
     """
     place = _parse(url)
+    if check is not None and place.get_backend_name() == "sqlite":
+        _check_untouched(place, check)
     try:
         engine = _open_sqlite(place) if place.get_backend_name() == "sqlite" else _open_postgresql(place)
         _prove(engine)
     except (DBAPIError, TypeError, ValueError) as error:  # the last two: a parameter that the driver refuses
-        raise DatabaseError(f"The database {_shown(place)} cannot be opened: {_mend(error)}.") from error
+        raise DatabaseError(f"The database {shown(place)} cannot be opened: {_mend(error)}.") from error
     return engine
 
 
@@ -121,9 +126,14 @@ def setting_up(engine: Engine) -> Iterator[Connection]:
             yield connection
     except OperationalError as error:
         raise DatabaseError(
-            f"The database {_shown(engine.url)} cannot be set up: {reason(error)}; "
+            f"The database {shown(engine.url)} cannot be set up: {reason(error)}; "
             "end what holds or fills it, then start again."
         ) from error
+
+
+def shown(place: URL) -> str:
+    """Show a URL without its secrets (a password may also stand in the query)."""
+    return place.set(query={}).render_as_string(hide_password=True)
 
 
 def is_outage(error: DBAPIError) -> bool:
@@ -147,6 +157,23 @@ def _parse(url: str) -> URL:
     if place.drivername not in _DRIVERS:
         raise DatabaseError(f"Databases of the kind {place.drivername} are not supported; use {_FORMS}.")
     return place.set(drivername=_DRIVERS[place.drivername])
+
+
+def _check_untouched(place: URL, check: Callable[[Connection], object]) -> None:
+    """Let `check` read a SQLite file; this leaves no trace, not even the files that every other reader makes.
+
+    What cannot be read in this way is left to those who open it after us, and say what is wrong with it.
+    """
+    file = Path(place.database or "").absolute()
+    if not file.is_file():
+        return
+    # A file beside it has the latest changes, or belongs to a process that makes some; without one, nobody is at it.
+    is_alone = not any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    uri = f"{file.as_uri()}?mode=ro{'&immutable=1' if is_alone else ''}"
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)
+    engine.url = place
+    with suppress(DBAPIError), engine.connect() as connection:
+        check(connection)
 
 
 def _open_sqlite(place: URL) -> Engine:
@@ -199,11 +226,6 @@ def _prove(engine: Engine) -> None:
             pass
     finally:
         engine.dispose()
-
-
-def _shown(place: URL) -> str:
-    """Show a URL without its secrets (a password may also stand in the query)."""
-    return place.set(query={}).render_as_string(hide_password=True)
 
 
 def _mend(error: Exception) -> str:

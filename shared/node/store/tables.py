@@ -4,10 +4,11 @@ Ids are UUIDs of version 7: they grow with time, so that new rows stand beside e
 history. Indexes are few for the same reason; what only an unfinished delivery needs is a partial index.
 """
 
+from typing import Final
+
 from sqlalchemy import (
     Boolean,
     Column,
-    Connection,
     Engine,
     Float,
     Index,
@@ -21,7 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-from shared.node.store.database import Instant, setting_up
+from shared.node.store.database import Instant
+from shared.node.store.schema import Schema, statements
 
 METADATA = MetaData()
 
@@ -56,6 +58,8 @@ INBOX = Table(
     UniqueConstraint("request_id", "sender"),
 )
 
+Index("inbox_sender", INBOX.c.sender, INBOX.c.id)
+
 OUTBOX = Table(
     "outbox",
     METADATA,
@@ -80,6 +84,8 @@ Index("outbox_due", OUTBOX.c.receiver, OUTBOX.c.due_at, sqlite_where=UNFINISHED,
 GIVEN_UP = text("state IN ('DEAD', 'REFUSED')")
 
 Index("outbox_given_up", OUTBOX.c.id, sqlite_where=GIVEN_UP, postgresql_where=GIVEN_UP)
+
+Index("outbox_receiver", OUTBOX.c.receiver, OUTBOX.c.id)
 
 ATTEMPTS = Table(
     "attempts",
@@ -211,17 +217,14 @@ REGISTRY_KEYS = Table(
 )
 """The keys that OCEN 4.0's registry has named, for the evidence of what was signed with them."""
 
-_TURNS = 0x4F43454E  # "OCEN"
+_TO_2: Final = statements(
+    "CREATE INDEX inbox_sender ON inbox (sender, id)",
+    "CREATE INDEX outbox_receiver ON outbox (receiver, id)",
+)
+
+SCHEMA: Final = Schema("node", METADATA, steps=(_TO_2,))
 
 
 def create_tables(engine: Engine) -> None:
-    """Make the tables that are not there yet. Raises DatabaseError where the database cannot do it now."""
-    with setting_up(engine) as connection:
-        take_turns(connection)
-        METADATA.create_all(connection)
-
-
-def take_turns(connection: Connection) -> None:
-    """Let processes that share a PostgreSQL database do this one after another, each in its whole transaction."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURNS})
+    """Create the tables, or migrate those of an older release. Raises DatabaseError, as Schema says."""
+    SCHEMA.bring_up_to_date(engine)

@@ -1,0 +1,205 @@
+"""The version of a database's tables: what an older release made is migrated, what a newer one made is not touched."""
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, inspect, select, text
+
+from registry_app.store.tables import SCHEMA as REGISTRY
+from shared.node.store import schema
+from shared.node.store.database import DatabaseError, open_engine
+from shared.node.store.schema import VERSIONS, Schema, statements
+from shared.node.store.tables import SCHEMA as NODE
+from tests.equipment.first_schema import lay_out, rows_kept
+from tests.postgres import create_database
+
+BOTH = pytest.mark.parametrize("own", [NODE, REGISTRY], ids=lambda own: own.name)
+
+
+def stored_version(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return {row.schema: row.version for row in connection.execute(select(VERSIONS))}
+
+
+def described(engine: Engine) -> dict[str, Any]:
+    """All tables with their columns, keys and indexes, but for defaults, which nothing relies on."""
+    looking = inspect(engine)
+    return {
+        table: {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"]) for column in looking.get_columns(table)
+            },
+            "primary key": looking.get_pk_constraint(table)["constrained_columns"],
+            "unique": sorted(sorted(one["column_names"]) for one in looking.get_unique_constraints(table)),
+            "foreign keys": sorted(map(repr, looking.get_foreign_keys(table))),
+            "indexes": sorted(
+                (one["name"] or "", one["column_names"], bool(one["unique"])) for one in looking.get_indexes(table)
+            ),
+        }
+        for table in looking.get_table_names()
+    }
+
+
+def newer(own: Schema) -> Schema:
+    """The schema of a release to come."""
+    return Schema(own.name, own.tables, (*own.steps, statements("CREATE TABLE tomorrow (id INTEGER PRIMARY KEY)")))
+
+
+@pytest.fixture
+def fresh(database_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """Another empty database of the same kind."""
+    if database_url.startswith("sqlite"):
+        return open_engine(f"sqlite:///{tmp_path / 'fresh.sqlite'}")
+    return open_engine(create_database(request.getfixturevalue("postgres_url")))
+
+
+@BOTH
+def test_what_the_first_version_made_becomes_what_this_release_makes(
+    own: Schema, engine: Engine, fresh: Engine
+) -> None:
+    lay_out(engine, own.name)
+    own.bring_up_to_date(engine)
+    own.bring_up_to_date(fresh)
+    assert described(engine) == described(fresh)
+    assert stored_version(engine) == stored_version(fresh) == {own.name: own.version}
+    fresh.dispose()
+
+
+def test_a_migration_keeps_every_row(engine: Engine) -> None:
+    lay_out(engine, "node")
+    NODE.bring_up_to_date(engine)
+    assert rows_kept(engine)
+
+
+def test_a_database_that_is_up_to_date_stays_as_it_is(engine: Engine) -> None:
+    NODE.bring_up_to_date(engine)
+    before = described(engine)
+    NODE.bring_up_to_date(engine)
+    assert described(engine) == before
+
+
+def test_a_node_and_a_registry_may_share_a_database(engine: Engine) -> None:
+    for own in (NODE, REGISTRY):
+        lay_out(engine, own.name)
+    for own in (NODE, REGISTRY):
+        own.bring_up_to_date(engine)
+    assert stored_version(engine) == {"node": NODE.version, "registry": REGISTRY.version}
+
+
+def test_a_migration_that_fails_changes_nothing(engine: Engine) -> None:
+    def fail(connection: Connection) -> None:
+        raise RuntimeError("half-way")
+
+    lay_out(engine, "node")
+    before = described(engine)
+    with pytest.raises(RuntimeError, match="half-way"):
+        Schema("node", NODE.tables, (*NODE.steps, fail)).bring_up_to_date(engine)
+    assert described(engine) == before
+    assert rows_kept(engine)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_processes_that_start_at_once_migrate_once(engine: Engine) -> None:
+    steps: list[str] = []
+    together = threading.Barrier(4)
+
+    def note(connection: Connection) -> None:
+        steps.append("taken")
+
+    def start() -> None:
+        other = open_engine(engine.url.render_as_string(hide_password=False))
+        together.wait(60)
+        Schema("node", NODE.tables, (*NODE.steps, note)).bring_up_to_date(other)
+        other.dispose()
+
+    lay_out(engine, "node")
+    processes = [threading.Thread(target=start) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert steps == ["taken"]
+    assert stored_version(engine) == {"node": NODE.version + 1}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_process_waits_for_one_that_migrates_longer_than_for_any_other_lock(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[object] = []
+    take_turns = schema.take_turns
+
+    def note_limits(connection: Connection) -> None:
+        shown.append(limits(connection))
+        take_turns(connection)
+
+    def limits(connection: Connection) -> tuple[object, object]:
+        return connection.scalar(text("SHOW lock_timeout")), connection.scalar(text("SHOW statement_timeout"))
+
+    monkeypatch.setattr(schema, "take_turns", note_limits)
+    lay_out(engine, "node")
+    step = Schema("node", NODE.tables, (*NODE.steps, lambda connection: shown.append(limits(connection))))
+    step.bring_up_to_date(engine)
+    assert shown == [("1min", "0"), ("1200ms", "0")]
+
+
+def leave_wal(engine: Engine) -> None:
+    """Copy a SQLite database while its latest changes stand in its WAL, as a crash would leave it."""
+    database = str(engine.url.database)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_autocheckpoint = 0")
+        connection.rollback()
+        newer(NODE).bring_up_to_date(engine)
+        left = {suffix: Path(database + suffix).read_bytes() for suffix in ("", "-wal")}
+    engine.dispose()
+    for suffix, content in left.items():
+        Path(database + suffix).write_bytes(content)
+
+
+def close_well(engine: Engine) -> None:
+    newer(NODE).bring_up_to_date(engine)
+    engine.dispose()
+
+
+def turn_off_wal(engine: Engine) -> None:
+    """Leave a database that is not even in WAL mode any more."""
+    close_well(engine)
+    with closing(engine.raw_connection()) as connection:
+        connection.cursor().execute("PRAGMA journal_mode = DELETE")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("leave", [close_well, leave_wal, turn_off_wal])
+def test_a_newer_file_is_refused_and_not_a_byte_of_it_is_touched(
+    engine: Engine, database_url: str, tmp_path: Path, leave: Callable[[Engine], None]
+) -> None:
+    leave(engine)
+    before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in tmp_path.iterdir()}
+    with pytest.raises(DatabaseError, match=f"has version {NODE.version + 1} of its tables; .* up to {NODE.version}"):
+        open_engine(database_url, NODE.refuse_newer)
+    after = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in tmp_path.iterdir()}
+    after.pop("node.sqlite-shm", None)  # an index of the WAL, made anew by whoever reads it
+    assert after == before
+
+
+def test_a_newer_database_is_refused_and_stays_as_it_is(engine: Engine) -> None:
+    newer(NODE).bring_up_to_date(engine)
+    before = described(engine)
+    with pytest.raises(DatabaseError, match="start a newer release, or restore the backup") as refusal:
+        NODE.bring_up_to_date(engine)
+    assert described(engine) == before
+    assert stored_version(engine) == {"node": NODE.version + 1}
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_whose_name_is_no_plain_uri_is_looked_at_too(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a b%25#.sqlite'}"
+    close_well(open_engine(url))
+    with pytest.raises(DatabaseError, match="start a newer release"):
+        open_engine(url, NODE.refuse_newer)
+    assert [file.name for file in tmp_path.iterdir()] == ["a b%#.sqlite"]
