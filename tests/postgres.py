@@ -23,37 +23,70 @@ def find_binaries() -> Path | None:
     return next((f for f in folders if all((f / name).exists() for name in ("initdb", "pg_ctl", "postgres"))), None)
 
 
+class Server:
+    """A server with its data in a folder of its own, as a user that PostgreSQL accepts; nothing runs yet."""
+
+    def __init__(self, binaries: Path, folder: Path, name: str = "data") -> None:
+        self.binaries = binaries
+        self.folder = folder
+        self.data = folder / name
+        self.port = free_port()
+        self._user = _unprivileged_user()
+        if self._user:
+            os.chown(folder, self._user.pw_uid, self._user.pw_gid)
+
+    @property
+    def url(self) -> str:
+        """The URL of its maintenance database."""
+        return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
+
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """Run one of PostgreSQL's programs."""
+        subprocess.run(
+            [self.binaries / program, *arguments],
+            check=True,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            user=self._user.pw_uid if self._user else None,
+            group=self._user.pw_gid if self._user else None,
+            extra_groups=[] if self._user else None,
+        )
+
+    def initialise(self) -> None:
+        """Make an empty cluster."""
+        self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale")
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        options = f"-h 127.0.0.1 -p {self.port} -k {self.folder}"
+        self.run("pg_ctl", "start", "-D", self.data, "-w", "-l", f"{self.data}.log", "-o", options)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """End it, and wait for that."""
+        self.run("pg_ctl", "stop", "-D", self.data, "-w", "-m", mode)
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A folder for servers; not below pytest's, for that is closed to the user whom they run as."""
+    folder = Path(tempfile.mkdtemp(prefix="ocen-pg-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
 @contextmanager
 def private_server(binaries: Path) -> Iterator[str]:
     """Run a server in a temporary folder and give the URL of its maintenance database."""
-    # Not below pytest's folder: that one is closed to the user whom the server runs as.
-    folder = Path(tempfile.mkdtemp(prefix="ocen-pg-"))
-    data, port = folder / "data", _free_port()
-    user = _unprivileged_user()
-    if user:
-        os.chown(folder, user.pw_uid, user.pw_gid)
-
-    def run(*command: str | Path) -> None:
-        subprocess.run(
-            command,
-            check=True,
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            user=user.pw_uid if user else None,
-            group=user.pw_gid if user else None,
-            extra_groups=[] if user else None,
-        )
-
-    try:
-        run(binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale")
-        options = f"-h 127.0.0.1 -p {port} -k {folder}"
-        run(binaries / "pg_ctl", "start", "-D", data, "-w", "-l", folder / "log", "-o", options)
+    with server_folder() as folder:
+        server = Server(binaries, folder)
+        server.initialise()
+        server.start()
         try:
-            yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+            yield server.url
         finally:
-            run(binaries / "pg_ctl", "stop", "-D", data, "-w", "-m", "immediate")
-    finally:
-        shutil.rmtree(folder)
+            server.stop()
 
 
 def create_database(server_url: str) -> str:
@@ -71,7 +104,8 @@ def administer(server_url: str, *statements: str) -> None:
             connection.execute(text(statement))
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port of loopback that nobody uses."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]

@@ -13,8 +13,8 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Connection, Dialect, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.exc import ArgumentError, DBAPIError, InternalError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
@@ -46,8 +46,10 @@ _SQLITE_MENDS: Final = {
     "SQLITE_BUSY": "another process holds its write lock; end that process first",
 }
 
-# Seconds to connect, and until a silent server is asked for a sign of life; milliseconds until it counts as lost.
+# Seconds to connect, and until a silent server is asked for a sign of life; milliseconds until it counts as lost. A
+# server that takes no changes is no place for us: a standby, to which the address leads before or after a switchover.
 _POSTGRESQL_DEFAULTS: Final = {
+    "target_session_attrs": "read-write",
     "connect_timeout": "2",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
@@ -57,8 +59,10 @@ _POSTGRESQL_DEFAULTS: Final = {
 # Milliseconds. A lock is waited for longer than PostgreSQL takes to find a deadlock (1 s), which another try mends.
 _POSTGRESQL_OPTIONS: Final = "-c lock_timeout=1200 -c statement_timeout=2000"
 
-# Seconds that a connection is waited for while all are in use.
+# Seconds that a connection is waited for while all are in use, and that one is used: an address which has moved without
+# cutting connections (DNS) must not leave readers with a server that nobody writes to any more.
 _POOL_SECONDS: Final = 2.0
+_POOL_RECYCLE_SECONDS: Final = 60
 
 PATIENCE: Final = 3.0
 """Seconds that anybody waits for the database: a counterparty waits 4 s for its ack, and a 503 is better than none."""
@@ -66,6 +70,9 @@ PATIENCE: Final = 3.0
 # How the names of outages begin: PostgreSQL's classes of SQLSTATE for a lack of resources, a lock that is not let go, a
 # statement cut short and a system error; and what is alike in SQLite.
 _OUTAGES: Final = ("53", "55", "57", "58", "SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR")
+
+# How those begin that say that this connection cannot write now: 25006 (read_only_sql_transaction) and its class.
+_READ_ONLY_OUTAGES: Final = ("25",)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -124,7 +131,7 @@ def setting_up(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except OperationalError as error:
+    except (OperationalError, InternalError) as error:
         raise DatabaseError(
             f"The database {shown(engine.url)} cannot be set up: {reason(error)}; "
             "end what holds or fills it, then start again."
@@ -137,15 +144,22 @@ def shown(place: URL) -> str:
 
 
 def is_outage(error: DBAPIError) -> bool:
-    """Tell whether anything would fail like this now; a lost connection is no such trouble, for there is another."""
-    name = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None) or ""
-    return not error.connection_invalidated and name.startswith(_OUTAGES)
+    """Tell whether anything would fail like this now; a lost connection is no such trouble, for there is another.
+
+    One that was thrown away because it could not write is: whoever tries again gets a connection to wherever the
+    address leads by then.
+    """
+    return _error_name(error.orig).startswith(_READ_ONLY_OUTAGES if error.connection_invalidated else _OUTAGES)
 
 
 def reason(error: Exception) -> str:
     """Give what the database itself said, in one line: without SQL, parameters and links."""
     said = error.orig if isinstance(error, DBAPIError) else error
     return str(said).partition("\n")[0].rstrip(".")
+
+
+def _error_name(error: BaseException | None) -> str:
+    return getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or ""
 
 
 def _parse(url: str) -> URL:
@@ -211,13 +225,27 @@ def _begin_sqlite(connection: Connection) -> None:
 def _open_postgresql(place: URL) -> Engine:
     # The server takes the last value of an option: those of the URL stand behind ours.
     options = " ".join([_POSTGRESQL_OPTIONS, *place.normalized_query.get("options", ())])
-    return create_engine(
+    engine = create_engine(
         place.set(query={**_POSTGRESQL_DEFAULTS, **place.query, "options": options}),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
+        pool_recycle=_POOL_RECYCLE_SECONDS,
         pool_timeout=_POOL_SECONDS,
         hide_parameters=True,
     )
+    event.listen(engine, "handle_error", _leave_read_only_server)
+    return engine
+
+
+def _leave_read_only_server(context: ExceptionContext) -> None:
+    """Throw the connection away, and all of the pool, where a transaction that may write is not let.
+
+    The server has become read-only under us (by a setting, or behind a proxy that keeps our connection). It answers
+    every ping, so nobody would notice that the address leads elsewhere by now.
+    """
+    may_write = context.connection is None or not context.connection.get_execution_options().get("postgresql_readonly")
+    if may_write and _error_name(context.original_exception).startswith(_READ_ONLY_OUTAGES):
+        context.is_disconnect = True
 
 
 def _prove(engine: Engine) -> None:
@@ -229,8 +257,10 @@ def _prove(engine: Engine) -> None:
 
 
 def _mend(error: Exception) -> str:
-    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    name = _error_name(getattr(error, "orig", None))
     for prefix, mend in _SQLITE_MENDS.items():
         if name.startswith(prefix):
             return mend
+    if "read-only" in reason(error):
+        return f"{reason(error)}; it takes no changes, as a standby: name the primary in the database URL"
     return f"{reason(error)}; correct the database URL or start the server that it names"

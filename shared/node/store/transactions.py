@@ -107,13 +107,13 @@ class Transactions:
             connection = self._begin()
             try:
                 self._commit(connection, [job])
-            except (OperationalError, IntegrityError) as error:
+            except DBAPIError as error:
                 unavailable = f"the database cannot do it now: {reason(error)}"
                 if is_outage(error):
                     raise StorageUnavailable(unavailable) from error
-                pause = next(pauses, None)
+                pause = next(pauses, None) if isinstance(error, (OperationalError, IntegrityError)) else None
                 if pause is None:
-                    job.outcome = error if isinstance(error, IntegrityError) else StorageUnavailable(unavailable)
+                    job.outcome = StorageUnavailable(unavailable) if isinstance(error, OperationalError) else error
                     return
                 time.sleep(pause)
             except Exception as error:
