@@ -1,6 +1,5 @@
 """What the registry is made of, as its routes see it, and how they come by it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,11 +12,12 @@ from registry_app.settings import RegistrySettings
 from registry_app.store.book import Book
 from registry_app.telemetry import RegistryTelemetry
 from shared.node.clock import Clock
+from shared.node.readiness import ReadinessCheck
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a registry; `is_listening` tells whether the protocol plane takes connections."""
+    """The parts of a registry."""
 
     settings: RegistrySettings
     clock: Clock
@@ -26,7 +26,7 @@ class Parts:
     quota: ReportQuota
     registrar: Registrar
     telemetry: RegistryTelemetry
-    is_listening: Callable[[], bool]
+    readiness: ReadinessCheck
 
 
 async def _parts(request: Request) -> Parts:

@@ -27,6 +27,7 @@ from shared.catalogue.v4.registry import RoleStatus
 from shared.node.clock import Clock, SystemClock
 from shared.node.net.server import CannotListenError, make_server
 from shared.node.net.tls import TlsTrust
+from shared.node.readiness import ReadinessCheck
 from shared.node.settings import SettingsError
 from shared.node.store.database import open_engine, setting_up
 from shared.node.store.schema import take_turns
@@ -68,7 +69,7 @@ class RegistryService:
             quota=ReportQuota(settings.reports_per_second, settings.reports_burst, clock),
             registrar=Registrar(book, self._hasher, clock, self.refresh_trust),
             telemetry=RegistryTelemetry(),
-            is_listening=lambda: self.protocol_server.is_listening,
+            readiness=ReadinessCheck(lambda: self.protocol_server.is_listening, book.write_check, clock),
         )
         self.plane = plane_app(self.parts)
         self.ops = registry_ops_app(self.parts, self.plane)
@@ -105,6 +106,10 @@ class RegistryService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.parts.book.stop()
         self._hasher.close()
+
+    async def crash(self) -> BaseException:
+        """Return what has ended the writer, once anything but stop() has."""
+        return await self.parts.book.crash()
 
     async def refresh_trust(self) -> None:
         """Take the client certificates of those that are served or apply now, beside those of the trusted issuers."""

@@ -1,9 +1,9 @@
 """What the registry tells of itself: one structured line per call, and metrics. Never a secret, never a token."""
 
-import contextlib
-
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from shared.node.telemetry import Troubles
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -14,6 +14,7 @@ class RegistryTelemetry:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._log = structlog.get_logger().bind(service="registry")
+        self._troubles = Troubles(self._log)
         self._calls = Counter(
             "ocen_registry_calls", "Calls of the protocol plane", ["operation", "status"], registry=self.registry
         )
@@ -28,9 +29,8 @@ class RegistryTelemetry:
         self._log.info("answered", operation=operation, status=status, ms=round(seconds * 1000, 1), peer=peer)
 
     def trouble(self, event: str, error: Exception) -> None:
-        """Tell of something that should not happen; never raises, because who tells is in trouble already."""
-        with contextlib.suppress(Exception):
-            self._log.error(event, error=f"{type(error).__name__}: {error}", exc_info=error)
+        """Tell of something that should not happen; never raises, see `Troubles`."""
+        self._troubles.tell(event, error)
 
     def say(self, event: str, **facts: str | int) -> None:
         """Tell of a change in the life of the registry."""

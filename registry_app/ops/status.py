@@ -5,13 +5,11 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import select
 
 from registry_app.auth.signing_keys import published_keys
 from registry_app.ops.views import Health, SigningKeyList, SigningKeyView
-from registry_app.parts import Parts, TheRegistry
+from registry_app.parts import TheRegistry
 from shared.node.ops.views import Readiness
-from shared.node.store.writer import StorageUnavailable
 
 public_routes: Final = APIRouter(tags=["registry"])
 routes: Final = APIRouter(tags=["registry"])
@@ -25,10 +23,10 @@ async def health(registry: TheRegistry, request: Request) -> Health:
 
 @public_routes.get("/ready", response_model_exclude_none=True, responses={503: {"model": Readiness}})
 async def ready(registry: TheRegistry, response: Response) -> Readiness:
-    """Tell whether calls can be answered: the protocol plane listens and the database answers."""
-    obstacle = await _obstacle(registry)
+    """Tell whether calls can be answered: the protocol plane listens and the database has taken a change just now."""
+    obstacle = await registry.readiness.obstacle()
     response.status_code = 503 if obstacle else 200
-    return Readiness(ready=obstacle is None, reason=obstacle)
+    return Readiness.of(obstacle)
 
 
 @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
@@ -49,13 +47,3 @@ async def signing_keys(registry: TheRegistry) -> SigningKeyList:
 async def rotate(registry: TheRegistry) -> SigningKeyView:
     """Sign tokens with a new key from now on; the former one stays in the JWKS until its tokens have expired."""
     return SigningKeyView.of(await registry.auth.rotate())
-
-
-async def _obstacle(registry: Parts) -> str | None:
-    if not registry.is_listening():
-        return "the protocol plane does not listen"
-    try:
-        await registry.book.read(lambda connection: connection.execute(select(1)).scalar())
-    except StorageUnavailable as error:
-        return str(error)
-    return None

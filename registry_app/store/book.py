@@ -1,11 +1,13 @@
 """The registry's book: every change is one transaction, and is committed when its method returns."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
 from registry_app.store.reports import KeepReports, Report
+from registry_app.store.tables import SCHEMA
 from shared.node.journal import Action, RunActions
 from shared.node.store.reader import read
 from shared.node.store.schema import take_turns
@@ -35,6 +37,10 @@ class Book:
         await self._writer.stop()
         self.engine.dispose()
 
+    async def crash(self) -> BaseException:
+        """Return what has ended the writer, once anything but stop() has."""
+        return await self._writer.crash()
+
     async def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query."""
         return await read(self.engine, query)
@@ -48,6 +54,10 @@ class Book:
 
         result: T = await self._writer.run(self._actions, Action(in_turn))
         return result
+
+    async def write_check(self, now: datetime) -> None:
+        """Commit one row, always the same, to show that something can be written."""
+        await self.change(lambda connection: SCHEMA.touch(connection, now))
 
     async def keep(self, report: Report) -> None:
         """Keep a report; those that come in together are committed together."""

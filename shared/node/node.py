@@ -29,6 +29,7 @@ from shared.node.onboarding.record import read_records
 from shared.node.onboarding.registrar import Registrar
 from shared.node.onboarding.stated import take_stated
 from shared.node.ops.app import ops_app
+from shared.node.readiness import ReadinessCheck
 from shared.node.reception import Reception, protocol_app
 from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
@@ -76,6 +77,7 @@ class Node:
         self.protocol_server = make_server(
             self._protocol_plane(application), host=settings.host, port=settings.port, tls=self.trust.server
         )
+        self.readiness = ReadinessCheck(lambda: self.protocol_server.is_listening, self.journal.write_check, self.clock)
         self.ops_server = make_server(ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -220,6 +222,10 @@ class Node:
             await self.member.aclose()
         await self.writer.stop()
         self.engine.dispose()
+
+    async def crash(self) -> BaseException:
+        """Return what has ended the writer, once anything but stop() has."""
+        return await self.writer.crash()
 
     async def tidy(self) -> None:
         """Delete what nobody needs any more, and wake what would sleep too long after the clock was set back."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -14,11 +15,21 @@ from shared.node.net.tls import TlsConfigurationError
 from shared.node.node import Application, Node
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import NodeSettings, ServiceSettings, SettingsError, load_settings
-from shared.node.store.database import DatabaseError
+from shared.node.store.database import DatabaseError, StorageUnavailable
 from shared.node.telemetry import configure_logging
 
-UNUSABLE = (SettingsError, IdentityError, OnboardingError, DatabaseError, TlsConfigurationError, CannotListenError)
+UNUSABLE = (
+    SettingsError,
+    IdentityError,
+    OnboardingError,
+    DatabaseError,
+    StorageUnavailable,
+    TlsConfigurationError,
+    CannotListenError,
+)
 """What is wrong with a node's surroundings rather than with the node: told in one line, without a traceback."""
+
+_log = logging.getLogger(__name__)
 
 NodeKind = TypeVar("NodeKind", bound=NodeSettings)
 ServiceKind = TypeVar("ServiceKind", bound=ServiceSettings)
@@ -33,6 +44,13 @@ class Service(Protocol):
     async def stop(self) -> None:
         """Finish what is under way, and close everything."""
 
+    async def crash(self) -> BaseException:
+        """Return what has made it impossible to go on, once anything has."""
+
+
+class ServiceCrashedError(Exception):
+    """The service cannot go on; the message is one sentence with the mend."""
+
 
 def main(kind: type[NodeKind], compose: Callable[[NodeKind], Application]) -> None:
     """Run a node until SIGINT or SIGTERM; see `run_service`."""
@@ -40,7 +58,10 @@ def main(kind: type[NodeKind], compose: Callable[[NodeKind], Application]) -> No
 
 
 def run_service(kind: type[ServiceKind], build: Callable[[ServiceKind], Service]) -> None:
-    """Run a service until SIGINT or SIGTERM; exit with status 2 and one line if it cannot run as it is set up."""
+    """Run a service until SIGINT or SIGTERM; exit with status 2 and one line if it cannot run as it is set up.
+
+    If it cannot go on while it runs, it is stopped, and the exit status is 1: something outside has to start it again.
+    """
     os.umask(0o077)  # databases hold messages; nobody else on this machine needs to read them
     try:
         settings = load_settings(kind)
@@ -49,18 +70,34 @@ def run_service(kind: type[ServiceKind], build: Callable[[ServiceKind], Service]
     except UNUSABLE as error:
         print(f"{error}", file=sys.stderr)
         sys.exit(2)
+    except ServiceCrashedError as error:
+        print(f"{error}", file=sys.stderr)
+        sys.exit(1)
 
 
 async def serve(service: Service) -> None:
-    """Run a service until SIGINT or SIGTERM."""
+    """Run a service until SIGINT or SIGTERM.
+
+    Raises:
+        ServiceCrashedError: it could not go on.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await service.start()
     calm_garbage_collector()
-    await stop.wait()
+    crash, asked = asyncio.create_task(service.crash()), asyncio.create_task(stop.wait())
+    await asyncio.wait({crash, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
     await service.stop()
+    if crash.done():
+        error = crash.result()
+        _log.error("the thread that writes to the database has ended", exc_info=error)
+        raise ServiceCrashedError(
+            f"The thread that writes to the database has ended ({error!r}), so this process ends too: start it again."
+        )
+    crash.cancel()
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

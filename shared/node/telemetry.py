@@ -5,17 +5,55 @@ import contextlib
 import json
 import logging
 import sys
+from collections import Counter as Counts
 from datetime import datetime
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from shared.node.clock import Clock, SystemClock
+from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.log_stream import LogStream
 from shared.node.outbox import DeliveryAttempt, OutboxState, storable
 from shared.node.settings import LogFormat
+from shared.node.store.database import StorageUnavailable
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+OUTAGES: Final = (StorageUnavailable, CounterpartiesUnavailable)
+"""What every message meets as long as it lasts, and is no fault of the node's code."""
+
+OUTAGE_SECONDS: Final = 60.0
+"""An outage is told once in so long for each event, however many messages meet it."""
+
+
+class Troubles:
+    """Tells of what should not happen: with a traceback, or of an outage with one line in a minute.
+
+    A full disk must not be filled by the lines that tell of it. `repeated` is how often it was met and not told since.
+    """
+
+    def __init__(self, log: structlog.types.FilteringBoundLogger, clock: Clock | None = None) -> None:
+        self._log = log
+        self._clock = clock or SystemClock()
+        self._told: dict[tuple[str, type[Exception]], float] = {}
+        self._repeated: Counts[tuple[str, type[Exception]]] = Counts()
+
+    def tell(self, event: str, error: Exception) -> None:
+        """Tell of it; never raises, because who tells is in trouble already: a full disk or a closed pipe, perhaps."""
+        with contextlib.suppress(Exception):
+            said = f"{type(error).__name__}: {error}"
+            if not isinstance(error, OUTAGES):
+                self._log.error(event, error=said, exc_info=error)
+                return
+            kind, now = (event, type(error)), self._clock.elapsed()
+            if now - self._told.get(kind, -OUTAGE_SECONDS) < OUTAGE_SECONDS:
+                self._repeated[kind] += 1
+                return
+            self._told[kind] = now
+            self._log.error(event, error=said, repeated=self._repeated.pop(kind, 0))
 
 
 class Telemetry:
@@ -24,6 +62,7 @@ class Telemetry:
     def __init__(self, organisation_id: str) -> None:
         self.registry = CollectorRegistry()
         self._log = structlog.get_logger().bind(organisation_id=organisation_id)
+        self._troubles = Troubles(self._log)
         self._received = Counter(
             "ocen_messages_received", "Messages answered", ["message", "verdict"], registry=self.registry
         )
@@ -80,9 +119,8 @@ class Telemetry:
         self._reported.labels(outcome).inc()
 
     def trouble(self, event: str, error: Exception) -> None:
-        """Tell of something that should not happen; never raises, because who tells is in trouble already."""
-        with contextlib.suppress(Exception):  # a full disk or a closed pipe under the log
-            self._log.error(event, error=f"{type(error).__name__}: {error}", exc_info=error)
+        """Tell of something that should not happen; never raises, see `Troubles`."""
+        self._troubles.tell(event, error)
 
     def say(self, event: str, **facts: str | int | datetime) -> None:
         """Tell of a change in the life of the node."""

@@ -81,6 +81,11 @@ class Side:
         """Whether it has been started, and not been ended by us."""
         return self._process is not None
 
+    def poll(self) -> int | None:
+        """The exit status of its process, once that has ended by itself."""
+        assert self._process is not None
+        return self._process.poll()
+
     def launch(self) -> None:
         """Start its process, and do not wait."""
         with self.log.open("ab") as log:
@@ -149,8 +154,7 @@ class Side:
         return next((one for one in history[direction] if one["message"] == message), None)
 
     def _is_ready(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, f"it has ended: {self.log.read_text()[-2000:]}"
+        assert self.poll() is None, f"it has ended: {self.log.read_text()[-2000:]}"
         return self.ops.is_ready()
 
 

@@ -20,6 +20,7 @@ from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.node.onboarding.register import save_record
 from shared.node.onboarding.registrar import Registrar
 from shared.node.ops.app import ops_app
+from shared.node.readiness import ReadinessCheck
 from shared.node.registry.member import Member
 from shared.node.sending import Sender
 from shared.node.store.database import open_engine
@@ -102,6 +103,7 @@ class OperatedStandIn:
         )
         self.member: Member | None = None
         self.protocol_server = SimpleNamespace(is_listening=True)
+        self.readiness = ReadinessCheck(lambda: self.protocol_server.is_listening, self.journal.write_check, self.clock)
 
     @property
     def record(self) -> ParticipantRecord:

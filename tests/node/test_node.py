@@ -15,6 +15,7 @@ from shared.node.node import Application, Node
 from shared.node.onboarding.changes import without_key
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import NodeSettings
+from shared.node.store.database import DatabaseError
 from shared.protocol.participants import KeyStatus, ParticipantRole
 from shared.protocol.verification import VerifiedMessage
 from tests.equipment.clock import FrozenClock
@@ -116,6 +117,13 @@ def test_a_restart_undoes_nothing(builder: Builder) -> None:
     before = contents(registry.engine)
     builder.build()
     assert contents(registry.engine) == before
+
+
+def test_a_node_does_not_start_on_a_database_that_it_may_only_read(builder: Builder) -> None:
+    before = contents(builder.build().engine)
+    with pytest.raises(DatabaseError, match="it is read-only; give this user write access"):
+        builder.build(database_url=f"sqlite:///file:{builder.folder / 'lsp.sqlite'}?mode=ro&uri=true")
+    assert contents(builder.nodes[0].engine) == before
 
 
 def test_a_node_does_not_start_with_a_participant_that_cannot_be_used(builder: Builder) -> None:

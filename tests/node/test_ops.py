@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from shared.node.net.tls import thumbprint
@@ -35,6 +36,10 @@ class BrokenEngine:
 
     def connect(self) -> None:
         raise OperationalError("SELECT 1", {}, Exception("disk I/O error"))
+
+
+def break_down(_: object) -> None:
+    raise OperationalError("BEGIN", {}, Exception("disk I/O error"))
 
 
 async def test_everything_that_is_not_public_demands_the_token(node: OperatedStandIn) -> None:
@@ -109,7 +114,7 @@ async def test_health_tells_whose_process_it_is(node: OperatedStandIn) -> None:
     assert (told["status"], told["organisation_id"], told["role"]) == ("ok", "LSP123", "LOAN_AGENT")
 
 
-async def test_a_node_that_listens_and_whose_database_answers_is_ready(node: OperatedStandIn) -> None:
+async def test_a_node_that_listens_and_whose_database_takes_a_change_is_ready(node: OperatedStandIn) -> None:
     async with caller(node) as client:
         answer = await client.get("/ready")
     assert (answer.status_code, answer.json()) == (200, {"ready": True})
@@ -126,12 +131,14 @@ async def test_a_node_that_does_not_listen_is_not_ready(node: OperatedStandIn) -
 async def test_a_node_whose_database_is_gone_is_not_ready(
     node: OperatedStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    event.listen(node.engine, "begin", break_down)
     monkeypatch.setattr(node, "engine", BrokenEngine())
     async with operator(node) as client:
         answer = await client.get("/ready")
         asked = await client.get("/messages")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     assert "disk I/O error" in answer.json()["reason"]
+    assert answer.json()["since"] == "2031-05-14T09:30:15.250000Z"
     assert (asked.status_code, "disk I/O error" in asked.json()["detail"]) == (503, True)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from shared.node.ops.guard import OPEN_PATHS
@@ -32,6 +33,10 @@ class BrokenEngine:
         raise OperationalError("SELECT 1", {}, Exception("disk I/O error"))
 
 
+def break_down(_: object) -> None:
+    raise OperationalError("BEGIN", {}, Exception("disk I/O error"))
+
+
 async def test_everything_that_is_not_public_demands_the_token(small_world: World) -> None:
     operations = closed_operations(small_world)
     assert len(operations) == 29
@@ -53,18 +58,20 @@ async def test_health_names_the_issuer(small_world: World) -> None:
     assert (told["status"], told["issuer"]) == ("ok", ISSUER)
 
 
-async def test_ready_means_that_it_listens_and_that_its_database_answers(
+async def test_ready_means_that_it_listens_and_that_its_database_takes_a_change(
     small_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     idle = await small_world.ops.get("/ready")
-    assert (idle.status_code, idle.json()) == (503, {"ready": False, "reason": "the protocol plane does not listen"})
+    obstacle = {"reason": "the protocol plane does not listen", "since": "2031-03-04T05:06:07.890000Z"}
+    assert (idle.status_code, idle.json()) == (503, {"ready": False, **obstacle})
     monkeypatch.setattr(type(small_world.service.protocol_server), "is_listening", True)
     assert (await small_world.ops.get("/ready")).json() == {"ready": True}
-    with monkeypatch.context() as trouble:
-        trouble.setattr(small_world.service.parts.book, "engine", BrokenEngine())
-        broken = await small_world.ops.get("/ready")
+    event.listen(small_world.engine, "begin", break_down)
+    small_world.clock.advance(1)
+    broken = await small_world.ops.get("/ready")
     assert broken.status_code == 503
     assert "disk I/O error" in broken.json()["reason"]
+    assert broken.json()["since"] == "2031-03-04T05:06:08.890000Z"
 
 
 async def test_a_database_that_is_gone_is_told_in_the_form_of_each_part(

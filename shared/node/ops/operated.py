@@ -9,9 +9,9 @@ from shared.node.clock import Clock
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.server import NodeServer
 from shared.node.net.tls import TlsTrust
 from shared.node.onboarding.registrar import Registrar
+from shared.node.readiness import ReadinessCheck
 from shared.node.registry.member import Member
 from shared.node.sending import Sender
 from shared.node.settings import NodeSettings
@@ -31,7 +31,7 @@ class OperatedNode(Protocol):
     sender: Sender
     registrar: Registrar
     trust: TlsTrust
-    protocol_server: NodeServer
+    readiness: ReadinessCheck
     member: Member | None
 
 

@@ -5,13 +5,10 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from sqlalchemy import select
 
-from shared.node.ops.operated import OperatedNode, TheNode
+from shared.node.ops.operated import TheNode
 from shared.node.ops.views import Health, Readiness
 from shared.node.outbox import OutboxState
-from shared.node.store.database import StorageUnavailable
-from shared.node.store.reader import read
 
 public_routes: Final = APIRouter(tags=["node"])
 routes: Final = APIRouter(tags=["node"])
@@ -26,10 +23,10 @@ async def health(node: TheNode, request: Request) -> Health:
 
 @public_routes.get("/ready", response_model_exclude_none=True, responses={503: {"model": Readiness}})
 async def ready(node: TheNode, response: Response) -> Readiness:
-    """Tell whether messages can be taken: the protocol plane listens and the database answers."""
-    obstacle = await _obstacle(node)
+    """Tell whether messages can be taken: the protocol plane listens and the database has taken a change just now."""
+    obstacle = await node.readiness.obstacle()
     response.status_code = 503 if obstacle else 200
-    return Readiness(ready=obstacle is None, reason=obstacle)
+    return Readiness.of(obstacle)
 
 
 @routes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
@@ -39,13 +36,3 @@ async def metrics(node: TheNode) -> Response:
     for state in (OutboxState.WAITING, OutboxState.SENDING):
         node.telemetry.unfinished.labels(state.value).set(backlog.get(state, 0))
     return Response(generate_latest(node.telemetry.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _obstacle(node: OperatedNode) -> str | None:
-    if not node.protocol_server.is_listening:
-        return "the protocol plane does not listen"
-    try:
-        await read(node.engine, lambda connection: connection.execute(select(1)).scalar())
-    except StorageUnavailable as error:
-        return str(error)
-    return None

@@ -1,10 +1,12 @@
 """What the operator plane takes and gives beside the journal, field by field."""
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.catalogue.body import Identifier
+from shared.node.readiness import Obstacle
 from shared.protocol.participants import ParticipantRole
 
 
@@ -49,10 +51,18 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether messages can be taken; `reason` says why not."""
+    """Whether messages can be taken; `reason` says why not, and `since` (UTC) since when that is known."""
 
     ready: bool
     reason: str | None = None
+    since: datetime | None = None
+
+    @classmethod
+    def of(cls, obstacle: Obstacle | None) -> "Readiness":
+        """Show what a check has found."""
+        if obstacle is None:
+            return cls(ready=True)
+        return cls(ready=False, reason=obstacle.reason, since=obstacle.since)
 
 
 class Mistake(BaseModel):

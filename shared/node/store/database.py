@@ -46,6 +46,8 @@ _SQLITE_MENDS: Final = {
     "SQLITE_BUSY": "another process holds its write lock; end that process first",
 }
 
+_NOT_OPENED: Final = "correct the database URL or start the server that it names"
+
 # Seconds to connect, and until a silent server is asked for a sign of life; milliseconds until it counts as lost. A
 # server that takes no changes is no place for us: a standby, to which the address leads before or after a switchover.
 _POSTGRESQL_DEFAULTS: Final = {
@@ -71,8 +73,9 @@ PATIENCE: Final = 3.0
 # statement cut short and a system error; and what is alike in SQLite.
 _OUTAGES: Final = ("53", "55", "57", "58", "SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR")
 
-# How those begin that say that this connection cannot write now: 25006 (read_only_sql_transaction) and its class.
-_READ_ONLY_OUTAGES: Final = ("25",)
+# How those begin that say that this connection cannot write now: 25006 (read_only_sql_transaction) and its class; a
+# SQLite file that has become read-only.
+_READ_ONLY_OUTAGES: Final = ("25", "SQLITE_READONLY")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -121,7 +124,7 @@ def open_engine(url: str, check: Callable[[Connection], object] | None = None) -
         engine = _open_sqlite(place) if place.get_backend_name() == "sqlite" else _open_postgresql(place)
         _prove(engine)
     except (DBAPIError, TypeError, ValueError) as error:  # the last two: a parameter that the driver refuses
-        raise DatabaseError(f"The database {shown(place)} cannot be opened: {_mend(error)}.") from error
+        raise DatabaseError(f"The database {shown(place)} cannot be opened: {_mend(error, _NOT_OPENED)}.") from error
     return engine
 
 
@@ -133,8 +136,8 @@ def setting_up(engine: Engine) -> Iterator[Connection]:
             yield connection
     except (OperationalError, InternalError) as error:
         raise DatabaseError(
-            f"The database {shown(engine.url)} cannot be set up: {reason(error)}; "
-            "end what holds or fills it, then start again."
+            f"The database {shown(engine.url)} cannot be set up: "
+            f"{_mend(error, 'end what holds or fills it, then start again')}."
         ) from error
 
 
@@ -199,6 +202,7 @@ def _open_sqlite(place: URL) -> Engine:
     engine = create_engine(place.set(query={**_SQLITE_DEFAULTS, **place.query}), hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "handle_error", _leave_read_only_database)
     return engine
 
 
@@ -233,17 +237,19 @@ def _open_postgresql(place: URL) -> Engine:
         pool_timeout=_POOL_SECONDS,
         hide_parameters=True,
     )
-    event.listen(engine, "handle_error", _leave_read_only_server)
+    event.listen(engine, "handle_error", _leave_read_only_database)
     return engine
 
 
-def _leave_read_only_server(context: ExceptionContext) -> None:
+def _leave_read_only_database(context: ExceptionContext) -> None:
     """Throw the connection away, and all of the pool, where a transaction that may write is not let.
 
-    The server has become read-only under us (by a setting, or behind a proxy that keeps our connection). It answers
-    every ping, so nobody would notice that the address leads elsewhere by now.
+    A server has become read-only under us (by a setting, or behind a proxy that keeps our connection). It answers
+    every ping, so nobody would notice that the address leads elsewhere by now. Of a SQLite file that was opened while
+    it was read-only, the same connection never takes a change.
     """
-    may_write = context.connection is None or not context.connection.get_execution_options().get("postgresql_readonly")
+    options = {} if context.connection is None else context.connection.get_execution_options()
+    may_write = not READ_ONLY.items() <= options.items()
     if may_write and _error_name(context.original_exception).startswith(_READ_ONLY_OUTAGES):
         context.is_disconnect = True
 
@@ -256,11 +262,11 @@ def _prove(engine: Engine) -> None:
         engine.dispose()
 
 
-def _mend(error: Exception) -> str:
+def _mend(error: Exception, otherwise: str) -> str:
     name = _error_name(getattr(error, "orig", None))
     for prefix, mend in _SQLITE_MENDS.items():
         if name.startswith(prefix):
             return mend
     if "read-only" in reason(error):
         return f"{reason(error)}; it takes no changes, as a standby: name the primary in the database URL"
-    return f"{reason(error)}; correct the database URL or start the server that it names"
+    return f"{reason(error)}; {otherwise}"

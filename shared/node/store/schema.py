@@ -6,6 +6,7 @@ steps. CONTRIBUTING.md says how to add a step.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -19,9 +20,10 @@ from sqlalchemy import (
     inspect,
     select,
     text,
+    update,
 )
 
-from shared.node.store.database import DatabaseError, setting_up, shown
+from shared.node.store.database import DatabaseError, Instant, setting_up, shown
 from shared.node.store.upserts import upsert
 
 VERSIONS: Final = Table(
@@ -29,8 +31,9 @@ VERSIONS: Final = Table(
     MetaData(),
     Column("schema", String, primary_key=True),
     Column("version", Integer, nullable=False),
+    Column("written_at", Instant),
 )
-"""One row for each schema: a node and a registry may share a database."""
+"""One row for each schema: a node and a registry may share a database. A readiness check writes `written_at`."""
 
 TURN_SECONDS: Final = 60
 """A process waits this long at most for another one that migrates the same PostgreSQL database."""
@@ -104,6 +107,10 @@ class Schema:
                 f"versions up to {self.version}: start a newer release, or restore the backup made before the upgrade."
             )
         return found
+
+    def touch(self, connection: Connection, now: datetime) -> None:
+        """Write the time into our row, to show that something can be written."""
+        connection.execute(update(VERSIONS).where(VERSIONS.c.schema == self.name).values(written_at=now))
 
 
 def take_turns(connection: Connection) -> None:

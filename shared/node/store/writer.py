@@ -54,10 +54,12 @@ class GroupCommit:
         self._unanswered: dict[Job, None] = {}  # in the order of their deadlines
         self._alarm: asyncio.TimerHandle | None = None
         self._queue: SimpleQueue[list[Job]] = SimpleQueue()
+        self._crashed: asyncio.Future[BaseException]
 
     async def start(self) -> None:
         """Start the thread."""
         self._loop = asyncio.get_running_loop()
+        self._crashed = self._loop.create_future()
         self._closed = False
         # A daemon: a process that ends without stop() must not hang, and has promised nothing uncommitted.
         self._thread = threading.Thread(target=self._serve, name="group-commit", daemon=True)
@@ -73,6 +75,10 @@ class GroupCommit:
             self._hand_over()
             await asyncio.to_thread(self._thread.join, self._patience)
             self._give_up(list(self._unanswered), "the writer was stopped before the database answered")
+
+    async def crash(self) -> BaseException:
+        """Return what has ended the thread, once anything but stop() has; nothing can be written from then on."""
+        return await asyncio.shield(self._crashed)
 
     async def run(self, kind: Kind[U, R], unit: U) -> R:
         """Run a unit; return its result when it is committed, or raise its exception.
@@ -140,6 +146,7 @@ class GroupCommit:
 
     def _crash(self, error: BaseException) -> None:
         self._closed = True
+        self._crashed.set_result(error)
         self._give_up(list(self._unanswered), f"the writer has crashed: {error!r}")
 
     def _give_up_late(self) -> None:
