@@ -31,6 +31,7 @@ from shared.node.readiness import ReadinessCheck
 from shared.node.settings import SettingsError
 from shared.node.store.database import open_engine, setting_up
 from shared.node.store.schema import take_turns
+from shared.node.store.slices import SLICE
 
 REFRESH_SECONDS: Final = 1.0
 """What another process on the same database has changed counts here after so long at most."""
@@ -126,8 +127,9 @@ class RegistryService:
                 await self.refresh_trust()
                 if clock.elapsed() >= next_purge:
                     next_purge += PURGE_SECONDS
-                    kept = self.parts.settings.reports_kept
-                    await self.parts.book.change(partial(purge_reports, kept=kept))
+                    purge = partial(purge_reports, kept=self.parts.settings.reports_kept)
+                    while await self.parts.book.change(purge) >= SLICE:
+                        await self.refresh_trust()
             except Exception as error:  # whatever it is, the trust must be brought up to date a second later
                 self.parts.telemetry.trouble("housekeeping failed", error)
 

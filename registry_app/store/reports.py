@@ -8,9 +8,10 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, and_, func, insert, select
 
 from registry_app.store.tables import REPORTS
+from shared.node.store.slices import SLICE, delete_slice
 
 
 class ReportKind(StrEnum):
@@ -83,12 +84,17 @@ def list_reports(connection: Connection, wanted: ReportFilter) -> list[Report]:
 def purge_reports(connection: Connection, kept: int) -> int:
     """Delete all reports but so many of the latest, as nothing is decided by them; return how many went.
 
-    They go from those who have the most: nobody can drive out what others have reported by reporting more.
+    They go from those who have the most: nobody can drive out what others have reported by reporting more. At most a
+    SLICE of them goes at a time; if it was one, there may be more.
     """
     counts = select(REPORTS.c.role_id, func.count().label("number")).group_by(REPORTS.c.role_id)
     held: dict[int, int] = {row.role_id: row.number for row in connection.execute(counts)}
     shares = _shares(held, kept)
-    return sum(_purge_of(connection, role_id, shares[role_id]) for role_id in held if held[role_id] > shares[role_id])
+    deleted = 0
+    for role_id, number in held.items():
+        if number > shares[role_id] and deleted < SLICE:
+            deleted += _purge_of(connection, role_id, shares[role_id], SLICE - deleted)
+    return deleted
 
 
 def _shares(held: Mapping[int, int], room: int) -> dict[int, int]:
@@ -100,7 +106,7 @@ def _shares(held: Mapping[int, int], room: int) -> dict[int, int]:
     return shares
 
 
-def _purge_of(connection: Connection, role_id: int, kept: int) -> int:
+def _purge_of(connection: Connection, role_id: int, kept: int, most: int) -> int:
     of_one = REPORTS.c.role_id == role_id
     oldest = select(REPORTS.c.id).where(of_one).order_by(REPORTS.c.id.desc()).offset(kept).limit(1).scalar_subquery()
-    return connection.execute(delete(REPORTS).where(of_one, REPORTS.c.id <= oldest)).rowcount
+    return delete_slice(connection, REPORTS, and_(of_one, REPORTS.c.id <= oldest), most)

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, func, insert, select, update
 
 from shared.node.acceptance import Acceptance, AcceptMessages, Arrival
 from shared.node.outbox import (
@@ -19,9 +20,10 @@ from shared.node.outbox import (
     entry_of,
     entry_row,
 )
-from shared.node.refusals import Refusal, WriteRefusals, purge_refusals
+from shared.node.refusals import Refusal, WriteRefusals, pushed_out
 from shared.node.store.reader import read
-from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, SCHEMA, UNFINISHED
+from shared.node.store.slices import SLICE, delete_slice
+from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS, SCHEMA, UNFINISHED
 from shared.node.store.writer import GroupCommit
 
 T = TypeVar("T")
@@ -165,8 +167,25 @@ class Journal:
         return await self.act(lambda connection: _redrive(connection, outbox_id, now))
 
     async def purge(self, now: datetime, forget_nonces_before: str) -> int:
-        """Delete what nobody needs any more: old nonces, expired journeys and notices, all but the latest refusals."""
-        return await self.act(lambda connection: _purge(connection, now, forget_nonces_before))
+        """Delete what nobody needs any more: old nonces, expired journeys and notices, all but the latest refusals.
+
+        It goes in slices, each in a transaction of its own, so that no ack waits for all of them. Return how many rows
+        went.
+        """
+        outdated = (
+            (NONCES, NONCES.c.key < forget_nonces_before),
+            (JOURNEYS, JOURNEYS.c.expires_at < now),
+            (NOTICES, NOTICES.c.expires_at < now),
+            (REFUSALS, pushed_out()),
+        )
+        return sum([await self._purge(table, rows) for table, rows in outdated])
+
+    async def _purge(self, table: Table, outdated: ColumnElement[bool]) -> int:
+        total = deleted = await self.act(partial(delete_slice, table=table, outdated=outdated))
+        while deleted >= SLICE:
+            deleted = await self.act(partial(delete_slice, table=table, outdated=outdated))
+            total += deleted
+        return total
 
     async def write_check(self, now: datetime) -> None:
         """Commit one row, always the same, to show that something can be written."""
@@ -191,12 +210,3 @@ def _redrive(connection: Connection, outbox_id: str, now: datetime) -> OutboxEnt
     values = {"state": OutboxState.WAITING, "due_at": now, "driven_at": now, "tries": 0}
     connection.execute(update(OUTBOX).where(OUTBOX.c.id == outbox_id).values(values))
     return replace(entry_of(row), driven_at=now, tries=0)
-
-
-def _purge(connection: Connection, now: datetime, forget_nonces_before: str) -> int:
-    purges = (
-        delete(NONCES).where(NONCES.c.key < forget_nonces_before),
-        delete(JOURNEYS).where(JOURNEYS.c.expires_at < now),
-        delete(NOTICES).where(NOTICES.c.expires_at < now),
-    )
-    return sum(connection.execute(purge).rowcount for purge in purges) + purge_refusals(connection)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -202,7 +202,9 @@ class Node:
         except CannotListenError:
             await self.stop()
             raise
-        self._tasks = [asyncio.create_task(self.courier.run()), asyncio.create_task(self._keep_house())]
+        # Tidying may take long, and what others have changed must count here meanwhile.
+        housekeeping = (self._repeat(REFRESH_SECONDS, self._follow), self._repeat(TIDY_SECONDS, self.tidy))
+        self._tasks = [asyncio.create_task(work) for work in (self.courier.run(), *housekeeping)]
         if self.heartbeat is not None:
             self.heartbeat.start()
         self.telemetry.say("ready", port=self.protocol_server.port, ops_port=self.ops_server.port)
@@ -239,16 +241,12 @@ class Node:
         if self.member is not None:
             await self.member.follow(self.engine)
 
-    async def _keep_house(self) -> None:
-        next_tidying = self.clock.elapsed() + TIDY_SECONDS
+    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await asyncio.sleep(REFRESH_SECONDS)
+            await asyncio.sleep(seconds)
             try:
-                await self._follow()
-                if self.clock.elapsed() >= next_tidying:
-                    next_tidying += TIDY_SECONDS
-                    await self.tidy()
-            except Exception as error:  # whatever it is, the directory must be brought up to date a second later
+                await work()
+            except Exception as error:  # whatever it is, it must be tried again
                 self.telemetry.trouble("housekeeping failed", error)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from shared.node.ids import new_id
 from shared.node.outbox import steps_text, storable
@@ -49,10 +49,10 @@ class WriteRefusals:
         return [None] * len(units)
 
 
-def purge_refusals(connection: Connection) -> int:
-    """Delete all but the latest refusals; return how many went."""
-    oldest = select(REFUSALS.c.id).order_by(REFUSALS.c.id.desc()).limit(1).offset(KEPT).scalar_subquery()
-    return connection.execute(delete(REFUSALS).where(REFUSALS.c.id <= oldest)).rowcount
+def pushed_out() -> ColumnElement[bool]:
+    """Return the condition that all but the latest refusals meet."""
+    newest = select(REFUSALS.c.id).order_by(REFUSALS.c.id.desc()).limit(1).offset(KEPT).scalar_subquery()
+    return REFUSALS.c.id <= newest
 
 
 def _row(refusal: Refusal) -> dict[str, object]:

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, event, insert
 
 from shared.node import refusals
 from shared.node.journal import Dispatch, DuplicateRequestError, Journal, NotFinishedError
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState, new_entry
-from shared.node.refusals import MAX_RAW_BYTES, Refusal
+from shared.node.refusals import MAX_RAW_BYTES, Refusal, WriteRefusals
+from shared.node.store.slices import SLICE
 from shared.node.store.tables import ATTEMPTS, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
 from shared.node.store.writer import StorageUnavailable
 from shared.protocol.nonces import DEFAULT_WINDOW, Nonce
@@ -217,6 +218,49 @@ async def test_of_refusals_the_latest_are_kept(
         await journal.note_refusal(refusal(request_id=f"request-{number}"))
         assert await journal.purge(NOW, nonce_key(NOW)) == (1 if number >= 3 else 0)
     assert [row["request_id"] for row in rows(engine, REFUSALS)] == ["request-2", "request-3", "request-4"]
+
+
+async def test_what_is_purged_goes_in_slices_and_others_are_served_between_them(
+    journal: Journal, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "KEPT", 3)
+    number = 2 * SLICE + 5
+    await journal.act(lambda connection: fill(connection, number))
+    transactions: list[dict[str, int]] = [{}]
+
+    def note(_: Connection, cursor: Any, statement: str, *__: Any) -> None:
+        if "DELETE" in statement:
+            table = statement.partition("DELETE FROM ")[2].split()[0]
+            transactions[-1][table] = transactions[-1].get(table, 0) + cursor.rowcount
+
+    event.listen(engine, "after_cursor_execute", note)
+    event.listen(engine, "commit", lambda _: transactions.append({}))
+    purge = asyncio.create_task(journal.purge(NOW, nonce_key(NOW)))
+    served = 0
+    while not purge.done():
+        await journal.dispatch(dispatch(replace(OUTGOING, request_id=f"request-{served}")))
+        served += 1
+    assert await purge == 4 * number - 3
+    slices = [deleted for deleted in transactions if deleted]
+    assert all(sum(deleted.values()) <= SLICE for deleted in slices)
+    for table in (NONCES, JOURNEYS, NOTICES, REFUSALS):
+        assert sum(deleted.get(table.name, 0) for deleted in slices) == number - (3 if table is REFUSALS else 0)
+    assert served >= len(slices)
+
+
+def fill(connection: Connection, number: int) -> None:
+    """Put so many rows into each table, which nobody needs any more but for the latest refusals."""
+    old = NOW - timedelta(days=1)
+    for first in range(0, number, 500):
+        names = [f"old-{each:06}" for each in range(first, min(first + 500, number))]
+        connection.execute(insert(NONCES), [{"key": nonce_key(old, name)} for name in names])
+        connection.execute(
+            insert(JOURNEYS),
+            [{"key": name, "participant": "", "kind": "", "state": "", "expires_at": old} for name in names],
+        )
+        notice = {"created_at": old, "expires_at": old, "recipient": "", "reference": "", "text": ""}
+        connection.execute(insert(NOTICES), [{"id": name, **notice} for name in names])
+    WriteRefusals().apply(connection, [refusal() for _ in range(number)])
 
 
 async def test_a_refusal_is_kept_as_it_came_but_not_without_bounds(journal: Journal, engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """Reading the journal, on both databases."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -47,7 +48,7 @@ def walk(connection: Connection, **wanted: Any) -> list[int]:
 
 
 def plans(connection: Connection, **wanted: Any) -> list[str]:
-    """How SQLite would find what is wanted."""
+    """How the database would find what is wanted."""
     asked: list[tuple[str, Any]] = []
 
     def note(_: Connection, __: Any, statement: str, given: Any, *___: Any) -> None:
@@ -56,8 +57,9 @@ def plans(connection: Connection, **wanted: Any) -> list[str]:
     event.listen(connection, "before_cursor_execute", note)
     list_messages(connection, MessageFilter(**wanted))
     event.remove(connection, "before_cursor_execute", note)
+    explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
     return [
-        " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given))
+        " ".join(row[-1] for row in connection.exec_driver_sql(f"{explain} {statement}", given))
         for statement, given in asked
     ]
 
@@ -107,13 +109,13 @@ def test_a_page_looks_at_a_bounded_number_of_rows_and_says_where_to_go_on(
 ) -> None:
     monkeypatch.setattr(ledger, "EXAMINED", 3)
     for number in range(1, 21):
-        add_sent(connection, number, receiver="RARE" if number in (2, 9) else "LENDER01")
+        add_sent(connection, number, message="Rare" if number in (2, 9) else "Usual")
     for number in range(21, 25):
         add_received(connection, number)
-    add_received(connection, 25, sender="RARE")
-    first = list_messages(connection, MessageFilter(peer="RARE", limit=limit))
+    add_received(connection, 25, message="Rare")
+    first = list_messages(connection, MessageFilter(message="Rare", limit=limit))
     assert ([item.id for item in first.items], first.next) == ([row_id(25)], row_id(23))
-    assert walk(connection, peer="RARE", limit=limit) == [25, 9, 2]
+    assert walk(connection, message="Rare", limit=limit) == [25, 9, 2]
 
 
 @pytest.mark.parametrize("examined", [1, 2, 3, 5, 40])
@@ -124,13 +126,13 @@ def test_no_message_is_missed_between_pages_however_few_rows_are_looked_at(
     monkeypatch.setattr(ledger, "EXAMINED", examined)
     expected = []
     for number in range(1, 31):
-        peer = "RARE" if number % 4 == 1 else "LENDER01"
+        message = "Rare" if number % 4 == 1 else "Usual"
         if number % 3 == 0 or number > 24:
-            add_received(connection, number, sender=peer)
+            add_received(connection, number, message=message)
         else:
-            add_sent(connection, number, receiver=peer)
-        expected += [number] if peer == "RARE" else []
-    assert walk(connection, peer="RARE", limit=limit) == expected[::-1]
+            add_sent(connection, number, message=message)
+        expected += [number] if message == "Rare" else []
+    assert walk(connection, message="Rare", limit=limit) == expected[::-1]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +148,19 @@ def test_the_few_deliveries_that_did_not_succeed_are_found_by_an_index(
         (plan,) = plans(connection, state=state, **wanted)
         assert f"USING INDEX {index}" in plan
         assert "SCAN outbox USING INDEX sqlite_autoindex" not in plan
+
+
+@pytest.mark.parametrize("before", [None, row_id(1000)])
+def test_the_messages_of_a_peer_are_found_by_an_index(connection: Connection, before: str | None) -> None:
+    for number in range(1, 500):
+        add_received(connection, number, sender="RARE" if number % 100 == 0 else "LSP123")
+        add_sent(connection, number + 500, receiver="RARE" if number % 100 == 0 else "LSP123")
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ANALYZE inbox, outbox")
+    received, sent = plans(connection, peer="RARE", before=before)
+    for plan, index, peer in ((received, "inbox_sender", "sender"), (sent, "outbox_receiver", "receiver")):
+        assert re.search(rf"USING INDEX {index} \({peer}=\?|(Index|Bitmap).* Scan .*{index}", plan), plan
+    assert walk(connection, peer="RARE") == [900, 800, 700, 600, 400, 300, 200, 100]
 
 
 def test_a_request_id_is_found_by_an_index(connection: Connection) -> None:
