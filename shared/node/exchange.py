@@ -19,6 +19,7 @@ from shared.node.net.request import read_body, read_head
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
+from shared.node.turns import Turns
 from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.nonces import FreshnessWindow
 from shared.protocol.participants import Network
@@ -67,11 +68,16 @@ class _Sealer:
 
 @dataclass(slots=True)
 class _Answer:
-    """What goes back: status, the payload that is to be signed, and headers that HTTP asks for."""
+    """What goes back: status, the payload that is to be signed, and headers that HTTP asks for.
+
+    `request_id` and `trace_id` are of the message that it answers: as verified, or as claimed where it is refused.
+    """
 
     status: int = 500
     payload: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    request_id: str = ""
+    trace_id: str = ""
 
     async def collect(self, message: Message) -> None:
         """Take the application's response instead of sending it."""
@@ -98,10 +104,11 @@ class SignedExchange:
         explains: bool,
         proxies: Sequence[Network] = (),
         profile: Profile = V3,
+        turns: Turns | None = None,
     ) -> None:
         """Wrap `app`; `messages` are those taken here, by path; `explains` puts `detail` into refusals.
 
-        `proxies` are believed when they say whom they were called by.
+        `proxies` are believed when they say whom they were called by. Mounts of one node share their `turns`.
         """
         self._app = app
         self._messages = messages
@@ -114,6 +121,7 @@ class SignedExchange:
         self._explains = explains
         self._proxies = proxies
         self._profile = profile
+        self._turns = turns or Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request and send one signed answer."""
@@ -122,13 +130,14 @@ class SignedExchange:
         started = self._clock.elapsed()
         examination = self._open(scope)
         try:
-            if examination.problem is None:
-                body = await read_body(receive)
-                if body is None:
-                    return
-                await self._examine(examination, body)
-            sealer = self._sealer(self._profile.style_of(examination))
-            answer = await self._answer(examination, scope, sealer)
+            async with self._turns.of(examination):
+                if examination.problem is None:
+                    body = await read_body(receive)
+                    if body is None:
+                        return
+                    await self._examine(examination, body)
+                sealer = self._sealer(self._profile.style_of(examination))
+                answer = await self._answer(examination, scope, sealer)
         except Exception as error:  # a server's own page for a failure would leave the node unsigned
             self._telemetry.trouble("message not judged", error)
             await self._send_failure(examination, Problem.INTERNAL, send)
@@ -138,7 +147,7 @@ class SignedExchange:
             await self._send_failure(examination, Problem.UNAVAILABLE, send)
             return
         await self._send(answer, sealer, send)
-        self._tell(examination, self._clock.elapsed() - started)
+        self._tell(examination, answer, self._clock.elapsed() - started)
 
     def _open(self, scope: Scope) -> Examination:
         """Judge what the HTTP head alone tells."""
@@ -172,7 +181,7 @@ class SignedExchange:
         return _Sealer(self._profile, self._identity.key_for(self._profile.algorithm), style)
 
     async def _send_failure(self, examination: Examination, problem: Problem, send: Send) -> None:
-        claimed = self._profile.claimed(examination.body)
+        claimed = self._profile.claimed(examination)
         ack = Acknowledgement(claimed.trace_id, self._clock.now(), problem)
         answer = _Answer(ack.status, ack.payload(), self._http_headers(examination, problem))
         await self._send(answer, self._sealer(claimed.style), send)
@@ -208,7 +217,7 @@ class SignedExchange:
 
     async def _ask(self, message: VerifiedMessage, scope: Scope, seal: Callable[[bytes], Dressed]) -> _Answer:
         """Let the application answer; it reads the plain payload as the body of its request."""
-        answer = _Answer()
+        answer = _Answer(request_id=message.request_id, trace_id=message.nonce.trace_id)
 
         async def payload() -> Message:
             return {"type": "http.request", "body": message.payload, "more_body": False}
@@ -222,7 +231,7 @@ class SignedExchange:
         problem, wire = examination.problem, examination.wire
         assert problem is not None
         assert wire is not None
-        request_id, trace_id, _ = self._profile.claimed(examination.body)
+        request_id, trace_id, _ = self._profile.claimed(examination)
         detail = explain(problem, _failed_step(examination)) | ({"reason": reason} if reason else {})
         wraps = examination.message_type is not None and examination.message_type.wraps_ack
         ack = Acknowledgement(trace_id, self._clock.now(), problem, detail if self._explains else None, wraps)
@@ -244,7 +253,7 @@ class SignedExchange:
         headers = self._http_headers(examination, problem)
         if examination.body == b"" and self._profile.head_checks:
             headers["connection"] = "close"  # for what has not been read of the body must not pass for a request
-        return _Answer(problem.status, ack.payload(), headers)
+        return _Answer(problem.status, ack.payload(), headers, request_id, trace_id)
 
     async def _note(self, refusal: Refusal) -> None:
         try:
@@ -267,14 +276,12 @@ class SignedExchange:
             return {"www-authenticate": challenge(problem, examination.token_text != "")}
         return {}
 
-    def _tell(self, examination: Examination, seconds: float) -> None:
-        refused = examination.problem is not None
-        failed = _failed_step(examination) if refused else None
-        claimed = self._profile.claimed(examination.body) if refused else None
+    def _tell(self, examination: Examination, answer: _Answer, seconds: float) -> None:
+        failed = _failed_step(examination)
         self._telemetry.received(
             message=examination.message_type.key if examination.message_type else "unknown",
-            request_id=claimed.request_id if claimed else examination.identified["requestId"],
-            trace_id=claimed.trace_id if claimed else examination.metadata["traceId"],
+            request_id=answer.request_id,
+            trace_id=answer.trace_id,
             peer=self._peer_name(examination),
             verdict=examination.problem.code if examination.problem else "0",
             seconds=seconds,

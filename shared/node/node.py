@@ -41,6 +41,7 @@ from shared.node.store.database import open_engine, setting_up
 from shared.node.store.tables import SCHEMA, create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
+from shared.node.turns import Turns
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.profiles import PROFILES, V3, V4, Profile
 
@@ -164,12 +165,14 @@ class Node:
         return heartbeat
 
     def _protocol_plane(self, application: Application) -> ASGIApp:
+        turns = Turns()
         planes: dict[str, ASGIApp] = {
-            profile.mount: self._mount(application, profile) for profile in map(PROFILES.__getitem__, self.directories)
+            profile.mount: self._mount(application, profile, turns)
+            for profile in map(PROFILES.__getitem__, self.directories)
         }
         return Mounts(planes, V3.mount) if len(planes) > 1 else planes[V3.mount]
 
-    def _mount(self, application: Application, profile: Profile) -> SignedExchange:
+    def _mount(self, application: Application, profile: Profile, turns: Turns) -> SignedExchange:
         # The router alone: what FastAPI puts before it (error pages, body limits) is the middleware's business here.
         messages = {message.path: message for message in messages_received_by(application.role, profile.name)}
         return SignedExchange(
@@ -184,6 +187,7 @@ class Node:
             window=self.settings.window,
             explains=self.settings.mode is Mode.SANDBOX,
             proxies=self.settings.trusted_proxies,
+            turns=turns,
         )
 
     async def start(self) -> None:

@@ -2,47 +2,47 @@
 
 from typing import Any
 
-from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+from shared.protocol.checks.connection import MAX_BODY_BYTES
+from shared.protocol.encoding import EncodingError, JsonTexts, base64url_decode
 from shared.protocol.participants import EnvelopeMember
 
 
-def claimed_ids(body: bytes) -> tuple[str, str]:
-    """Return the requestId and traceId that an envelope claims, each empty where none can be read.
+def claimed_payload(texts: JsonTexts, body: bytes) -> bytes:
+    """Return the payload in an envelope that no check has opened, empty where there is none."""
+    payload = _object(texts, body).get("payload")
+    try:
+        return base64url_decode(payload) if isinstance(payload, str) else b""
+    except EncodingError:
+        return b""
+
+
+def claimed_ids(texts: JsonTexts, payload: bytes, id_in_metadata: bool) -> tuple[str, str]:
+    """Return the requestId and traceId that a payload claims, each empty where none can be read.
 
     A refusal echoes the traceId, so that the sender knows which of its messages was refused (OCEN v3 ack).
     """
-    try:
-        document = parse_json_object(base64url_decode(parse_json_object(body)["payload"]))
-    except (EncodingError, KeyError, TypeError, AttributeError):
-        return "", ""
-    return _plain(document.get("requestId")), _plain(_metadata(document).get("traceId"))
+    document = _object(texts, payload)
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
+    return _plain((metadata if id_in_metadata else document).get("requestId")), _plain(metadata.get("traceId"))
 
 
-def plain_ids(body: bytes) -> tuple[str, str]:
-    """Return the requestId and traceId that a plain body claims in its metadata, each empty where none can be read."""
-    try:
-        metadata = _metadata(parse_json_object(body))
-    except EncodingError:
-        return "", ""
-    return _plain(metadata.get("requestId")), _plain(metadata.get("traceId"))
-
-
-def claimed_member(body: bytes) -> EnvelopeMember:
+def claimed_member(texts: JsonTexts, body: bytes) -> EnvelopeMember:
     """Return how an envelope spells its signed header; `header` where it names neither or both.
 
     An ack answers in the spelling of its request, whatever is wrong with that.
     """
-    try:
-        envelope = parse_json_object(body)
-    except EncodingError:
-        return EnvelopeMember.HEADER
+    envelope = _object(texts, body)
     is_protected = "protected" in envelope and "header" not in envelope
     return EnvelopeMember.PROTECTED if is_protected else EnvelopeMember.HEADER
 
 
-def _metadata(document: dict[str, Any]) -> dict[str, Any]:
-    metadata = document.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+def _object(texts: JsonTexts, text: bytes) -> dict[str, Any]:
+    try:
+        return texts.read(text) if 0 < len(text) <= MAX_BODY_BYTES else {}  # of what is too large, not all is here
+    except EncodingError:
+        return {}
 
 
 def _plain(value: Any) -> str:

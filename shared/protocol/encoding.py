@@ -9,7 +9,6 @@ import binascii
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -17,11 +16,16 @@ from typing import Any, NoReturn
 MAX_DEPTH = 64
 """Levels of nesting that a JSON text may have."""
 
-MAX_MEMBERS = 20_000
-"""Object members that a JSON text may have in all; a bulk request of some hundred applications stays below."""
+MAX_VALUES = 40_000
+"""Values that a JSON text may have in all. Counted are its commas, opening braces and opening brackets, for before each
+value but the first stands one of them; those inside of texts count, too. A bulk request of some hundred applications
+stays below."""
 
 MAX_EXPONENT = 400
 """Power of ten up to which a number may reach; binary doubles end at 308. Converting a larger one takes minutes."""
+
+MAX_NUMBER_LENGTH = 4300
+"""Characters of a number with a fraction or an exponent: as many as Python converts of an integer."""
 
 _TIMESTAMP = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:[0-5]\d)",
@@ -57,15 +61,15 @@ def base64url_decode(text: str) -> bytes:
     return data
 
 
-def parse_json_object(data: bytes, *, most_members: int = MAX_MEMBERS) -> dict[str, Any]:
+def parse_json_object(data: bytes, *, most_values: int = MAX_VALUES) -> dict[str, Any]:
     """Parse one UTF-8 JSON object in which no member name is repeated (RFC 8259 s4, RFC 7493 s2.3).
 
     Numbers with a fraction or an exponent become `Decimal`, so that no amount passes through binary floating point.
 
     Raises:
         EncodingError: not UTF-8, a byte order mark, not JSON, not an object, a repeated member, NaN or Infinity,
-            a lone surrogate, nested deeper than `MAX_DEPTH`, more than `most_members` members, or a number that is
-            longer than Python converts (4300 digits) or reaches beyond `MAX_EXPONENT`.
+            a lone surrogate, nested deeper than `MAX_DEPTH`, more than `most_values` values (see `MAX_VALUES`), or a
+            number longer than `MAX_NUMBER_LENGTH` or beyond `MAX_EXPONENT`.
     """
     try:
         text = data.decode("utf-8")
@@ -73,9 +77,10 @@ def parse_json_object(data: bytes, *, most_members: int = MAX_MEMBERS) -> dict[s
         raise EncodingError(f"not UTF-8 at byte {error.start}") from error
     if text.startswith("\ufeff"):
         raise EncodingError("a byte order mark before the JSON text")
-    if text.count("{") + text.count("[") > most_members:
-        # Counted before parsing: a mebibyte of empty arrays would take seconds, and anybody can send one.
-        raise EncodingError(f"more than {most_members} objects and arrays")
+    containers = text.count("{") + text.count("[")
+    if containers + text.count(",") > most_values:
+        # Counted before parsing: a mebibyte of small values takes a second to parse, and anybody can send one.
+        raise EncodingError(f"more than {most_values} commas, braces and brackets")
     try:
         parsed = _STRICT_JSON.decode(text)
     except EncodingError:
@@ -86,8 +91,32 @@ def parse_json_object(data: bytes, *, most_members: int = MAX_MEMBERS) -> dict[s
         raise EncodingError("not JSON within the limits of depth and of numbers") from error
     if not isinstance(parsed, dict):
         raise EncodingError(f"JSON, but not an object: {kind_of(parsed)}")
-    _check_limits(text, parsed, most_members)
+    if containers > MAX_DEPTH:
+        _check_depth(parsed)
+    if _SURROGATE_ESCAPE.search(text):
+        _check_surrogates(parsed)
     return parsed
+
+
+class JsonTexts:
+    """The JSON texts of one message. Each is parsed once, however many read it: checks, refusal, log line, journal."""
+
+    __slots__ = ("_parsed",)
+
+    def __init__(self) -> None:
+        self._parsed: dict[bytes, dict[str, Any] | str] = {}
+
+    def read(self, text: bytes) -> dict[str, Any]:
+        """Return the object in a text; raises EncodingError as `parse_json_object` does."""
+        if text not in self._parsed:
+            try:
+                self._parsed[text] = parse_json_object(text)
+            except EncodingError as error:
+                self._parsed[text] = str(error)  # the error itself would keep the message until a garbage collection
+        found = self._parsed[text]
+        if isinstance(found, str):
+            raise EncodingError(found)
+        return found
 
 
 def dump_json(document: Any) -> bytes:
@@ -141,37 +170,28 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _decimal(text: str) -> Decimal:
+    if len(text) > MAX_NUMBER_LENGTH:
+        raise EncodingError(f"a number of more than {MAX_NUMBER_LENGTH} characters")
     value = Decimal(text)
     if abs(value.adjusted()) > MAX_EXPONENT:
         raise EncodingError(f"a number beyond 1e{MAX_EXPONENT}")
     return value
 
 
-def _check_limits(text: str, parsed: dict[str, Any], most_members: int) -> None:
-    # Counting characters bounds depth and members from above at the speed of C; only a text that could exceed a
-    # limit is walked.
-    if text.count("{") + text.count("[") > MAX_DEPTH or text.count(":") > most_members:
-        members = 0
-        for depth, value in _walk(parsed):
-            members += len(value) if isinstance(value, dict) else 0
-            if depth > MAX_DEPTH:
-                raise EncodingError(f"nested deeper than {MAX_DEPTH} levels")
-            if members > most_members:
-                raise EncodingError(f"more than {most_members} members")
-    if _SURROGATE_ESCAPE.search(text):
-        try:
-            json.dumps(parsed, ensure_ascii=False, default=str).encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise EncodingError("a lone surrogate, which is no character") from error
+def _check_depth(parsed: dict[str, Any]) -> None:
+    level: list[Any] = [parsed]
+    for _ in range(MAX_DEPTH):
+        members = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [child for children in members for child in children if isinstance(child, dict | list)]
+    if level:
+        raise EncodingError(f"nested deeper than {MAX_DEPTH} levels")
 
 
-def _walk(root: Any) -> Iterator[tuple[int, Any]]:
-    pending = [(1, root)]
-    while pending:
-        depth, value = pending.pop()
-        yield depth, value
-        children = value.values() if isinstance(value, dict) else value
-        pending.extend((depth + 1, child) for child in children if isinstance(child, dict | list))
+def _check_surrogates(parsed: dict[str, Any]) -> None:
+    try:
+        json.dumps(parsed, ensure_ascii=False, default=str).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise EncodingError("a lone surrogate, which is no character") from error
 
 
 def _number(value: object) -> float | int:
@@ -180,7 +200,7 @@ def _number(value: object) -> float | int:
     if value == value.to_integral_value() and value.adjusted() < 18:
         return int(value)
     if Decimal(repr(float(value))) != value:
-        raise EncodingError(f"{value} has more digits than a JSON reader keeps")
+        raise EncodingError(f"{str(value)[:64]} has more digits than a JSON reader keeps")
     return float(value)
 
 

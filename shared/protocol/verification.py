@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
+from shared.protocol.encoding import JsonTexts
 from shared.protocol.envelope import Envelope
 from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow, Nonce
 from shared.protocol.participants import Participant, ParticipantRole, PublicKey
@@ -133,6 +134,7 @@ class Examination:
     own_id: str = ""
     shown_by: str = ""
 
+    texts: JsonTexts = field(default_factory=JsonTexts, repr=False)
     outer: dict[str, Any] = field(default_factory=dict)
     envelope: Envelope | None = None
     token_text: str = field(default="", repr=False)

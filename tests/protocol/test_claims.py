@@ -6,9 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.protocol.claims import claimed_ids
-from shared.protocol.encoding import base64url_encode, dump_json
+from shared.protocol import claims
+from shared.protocol.encoding import JsonTexts, base64url_encode, dump_json
 from shared.protocol.tampering import TAMPERINGS, GoodMessage
+
+
+def claimed_ids(body: bytes) -> tuple[str, str]:
+    texts = JsonTexts()
+    return claims.claimed_ids(texts, claims.claimed_payload(texts, body), id_in_metadata=False)
 
 
 def claiming(document: object) -> bytes:

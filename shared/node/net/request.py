@@ -27,11 +27,13 @@ def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:
 
 async def read_body(receive: Receive) -> bytes | None:
     """Read a body, at most one byte more of it than is accepted; None if the peer went away."""
-    body = b""
+    pieces: list[bytes] = []
+    size = 0
     while True:
         event: Message = await receive()
         if event["type"] != "http.request":
             return None
-        body += bytes(event.get("body", b""))
-        if len(body) > MAX_BODY_BYTES or not event.get("more_body", False):
-            return body
+        pieces.append(bytes(event.get("body", b"")))
+        size += len(pieces[-1])
+        if size > MAX_BODY_BYTES or not event.get("more_body", False):
+            return b"".join(pieces)

@@ -11,7 +11,7 @@ import httpx
 
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.net.transport import HEAD_BYTES, PooledTransport
-from shared.protocol.encoding import MAX_MEMBERS, EncodingError, parse_json_object
+from shared.protocol.encoding import MAX_VALUES, EncodingError, parse_json_object
 
 REALM: Final = "/realms/dev"
 TOKEN_PATH: Final = f"{REALM}/protocol/openid-connect/token"
@@ -22,15 +22,15 @@ class Bounds(NamedTuple):
     """How large one answer may be, and how many seconds it is waited for."""
 
     size: int
-    members: int
+    values: int
     seconds: float
 
 
-USUAL: Final = Bounds(size=1024 * 1024, members=MAX_MEMBERS, seconds=3.0)
+USUAL: Final = Bounds(size=1024 * 1024, values=MAX_VALUES, seconds=3.0)
 """Bounds of all answers but one: as for messages of counterparties."""
 
-NETWORK: Final = Bounds(size=16 * 1024 * 1024, members=300_000, seconds=10.0)
-"""Bounds of the participants of a product network, which come without paging: a KiB and 22 members each from our own
+NETWORK: Final = Bounds(size=16 * 1024 * 1024, values=400_000, seconds=10.0)
+"""Bounds of the participants of a product network, which come without paging: a KiB and 30 values each from our own
 registry. Whoever needs them does not wait as long, for the answer is awaited for all (`Kept`)."""
 
 SignPath = Callable[[str], Mapping[str, str]]
@@ -120,8 +120,8 @@ class RegistryService:
         if response.status_code == httpx.codes.UNAUTHORIZED:
             raise TokenRefusedError(f"the registry does not take our token at {path}")
         if bounds is USUAL:
-            return _read_any(_right(response), bounds.members)
-        return await asyncio.to_thread(_read_any, _right(response), bounds.members)
+            return _read_any(_right(response), bounds.values)
+        return await asyncio.to_thread(_read_any, _right(response), bounds.values)
 
     async def post(self, path: str, token: str, document: Mapping[str, Any]) -> int:
         """Post a document; return the status of the answer."""
@@ -153,10 +153,10 @@ def _read(response: httpx.Response) -> dict[str, Any]:
         raise RegistryUnavailable(f"{response.request.url} answers with no JSON object: {error}") from error
 
 
-def _read_any(response: httpx.Response, most_members: int) -> Any:
+def _read_any(response: httpx.Response, most_values: int) -> Any:
     """Read an answer that may be an array: by the same strict door, inside an object that is put round it."""
     try:
-        return parse_json_object(b'{"answer":%b}' % response.content, most_members=most_members)["answer"]
+        return parse_json_object(b'{"answer":%b}' % response.content, most_values=most_values)["answer"]
     except EncodingError as error:
         raise RegistryUnavailable(f"{response.request.url} answers with no JSON: {error}") from error
 

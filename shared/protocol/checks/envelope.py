@@ -22,7 +22,7 @@ def body_is_a_json_object(examination: Examination) -> Finding:
     """The body is one UTF-8 JSON object without repeated members (RFC 7515 s7.2.2, s10.12; RFC 8259 s8.1)."""
     expected = "one UTF-8 JSON object"
     try:
-        examination.outer = parse_json_object(examination.body)
+        examination.outer = examination.texts.read(examination.body)
     except EncodingError as error:
         return Finding(False, expected, str(error))
     return Finding(True, expected, f"members {names_of(examination.outer)}")

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_json_object, parse_timestamp
+from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_timestamp
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Examination, Finding, Need, check
 
@@ -18,7 +18,7 @@ def payload_is_a_json_object(examination: Examination) -> Finding:
     """The payload is one UTF-8 JSON object without repeated members (seed 002, utf8 encode; RFC 7493 s2.3)."""
     expected = "one UTF-8 JSON object"
     try:
-        examination.document = parse_json_object(examination.payload)
+        examination.document = examination.texts.read(examination.payload)
     except EncodingError as error:
         return Finding(False, expected, str(error))
     return Finding(True, expected, f"{len(examination.payload)} bytes")

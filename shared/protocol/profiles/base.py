@@ -116,8 +116,8 @@ class Profile(ABC):
         """Return how an answer to this message is dressed, whatever is wrong with the message."""
 
     @abstractmethod
-    def claimed(self, body: bytes) -> Claimed:
-        """Read what a message says of itself; what cannot be read is empty."""
+    def claimed(self, examination: Examination) -> Claimed:
+        """Read what a refused message says of itself; what cannot be read is empty."""
 
     @abstractmethod
     def payload_of(self, body: bytes) -> bytes:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.protocol import checks
-from shared.protocol.claims import claimed_ids, claimed_member
+from shared.protocol.claims import claimed_ids, claimed_member, claimed_payload
 from shared.protocol.encoding import EncodingError, base64url_decode, dump_json, format_timestamp, parse_json_object
 from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember, Participant
@@ -45,11 +45,14 @@ class EnvelopeProfile(Profile):
 
     def style_of(self, examination: Examination) -> Style:
         """Return the spelling of the message; one that was refused before its envelope was judged is asked again."""
-        return examination.envelope.member if examination.envelope else claimed_member(examination.body)
+        envelope = examination.envelope
+        return envelope.member if envelope else claimed_member(examination.texts, examination.body)
 
-    def claimed(self, body: bytes) -> Claimed:
+    def claimed(self, examination: Examination) -> Claimed:
         """Read the ids that an envelope claims, and its spelling."""
-        return Claimed(*claimed_ids(body), claimed_member(body))
+        texts, is_opened = examination.texts, examination.envelope is not None
+        payload = examination.payload if is_opened else claimed_payload(texts, examination.body)
+        return Claimed(*claimed_ids(texts, payload, examination.id_in_metadata), self.style_of(examination))
 
     def payload_of(self, body: bytes) -> bytes:
         """Return the payload in an envelope.

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.protocol import checks
-from shared.protocol.claims import plain_ids
+from shared.protocol.claims import claimed_ids
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.participants import Dialect, Participant
@@ -50,9 +50,10 @@ class DetachedProfile(Profile):
         """Return the dialect of the sender, strict as long as nobody knows who it is."""
         return examination.holder.dialect if examination.holder is not None else Dialect.STRICT
 
-    def claimed(self, body: bytes) -> Claimed:
+    def claimed(self, examination: Examination) -> Claimed:
         """Read the ids in a body's metadata."""
-        return Claimed(*plain_ids(body), Dialect.STRICT)
+        ids = claimed_ids(examination.texts, examination.body, examination.id_in_metadata)
+        return Claimed(*ids, self.style_of(examination))
 
     def payload_of(self, body: bytes) -> bytes:
         """Return the body."""

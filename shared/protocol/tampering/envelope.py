@@ -9,7 +9,7 @@ from shared.protocol.checks.envelope import (
     parts_are_strings,
 )
 from shared.protocol.checks.journal import nonce_is_new
-from shared.protocol.encoding import MAX_MEMBERS, base64url_encode, dump_json
+from shared.protocol.encoding import MAX_VALUES, base64url_encode, dump_json
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.tampering.base import OutgoingMessage
 from shared.protocol.tampering.good import GoodMessage
@@ -81,9 +81,9 @@ def body_too_deep(good: GoodMessage) -> OutgoingMessage:
 
 
 @rows.caught_by(body_is_a_json_object)
-def body_with_too_many_members(good: GoodMessage) -> OutgoingMessage:
-    """The envelope has more members than any message needs."""
-    return good.send_members({**good.parts, **{f"{number:x}": 0 for number in range(MAX_MEMBERS)}})
+def body_with_too_many_values(good: GoodMessage) -> OutgoingMessage:
+    """The envelope has more values than any message needs."""
+    return good.send_members({**good.parts, **{f"{number:x}": 0 for number in range(MAX_VALUES)}})
 
 
 @rows.caught_by(envelope_is_flattened)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from shared.protocol.checks import V4_HEAD_CHECKS
 from shared.protocol.checks.bearer import token_signature_verifies
-from shared.protocol.claims import plain_ids
+from shared.protocol.claims import claimed_ids
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER
-from shared.protocol.encoding import EncodingError, base64url_decode, base64url_encode
+from shared.protocol.encoding import EncodingError, JsonTexts, base64url_decode, base64url_encode
 from shared.protocol.participants import Dialect
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4
@@ -62,7 +62,8 @@ def test_what_is_no_token_is_refused_as_that_and_in_no_other_way(text: str) -> N
 
 @given(st.binary() | JSON.map(lambda value: json.dumps({"metadata": value}).encode()))
 def test_ids_are_claimed_or_empty_whatever_the_body_is(body: bytes) -> None:
-    assert all(isinstance(one, str) and len(one) <= 64 and one.isprintable() for one in plain_ids(body))
+    claimed = claimed_ids(JsonTexts(), body, id_in_metadata=True)
+    assert all(isinstance(one, str) and len(one) <= 64 and one.isprintable() for one in claimed)
 
 
 @with_receiver

@@ -1,0 +1,42 @@
+"""One large message of a certificate at a time: whoever sends many must not keep others from being answered."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final
+from weakref import WeakValueDictionary
+
+from shared.protocol.verification import Examination
+
+LARGE_BODY_BYTES: Final = 65_536
+"""A longer body waits for its turn, and so does one whose length is not known before it has been read."""
+
+_NO_WAIT: Final = nullcontext()
+
+
+class Turns:
+    """Lets the large messages of each certificate be read and judged one after another.
+
+    A turn begins before the body is read, so that what waits holds no more memory than the server has read ahead.
+    Whoever lets us wait for the rest of a body holds up none but his own, until the server drops the connection.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, examination: Examination) -> AbstractAsyncContextManager[object]:
+        """Return what has to be entered before this message is read; a small or refused one need not wait."""
+        assert examination.peer is not None
+        if examination.problem is not None or not _is_large(examination):
+            return _NO_WAIT
+        certificate = examination.peer.certificate
+        lock = self._locks.get(certificate)
+        if lock is None:  # it is forgotten when nobody has or awaits the turn
+            lock = self._locks[certificate] = asyncio.Lock()
+        return lock
+
+
+def _is_large(examination: Examination) -> bool:
+    if "transfer-encoding" in examination.headers:
+        return True
+    length = examination.headers.get("content-length", "0")
+    return len(length) > len(str(LARGE_BODY_BYTES)) or int(length) > LARGE_BODY_BYTES
