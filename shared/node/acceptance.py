@@ -19,7 +19,7 @@ from shared.node.journeys import Decision, Notice, Rule
 from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, steps_text
 from shared.node.store.tables import INBOX, NONCES, NOTICES, OUTBOX
 from shared.protocol.detached import signature_in
-from shared.protocol.nonces import content_fingerprint
+from shared.protocol.nonces import content_fingerprint, is_fingerprint_of
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Dressed
 from shared.protocol.verification import History, VerifiedMessage
@@ -121,7 +121,7 @@ class _Batch:
 
     def take(self, unit: Arrival, digest: bytes, known: _Known) -> Acceptance:
         """Judge one arrival, and keep the rows that follow from it."""
-        history = _history(unit, digest, known)
+        history = _history(unit, known)
         if history in (History.NONCE_USED, History.CONFLICT):
             return Acceptance(history)
         if history is History.REPEATED:
@@ -162,14 +162,15 @@ def _further_keys(unit: Arrival, journeys: BatchJourneys) -> Sequence[str]:
     return unit.rule.further_keys(unit.message, journeys.alive(unit.journey_keys, unit.message.received_at))
 
 
-def _history(unit: Arrival, digest: bytes, known: _Known) -> History:
+def _history(unit: Arrival, known: _Known) -> History:
     message = unit.message
     if message.nonce.key in known.nonces:
         return History.NONCE_USED
     earlier = known.accepted.get((message.sender.organisation_id, message.request_id))
     if earlier is None:
         return History.NEW
-    return History.REPEATED if earlier == digest else History.CONFLICT
+    repeats = is_fingerprint_of(earlier, unit.message_type.key, message.document)
+    return History.REPEATED if repeats else History.CONFLICT
 
 
 def _decide(unit: Arrival, known: _Known) -> Decision:

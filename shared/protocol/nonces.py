@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
 from typing import Any
 
+from shared.protocol.encoding import MAX_NUMBER_LENGTH
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, default=repr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,41 @@ def moment_key(instant: datetime) -> str:
 
 
 def content_fingerprint(message_name: str, document: Mapping[str, Any]) -> bytes:
-    """Return what two deliveries of one message have in common: SHA-256 of its content in a canonical order.
+    """Return what two deliveries of one message have in common: a byte, then SHA-256 of its content as canonical bytes.
 
     `metadata.timestamp` and `metadata.traceId` are left out, because a repeated message carries new ones; everything
     else counts, also the message's name, as one body may satisfy several messages (OCEN 4.0 API design, Idempotency).
+
+    Content is equal where it is equal to a reader of JSON (RFC 8259; as RFC 8785 has it, but no digit of a number is
+    lost): whatever the order of members, the white space and the escapes. Numbers are equal by value: 1.5 is 1.50 and
+    15e-1, and 1 is 1.0, but none of them is a text. Texts are equal character by character; Unicode is not normalised.
     """
+    return _EXACT_NUMBERS + _digest(_CANONICAL_JSON, message_name, document)
+
+
+def is_fingerprint_of(fingerprint: bytes, message_name: str, document: Mapping[str, Any]) -> bool:
+    """Tell whether a fingerprint that was stored is the one of this content.
+
+    Those of former versions have no first byte. In them a number with a fraction is the text that Python shows for it.
+    """
+    if fingerprint.startswith(_EXACT_NUMBERS) and len(fingerprint) > hashlib.sha256().digest_size:
+        return fingerprint == content_fingerprint(message_name, document)
+    return fingerprint == _digest(_FORMER_JSON, message_name, document)
+
+
+def _digest(canonical: json.JSONEncoder, message_name: str, document: Mapping[str, Any]) -> bytes:
     metadata = {name: value for name, value in document["metadata"].items() if name not in ("timestamp", "traceId")}
-    canonical = _CANONICAL_JSON.encode([message_name, {**document, "metadata": metadata}])
-    return hashlib.sha256(canonical.encode()).digest()
+    return hashlib.sha256(canonical.encode([message_name, {**document, "metadata": metadata}]).encode()).digest()
+
+
+def _canonical_number(value: Decimal) -> Any:
+    shortest = _ALL_DIGITS.normalize(value)
+    if shortest == shortest.to_integral_value():
+        return int(shortest)
+    return [math.inf, str(shortest)]  # no document has an infinity, so this is no array of any
+
+
+_EXACT_NUMBERS = b"\x02"
+_ALL_DIGITS = Context(prec=MAX_NUMBER_LENGTH)
+_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, default=_canonical_number)
+_FORMER_JSON = json.JSONEncoder(sort_keys=True, default=repr)

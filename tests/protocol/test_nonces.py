@@ -5,9 +5,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from shared.protocol.encoding import parse_timestamp
-from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow, Nonce, content_fingerprint, moment_key
+from shared.protocol.encoding import parse_json_object, parse_timestamp
+from shared.protocol.nonces import (
+    DEFAULT_WINDOW,
+    FreshnessWindow,
+    Nonce,
+    content_fingerprint,
+    is_fingerprint_of,
+    moment_key,
+)
 from tests.protocol.receiver import NOW, payload_of
 
 NAME = "TriggerLoanAcceptanceRequest"
@@ -94,3 +103,63 @@ def test_the_same_body_as_another_message_has_another_fingerprint() -> None:
 def test_a_number_and_its_text_are_other_content() -> None:
     values = [Decimal("1.50"), "1.50", 1, "1", True, None, "null"]
     assert len({content_fingerprint(NAME, changed(amount=value)) for value in values}) == len(values)
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.decimals(-(10**9), 10**9, places=3) | st.text(max_size=6)
+documents = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def as_json_means_it(value: Any) -> Any:
+    """The value in a form that is equal where a reader of JSON sees no difference."""
+    if isinstance(value, dict):
+        return "object", {name: as_json_means_it(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return "array", [as_json_means_it(child) for child in value]
+    return "number" if isinstance(value, int | Decimal) and not isinstance(value, bool) else str(type(value)), value
+
+
+def spelled_otherwise(value: Any) -> Any:
+    """The same content, with its members in another order and more digits than a number needs."""
+    if isinstance(value, dict):
+        return {name: spelled_otherwise(child) for name, child in reversed(value.items())}
+    if isinstance(value, list):
+        return [spelled_otherwise(child) for child in value]
+    return Decimal(f"{value}.0") if type(value) is int else value
+
+
+@given(documents, documents)
+@example(Decimal("1.5"), "Decimal('1.5')")
+@example(Decimal("1.5"), "1.5")
+@example(Decimal("1.5"), ["1.5"])
+@example(Decimal("1.5"), ["Infinity", "1.5"])
+@example(1, True)
+@example("e\u0301", "\u00e9")
+@example(Decimal("0.1" + "0" * 60 + "1"), Decimal("0.1" + "0" * 60 + "2"))
+def test_fingerprints_are_equal_where_contents_are_equal_as_json_and_nowhere_else(one: Any, other: Any) -> None:
+    fingerprints = [content_fingerprint(NAME, changed(note=value)) for value in (one, other)]
+    assert (fingerprints[0] == fingerprints[1]) is (as_json_means_it(one) == as_json_means_it(other))
+    assert content_fingerprint(NAME, changed(note=spelled_otherwise(one))) == fingerprints[0]
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [("1.5", "1.50", "15e-1", "0.15E1"), ("1", "1.0", "1e0", "10e-1"), ("0", "-0", "-0.0", "0e5"), ("1e400", "10e399")],
+)
+def test_a_number_is_the_same_content_however_it_is_written(spellings: tuple[str, ...]) -> None:
+    contents = [parse_json_object(f'{{"amount":{spelling}}}'.encode()) for spelling in spellings]
+    assert len({content_fingerprint(NAME, changed(**content)) for content in contents}) == 1
+
+
+def test_a_message_that_a_former_version_has_accepted_is_still_known_by_its_fingerprint() -> None:
+    amounts = changed(amount=Decimal("10.50"), rate=Decimal("1.5"), count=3, note="Straße")
+    # As it was written before fingerprints had a first byte.
+    former = bytes.fromhex("aa263dc30a2b166083e3cef5e06e4dafa1de89916846632ab62636e4632b4422")
+    again = {**amounts, "metadata": {**amounts["metadata"], "traceId": "trace-2"}}
+    assert is_fingerprint_of(former, NAME, again)
+    assert not is_fingerprint_of(former, NAME, {**again, "count": 4})
+    assert is_fingerprint_of(content_fingerprint(NAME, amounts), NAME, again)
+    assert not is_fingerprint_of(content_fingerprint(NAME, amounts), NAME, {**again, "rate": "Decimal('1.5')"})

@@ -10,7 +10,7 @@ from shared.node.evidence.judging import SignedText, flaws_of, judge_ack, judge_
 from shared.node.evidence.parts import Part, error_of, message_quotes, trace_id_of
 from shared.node.evidence.recorded import flaws_of_record
 from shared.node.evidence.remembered import Remembered
-from shared.protocol.nonces import content_fingerprint
+from shared.protocol.nonces import is_fingerprint_of
 from shared.protocol.problems import SUCCESS
 from shared.protocol.verification import Examination, Peer
 
@@ -71,6 +71,6 @@ def _disagreements(row: Row[Any], examination: Examination) -> list[str]:
         for name, (stored, said) in signed.items()
         if stored != said
     ]
-    if content_fingerprint(row.message, examination.document) != row.content_digest:
+    if not is_fingerprint_of(row.content_digest, row.message, examination.document):
         flaws.append(f"the journal's digest is not that of a {row.message} with this content")
     return flaws
