@@ -143,7 +143,9 @@ def judged_contact(email: str | None, phone: str | None) -> dict[str, str]:
 
 
 def _keys(form: KeysForm, flaws: list[Flaw]) -> tuple[StoredKey, ...]:
-    records = checked_keys(form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws)
+    records = checked_keys(
+        form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws, algorithm=ALGORITHM
+    )
     return tuple(
         StoredKey(one.kid, load_public_key(one.pem, ALGORITHM, one.kid).thumbprint(), one.pem) for one in records
     )

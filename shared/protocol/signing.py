@@ -151,12 +151,13 @@ def load_public_key(material: str, algorithm: str, kid: str | None = None) -> Ve
     """Load a public RSA key from PEM (SPKI), an X.509 certificate in PEM, a JWK, or a JWK set with that kid.
 
     Raises:
-        KeyMaterialError: unreadable, a private key, not RSA, weak, or not in the set.
+        KeyMaterialError: unreadable, a private key, not RSA, weak, not in the set, or a JWK that names another
+            algorithm, with which alone it may be used (RFC 7517 s4.4).
     """
     text = material.strip()
     if "PRIVATE KEY-----" in text:
         raise KeyMaterialError("this is a private key; keep it secret and give the public one (openssl rsa -pubout)")
-    public = _from_jwk(text, kid) if text.startswith("{") else _from_pem(text)
+    public = _from_jwk(text, algorithm, kid) if text.startswith("{") else _from_pem(text)
     if not isinstance(public, RSAPublicKey):
         raise KeyMaterialError("the key is not RSA; the OCEN algorithms are RSA with 2048 bits or more")
     _check_strength(public)
@@ -179,13 +180,15 @@ def _from_pem(text: str) -> object:
         ) from error
 
 
-def _from_jwk(text: str, kid: str | None) -> object:
+def _from_jwk(text: str, algorithm: str, kid: str | None) -> object:
     try:
         members = parse_json_object(text.encode())
         if "keys" in members:
             members = _select(members["keys"], kid)
         if "d" in members:
             raise KeyMaterialError(_PRIVATE_JWK)
+        if (named := members.get("alg", algorithm)) != algorithm:
+            raise KeyMaterialError(f"the JWK is for alg {str(named)[:20]}; give one for {algorithm}, or without alg")
         return JWK(**{name: members[name] for name in _JWK_MEMBERS if name in members}).get_op_key("verify")
     except KeyMaterialError:
         raise

@@ -178,6 +178,15 @@ def test_a_jwk_for_encryption_is_refused(private: RSAPrivateKey) -> None:
         load_public_key(json.dumps(jwk_of(private, use="enc")), "RS512")
 
 
+@pytest.mark.parametrize("algorithm", ["RS512", "RS256"])
+def test_a_jwk_is_used_with_no_algorithm_but_the_one_that_it_names(algorithm: str, private: RSAPrivateKey) -> None:
+    assert load_public_key(json.dumps(jwk_of(private, alg=algorithm)), algorithm)
+    for other in ("RS384", "PS512", "RSA-OAEP", "none", "", "rs512", None, 5):
+        material = json.dumps({"keys": [jwk_of(private, alg=other)]})
+        with pytest.raises(KeyMaterialError, match=f"the JWK is for alg {other}; give one for {algorithm}"):
+            load_public_key(material, algorithm)
+
+
 @pytest.mark.parametrize("other", [ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()])
 def test_a_key_that_is_not_rsa_is_refused(other: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> None:
     with pytest.raises(KeyMaterialError, match="not RSA"):

@@ -1,5 +1,6 @@
 """Participants by the operator plane: registration, steps of a life, changes, and what is refused without a trace."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from shared.node.onboarding.record import thumbprint_of
 from tests.equipment.clock import FrozenClock
+from tests.equipment.forms import jwk
 from tests.equipment.records import public_pem
 from tests.node.certificates import Authority, private_pem, rsa_key
 from tests.registry.world import TOKEN_PATH, Client, World, registry_in
@@ -64,6 +66,7 @@ FORMS = [
     ({"tls_certificates": ["paste it here"]}, "tls_certificate: no certificate in PEM"),
     ({"public_key": ""}, "public_key: empty"),
     ({"public_key": "paste it here"}, "public_key: this is no public RSA key"),
+    ({"public_key": json.dumps(jwk("bank", alg="RS512"))}, "public_key: the JWK is for alg RS512: give one for RS256"),
     ({"kid": ""}, "kid: empty"),
     ({"backup_kid": "second"}, "backup_public_key: empty"),
     ({"ip_addresses": ["0.0.0.0/0"]}, "ip_addresses: 0.0.0.0/0 is every address"),
@@ -89,6 +92,10 @@ async def test_private_keys_and_weak_keys_are_refused(small_world: World) -> Non
         said = await refused(small_world, "POST", "/participants", 422, **small_world.form(public_key=material))
         assert said.startswith("public_key: ")
         assert "BEGIN" not in said
+
+
+async def test_a_jwk_for_the_algorithm_of_ocen_4_is_taken(small_world: World) -> None:
+    await small_world.admit(public_key=json.dumps(jwk("bank", "own", alg="RS256")), kid="")
 
 
 async def test_all_flaws_of_a_form_are_told_at_once(small_world: World) -> None:

@@ -9,17 +9,21 @@ from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import KeyMaterialError, load_public_key
 
 
-def checked_keys(first: str, first_kid: str, second: str, second_kid: str, flaws: list[Flaw]) -> list[KeyRecord]:
+def checked_keys(
+    first: str, first_kid: str, second: str, second_kid: str, flaws: list[Flaw], *, algorithm: str = ALGORITHM
+) -> list[KeyRecord]:
     """Return the one or two keys of a form: the key in use, then the back-up, each as SPKI in PEM.
 
-    A JWK set in place of the first key may hold both, with kids of their own.
+    A JWK set in place of the first key may hold both, with kids of their own. `algorithm` is what they are used with.
     """
     kids = jwk_kids(first)
     if not second.strip() and not first_kid.strip() and len(kids) == 2:
         second, first_kid, second_kid = first, *kids
-    keys = [checked_key("public_key", "kid", first, first_kid.strip(), flaws)]
+    keys = [checked_key("public_key", "kid", first, first_kid.strip(), flaws, algorithm=algorithm)]
     if second.strip() or second_kid.strip():
-        keys.append(checked_key("backup_public_key", "backup_kid", second, second_kid.strip(), flaws))
+        keys.append(
+            checked_key("backup_public_key", "backup_kid", second, second_kid.strip(), flaws, algorithm=algorithm)
+        )
     stated = [key for key in keys if key is not None]
     if len(stated) == 2:
         _refuse_twins(stated[0], stated[1], flaws)
@@ -27,7 +31,9 @@ def checked_keys(first: str, first_kid: str, second: str, second_kid: str, flaws
     return stated
 
 
-def checked_key(field: str, kid_field: str, material: str, kid: str, flaws: list[Flaw]) -> KeyRecord | None:
+def checked_key(
+    field: str, kid_field: str, material: str, kid: str, flaws: list[Flaw], *, algorithm: str = ALGORITHM
+) -> KeyRecord | None:
     """Return one public key under its kid, or None where the key or the kid is a flaw."""
     if not material.strip():
         flaws.append(Flaw(field, "empty", "give the public key: openssl rsa -in private.pem -pubout"))
@@ -35,7 +41,7 @@ def checked_key(field: str, kid_field: str, material: str, kid: str, flaws: list
     own = jwk_kids(material)
     kid = kid or (own[0] if len(own) == 1 else "")
     try:
-        key = load_public_key(material, ALGORITHM, kid or None)
+        key = load_public_key(material, algorithm, kid or None)
     except KeyMaterialError as error:
         flaws.append(Flaw(field, *_halves(str(error))))
         return None

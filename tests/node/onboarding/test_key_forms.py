@@ -71,6 +71,10 @@ def test_a_set_of_two_is_the_key_in_use_and_the_back_up() -> None:
             '{"keys": 5}',
             "public_key: the JWK is not a usable RSA public key: give one with kty RSA, n and e, for signatures",
         ),
+        (
+            json.dumps(jwk("bank", "a", alg="RS256")),
+            "public_key: the JWK is for alg RS256: give one for RS512, or without",
+        ),
         ('{"kty": "oct", "k": "AQ"}', "public_key: the JWK is not a usable RSA public key"),
         ('{"kty": "RSA", "kty": "RSA"}', "public_key: the JWK does not parse"),
         ('{"a":' * 5000, "public_key: the JWK does not parse"),
