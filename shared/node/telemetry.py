@@ -19,6 +19,9 @@ from shared.node.outbox import DeliveryAttempt, OutboxState, storable
 from shared.node.settings import LogFormat
 from shared.node.store.database import StorageUnavailable
 
+MOST_TOLD = 10_000
+"""Characters of an error's text or traceback in a log line, which may quote a stranger; the last ones are kept."""
+
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -44,7 +47,7 @@ class Troubles:
     def tell(self, event: str, error: Exception) -> None:
         """Tell of it; never raises, because who tells is in trouble already: a full disk or a closed pipe, perhaps."""
         with contextlib.suppress(Exception):
-            said = f"{type(error).__name__}: {error}"
+            said = f"{type(error).__name__}: {str(error)[:500]}"
             if not isinstance(error, OUTAGES):
                 self._log.error(event, error=said, exc_info=error)
                 return
@@ -130,6 +133,12 @@ class Telemetry:
 _JSON = json.JSONEncoder(ensure_ascii=False, default=repr)
 
 
+def _cut(_: Any, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if "exception" in line:
+        line["exception"] = line["exception"][-MOST_TOLD:]
+    return line
+
+
 def _as_json(line: dict[str, Any], **_: Any) -> str:
     return _JSON.encode(line)
 
@@ -167,6 +176,7 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _cut,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),

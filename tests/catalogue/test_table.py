@@ -1,13 +1,16 @@
 """The table of messages: consistent in itself, and true to the documents."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from shared.catalogue.table import BY_NAME, CATALOGUE, messages_received_by, messages_sent_by
 from shared.catalogue.types import MessageType
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.profiles import PROFILES
+from tests.catalogue.documents import complete
 
 each_message = pytest.mark.parametrize("message", CATALOGUE, ids=[message.key for message in CATALOGUE])
 
@@ -84,3 +87,30 @@ def test_a_body_requires_the_documented_members(
 
     assert required == set(facts["required_as_in_spec"]) | STRICTER.get(message.key, set())
     assert known == {field["name"] for field in facts["fields"]}
+
+
+def with_bad_lists(value: Any) -> Iterator[Any]:
+    """The document with one of its lists at a time full of values that no list takes."""
+    if isinstance(value, list):
+        yield [None] * 10_000
+    for place, child in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        for changed in with_bad_lists(child):
+            copy = value.copy()
+            copy[place] = changed
+            yield copy
+
+
+def errors_in(document: Any, message: MessageType) -> int:
+    """How many errors are found in a document, each of which is worked out."""
+    try:
+        message.body.model_validate(document)
+    except ValidationError as error:
+        return error.error_count()
+    return 0
+
+
+@each_message
+def test_judging_a_list_ends_at_the_first_value_that_is_wrong(message: MessageType) -> None:
+    assert all(errors_in(document, message) < 20 for document in with_bad_lists(complete(message.key)))

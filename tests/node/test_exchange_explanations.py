@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.node.store.tables import REFUSALS
-from shared.protocol.checks.signature import kid_selects_a_key_that_counts
+from shared.protocol.checks.signature import MAX_GUESSED_BYTES, kid_selects_a_key_that_counts
 from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json
 from shared.protocol.problems import Problem
 from shared.protocol.tampering import TAMPERINGS
@@ -117,6 +117,13 @@ async def test_who_signs_other_bytes_is_told_which(
     detail = answer.ack(lender_key().public())["detail"]
     assert found in detail["found"]
     assert detail["found"].startswith("a signature by this key that does not verify")
+
+
+async def test_of_a_large_message_is_not_found_out_what_was_signed_instead(lender: LenderNode) -> None:
+    parts = parts_of(signed({**payload_of(TRIGGER.name), "note": "x" * MAX_GUESSED_BYTES}))
+    signature = base64url_encode(lsp_key().sign(parts["payload"].encode()))
+    detail = (await lender.send(dump_json({**parts, "signature": signature}))).ack(lender_key().public())["detail"]
+    assert detail["found"] == "a signature by this key that does not verify: it is over other bytes than these"
 
 
 async def test_who_signs_with_another_key_or_hash_is_told_so(lender: LenderNode) -> None:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.store.database import StorageUnavailable
-from shared.node.telemetry import Telemetry, Troubles, _ToStructlog
+from shared.node.telemetry import MOST_TOLD, Telemetry, Troubles, _cut, _ToStructlog
 from tests.equipment.clock import FrozenClock
 
 HOSTILE = "a\x1b[31m\nb\x9b1m\u202e"
@@ -54,3 +54,10 @@ def test_what_is_no_outage_is_told_each_time_and_with_its_traceback() -> None:
         for _ in range(3):
             troubles.tell("message not handled", bug)
     assert [line["exc_info"] for line in lines] == [bug] * 3
+
+
+def test_an_error_that_quotes_a_whole_message_makes_a_short_line() -> None:
+    with capture_logs() as lines:
+        Telemetry("LSP123").trouble("message not judged", ValueError("x" * 1_000_000))
+    assert len(lines[0]["error"]) < 1000
+    assert len(_cut(None, "error", {"exception": "x" * 1_000_000})["exception"]) == MOST_TOLD

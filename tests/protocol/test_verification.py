@@ -1,6 +1,6 @@
 """How an examination proceeds: what is not reached, what is not judged, and that nothing passes by default."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from shared.catalogue.table import BY_NAME
 from shared.catalogue.v3.loan_acceptance import TriggerLoanAcceptanceRequest
 from shared.protocol.checks import REQUEST_CHECKS
-from shared.protocol.checks.envelope import kid_is_given
+from shared.protocol.checks.envelope import MOST_NAMED, kid_is_given, names_of
 from shared.protocol.checks.journal import nonce_is_new
 from shared.protocol.checks.signature import signature_verifies
 from shared.protocol.nonces import DEFAULT_WINDOW
@@ -197,6 +197,21 @@ def test_a_report_never_carries_more_of_a_message_than_a_line(good_message: Good
     for row in TAMPERINGS:
         for step in receiver.take(row.spoil(good_message)).steps:
             assert len(step.expected) + len(step.found) < 700
+
+
+def test_of_a_strangers_many_members_only_those_are_read_that_are_named() -> None:
+    class Members(dict[str, None]):
+        read = 0
+
+        def __iter__(self) -> Iterator[str]:
+            for name in super().__iter__():
+                self.read += 1
+                yield name
+
+    members = Members.fromkeys(f"{number:032}and so on" for number in range(40_000))
+    named = names_of(members)
+    assert named == ", ".join(f"{number:032}" for number in range(MOST_NAMED)) + " and 39992 more"
+    assert members.read == MOST_NAMED
 
 
 def test_a_check_without_a_clause_cannot_be_written() -> None:

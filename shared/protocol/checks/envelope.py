@@ -1,5 +1,6 @@
 """What the envelope and its signed header have to be, judged before any key is looked for."""
 
+from itertools import islice
 from typing import Any
 
 from shared.protocol.encoding import EncodingError, base64url_decode, kind_of, parse_json_object
@@ -13,6 +14,9 @@ HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty"})
 
 MAX_HEADER_BYTES = 4096
 MAX_KID_LENGTH = 128
+
+MOST_NAMED = 8
+"""So many of a stranger's members are listed by name."""
 
 _ONLY_THESE = f"only {', '.join(sorted(HEADER_MEMBERS))}"
 
@@ -115,8 +119,9 @@ def kid_is_given(examination: Examination) -> Finding:
 
 def names_of(members: dict[str, Any]) -> str:
     """List the names of a stranger's members, cut to what a report can hold."""
-    names = [name[:32] for name in members]
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "none"
+    names = [name[:32] for name in islice(members, MOST_NAMED)]
+    more = len(members) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "") or "none"
 
 
 def _show(value: Any) -> str:
