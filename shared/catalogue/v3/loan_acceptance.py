@@ -67,7 +67,7 @@ class CredBlockWithVerdict(CredBlock):
 class TriggerLoanAcceptanceRequest(Message):
     """TriggerLoanAcceptanceRequest: for which applications the borrower is to be asked."""
 
-    loan_application_ids: Annotated[list[Identifier], Field(min_length=1, max_length=100, fail_fast=True)]
+    loan_application_ids: Annotated[list[Identifier], Field(min_length=1, max_length=100)]
     cred_block: CredBlock
 
 
