@@ -18,6 +18,7 @@ shows one that was registered and has been removed          `CheckedConnection`:
 is a server whose names do not include the one called       OpenSSL, client side; the common name does not count
                                                             (RFC 9525 s6.3)
 offers only TLS 1.1 or older, only CBC, RC4 or static RSA   OpenSSL (RFC 8996, RFC 9325 s3.1.1, s4.2)
+cannot exchange keys in the group P-256                     OpenSSL, by `KEY_EXCHANGE_GROUP`
 has an RSA key under 2048 bits or a SHA-1 signature         OpenSSL, security level 2
 ==========================================================  =====================================================
 
@@ -39,6 +40,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 logger = logging.getLogger(__name__)
 
 FORWARD_SECRET_AEAD = "@SECLEVEL=2:ECDHE+AESGCM:ECDHE+CHACHA20"
+
+KEY_EXCHANGE_GROUP = "prime256v1"
+"""P-256, which every TLS 1.3 implementation has (RFC 8446 s9.1). Otherwise OpenSSL offers the finite-field groups too
+(RFC 7919), of which one handshake occupies the event loop for 0.2 s (CVE-2002-20001, CVE-2022-40735)."""
 
 
 class TlsConfigurationError(Exception):
@@ -162,6 +167,7 @@ def _context(protocol: int, certificate: Path, private_key: Path, trust: str) ->
     context.sslobject_class = CheckedConnection
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(FORWARD_SECRET_AEAD)
+    context.set_ecdh_curve(KEY_EXCHANGE_GROUP)  # for TLS 1.3 as well: OpenSSL takes it as the only group
     context.set_alpn_protocols(["http/1.1"])
     context.verify_mode = ssl.CERT_REQUIRED
     # PARTIAL_CHAIN: what is listed is trusted, also an intermediate or a leaf whose root nobody sent us.
