@@ -74,8 +74,18 @@ class RegistryService:
         )
         self.plane = plane_app(self.parts)
         self.ops = registry_ops_app(self.parts, self.plane)
-        self.protocol_server = make_server(self.plane, host=settings.host, port=settings.port, tls=self.trust.server)
-        self.ops_server = make_server(self.ops, host=settings.ops_host, port=settings.ops_port, tls=None)
+        unlimited = settings.unlimited_sources
+        self.protocol_server = make_server(
+            self.plane,
+            host=settings.host,
+            port=settings.port,
+            tls=self.trust.server,
+            unlimited_sources=unlimited,
+            connections_per_certificate=settings.connections_per_certificate,
+        )
+        self.ops_server = make_server(
+            self.ops, host=settings.ops_host, port=settings.ops_port, tls=None, unlimited_sources=unlimited
+        )
         self._trusted: tuple[list[str], list[str]] = ([], [])
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -3,10 +3,13 @@
 from typing import Final
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from registry_app.plane.refusals import refusal
 from registry_app.telemetry import RegistryTelemetry
 from shared.node.clock import Clock
+from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
 
 MAX_BODY_BYTES: Final = 65_536
 
@@ -37,7 +40,14 @@ class Doorway:
             await send(message)
 
         try:
-            await self._app(scope, receive_bounded, send_observed)
+            if OVER_LIMIT_EXTENSION in scope.get("extensions", ()):
+                while (await receive()).get("more_body"):
+                    pass  # a caller that is still writing would not read the answer
+                sentence = "More connections show this certificate than are served at a time."
+                response = refusal(Request(scope), 503, sentence, {"retry-after": "5"})
+                await response(scope, receive, send_observed)
+            else:
+                await self._app(scope, receive_bounded, send_observed)
         finally:
             operation = getattr(scope.get("route"), "path", "")
             peer = (scope.get("client") or ("",))[0]

@@ -62,16 +62,16 @@ async def _refused_token_request(_: Request, error: Exception) -> Response:
 
 async def _refused_token(request: Request, error: Exception) -> Response:
     assert isinstance(error, TokenRefused)
-    return _refusal(request, 401, str(error), {"www-authenticate": error.challenge})
+    return refusal(request, 401, str(error), {"www-authenticate": error.challenge})
 
 
 async def _refused_report(request: Request, error: Exception) -> Response:
     assert isinstance(error, ReportRefused)
-    return _refusal(request, error.status, str(error), error.headers, error.code)
+    return refusal(request, error.status, str(error), error.headers, error.code)
 
 
 async def _unfit(request: Request, _: Exception) -> Response:
-    return _refusal(request, 400, "An id is a number from 1 to 999999999.")
+    return refusal(request, 400, "An id is a number from 1 to 999999999.")
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -79,22 +79,22 @@ async def _refused(request: Request, error: Exception) -> Response:
     sentence = error.detail
     if sentence == HTTPStatus(error.status_code).phrase:
         sentence = f"{request.method} is not served at this path."
-    return _refusal(request, error.status_code, sentence, error.headers)
+    return refusal(request, error.status_code, sentence, error.headers)
 
 
 async def _gone(request: Request, _: Exception) -> Response:
     """Answer a caller that has hung up amid its body, as a node does that stops: nothing of ours has failed."""
-    return _refusal(request, 400, "The call ended before its body was complete.")
+    return refusal(request, 400, "The call ended before its body was complete.")
 
 
 async def _unavailable(request: Request, _: Exception) -> Response:
-    return _refusal(request, 503, "The registry's database does not answer; try again.", {"retry-after": "2"})
+    return refusal(request, 503, "The registry's database does not answer; try again.", {"retry-after": "2"})
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     parts: Parts = request.app.state.parts
     parts.telemetry.trouble("a call failed", error)
-    return _refusal(request, 500, "Something failed here; the registry's log has the cause.")
+    return refusal(request, 500, "Something failed here; the registry's log has the cause.")
 
 
 _HANDLERS = {
@@ -109,9 +109,10 @@ _HANDLERS = {
 }
 
 
-def _refusal(
+def refusal(
     request: Request, status: int, sentence: str, headers: Mapping[str, str] | None = None, code: str = ""
 ) -> Response:
+    """An answer that says no, in the form of its path."""
     parts: Parts = request.app.state.parts
     content: dict[str, Any] = {"detail": sentence}
     if request.url.path.startswith(HEARTBEAT):

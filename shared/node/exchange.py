@@ -15,6 +15,7 @@ from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.journal import Journal
+from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
 from shared.node.net.request import read_body, read_head
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
@@ -131,6 +132,10 @@ class SignedExchange:
         examination = self._open(scope)
         try:
             async with self._turns.of(examination):
+                if OVER_LIMIT_EXTENSION in scope["extensions"]:
+                    examination.body = await read_body(receive) or b""  # as it says what the answer is about
+                    await self._send_failure(examination, Problem.UNAVAILABLE, send)
+                    return
                 if examination.problem is None:
                     body = await read_body(receive)
                     if body is None:

@@ -75,11 +75,19 @@ class Node:
         self._lay_ground()
         self._meet_counterparties()
         self._take_up_messages()
+        unlimited = (*settings.unlimited_sources, *settings.trusted_proxies)
         self.protocol_server = make_server(
-            self._protocol_plane(application), host=settings.host, port=settings.port, tls=self.trust.server
+            self._protocol_plane(application),
+            host=settings.host,
+            port=settings.port,
+            tls=self.trust.server,
+            unlimited_sources=unlimited,
+            connections_per_certificate=settings.connections_per_certificate,
         )
         self.readiness = ReadinessCheck(lambda: self.protocol_server.is_listening, self.journal.write_check, self.clock)
-        self.ops_server = make_server(ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None)
+        self.ops_server = make_server(
+            ops_app(self), host=settings.ops_host, port=settings.ops_port, tls=None, unlimited_sources=unlimited
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def _lay_ground(self) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from shared.node.net.certificate_connections import CONNECTIONS_PER_CERTIFICATE
 from shared.protocol.nonces import FreshnessWindow
 from shared.protocol.participants import Dialect, Network
 
@@ -50,12 +51,20 @@ def _networks(value: object) -> object:
         return value
     networks = tuple(ip_network(one.strip()) for one in value.split(",") if one.strip())
     if any(network.prefixlen == 0 for network in networks):
-        raise ValueError("every address would be believed; name the proxies, such as 10.0.0.5,2001:db8::/64")
+        raise ValueError("every address would be among them; name networks, such as 10.0.0.5,2001:db8::/64")
     return networks
 
 
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+"""Networks or addresses, with commas between."""
+
+
 class ServiceSettings(BaseSettings):
-    """What every process of ours is told: its database, its two planes, and how it logs."""
+    """What every process of ours is told: its database, its two planes, whom they take, and how it logs.
+
+    A source may have 64 connections at a time whose TLS handshake is not done; those in `unlimited_sources`, such as a
+    load balancer, may have more. `connections_per_certificate` may be open on the protocol plane.
+    """
 
     model_config = SettingsConfigDict(env_prefix="OCEN_", extra="ignore")
 
@@ -65,6 +74,8 @@ class ServiceSettings(BaseSettings):
     ops_host: str = "127.0.0.1"
     ops_port: int = Field(ge=0, le=65535)
     ops_token_file: Path
+    unlimited_sources: Networks = ()
+    connections_per_certificate: int = Field(default=CONNECTIONS_PER_CERTIFICATE, ge=1, le=100_000)
     log_format: LogFormat = LogFormat.JSON
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_in_capitals)] = "INFO"
 
@@ -124,7 +135,8 @@ class NodeSettings(ServiceSettings):
     Without a `registry_url`, or with an empty one, a node speaks v3 alone. `heartbeat` is whether it reports its
     messages of OCEN 4.0.
 
-    `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed.
+    `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed, and they are
+    unlimited sources, too.
     """
 
     identity: Path
@@ -139,7 +151,7 @@ class NodeSettings(ServiceSettings):
     registry_signs: PathSigning = PathSigning.NONE
     registry_cache_seconds: int = Field(default=900, ge=3, le=86_400)
     heartbeat: bool = True
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    trusted_proxies: Networks = ()
     mode: Mode = Mode.SANDBOX
     past_seconds: int = Field(default=300, ge=1, le=86400)
     future_seconds: int = Field(default=60, ge=0, le=3600)

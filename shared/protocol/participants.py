@@ -3,22 +3,31 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from shared.protocol.signing import VerificationKey
 
 Network = IPv4Network | IPv6Network
 
 
-def lies_in(address: str, networks: Iterable[Network]) -> bool:
-    """Tell whether an address lies in one of the networks; IPv4 may be written inside IPv6 (RFC 4291 s2.5.5.2).
+def read_address(address: str) -> IPv4Address | IPv6Address:
+    """Read an address; IPv4 that is written inside IPv6 (RFC 4291 s2.5.5.2) is IPv4.
 
     Raises:
         ValueError: it is no address.
     """
     parsed = ip_address(address)
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return any((mapped or parsed) in network for network in networks)
+    return getattr(parsed, "ipv4_mapped", None) or parsed
+
+
+def lies_in(address: str, networks: Iterable[Network]) -> bool:
+    """Tell whether an address lies in one of the networks.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    parsed = read_address(address)
+    return any(parsed in network for network in networks)
 
 
 class ParticipantRole(StrEnum):

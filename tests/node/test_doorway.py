@@ -9,25 +9,35 @@ import pytest
 
 from shared.node.net import doorway
 from shared.node.net.doorway import Doorway
-from shared.node.net.server import make_server
+from shared.node.net.server import NodeServer, make_server
 from shared.node.net.tls import TlsTrust
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, Run, Witness, caller, send, talk_until_dropped
 
+HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01"
 
-@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["nothing", "half a hello"])
+
 def test_a_stranger_who_does_not_finish_the_handshake_is_dropped(
-    run: Run, witness: Witness, trust: TlsTrust, said: bytes, monkeypatch: pytest.MonkeyPatch
+    run: Run, witness: Witness, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(Doorway, "handshake_seconds", 0.05)
-    assert run(talk_until_dropped(witness, None, said, tls=trust.server)) == b""
+    assert run(talk_until_dropped(witness, None, HALF_A_HELLO, tls=trust.server)) == b""
     assert witness.scopes == []
+
+
+@pytest.mark.parametrize("with_tls", [True, False], ids=["TLS", "plain"])
+def test_a_stranger_who_says_nothing_is_dropped_before_anything_is_made_for_the_connection(
+    run: Run, witness: Witness, trust: TlsTrust, with_tls: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Doorway, "first_byte_seconds", 0.05)
+    monkeypatch.setattr(NodeServer, "_protocol", None)
+    assert run(talk_until_dropped(witness, None, tls=trust.server if with_tls else None)) == b""
 
 
 def test_only_so_many_strangers_are_let_in_at_a_time_and_a_peer_comes_in_after_them(
     run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "handshake_seconds", 0.2)
+    monkeypatch.setattr(Doorway, "first_byte_seconds", 0.2)
     monkeypatch.setattr(Doorway, "max_handshakes", 2)
     seen: list[int] = []
     shake_hands = Doorway._shake_hands

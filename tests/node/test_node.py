@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,6 +12,7 @@ import pytest
 from sandbox.pki import SANDBOX_PAIR, initialise
 from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Journey, Rule
+from shared.node.net.server import NodeServer
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import without_key
 from shared.node.onboarding.record import OnboardingError
@@ -45,6 +47,10 @@ def folder(tmp_path: Path) -> Path:
     initialise(tmp_path, SANDBOX_PAIR, [], datetime(2031, 1, 1, tzinfo=UTC))
     (tmp_path / "ops-token").write_text("a token of more than 16 characters")
     return tmp_path
+
+
+def limits_of(server: NodeServer) -> tuple[tuple[str, ...], int]:
+    return tuple(str(network) for network in server.unlimited_sources), server.of_certificates.maximum
 
 
 class Builder:
@@ -148,3 +154,10 @@ async def test_a_key_made_by_one_start_signs_in_the_next(builder: Builder) -> No
     second = builder.build()
     await second.follower.refresh()
     assert (second.identity.signing_key.kid, second.identity.backup_keys) == ("fresh", ())
+
+
+def test_how_many_connections_a_plane_takes_is_what_the_settings_say(builder: Builder) -> None:
+    proxy, balancer = ip_network("10.0.0.5"), ip_network("10.1.0.0/16")
+    node = builder.build(trusted_proxies=(proxy,), unlimited_sources=(balancer,), connections_per_certificate=1_000)
+    assert limits_of(node.protocol_server) == (("10.1.0.0/16", "10.0.0.5/32"), 1_000)
+    assert limits_of(node.ops_server)[0] == ("10.1.0.0/16", "10.0.0.5/32")

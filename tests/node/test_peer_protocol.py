@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.node.net.peer_protocol import PEER_EXTENSION, PeerProtocol
+from shared.node.net.peer_protocol import PeerProtocol
 from shared.node.net.server import make_server
-from shared.node.net.tls import TlsTrust, thumbprint
+from shared.node.net.tls import TlsTrust
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, POST, Run, Witness, caller, exchange, read_answer, send, talk_until_dropped
 
@@ -46,8 +46,10 @@ def test_a_request_that_does_not_get_finished_is_dropped(
     assert witness.bodies == []
 
 
-def test_a_connection_that_says_nothing_is_dropped(run: Run, witness: Witness):
-    assert run(talk_until_dropped(witness, None, tls=None, keep_alive=0)) == b""
+def test_a_connection_that_says_nothing_is_dropped(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
+):
+    assert run(talk_until_dropped(witness, caller(lsp, authority), tls=trust.server, keep_alive=0)) == b""
     assert witness.scopes == []
 
 
@@ -218,33 +220,3 @@ def test_only_so_many_requests_may_wait_for_the_answer_to_another(
     monkeypatch.setattr(PeerProtocol, "max_waiting", 3)
     assert run(talk_until_dropped(witness, caller(lsp, authority), GET * 5, tls=trust.server)) == b""
     assert len(witness.scopes) <= 1
-
-
-def test_one_peer_holds_only_so_many_connections_and_keeps_nobody_else_out(
-    run: Run,
-    witness: Witness,
-    trust: TlsTrust,
-    lsp: Identity,
-    lender: Identity,
-    authority: Authority,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(PeerProtocol, "max_connections", 2)
-
-    async def served() -> list[bool]:
-        async with make_server(witness, host="127.0.0.1", port=0, tls=trust.server) as node, asyncio.timeout(20):
-            held = []
-            for own in (lsp, lsp, lsp, lender):
-                tls = caller(own, authority)
-                held.append(await asyncio.open_connection("127.0.0.1", node.port, ssl=tls, server_hostname="localhost"))
-            answers = []
-            for reader, writer in held:
-                writer.write(GET)
-                with suppress(ConnectionError):
-                    answers.append(bool(await reader.read(100)))
-                writer.close()
-            return answers
-
-    assert run(served()).count(True) == 3
-    certificates = [scope["extensions"][PEER_EXTENSION].thumbprint for scope in witness.scopes]
-    assert [certificates.count(thumbprint(own.der)) for own in (lsp, lender)] == [2, 1]

@@ -33,7 +33,8 @@ def test_what_is_not_said_is_strict_enough_and_stays_on_loopback() -> None:
     assert (settings.window.past, settings.window.future) == (timedelta(seconds=300), timedelta(seconds=60))
     assert (settings.retry_attempts, settings.retry_budget_seconds) == (8, 900)
     assert (settings.participants, settings.keys_folder) == (None, None)
-    assert settings.trusted_proxies == ()
+    assert settings.trusted_proxies == settings.unlimited_sources == ()
+    assert settings.connections_per_certificate == 256
 
 
 def test_keys_that_are_made_here_go_where_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +70,8 @@ def test_a_setting_that_is_missing_is_named(name: str, monkeypatch: pytest.Monke
         ("OCEN_TRUSTED_PROXIES", "10.0.0.5/24"),
         ("OCEN_TRUSTED_PROXIES", "10.0.0.5,0.0.0.0/0"),
         ("OCEN_TRUSTED_PROXIES", "::/0"),
+        ("OCEN_UNLIMITED_SOURCES", "balancer.example"),
+        ("OCEN_CONNECTIONS_PER_CERTIFICATE", "0"),
     ],
 )
 def test_a_value_that_a_setting_cannot_have_is_refused_in_one_line(
@@ -85,10 +88,11 @@ def test_a_log_level_may_be_written_small(monkeypatch: pytest.MonkeyPatch) -> No
     assert load_settings(NodeSettings).log_level == "DEBUG"
 
 
-def test_trusted_proxies_are_addresses_and_networks_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OCEN_TRUSTED_PROXIES", "10.0.0.5, 192.0.2.0/24,2001:db8::/64,")
+@pytest.mark.parametrize("name", ["trusted_proxies", "unlimited_sources"])
+def test_networks_are_addresses_and_networks_with_commas_between(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"OCEN_{name.upper()}", "10.0.0.5, 192.0.2.0/24,2001:db8::/64,")
     networks = ("10.0.0.5/32", "192.0.2.0/24", "2001:db8::/64")
-    assert load_settings(NodeSettings).trusted_proxies == tuple(map(ip_network, networks))
+    assert getattr(load_settings(NodeSettings), name) == tuple(map(ip_network, networks))
 
 
 def test_other_variables_of_the_environment_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

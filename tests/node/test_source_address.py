@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.node.net.source_address import source_address
+from shared.node.net.source_address import source_address, source_network
 from shared.node.store.tables import INBOX, REFUSALS
 from shared.protocol.participants import Network
 from shared.protocol.problems import Problem
@@ -41,6 +41,21 @@ def test_behind_a_proxy_of_ours_the_caller_is_the_last_that_is_no_proxy(
     peer: str, lines: list[str], expected: str
 ) -> None:
     assert source_address(peer, forwarded(*lines), PROXIES) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("192.0.2.7", "::ffff:192.0.2.7", True),
+        ("192.0.2.7", "192.0.2.8", False),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.8", False),
+        ("2001:db8::7", "2001:db8::ffff:0:0:8", True),
+        ("2001:db8::7", "2001:db8:0:1::7", False),
+        ("fe80::1%eth0", "fe80::2", True),
+    ],
+)
+def test_a_source_is_an_ipv4_address_or_a_64_network_of_ipv6(one: str, other: str, is_same: bool) -> None:
+    assert (source_network(one) == source_network(other)) is is_same
 
 
 @pytest.mark.parametrize("lines", [[], [""], ["unknown"], ["192.0.2.7,"], ["192.0.2.7:443"], ["_hidden"], ["\xe9"]])

@@ -7,12 +7,15 @@ the protocol. Here these four are mended.
 
 import asyncio
 import ssl
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 import httptools
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
+from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION, CertificateConnections
 from shared.node.net.tls import PeerCertificate
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 
@@ -45,43 +48,55 @@ class PeerProtocol(HttpToolsProtocol):
     max_waiting = 100
     """Requests that wait for the answer to an earlier one; the connection of a peer that sends more is dropped."""
 
-    max_connections = 256
-    """Connections that show one and the same certificate, four times what a client of ours opens; a further one is
-    dropped. Otherwise one peer could take all descriptors, and none would be left for the others and our own calls."""
-
     farewell = 1.0
     """Seconds that a peer gets, when the server stops, to close an idle connection on its side: a TLS connection ends
     with a word from either side (RFC 8446 s6.1), and many a client that keeps one open for later never says it."""
 
     _extensions: dict[str, Any]
+    _counted_in: Counter[str] | None = None
     _deadline: asyncio.TimerHandle | None = None
     _leaving: asyncio.TimerHandle | None = None
     _is_receiving = False
     _has_ended_one = False
     _size = 0
 
+    def __init__(self, config: Config, server_state: ServerState, of_certificates: CertificateConnections) -> None:
+        """Serve one connection; `of_certificates` counts those of the same server."""
+        super().__init__(config, server_state, app_state={})
+        self._of_certificates = of_certificates
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Learn who the peer is; a connection that then says nothing is closed like an idle one."""
         super().connection_made(transport)
         self._extensions = connection_extensions(transport.get_extra_info("ssl_object"))
         self._close_when_idle()
-        if self.peer is not None and self._number_of_same() > self.max_connections:
-            self.logger.warning("too many connections of one peer: %s", self.peer.subject)
-            transport.abort()
+        if self.peer is not None:
+            self._count(self.peer)
 
     @property
     def peer(self) -> PeerCertificate | None:
         """The peer's certificate; None without TLS."""
         return self._extensions.get(PEER_EXTENSION)
 
-    def _number_of_same(self) -> int:
-        others: set[Any] = self.server_state.connections
-        return sum(one.peer == self.peer for one in others)
+    def _count(self, peer: PeerCertificate) -> None:
+        """Count the connection; one beyond the limit is good for one refusal, or for nothing at all."""
+        limit = self._of_certificates
+        self._counted_in = limit.count(peer.thumbprint)
+        if self._counted_in is limit.served:
+            return
+        self.logger.warning("too many connections of one peer: %s", peer.subject)
+        if self._counted_in is None:
+            self.transport.abort()
+            return
+        self._extensions[OVER_LIMIT_EXTENSION] = True
+        self._leaving = self.loop.call_later(limit.refusal_seconds, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines of a connection that is gone."""
         self._unset_keepalive_if_required()
         self._unset_deadline()
+        if self._counted_in is not None and self.peer is not None:
+            self._of_certificates.uncount(self._counted_in, self.peer.thumbprint)
         if self._leaving is not None:
             self._leaving.cancel()
         super().connection_lost(exc)
@@ -112,6 +127,8 @@ class PeerProtocol(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self.headers = _NOWHERE
+        if OVER_LIMIT_EXTENSION in self._extensions:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body; what comes after the answer is dropped, and does not count."""

@@ -8,13 +8,16 @@ import asyncio
 import errno
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from shared.node.net.certificate_connections import CONNECTIONS_PER_CERTIFICATE, CertificateConnections
 from shared.node.net.doorway import Doorway
 from shared.node.net.peer_protocol import PeerProtocol
+from shared.protocol.participants import Network
 
 LAST_WORDS_SECONDS = 1.0
 """When a server stops, for what is still being worked on after the grace period."""
@@ -45,11 +48,19 @@ class NodeServer:
     It installs no signal handlers. When `start` returns, it listens, and `port` is the port that it got.
     """
 
-    def __init__(self, config: uvicorn.Config, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        tls: ssl.SSLContext | None,
+        unlimited_sources: Sequence[Network],
+        connections_per_certificate: int,
+    ) -> None:
         self.host = config.host
         self.port = config.port
         self._config = config
         self._tls = tls
+        self.unlimited_sources = unlimited_sources
+        self.of_certificates = CertificateConnections(connections_per_certificate)
         self._server = uvicorn.Server(config)
         self._server.servers = []  # what listens is the doorway
 
@@ -70,7 +81,7 @@ class NodeServer:
         if not self._config.loaded:
             self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
-        self._doorway = Doorway(listener, self._protocol, self._tls)
+        self._doorway = Doorway(listener, self._protocol, self._tls, self.unlimited_sources)
         self._doorway.open()
         self._server.started = True
 
@@ -94,7 +105,7 @@ class NodeServer:
             connection.transport.abort()
 
     def _protocol(self) -> PeerProtocol:
-        return PeerProtocol(config=self._config, server_state=self._server.server_state, app_state={})
+        return PeerProtocol(self._config, self._server.server_state, self.of_certificates)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -123,10 +134,13 @@ def make_server(
     keep_alive: int = 30,
     grace: int = 10,
     backlog: int = 2048,
+    unlimited_sources: Sequence[Network] = (),
+    connections_per_certificate: int = CONNECTIONS_PER_CERTIFICATE,
 ) -> NodeServer:
     """A server for `app` on `host` and `port` (0: any free one), with TLS as `tls` says or in plain HTTP.
 
     `keep_alive` is how many seconds an idle connection stays open, `grace` how many seconds `stop` waits.
+    Of `unlimited_sources` tells `Doorway`, of `connections_per_certificate` `CertificateConnections`.
     The application sees the address of the connection itself: X-Forwarded-For is for `source_address` to judge.
     """
     config = uvicorn.Config(
@@ -146,4 +160,4 @@ def make_server(
         timeout_keep_alive=keep_alive,
         timeout_graceful_shutdown=grace,
     )
-    return NodeServer(config, tls)
+    return NodeServer(config, tls, unlimited_sources, connections_per_certificate)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
-from shared.protocol.participants import Network, lies_in
+from shared.protocol.participants import Network, lies_in, read_address
 
 
 def source_address(peer: str, headers: Iterable[tuple[bytes, bytes]], proxies: Sequence[Network]) -> str:
@@ -25,3 +25,11 @@ def source_address(peer: str, headers: Iterable[tuple[bytes, bytes]], proxies: S
         if not lies_in(caller, proxies):
             break
     return caller
+
+
+def source_network(address: str) -> bytes:
+    """What all connections of one source have in common: the IPv4 address, or the /64 network of an IPv6 address.
+
+    Whoever has an IPv6 address commonly has all of its /64 network (RFC 6177 s2).
+    """
+    return read_address(address).packed[:8]

@@ -1,0 +1,31 @@
+"""What the registry says over a connection of a certificate that has too many of them."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.catalogue.v4.heartbeat import EVENT_PATH
+from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
+from tests.registry.world import TOKEN_PATH, Client, World
+
+SENTENCE = "More connections show this certificate than are served at a time."
+
+
+@pytest.mark.parametrize(
+    ("path", "member"),
+    [(TOKEN_PATH, "error_description"), (EVENT_PATH, "message"), ("/service/participant-roles/1", "detail")],
+)
+async def test_it_is_unavailable_in_the_form_of_the_path_and_nothing_changes(
+    world: World, lender: Client, path: str, member: str
+) -> None:
+    before = world.contents()
+
+    async def over_limit(scope: Any, receive: Any, send: Any) -> None:
+        await world.service.plane({**scope, "extensions": {OVER_LIMIT_EXTENSION: True}}, receive, send)
+
+    transport = httpx.ASGITransport(app=over_limit)
+    async with httpx.AsyncClient(transport=transport, base_url="https://localhost:8443") as caller:
+        answer = await caller.post(path, data=lender.form)
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()[member]) == (503, "5", SENTENCE)
+    assert world.contents() == before
