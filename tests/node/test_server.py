@@ -71,7 +71,8 @@ def test_nothing_about_the_server_is_told_in_an_answer(
     run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority
 ):
     [answer] = run(exchange(witness, trust.server, caller(lsp, authority), GET))
-    assert answer == b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nseen"
+    connection = b"connection: keep-alive\r\nkeep-alive: timeout=25\r\n"
+    assert answer == b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n" + connection + b"\r\nseen"
 
 
 def test_a_forwarded_address_is_not_believed(

@@ -12,10 +12,11 @@ from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION, CertificateConnections
+from shared.node.net.keep_alive import announcing
 from shared.node.net.tls import PeerCertificate
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 
@@ -55,7 +56,7 @@ class PeerProtocol(HttpToolsProtocol):
     _extensions: dict[str, Any]
     _counted_in: Counter[str] | None = None
     _deadline: asyncio.TimerHandle | None = None
-    _leaving: asyncio.TimerHandle | None = None
+    _leaving: asyncio.Handle | None = None
     _is_receiving = False
     _has_ended_one = False
     _size = 0
@@ -113,6 +114,19 @@ class PeerProtocol(HttpToolsProtocol):
         self._leaving = None
         if not self.transport.get_write_buffer_size():
             self.transport.abort()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has been idle: the end of TLS and the end of TCP leave together.
+
+        Uvicorn says only the end of TLS and waits, for half a minute, for the peer to say it too. A client that goes on
+        using its connection until it sees the end of TCP, as Java's does, would send its next request in vain.
+        """
+        super().timeout_keep_alive_handler()
+        if self._leaving is None:
+            self._leaving = self.loop.call_soon(self._leave)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        super()._start_asgi_task(cycle, announcing(app, cycle, self.timeout_keep_alive))
 
     def on_message_begin(self) -> None:
         """Begin a request: give its scope what is known of the connection."""

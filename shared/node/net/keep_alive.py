@@ -1,0 +1,35 @@
+"""What an answer says of its connection: for how long it stays open, or that it ends here."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+MARGIN_SECONDS = 5
+"""So much earlier than we do, a client that goes by what we announce stops using an idle connection: its last request
+would otherwise meet our close on the way."""
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def announcing(app: Application, cycle: RequestResponseCycle, idle_seconds: float) -> Application:
+    """Wrap `app` for the request of that cycle: its answer gets `Keep-Alive` (RFC 2068 s19.7.1.1) where it may.
+
+    Not where the connection ends with the answer. It also ends where a client waits for our word before it sends the
+    body, and the answer comes instead: whether the body still follows is for the client to choose (RFC 9110 s10.1.1).
+    """
+    announced = int(idle_seconds) - MARGIN_SECONDS
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        async def announce(message: Any) -> None:
+            if message["type"] == "http.response.start" and cycle.keep_alive:
+                if cycle.waiting_for_100_continue:
+                    cycle.keep_alive = False
+                elif announced > 0 and (b"connection", b"close") not in message["headers"]:
+                    fields = [(b"connection", b"keep-alive"), (b"keep-alive", b"timeout=%d" % announced)]
+                    message = {**message, "headers": [*message["headers"], *fields]}
+            await send(message)
+
+        await app(scope, receive, announce)
+
+    return answer
