@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +11,7 @@ from registry_app.plane.refusals import refusal
 from registry_app.telemetry import RegistryTelemetry
 from shared.node.clock import Clock
 from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
+from shared.protocol.checks.connection import declared_size
 
 MAX_BODY_BYTES: Final = 65_536
 
@@ -28,9 +30,10 @@ class Doorway:
 
         async def receive_bounded() -> Message:
             nonlocal received
-            message = await receive()
+            is_declared_larger = declared_size(Headers(scope=scope)) > MAX_BODY_BYTES
+            message = {} if is_declared_larger else await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
+            if is_declared_larger or received > MAX_BODY_BYTES:
                 raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.", {"connection": "close"})
             return message
 

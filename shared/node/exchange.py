@@ -16,7 +16,7 @@ from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
-from shared.node.net.request import read_body, read_head
+from shared.node.net.request import read_body, read_head, read_wanted_body
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
@@ -137,7 +137,7 @@ class SignedExchange:
                     await self._send_failure(examination, Problem.UNAVAILABLE, send)
                     return
                 if examination.problem is None:
-                    body = await read_body(receive)
+                    body = await read_wanted_body(receive, examination)
                     if body is None:
                         return
                     await self._examine(examination, body)

@@ -2,12 +2,15 @@
 
 Uvicorn does not show an application the client's certificate (the ASGI TLS extension), answers bytes that are no
 HTTP with a text of its own, waits for ever for the rest of a request, and loses the body of one that offers to change
-the protocol. Here these four are mended.
+the protocol. Its parser takes heads of any size, any number of Host headers, and only the methods on its list. Here
+these are mended.
 """
 
 import asyncio
+import re
 import ssl
 from collections import Counter, deque
+from itertools import chain
 from typing import Any
 
 import httptools
@@ -18,6 +21,7 @@ from uvicorn.server import ServerState
 from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION, CertificateConnections
 from shared.node.net.keep_alive import announcing
 from shared.node.net.tls import PeerCertificate
+from shared.node.net.tls_extension import tls_extension
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 
 PEER_EXTENSION = "ocen.peer"
@@ -26,7 +30,8 @@ PEER_EXTENSION = "ocen.peer"
 _NOWHERE: Any = deque(maxlen=0)
 """Takes the place of the list of headers when that is complete: what is put into it is dropped."""
 
-TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?= )")
+"""What a request may begin with: a token (RFC 9110 s5.6.2, s9.1)."""
 
 
 class PeerProtocol(HttpToolsProtocol):
@@ -40,7 +45,7 @@ class PeerProtocol(HttpToolsProtocol):
     """Seconds that a request may take from its first bytes to its last; the connection is dropped after them."""
 
     max_head_size = 65_536
-    """Bytes of request line and headers, counted when they come in pieces; httptools itself knows no limit."""
+    """Bytes of request line and headers; httptools itself knows no limit."""
 
     max_request_size = 2 * MAX_BODY_BYTES
     """Bytes of a request that came in pieces: head, body, chunk marks and trailers. A body that is only a little too
@@ -60,6 +65,7 @@ class PeerProtocol(HttpToolsProtocol):
     _is_receiving = False
     _has_ended_one = False
     _size = 0
+    _unknown_method = ""
 
     def __init__(self, config: Config, server_state: ServerState, of_certificates: CertificateConnections) -> None:
         """Serve one connection; `of_certificates` counts those of the same server."""
@@ -71,7 +77,9 @@ class PeerProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._extensions = connection_extensions(transport.get_extra_info("ssl_object"))
         self._close_when_idle()
-        if self.peer is not None:
+        if self.client is None:  # it has been reset already: nobody is there whom the application could answer
+            transport.abort()
+        elif self.peer is not None:
             self._count(self.peer)
 
     @property
@@ -139,10 +147,26 @@ class PeerProtocol(HttpToolsProtocol):
         """The head is here: headers that come later are trailers, which are dropped (RFC 9110 s6.5.1)."""
         if self._is_to_be_read_again():
             return
+        self._check_head()
         super().on_headers_complete()
         self.headers = _NOWHERE
+        if self._unknown_method:
+            self.scope["method"], self._unknown_method = self._unknown_method, ""
         if OVER_LIMIT_EXTENSION in self._extensions:
             self.cycle.keep_alive = False
+
+    def _check_head(self) -> None:
+        """Judge what httptools lets pass: raises `HttpParserError` for what is no HTTP request."""
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
+            raise httptools.HttpParserError(f"{hosts} Host headers (RFC 9112 s3.2)")
+        if self.parser.get_method() == b"CONNECT":
+            raise httptools.HttpParserError("a tunnel is asked for")
+        if (
+            len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
+            > self.max_head_size
+        ):
+            raise httptools.HttpParserError(f"a head of more than {self.max_head_size} bytes")
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body; what comes after the answer is dropped, and does not count."""
@@ -165,7 +189,7 @@ class PeerProtocol(HttpToolsProtocol):
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            self.logger.warning("no HTTP request: %s", error)
+            self.logger.warning("no HTTP request: %s", error.__context__ or error)  # ours, or the parser's own
             self.send_400_response("")
             return
         if len(self.pipeline) > self.max_waiting:
@@ -203,6 +227,22 @@ class PeerProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _parse(self, data: bytes) -> None:
+        """Parse; httptools knows a list of methods, and any other is for the application to refuse (RFC 9110 s15.5.6).
+
+        Such a request is parsed as a POST, if it is the first that the data begins.
+        """
+        is_first = not self._is_receiving
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            method = _METHOD.match(data)
+            if method is None or not is_first or self._has_ended_one or "method" not in str(error):
+                raise
+            self._unknown_method = method[0].decode("ascii")
+            self.parser = httptools.HttpRequestParser(self)  # the former takes nothing more
+            self._feed(b"POST" + data[method.end() :])
+
+    def _feed(self, data: bytes) -> None:
         """Parse; the wish for another protocol is ignored (RFC 9110 s7.8), which the parser does not know how to do.
 
         It leaves all that follows such a head to the other protocol. So it is given the head again, without the wish.
@@ -217,7 +257,7 @@ class PeerProtocol(HttpToolsProtocol):
             self.parser.feed_data(self._head_without_upgrade())
 
     def _is_to_be_read_again(self) -> bool:
-        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"  # which has a head of its own
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"  # which is refused
 
     def _head_without_upgrade(self) -> bytes:
         version = self.parser.get_http_version().encode()
@@ -241,25 +281,8 @@ def connection_extensions(connection: ssl.SSLObject | None) -> dict[str, Any]:
     """
     if connection is None:
         return {}
-    tls: dict[str, Any] = {
-        "server_cert": None,
-        "client_cert_chain": [],
-        "client_cert_name": None,
-        "client_cert_error": None,
-        "tls_version": TLS_VERSIONS.get(connection.version() or ""),
-        "cipher_suite": _cipher_suite(connection),
-    }
     der = connection.getpeercert(binary_form=True)
     if der is None:
-        return {"tls": tls}
+        return {"tls": tls_extension(connection, None)}
     peer = PeerCertificate.read(der)
-    tls["client_cert_chain"] = [ssl.DER_cert_to_PEM_cert(der)]
-    tls["client_cert_name"] = peer.subject
-    return {"tls": tls, PEER_EXTENSION: peer}
-
-
-def _cipher_suite(connection: ssl.SSLObject) -> int | None:
-    """The suite's number in the IANA registry, which is the lower half of OpenSSL's own."""
-    name = (connection.cipher() or ("", "", 0))[0]
-    ids = (suite["id"] & 0xFFFF for suite in connection.context.get_ciphers() if suite["name"] == name)
-    return next(ids, None)
+    return {"tls": tls_extension(connection, peer), PEER_EXTENSION: peer}

@@ -6,9 +6,9 @@ from starlette.types import Message, Receive, Scope
 
 from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.net.source_address import source_address
-from shared.protocol.checks.connection import MAX_BODY_BYTES
+from shared.protocol.checks.connection import MAX_BODY_BYTES, declared_size
 from shared.protocol.participants import Network
-from shared.protocol.verification import Peer, WireMessage
+from shared.protocol.verification import Examination, Peer, WireMessage
 
 
 def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:
@@ -16,10 +16,10 @@ def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:
 
     `proxies` are ours: see `source_address`.
     """
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    values: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    headers = {name: ", ".join(given) for name, given in values.items()}
     address = source_address(scope["client"][0], scope["headers"], proxies)
     peer = Peer(scope["extensions"][PEER_EXTENSION].thumbprint, address)
     return WireMessage(scope["method"], scope["path"], headers, b"", peer)
@@ -37,3 +37,17 @@ async def read_body(receive: Receive) -> bytes | None:
         size += len(pieces[-1])
         if size > MAX_BODY_BYTES or not event.get("more_body", False):
             return b"".join(pieces)
+
+
+async def read_wanted_body(receive: Receive, examination: Examination) -> bytes | None:
+    """Read a body like `read_body`, but nothing of one that would be sent in vain.
+
+    A caller may wait for our word before it sends the body (Expect: 100-continue, RFC 9110 s10.1.1). It gets the answer
+    at once where the head alone tells that the message is refused.
+    """
+    wire = examination.wire
+    assert wire is not None
+    is_refused = wire.method not in examination.allowed_methods or declared_size(wire.headers) > MAX_BODY_BYTES
+    if is_refused and wire.headers.get("expect", "").lower() == "100-continue":
+        return b""
+    return await read_body(receive)

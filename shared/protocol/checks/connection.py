@@ -1,10 +1,18 @@
 """What the HTTP request and the TLS connection under it have to be."""
 
+from collections.abc import Mapping
+
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Examination, Finding, Need, check
 
 MAX_BODY_BYTES = 1024 * 1024
 """The documents give no limit; 1 MiB holds a bulk request with inline documents of ordinary size."""
+
+
+def declared_size(headers: Mapping[str, str]) -> int:
+    """Return the size in bytes that a body is to have; 0 where the head does not tell it (RFC 9112 s6.3)."""
+    declared = headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
 
 
 @check(Problem.NO_SUCH_PATH, Need.REQUEST)
@@ -41,7 +49,9 @@ def media_type_is_json(examination: Examination) -> Finding:
 @check(Problem.TOO_LARGE, Need.REQUEST)
 def body_is_within_size(examination: Examination) -> Finding:
     """The body is not larger than accepted (RFC 9110 s15.5.14)."""
-    size = len(examination.body)
+    wire = examination.wire
+    assert wire is not None
+    size = max(len(examination.body), declared_size(wire.headers))
     found = f"{size} bytes" if size <= MAX_BODY_BYTES else "more"
     return Finding(size <= MAX_BODY_BYTES, f"at most {MAX_BODY_BYTES} bytes", found)
 

@@ -1,4 +1,4 @@
-"""What the registry says over a connection of a certificate that has too many of them."""
+"""What the registry refuses without reading a body: connections and bodies beyond their limits."""
 
 from typing import Any
 
@@ -28,4 +28,21 @@ async def test_it_is_unavailable_in_the_form_of_the_path_and_nothing_changes(
     async with httpx.AsyncClient(transport=transport, base_url="https://localhost:8443") as caller:
         answer = await caller.post(path, data=lender.form)
     assert (answer.status_code, answer.headers["retry-after"], answer.json()[member]) == (503, "5", SENTENCE)
+    assert world.contents() == before
+
+
+async def test_a_body_that_is_declared_too_large_is_refused_before_its_first_byte(world: World) -> None:
+    before, sent = world.contents(), []
+    headers = [(b"host", b"localhost"), (b"content-length", b"65537"), (b"expect", b"100-continue")]
+    headers.append((b"content-type", b"application/x-www-form-urlencoded"))
+    scope = {"type": "http", "method": "POST", "path": TOKEN_PATH, "query_string": b"", "headers": headers}
+
+    async def receive() -> Any:
+        raise AssertionError("the caller was asked for the body")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await world.service.plane(scope, receive, send)
+    assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (413, True)
     assert world.contents() == before
