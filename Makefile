@@ -9,7 +9,7 @@ NEWER := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test check bench attack clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ check: install ## style, types and the layers of the packages
 
 bench: install ## the speed of signed exchanges on this machine
 	$(BIN)/ocen-sandbox bench
+
+attack: install ## what a good client sees while the pair is attacked, before and now; make attack ARGS="--only idle"
+	$(BIN)/python -m tests.attack $(ARGS)
 
 clean: ## remove .venv and caches; keys (certs/generated) and data (.sandbox) stay
 	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -44,7 +44,7 @@ class Side:
         self.url = f"https://127.0.0.1:{settings['OCEN_PORT']}"
         self.log = folder / f"{name}.log"
         self.log.touch()
-        self.command = (sys.executable, "-m", f"{name}_app")
+        self.command: tuple[str, ...] = (sys.executable, "-m", f"{name}_app")
         self._process: subprocess.Popen[bytes] | None = None
         token = Path(settings["OCEN_OPS_TOKEN_FILE"]).read_text()
         self.ops = OpsClient(name, f"http://127.0.0.1:{settings['OCEN_OPS_PORT']}", token, timeout=20)
