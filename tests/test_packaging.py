@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from lender_app.app import LenderSettings
 from registry_app.settings import RegistrySettings
 from shared.node.settings import NodeSettings, ServiceSettings, load_settings
+from tests.equipment.deadline import DEADLINE
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -160,7 +161,9 @@ def test_the_health_check_asks_the_operator_plane_with_its_token(tmp_path: Path,
     assert (command, interpreter) == ("CMD", "python")
     with operator_plane(status, "0123456789abcdef") as port:
         variables = {"OCEN_OPS_PORT": str(port), "OCEN_OPS_TOKEN_FILE": str(tmp_path / "token")}
-        done = subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, check=False, timeout=20)
+        done = subprocess.run(
+            [sys.executable, *arguments], env=variables, capture_output=True, check=False, timeout=DEADLINE
+        )
     assert (done.returncode == 0) is healthy
 
 
@@ -169,7 +172,7 @@ def test_pki_init_makes_every_file_that_the_nodes_are_pointed_at(tmp_path: Path)
     shell, flags, script = SERVICES["pki-init"]["command"]
     variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     script = script.replace("$$", "$").replace("/pki", str(tmp_path))
-    subprocess.run([shell, flags, script], env=variables, check=True, timeout=60)
+    subprocess.run([shell, flags, script], env=variables, check=True, timeout=DEADLINE)
     for service in NODES:
         for name in ("OCEN_IDENTITY", "OCEN_PARTICIPANTS", "OCEN_OPS_TOKEN_FILE"):
             assert (tmp_path / Path(environment(service)[name]).relative_to("/pki")).stat().st_size > 16
@@ -181,7 +184,7 @@ def test_pki_init_makes_every_file_that_the_nodes_are_pointed_at(tmp_path: Path)
 
 
 def test_make_alone_prints_every_target() -> None:
-    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=20)
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=DEADLINE)
     targets = re.findall(r"^make (\w+) ", done.stdout, re.MULTILINE)
     assert targets == ["help", "install", "demo", "test", "check", "bench", "attack", "clean"]
     phony = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
@@ -193,7 +196,7 @@ def test_without_a_python_that_is_new_enough_the_mend_is_said(tmp_path: Path) ->
         shutil.copy(ROOT / name, tmp_path)
     done = subprocess.run(
         ["make", "install", "PYTHON=no-such-python"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=20,
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=DEADLINE,
     )  # fmt: skip
     assert done.returncode != 0
     assert "No Python 3.11 or newer among: no-such-python. Install one, or name it" in done.stderr
@@ -202,5 +205,5 @@ def test_without_a_python_that_is_new_enough_the_mend_is_said(tmp_path: Path) ->
 
 def test_the_ci_script_is_a_shell_script_that_parses_and_may_be_run() -> None:
     script = ROOT / ".ci" / "run"
-    subprocess.run(["bash", "-n", script], check=True, timeout=20)
+    subprocess.run(["bash", "-n", script], check=True, timeout=DEADLINE)
     assert os.access(script, os.X_OK)

@@ -92,4 +92,7 @@ def victim_of(checkout: Path, certs: Path, folder: Path) -> Iterator[Victim]:
         pair.start()
         yield Victim(pair)
     finally:
-        pair.close()
+        for side in sides.values():
+            if side.is_running:
+                side.kill()  # in good order it takes seconds after some attacks
+            side.close()

@@ -14,6 +14,7 @@ from zipfile import ZipFile
 from sqlalchemy import Engine, select, update
 
 from shared.node.store.tables import METADATA
+from tests.equipment.deadline import DEADLINE
 
 OPENSSL = shutil.which("openssl")
 SHELLS = [shell for shell in ("/bin/sh", "/bin/bash", "/bin/dash") if Path(shell).exists()]
@@ -46,7 +47,7 @@ class Unpacked:
             (tools / "openssl").symlink_to(OPENSSL)
         command, environment = [shell, self.folder / "verify.sh"], {"PATH": str(tools)}
         return subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=60, env=environment, cwd=os.sep
+            command, check=False, capture_output=True, text=True, timeout=DEADLINE, env=environment, cwd=os.sep
         )
 
 

@@ -6,6 +6,8 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tests.equipment.deadline import DEADLINE
+
 ALERT, HANDSHAKE = 21, 22
 
 HANDSHAKE_FAILURE, PROTOCOL_VERSION = 40, 70
@@ -21,7 +23,7 @@ class Reply(NamedTuple):
 
 def reply_to(address: tuple[str, int], version: int, suites: Sequence[int]) -> Reply:
     """Offer this version (0x0303 is TLS 1.2) and these suites to a server (RFC 5246 s7.4.1.2)."""
-    with socket.create_connection(address, timeout=20) as connection:
+    with socket.create_connection(address, timeout=DEADLINE) as connection:
         connection.sendall(_record(_client_hello(version, suites)))
         head = _read(connection, 5)
         body = _read(connection, struct.unpack("!H", head[3:])[0])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.equipment.deadline import DEADLINE
 from tests.equipment.ports import free_base_port
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -21,7 +22,13 @@ def command(tmp_path: Path) -> Iterator[Command]:
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [program, *arguments], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False, timeout=120
+            [program, *arguments],
+            cwd=tmp_path,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DEADLINE,
         )
 
     yield run

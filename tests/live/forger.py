@@ -13,6 +13,7 @@ from typing import Any, Self
 import httpx
 
 from shared.protocol.tampering import OutgoingMessage
+from tests.equipment.deadline import DEADLINE
 from tests.live.pair import Pair, Side
 from tests.protocol.second_library import verified_payload, verify_detached
 
@@ -43,7 +44,7 @@ class Forger:
         """Our end of the connection that carried the last answer."""
         limits = httpx.Limits(max_connections=1)
         transport = httpx.HTTPTransport(verify=tls, trust_env=False, limits=limits, local_address=source_address)
-        self._http = httpx.Client(base_url=url, transport=transport, timeout=20)
+        self._http = httpx.Client(base_url=url, transport=transport, timeout=DEADLINE)
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.network import Membership, RegistryOps, join, member_environment
 from sandbox.throwaway import registry_environment, throwaway_environments
 from shared.catalogue.table import BY_NAME
+from tests.equipment.deadline import DEADLINE
 from tests.live.logs import assert_nothing_failed
 from tests.live.pair import LENDER, LSP, Pair, Side
 
@@ -29,7 +30,7 @@ class RegistrySide(Side):
         """Prepare it; nothing runs yet."""
         super().__init__("registry", settings, folder)
         token = Path(settings["OCEN_OPS_TOKEN_FILE"]).read_text()
-        self.admin = RegistryOps("registry", f"http://127.0.0.1:{settings['OCEN_OPS_PORT']}", token, timeout=20)
+        self.admin = RegistryOps("registry", f"http://127.0.0.1:{settings['OCEN_OPS_PORT']}", token, timeout=DEADLINE)
 
     @property
     def public_url(self) -> str:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.equipment.deadline import DEADLINE
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,7 +31,7 @@ def run_page(script: str, folder: Path, base_port: int) -> str:
         try:
             done = subprocess.run(
                 ["sh", "-eu", "-c", f"trap 'kill ${{listener:-}} ${{listeners:-}} 2> /dev/null || :' EXIT\n{script}"],
-                cwd=folder, env=environment, stdout=stream, stderr=stream, check=False, timeout=240,
+                cwd=folder, env=environment, stdout=stream, stderr=stream, check=False, timeout=DEADLINE,
             )  # fmt: skip
         finally:
             subprocess.run(["ocen-sandbox", "down"], cwd=folder, env=environment, capture_output=True, check=False)

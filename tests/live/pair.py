@@ -16,6 +16,7 @@ from sandbox.pki import Organisation
 from sandbox.throwaway import throwaway_environments
 from shared.node.identity import Identity, load_identity
 from shared.protocol.participants import ParticipantRole
+from tests.equipment.deadline import DEADLINE
 from tests.live.books import Books
 from tests.live.logs import assert_nothing_failed
 from tests.live.waiting import eventually
@@ -28,11 +29,6 @@ NOWHERE = "https://localhost:1"
 ACME = Organisation("ACME", "Acme Loans", ParticipantRole.LOAN_AGENT, NOWHERE)
 SECOND_BANK = Organisation("BANK02", "Second Bank", ParticipantRole.LENDER, NOWHERE)
 """Two further participants, who are known to the pair and have keys, but no node."""
-
-READY_SECONDS = 40.0
-"""Until a node takes messages, on a machine that does other things too."""
-
-STOP_SECONDS = 20.0
 
 
 class Side:
@@ -47,7 +43,7 @@ class Side:
         self.command: tuple[str, ...] = (sys.executable, "-m", f"{name}_app")
         self._process: subprocess.Popen[bytes] | None = None
         token = Path(settings["OCEN_OPS_TOKEN_FILE"]).read_text()
-        self.ops = OpsClient(name, f"http://127.0.0.1:{settings['OCEN_OPS_PORT']}", token, timeout=20)
+        self.ops = OpsClient(name, f"http://127.0.0.1:{settings['OCEN_OPS_PORT']}", token, timeout=DEADLINE)
 
     @cached_property
     def identity(self) -> Identity:
@@ -93,18 +89,18 @@ class Side:
 
     def await_ready(self) -> None:
         """Wait until it takes messages."""
-        eventually(self._is_ready, READY_SECONDS)
+        eventually(self._is_ready)
 
     def start(self) -> None:
         """Start its process, and wait until it takes messages."""
         self.launch()
         self.await_ready()
 
-    def stop(self, within: float = STOP_SECONDS) -> int:
+    def stop(self) -> int:
         """Ask it to end (SIGTERM), wait for that, and give its exit status."""
         assert self._process is not None
         self._process.terminate()
-        status = self._process.wait(within)
+        status = self._process.wait(DEADLINE)
         self._process = None
         return status
 

@@ -12,12 +12,11 @@ from typing import Any
 import httpx
 
 from sandbox.throwaway import free_ports
+from tests.equipment.deadline import DEADLINE
 from tests.live.logs import assert_nothing_failed
 from tests.live.waiting import eventually
 
 TOKEN = "a-token-for-a-throw-away-registry"
-READY_SECONDS = 40.0
-STOP_SECONDS = 20.0
 
 
 class LiveRegistry:
@@ -44,7 +43,7 @@ class LiveRegistry:
         }
         self.command = (sys.executable, "-m", "registry_app")
         headers = {"authorization": f"Bearer {TOKEN}"}
-        self.ops = httpx.Client(base_url=f"http://127.0.0.1:{ops_port}", headers=headers, timeout=20)
+        self.ops = httpx.Client(base_url=f"http://127.0.0.1:{ops_port}", headers=headers, timeout=DEADLINE)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -57,13 +56,13 @@ class LiveRegistry:
         """Start its process, and wait until it takes calls."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self.command, env=self.environment, stdout=log, stderr=log)
-        eventually(self._is_ready, READY_SECONDS)
+        eventually(self._is_ready)
 
     def stop(self) -> int:
         """Ask it to end (SIGTERM), wait for that, and give its exit status."""
         assert self._process is not None
         self._process.terminate()
-        status = self._process.wait(STOP_SECONDS)
+        status = self._process.wait(DEADLINE)
         self._process = None
         return status
 
@@ -77,7 +76,7 @@ class LiveRegistry:
     def curl(self, path: str, *arguments: str | Path) -> tuple[int, dict[str, Any]]:
         """Call it with curl: the status of the answer (0: no answer), and its JSON."""
         command = ["curl", "-sS", "--cacert", self.authority, "-w", "\n%{http_code}", *arguments, f"{self.url}{path}"]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=DEADLINE)
         body, _, status = done.stdout.rpartition("\n")
         return int(status), json.loads(body or "{}")
 

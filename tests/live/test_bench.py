@@ -10,6 +10,7 @@ import pytest
 from sandbox.bench import Version
 from sandbox.errand import errand_of_v3, errand_of_v4
 from sandbox.network import Membership
+from tests.equipment.deadline import DEADLINE
 
 EXCHANGES = 100
 
@@ -23,7 +24,7 @@ def test_the_benchmark_measures_every_version_by_the_same_figures(tmp_path: Path
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=DEADLINE,
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

@@ -17,8 +17,6 @@ from tests.live.pair import ACME, LENDER, SECOND_BANK, Pair, pair_in
 from tests.live.waiting import eventually
 from tests.node.certificates import Authority
 
-SECONDS = 30.0
-
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory, certs: Path) -> Iterator[Pair]:
@@ -79,15 +77,15 @@ def test_a_callback_goes_to_the_lsps_own_server_alone_and_waits_until_that_answe
         with calling_as(ACME.organisation_id, pair, pair.lender) as forger:
             assert forger.post(path_of(TRIGGER), envelope(request, acme.signing_key)).error == SUCCESS
 
-        tried = eventually(lambda: pair.lender.tried(request["requestId"], TRIGGERED, 2), SECONDS)
+        tried = eventually(lambda: pair.lender.tried(request["requestId"], TRIGGERED, 2))
         assert {one["outcome"] for one in tried["attempts"]} == {"FAILED"}
         assert all(reason in one["reason"] for one in tried["attempts"])
-        eventually(lambda: len(listener.calls) >= 2, SECONDS)
+        eventually(lambda: len(listener.calls) >= 2)
         assert {call.said for call in listener.calls} == {b""}
 
         own = own_leaf(pair, ACME.organisation_id)
         listener.shows = showing(own.certificate, own.private_key, pair.certs / "ca.pem")
-        eventually(lambda: pair.lender.delivered(request["requestId"], TRIGGERED), SECONDS)
-        last = eventually(lambda: next((call for call in listener.calls if call.said), None), SECONDS)
+        eventually(lambda: pair.lender.delivered(request["requestId"], TRIGGERED))
+        last = eventually(lambda: next((call for call in listener.calls if call.said), None))
     (registered,) = pair.lsp.ops.participant(LENDER)["certificates"]
     assert thumbprint(last.certificate) == registered["thumbprint"]

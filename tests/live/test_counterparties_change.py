@@ -26,8 +26,6 @@ from tests.live.traffic import under_load
 from tests.live.waiting import eventually
 from tests.node.certificates import self_signed
 
-SECONDS = 20.0
-
 LATE = Organisation("LATE01", "Late Loans", ParticipantRole.LOAN_AGENT, NOWHERE)
 """An LSP that is onboarded only after the pair has started."""
 
@@ -169,7 +167,7 @@ def test_a_restart_undoes_nothing(make_pair: PairFactory, tmp_path: Path) -> Non
         with one as forger, pytest.raises(httpx.TransportError):
             post(forger, LSP, backup)
     request_id = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
-    eventually(lambda: pair.lsp.received(request_id, TRIGGERED), SECONDS)
+    eventually(lambda: pair.lsp.received(request_id, TRIGGERED))
 
 
 def change_everything(pair: Pair, folder: Path) -> Leaf:

@@ -11,14 +11,13 @@ from tests.live.letters import TRIGGER, TRIGGERED, envelope, path_of, written
 from tests.live.pair import LENDER, LSP, Pair, PairFactory
 from tests.live.waiting import eventually
 
-SECONDS = 30.0
 PATIENT: dict[str, Any] = {"retry_base_seconds": 0.05, "retry_attempts": 50}
 
 
 def await_completion(pair: Pair, request_id: str) -> None:
     """Wait until request and callback are acknowledged; both were accepted once."""
-    eventually(lambda: pair.lsp.delivered(request_id, TRIGGER), SECONDS)
-    eventually(lambda: pair.lender.delivered(request_id, TRIGGERED), SECONDS)
+    eventually(lambda: pair.lsp.delivered(request_id, TRIGGER))
+    eventually(lambda: pair.lender.delivered(request_id, TRIGGERED))
     assert [row["request_id"] for row in pair.lender.books.rows(INBOX)] == [request_id]
     assert [row["request_id"] for row in pair.lsp.books.rows(INBOX)] == [request_id]
 
@@ -29,7 +28,7 @@ def test_a_request_to_a_lender_that_is_down_is_delivered_when_it_is_up(make_pair
 
     request_id = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
 
-    tried = eventually(lambda: pair.lsp.tried(request_id, TRIGGER, 3), SECONDS)
+    tried = eventually(lambda: pair.lsp.tried(request_id, TRIGGER, 3))
     assert tried["state"] == "WAITING"
     assert "no answer: ConnectError" in tried["result"]
     pair.lender.start()
@@ -48,7 +47,7 @@ def test_a_callback_to_an_lsp_that_is_down_is_delivered_when_it_is_up(make_pair:
         body = envelope(written(content, LSP), pair.lsp.identity.signing_key)
         assert forger.post(path_of(TRIGGER), body).error == SUCCESS
 
-    tried = eventually(lambda: pair.lender.tried(content["requestId"], TRIGGERED, 3), SECONDS)
+    tried = eventually(lambda: pair.lender.tried(content["requestId"], TRIGGERED, 3))
 
     assert tried["state"] == "WAITING"
     pair.lsp.start()
@@ -61,7 +60,7 @@ def test_a_delivery_that_was_given_up_is_shown_as_dead_and_can_be_driven_again(m
 
     request_id = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
 
-    (dead,) = eventually(lambda: pair.lsp.ops.messages(5, state="DEAD"), SECONDS)
+    (dead,) = eventually(lambda: pair.lsp.ops.messages(5, state="DEAD"))
     assert (dead["request_id"], dead["tries"]) == (request_id, 3)
     pair.lender.start()
     assert pair.lsp.ops.redrive(dead["id"]) == {"id": dead["id"], "request_id": request_id}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.equipment.deadline import DEADLINE
+
 
 @pytest.mark.check("OCEN-ROT-02", "OCEN-ROT-03", "OCEN-ROT-05", "OCEN-ROT-06")
 def test_in_the_drill_nothing_is_lost_and_only_what_is_blocked_or_removed_is_refused(tmp_path: Path) -> None:
@@ -17,7 +19,7 @@ def test_in_the_drill_nothing_is_lost_and_only_what_is_blocked_or_removed_is_ref
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=DEADLINE,
     )
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)

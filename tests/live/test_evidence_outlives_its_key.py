@@ -17,15 +17,14 @@ from tests.live.waiting import eventually
 
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed here")
 
-SECONDS = 20.0
 PARTS = ["1-request", "1-request-ack", "2-callback", "2-callback-ack"]
 
 
 def exchange(pair: Pair) -> str:
     """Have the LSP send a request that is answered; its requestId."""
     request_id: str = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
-    eventually(lambda: pair.lsp.delivered(request_id, TRIGGER), SECONDS)
-    eventually(lambda: pair.lender.delivered(request_id, TRIGGERED), SECONDS)
+    eventually(lambda: pair.lsp.delivered(request_id, TRIGGER))
+    eventually(lambda: pair.lender.delivered(request_id, TRIGGERED))
     return request_id
 
 

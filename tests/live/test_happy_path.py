@@ -12,15 +12,13 @@ from tests.live.pair import LENDER, Pair, Side
 from tests.live.waiting import eventually
 from tests.protocol.second_library import verified_payload
 
-SECONDS = 20.0
-
 
 def exchange(pair: Pair, message: str, callback: str, content: dict[str, Any]) -> dict[str, Any]:
     """Have the LSP send a message; the payload of the callback that it accepted."""
     request_id = pair.lsp.ops.send(message, LENDER, content)["request_id"]
-    answer = eventually(lambda: pair.lsp.received(request_id, callback), SECONDS)
-    eventually(lambda: pair.lender.delivered(request_id, callback), SECONDS)
-    eventually(lambda: pair.lsp.delivered(request_id, message), SECONDS)
+    answer = eventually(lambda: pair.lsp.received(request_id, callback))
+    eventually(lambda: pair.lender.delivered(request_id, callback))
+    eventually(lambda: pair.lsp.delivered(request_id, message))
     payload: dict[str, Any] = answer["decoded"]["payload"]
     return payload
 
@@ -81,7 +79,7 @@ def test_a_message_that_the_lender_refuses_is_not_sent_again(pair: Pair) -> None
 
     request_id = pair.lsp.ops.send(TRIGGER, LENDER, content)["request_id"]
 
-    eventually(pair.lsp.has_nothing_to_send, SECONDS)
+    eventually(pair.lsp.has_nothing_to_send)
     sent = pair.lsp.sent(request_id, TRIGGER)
     assert sent is not None
     assert (sent["state"], sent["tries"]) == ("REFUSED", 1)

@@ -14,8 +14,6 @@ from tests.live.letters import TRIGGER, TRIGGERED, VERIFIED, VERIFY, envelope, l
 from tests.live.pair import ACME, LENDER, LSP, SECOND_BANK, Pair, PairFactory
 from tests.live.waiting import eventually
 
-SECONDS = 20.0
-
 
 def key_of(pair: Pair, organisation_id: str) -> SigningKey:
     return load_identity(pair.certs / organisation_id / "identity.json").signing_key
@@ -89,7 +87,7 @@ def test_what_belongs_to_another_lsp_looks_as_if_it_were_not_there(make_pair: Pa
     pair = make_pair()
     pair.start()
     request_id = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
-    triggered = eventually(lambda: pair.lsp.received(request_id, TRIGGERED), SECONDS)
+    triggered = eventually(lambda: pair.lsp.received(request_id, TRIGGERED))
     session = triggered["decoded"]["payload"]["credBlock"]["data"]["otpSessionKey"]
     (notice,) = pair.lender.ops.notices(request_id)
     key, otp = key_of(pair, ACME.organisation_id), notice["text"][:6]
@@ -109,7 +107,7 @@ def test_what_belongs_to_another_lsp_looks_as_if_it_were_not_there(make_pair: Pa
     assert told[0] == told[1]
     assert "INVALID_SESSION" in str(told[0])
     own = pair.lsp.ops.send(VERIFY, LENDER, {"credBlock": answer_to(session, otp)})["request_id"]
-    verified = eventually(lambda: pair.lsp.received(own, VERIFIED), SECONDS)
+    verified = eventually(lambda: pair.lsp.received(own, VERIFIED))
     assert verified["decoded"]["payload"]["credBlock"]["data"]["status"] == "SUCCESS"
 
 
@@ -119,5 +117,5 @@ def answer_to(session: str, otp: str) -> dict[str, Any]:
 
 def told_by_callback(pair: Pair, request_id: str, session: str) -> str:
     """What the lender has to say to a verification, but for what tells one request from another."""
-    callback = eventually(lambda: pair.lender.sent(request_id, VERIFIED), SECONDS)
+    callback = eventually(lambda: pair.lender.sent(request_id, VERIFIED))
     return str(callback["content"]).replace(request_id, "REQUEST").replace(session, "SESSION")

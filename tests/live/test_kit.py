@@ -16,6 +16,7 @@ from sandbox.pki import Organisation, load_authority
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.participants import ParticipantRole
+from tests.equipment.deadline import DEADLINE
 from tests.equipment.ports import free_base_port
 from tests.live.pair import Pair, Side
 from tests.live.waiting import eventually
@@ -59,7 +60,7 @@ def changeable(lsp_kit: Path, tmp_path: Path) -> Path:
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, timeout=DEADLINE)
 
 
 @contextmanager
@@ -68,7 +69,7 @@ def listening(kit: Path, output: Path) -> Iterator[Path]:
     with output.open("w") as stream:
         process = subprocess.Popen([sys.executable, kit / "listener.py"], stdout=stream, stderr=stream)
     try:
-        eventually(lambda: "listening" in output.read_text(), 20)
+        eventually(lambda: "listening" in output.read_text())
         yield output
     finally:
         process.terminate()
@@ -86,7 +87,7 @@ def test_the_first_message_of_a_kit_is_accepted_and_its_callback_acked(
 ) -> None:
     with listening(lsp_kit, tmp_path / "listener.log") as heard:
         request_id = accepted_request(run(lsp_kit / "first-message.sh"))
-        eventually(lambda: pair.lender.delivered(request_id, "TriggerLoanAcceptanceResponse"), 20)
+        eventually(lambda: pair.lender.delivered(request_id, "TriggerLoanAcceptanceResponse"))
     assert "POST /v3/loan/triggerLoanAcceptanceResponse: accepted" in heard.read_text()
     assert request_id in heard.read_text()
     history = pair.lender.ops.message(request_id)
@@ -98,7 +99,7 @@ def test_a_lender_with_a_kit_acks_our_message_and_calls_us_back(pair: Pair, lend
     content = {"loanApplicationIds": ["APPL-1"], "credBlock": {"type": "OTP", "data": {"appToken": "x"}}}
     with listening(lender_kit, tmp_path / "listener.log"):
         request_id = pair.lsp.ops.send("TriggerLoanAcceptanceRequest", "KIT-BANK", content)["request_id"]
-        eventually(lambda: pair.lsp.delivered(request_id, "TriggerLoanAcceptanceRequest"), 20)
+        eventually(lambda: pair.lsp.delivered(request_id, "TriggerLoanAcceptanceRequest"))
     assert accepted_request(run(lender_kit / "callback.sh", request_id)) == request_id
     assert pair.lsp.received(request_id, "TriggerLoanAcceptanceResponse") is not None
 
@@ -113,7 +114,7 @@ def test_a_listener_refuses_an_envelope_that_a_stranger_has_signed(
     content = {"loanApplicationIds": ["APPL-1"], "credBlock": {"type": "OTP", "data": {"appToken": "x"}}}
     with listening(believed, tmp_path / "listener.log") as heard:
         request_id = pair.lsp.ops.send("TriggerLoanAcceptanceRequest", "KIT-BANK", content)["request_id"]
-        eventually(lambda: _refused(pair.lsp, request_id), 20)
+        eventually(lambda: _refused(pair.lsp, request_id))
     assert "AUTH1001" in heard.read_text()
 
 

@@ -28,6 +28,7 @@ from shared.node.sending import SendError
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, REFUSALS
 from shared.protocol.participants import ParticipantRole
+from tests.equipment.deadline import DEADLINE
 from tests.equipment.member_pair import AGENT, BANK, CONTENT, CREATE, CREATED, MESSAGES, RULES
 from tests.equipment.scripted_registry import EVENTS, SECRET, ScriptedRegistry
 from tests.equipment.storage import rows
@@ -127,7 +128,7 @@ async def test_a_certificate_that_only_a_counterparty_has_registered_does_not_pa
 
 
 async def eventually(condition: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE):
         while not condition():  # noqa: ASYNC110 - what is awaited happens in databases and other tasks
             await asyncio.sleep(0.02)
 
@@ -154,7 +155,7 @@ async def test_a_head_without_a_token_is_answered_before_the_body_has_come_and_t
         reader, writer = await asyncio.open_connection("localhost", port, ssl=tls)
         head = f"POST {CREATE.path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         writer.write(f"{head}content-length: 1000000\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), DEADLINE)
         writer.close()
         assert answer.startswith(b"HTTP/1.1 401 ")
         assert {b"www-authenticate: Bearer", b"connection: close"} <= set(answer.split(b"\r\n"))

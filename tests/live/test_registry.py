@@ -12,6 +12,7 @@ from jwcrypto.jwk import JWKSet
 from jwcrypto.jwt import JWT
 
 from shared.node.clock import SystemClock
+from tests.equipment.deadline import DEADLINE
 from tests.live.leaves import leaf_issued_at
 from tests.live.pair import LENDER, LSP
 from tests.live.registry import LiveRegistry, live_registry
@@ -56,7 +57,12 @@ def ended(registry: LiveRegistry) -> str:
     """The one line that a registry which cannot run writes before it ends."""
     registry.close()
     done = subprocess.run(
-        registry.command, env=registry.environment, check=False, capture_output=True, text=True, timeout=60
+        registry.command,
+        env=registry.environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
     )
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()

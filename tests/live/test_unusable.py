@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.equipment.deadline import DEADLINE
 from tests.live.pair import Pair, Side, pair_in
 
 
@@ -21,7 +22,7 @@ def told(side: Side, **changes: str | None) -> str:
     """The one line that a side writes when it is started with these settings changed, or (None) left out."""
     changed = {**side.environment, **changes}
     environment = {name: value for name, value in changed.items() if value is not None}
-    done = subprocess.run(side.command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(side.command, env=environment, check=False, capture_output=True, text=True, timeout=DEADLINE)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     return line

@@ -18,8 +18,6 @@ from tests.live.traffic import Traffic, under_load, v4
 from tests.live.v4_letters import auth_key, call, private_key, signing_key, token_of, written
 from tests.live.waiting import eventually
 
-SECONDS = 60.0
-PATIENCE = CACHE_SECONDS + 4.0
 ANSWERED_BEFORE = 20
 
 TOKEN = "/realms/dev/protocol/openid-connect/token"
@@ -60,7 +58,7 @@ def test_the_auth_service_changes_its_key_under_load_and_no_token_of_either_key_
     with under_load(network, v4(network)) as traffic:
         before, issued = len(traffic.request_ids), registry.asked(TOKEN)
         registry.admin.rotate_signing_key()
-        eventually(lambda: registry.asked(TOKEN) >= issued + 2, SECONDS)  # one for either node
+        eventually(lambda: registry.asked(TOKEN) >= issued + 2)  # one for either node
     assert auth_key(network).kid != former
     assert registry.asked(TOKEN) < len(traffic.request_ids) / 4
     assert len(traffic.request_ids) > before
@@ -93,7 +91,7 @@ def test_known_keys_go_on_while_the_registry_is_down_then_all_is_refused_and_rec
 
     complete(network)
     assert post(network, forger, key, token).error == SUCCESS
-    eventually(lambda: unavailable(network, forger, key, token), PATIENCE)
+    eventually(lambda: unavailable(network, forger, key, token))
     entries = network.lender.books.entries()
     refusal = post(network, forger, key, token)
     assert (refusal.status, refusal.error) == (503, "GEN5004")
@@ -104,7 +102,7 @@ def test_known_keys_go_on_while_the_registry_is_down_then_all_is_refused_and_rec
 
     network.registry.start()
 
-    eventually(lambda: not unavailable(network, forger, key, token), PATIENCE)
+    eventually(lambda: not unavailable(network, forger, key, token))
     complete(network)
 
 
@@ -115,8 +113,8 @@ def unavailable(network: Network, forger: Forger, key: SigningKey, token: str) -
 
 def complete(network: Network) -> None:
     """Have one exchange complete."""
-    request_id = eventually(lambda: sent(network), PATIENCE)
-    eventually(lambda: network.lsp.received(request_id, TRIGGERED), SECONDS)
+    request_id = eventually(lambda: sent(network))
+    eventually(lambda: network.lsp.received(request_id, TRIGGERED))
 
 
 def sent(network: Network) -> str:
@@ -129,15 +127,15 @@ def sent(network: Network) -> str:
 def test_each_exchange_completes_once_though_the_lender_is_killed_amid_them(network: Network) -> None:
     traffic = Traffic(network, kind=v4(network))
     with traffic.under_way():
-        eventually(lambda: len(traffic.answered()) >= ANSWERED_BEFORE, SECONDS)
+        eventually(lambda: len(traffic.answered()) >= ANSWERED_BEFORE)
         network.lender.kill()
     assert ANSWERED_BEFORE <= len(traffic.answered()) < len(traffic.request_ids)
     assert traffic.acknowledged == traffic.request_ids
 
     network.lender.start()
 
-    eventually(lambda: traffic.answered() == traffic.request_ids, SECONDS)
-    eventually(lambda: network.lsp.has_nothing_to_send() and network.lender.has_nothing_to_send(), SECONDS)
+    eventually(lambda: traffic.answered() == traffic.request_ids)
+    eventually(lambda: network.lsp.has_nothing_to_send() and network.lender.has_nothing_to_send())
     traffic.assert_completed_once(traffic.request_ids)
 
 
@@ -154,11 +152,11 @@ def test_the_lsp_changes_its_key_in_the_registry_under_load_and_nothing_is_refus
     with under_load(network, v4(network)) as traffic:
         admin.change_keys(participant_id, {**forms, "backup_public_key": pem, "backup_kid": new})
         later = private_key(lsp, new)
-        eventually(lambda: post(network, forger, later, token_of(network, LSP)).error == SUCCESS, PATIENCE)
+        eventually(lambda: post(network, forger, later, token_of(network, LSP)).error == SUCCESS)
         lsp.ops.change_key(LSP, new, KeyStatus.ACTIVE, "rotation")
     assert {one["kid"] for one in traffic.tries(lsp)} == {primary.kid, new}
 
     admin.change_keys(participant_id, {"public_key": pem, "kid": new})
 
-    eventually(lambda: post(network, forger, primary, token_of(network, LSP)).status == 401, PATIENCE)
+    eventually(lambda: post(network, forger, primary, token_of(network, LSP)).status == 401)
     complete(network)

@@ -9,6 +9,7 @@ import pytest
 
 from shared.node.identity import load_identity
 from shared.protocol.signing import SigningKey, load_private_key, new_private_key, private_pem
+from tests.equipment.deadline import DEADLINE
 from tests.live.listener import CallListener, showing
 from tests.live.network import TRIGGER, Network
 from tests.live.pair import ACME, LENDER, SECOND_BANK
@@ -24,7 +25,7 @@ def run(network: Network, lender: str, *application: str) -> subprocess.Complete
     """Send a request to a lender as a further LSP."""
     keys, authority, registry = network.certs / ACME.organisation_id, network.certs / "ca.pem", network.registry
     command = [SCRIPT, keys, authority, registry.public_url, lender, *application]
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=DEADLINE)
 
 
 @pytest.fixture(scope="module")

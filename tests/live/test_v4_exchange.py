@@ -16,15 +16,13 @@ from tests.live.pair import LENDER, LSP, Side
 from tests.live.waiting import eventually
 from tests.protocol.second_library import verify_detached
 
-SECONDS = 20.0
-
 
 def exchange(network: Network, message: str, callback: str, **members: Any) -> tuple[str, dict[str, Any]]:
     """Have the LSP send a message; its requestId, and the callback that it accepted, once both have their acks."""
     request_id = network.send(message, **members)
-    eventually(lambda: network.lsp.received(request_id, callback), SECONDS)
-    eventually(lambda: network.lender.delivered(request_id, callback), SECONDS)
-    eventually(lambda: network.lsp.delivered(request_id, message), SECONDS)
+    eventually(lambda: network.lsp.received(request_id, callback))
+    eventually(lambda: network.lender.delivered(request_id, callback))
+    eventually(lambda: network.lsp.delivered(request_id, message))
     return request_id, json.loads(row_of(network.lsp, INBOX, request_id)["raw"])
 
 
@@ -114,7 +112,7 @@ def test_each_message_is_told_to_the_heartbeat_by_sender_and_receiver(network: N
         return {one["participant_id"] for one in events if loan in json.dumps(one)}
 
     both = {network.members[one].participant_id for one in (LENDER, LSP)}
-    eventually(lambda: reporters() == both, SECONDS)
+    eventually(lambda: reporters() == both)
 
 
 def test_a_message_that_the_lender_refuses_is_not_sent_again(network: Network) -> None:
@@ -122,7 +120,7 @@ def test_a_message_that_the_lender_refuses_is_not_sent_again(network: Network) -
 
     request_id = network.send(TRIGGER, loanApplicationId="NOTACCEPTED-1")
 
-    eventually(network.lsp.has_nothing_to_send, SECONDS)
+    eventually(network.lsp.has_nothing_to_send)
     sent = network.lsp.sent(request_id, TRIGGER)
     assert sent is not None
     assert (sent["state"], sent["tries"]) == ("REFUSED", 1)

@@ -12,6 +12,7 @@ import pytest
 
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.tampering import OutgoingMessage
+from tests.equipment.deadline import DEADLINE
 from tests.equipment.ports import free_base_port
 from tests.live.forger import Answer, CallForger, caller
 from tests.live.network import CREATE, TRIGGER, TRIGGERED, Network
@@ -42,7 +43,7 @@ def listening(network: Network, organisation_id: str, output: Path) -> Iterator[
     with output.open("w") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream)
     try:
-        eventually(lambda: "listening" in output.read_text(), 20)
+        eventually(lambda: "listening" in output.read_text())
         yield base_url
     finally:
         process.terminate()
@@ -74,19 +75,19 @@ def test_a_lender_acks_our_message_and_calls_us_back(network: Network, bank: str
     lender = network.members[BANK].participant_id
     request_id = network.lsp.ops.send(TRIGGER, lender, network.content(TRIGGER))["request_id"]
 
-    eventually(lambda: network.lsp.delivered(request_id, TRIGGER), 20)
-    received = eventually(lambda: network.lsp.received(request_id, TRIGGERED), 20)
+    eventually(lambda: network.lsp.delivered(request_id, TRIGGER))
+    received = eventually(lambda: network.lsp.received(request_id, TRIGGERED))
     assert received["peer"] == lender
-    eventually(lambda: "callback: HTTP 200, error 0" in heard.read_text(), 20)
+    eventually(lambda: "callback: HTTP 200, error 0" in heard.read_text())
 
 
 def test_an_lsp_is_called_back_and_acks(network: Network, tmp_path: Path) -> None:
     output = tmp_path / "heard.txt"
     with listening(network, ACME.organisation_id, output):
         command = [REQUESTER, *arguments(network, ACME.organisation_id), network.members[LENDER].participant_id]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=DEADLINE)
         request_id = done.stdout.split("accepted: requestId ")[1].strip()
-        eventually(lambda: network.lender.delivered(request_id, TRIGGERED), 20)
+        eventually(lambda: network.lender.delivered(request_id, TRIGGERED))
     assert "triggerLoanAcceptanceResponse: accepted" in output.read_text()
     assert request_id in output.read_text()
 
@@ -127,13 +128,17 @@ def test_without_a_token_of_the_auth_service_nothing_is_believed(network: Networ
 
 def test_a_listener_that_cannot_start_says_so_in_one_line(network: Network, bank: str, tmp_path: Path) -> None:
     second = subprocess.run(
-        [sys.executable, LISTENER, *arguments(network, BANK)], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, LISTENER, *arguments(network, BANK)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
     )
     home = Path(shutil.copytree(network.certs / BANK, tmp_path / "keys"))
     (home / "client-secret").unlink()
     unfinished = subprocess.run(
         [sys.executable, LISTENER, home, *arguments(network, BANK)[1:]],
-        check=False, capture_output=True, text=True, timeout=60,
+        check=False, capture_output=True, text=True, timeout=DEADLINE,
     )  # fmt: skip
     assert (second.returncode, unfinished.returncode) == (2, 2)
     assert (second.stderr.count("\n"), unfinished.stderr.count("\n")) == (1, 1)

@@ -18,7 +18,6 @@ from tests.live.pair import LENDER, LSP
 from tests.live.v4_letters import call, key_of, token_of, written
 from tests.live.waiting import eventually
 
-SECONDS = 20.0
 V3, V4 = letters.path_of(letters.TRIGGER), BY_NAME[TRIGGER].path
 
 
@@ -42,8 +41,8 @@ def test_the_same_request_id_is_an_exchange_of_its_own_in_each(network: Network)
     network.send(TRIGGER, requestId=request_id)
 
     for callback in (letters.TRIGGERED, TRIGGERED):
-        eventually(lambda name=callback: network.lsp.received(request_id, name), SECONDS)  # type: ignore[misc]
-        eventually(lambda name=callback: network.lender.delivered(request_id, name), SECONDS)  # type: ignore[misc]
+        eventually(lambda name=callback: network.lsp.received(request_id, name))  # type: ignore[misc]
+        eventually(lambda name=callback: network.lender.delivered(request_id, name))  # type: ignore[misc]
     notices = network.lender.ops.notices(request_id)
     assert len(notices) == 2
 
@@ -92,8 +91,8 @@ def test_a_captured_call_of_v4_is_refused_in_v3_in_every_dress(network: Network,
 def test_a_callback_of_one_version_answers_no_request_of_the_other(network: Network) -> None:
     asked_in_v4 = network.send(TRIGGER)
     asked_in_v3 = network.lsp.ops.send(letters.TRIGGER, LENDER, BY_NAME[letters.TRIGGER].example())["request_id"]
-    eventually(lambda: network.lsp.received(asked_in_v4, TRIGGERED), SECONDS)
-    eventually(lambda: network.lsp.received(asked_in_v3, letters.TRIGGERED), SECONDS)
+    eventually(lambda: network.lsp.received(asked_in_v4, TRIGGERED))
+    eventually(lambda: network.lsp.received(asked_in_v3, letters.TRIGGERED))
     entries, key = network.lsp.books.entries(), key_of(network, LENDER)
 
     with calling_as(LENDER, network, network.lsp) as forger:

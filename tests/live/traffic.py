@@ -30,8 +30,6 @@ STEADY_SENDERS, PAUSE_SECONDS = 4, 0.1
 ANSWERED = 20
 """Of exchanges under load: so many are complete before a change, and so many begin after it."""
 
-SECONDS = 60.0
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -112,7 +110,7 @@ class Traffic:
     def goes_on(self) -> None:
         """Wait until some exchanges that begin from now on are complete."""
         enough = len(self.request_ids) + ANSWERED
-        eventually(lambda: len(self.journalled()) >= enough, SECONDS)
+        eventually(lambda: len(self.journalled()) >= enough)
 
     def answered(self) -> frozenset[str]:
         """The requestIds whose callback the LSP has accepted."""
@@ -169,10 +167,10 @@ def under_load(pair: Pair, kind: Kind | None = None) -> Iterator[Traffic]:
     """Do something while exchanges go on; each of them has to complete, once and at the first try."""
     traffic = Traffic(pair, exchanges=0, kind=kind)
     with traffic.steady():
-        eventually(lambda: len(traffic.journalled()) >= ANSWERED, SECONDS)
+        eventually(lambda: len(traffic.journalled()) >= ANSWERED)
         yield traffic
         traffic.goes_on()
-    eventually(lambda: traffic.journalled() == traffic.request_ids, SECONDS)
-    eventually(lambda: pair.lsp.has_nothing_to_send() and pair.lender.has_nothing_to_send(), SECONDS)
+    eventually(lambda: traffic.journalled() == traffic.request_ids)
+    eventually(lambda: pair.lsp.has_nothing_to_send() and pair.lender.has_nothing_to_send())
     traffic.assert_completed_once(traffic.request_ids)
     traffic.assert_nothing_was_refused()

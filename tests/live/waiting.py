@@ -4,16 +4,18 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tests.equipment.deadline import DEADLINE
+
 Found = TypeVar("Found")
 
 PAUSE_SECONDS = 0.03
 
 
-def eventually(look: Callable[[], Found | None], within: float) -> Found:
-    """What `look` finds, as soon as it finds anything; an AssertionError if that takes more than `within` seconds."""
-    deadline = time.monotonic() + within
+def eventually(look: Callable[[], Found | None]) -> Found:
+    """What `look` finds, as soon as it finds anything; an AssertionError if it never does."""
+    deadline = time.monotonic() + DEADLINE
     while not (found := look()):
         if time.monotonic() > deadline:
-            raise AssertionError(f"still {found!r} after {within} s")
+            raise AssertionError(f"still {found!r} after {DEADLINE} s")
         time.sleep(PAUSE_SECONDS)
     return found

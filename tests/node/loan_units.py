@@ -11,6 +11,7 @@ from sqlalchemy import Column, Connection, Engine, ForeignKey, MetaData, String,
 from shared.node.store.database import PATIENCE
 from shared.node.store.reader import read
 from shared.node.store.writer import GroupCommit
+from tests.equipment.deadline import DEADLINE
 
 metadata = MetaData()
 loans = Table("loans", metadata, Column("name", String, primary_key=True))
@@ -68,10 +69,10 @@ class Gate:
 
     def __call__(self, connection: Connection) -> None:
         self._entered.set()
-        assert self._opened.wait(timeout=30)
+        assert self._opened.wait(timeout=DEADLINE)
 
     async def entered(self) -> None:
-        assert await asyncio.to_thread(self._entered.wait, 30)
+        assert await asyncio.to_thread(self._entered.wait, DEADLINE)
 
     def open(self) -> None:
         self._opened.set()

@@ -16,6 +16,7 @@ from shared.node.store.tables import ATTEMPTS, OUTBOX
 from shared.node.store.writer import StorageUnavailable
 from tests.equipment.clock import FrozenClock
 from tests.equipment.counterparty import Reply, ScriptedTransport, acking, failing
+from tests.equipment.deadline import DEADLINE
 from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.parties import LENDER, identity_of, lender, lsp, lsp_key
 from tests.equipment.storage import LEASE, rows, sqlite_engine
@@ -347,5 +348,5 @@ async def test_a_sweep_lets_every_due_delivery_begin_at_once(start: Start) -> No
 
     await leave_waiting(start, 3)
     async with start(together) as (node, _):
-        await asyncio.wait_for(sweep(node), 10)
+        await asyncio.wait_for(sweep(node), DEADLINE)
         assert {row["state"] for row in rows(node.engine, OUTBOX)} == {OutboxState.DELIVERED}

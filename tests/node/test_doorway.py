@@ -11,6 +11,7 @@ from shared.node.net import doorway
 from shared.node.net.doorway import Doorway
 from shared.node.net.server import NodeServer, make_server
 from shared.node.net.tls import TlsTrust
+from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, Run, Witness, caller, send, talk_until_dropped
 
@@ -37,7 +38,7 @@ def test_a_stranger_who_says_nothing_is_dropped_before_anything_is_made_for_the_
 def test_only_so_many_strangers_are_let_in_at_a_time_and_a_peer_comes_in_after_them(
     run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "first_byte_seconds", 0.2)
+    monkeypatch.setattr(Doorway, "first_byte_seconds", 1.0)
     monkeypatch.setattr(Doorway, "max_handshakes", 2)
     seen: list[int] = []
     shake_hands = Doorway._shake_hands
@@ -49,7 +50,10 @@ def test_only_so_many_strangers_are_let_in_at_a_time_and_a_peer_comes_in_after_t
     monkeypatch.setattr(Doorway, "_shake_hands", count)
 
     async def crowd() -> list[bytes]:
-        async with make_server(witness, host="127.0.0.1", port=0, tls=trust.server) as node, asyncio.timeout(20):
+        async with (
+            make_server(witness, host="127.0.0.1", port=0, tls=trust.server) as node,
+            asyncio.timeout(DEADLINE),
+        ):
             strangers = [await asyncio.open_connection("127.0.0.1", node.port) for _ in range(5)]
             answers = await send(node.port, caller(lsp, authority), GET)
             for reader, writer in strangers:
@@ -71,7 +75,7 @@ def test_a_handshake_that_never_ends_does_not_outlive_the_server(run: Run, witne
         second.write(b"no TLS\r\n\r\n")
         await refused.read()
         await node.stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             said = await reader.read()
         writer.close()
         second.close()
@@ -95,7 +99,7 @@ def test_a_connection_that_cannot_be_taken_is_not_the_last(
     monkeypatch.setattr(doorway, "PAUSE_SECONDS", 0)
 
     async def call() -> list[bytes]:
-        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(20):
+        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(DEADLINE):
             return await send(node.port, None, GET)
 
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:

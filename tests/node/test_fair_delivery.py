@@ -20,6 +20,7 @@ from shared.node.outbox import Claim, ClaimDue, OutboxState, new_entry, share_of
 from shared.node.store.tables import OUTBOX
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
+from tests.equipment.deadline import DEADLINE
 from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.parties import LENDER, identity_of, lender, lsp, lsp_key
 from tests.equipment.storage import journal_on, rows
@@ -164,7 +165,7 @@ async def delivered(node: MemoryNode) -> None:
     """Wait until something has been delivered."""
     done = asyncio.Event()
     node.courier.listeners.append(lambda _: done.set())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         await done.wait()
 
 

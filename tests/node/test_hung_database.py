@@ -12,10 +12,11 @@ from sqlalchemy import Connection, Engine, func, select, text
 
 from shared.node.store.reader import read
 from shared.node.store.writer import GroupCommit, StorageUnavailable
+from tests.equipment.deadline import DEADLINE
 from tests.node.loan_units import Gate, Grant, Loan, run_all, running_writer, stored
 
-SHORT = 0.1  # seconds
-LONG = 10.0
+SHORT = 1.0
+"""Seconds: what is expected to come takes some milliseconds, also from a database on a busy machine much less."""
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def nobody_left_behind(engine: Engine) -> Iterator[None]:
     yield
     for thread in threading.enumerate():
         if thread.name in ("group-commit", "read"):
-            thread.join(30)
+            thread.join(DEADLINE)
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ async def test_who_waits_too_long_is_told_and_the_unit_may_be_stored_after_all(
     writer: GroupCommit, engine: Engine
 ) -> None:
     gate = Gate()
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(DEADLINE):
         with pytest.raises(StorageUnavailable, match="does not answer in time"):
             await writer.run(Grant(before=gate), Loan("a"))
     assert await stored(engine) == []
@@ -51,7 +52,7 @@ async def test_each_waits_for_as_long_as_the_others(writer: GroupCommit) -> None
     gate = Gate()
     first = asyncio.create_task(writer.run(Grant(before=gate), Loan("a")))
     await gate.entered()
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(DEADLINE):
         for name in "bc":
             began = asyncio.get_running_loop().time()
             with pytest.raises(StorageUnavailable):
@@ -64,7 +65,7 @@ async def test_each_waits_for_as_long_as_the_others(writer: GroupCommit) -> None
 
 async def test_what_has_not_begun_when_it_is_given_up_never_runs(writer: GroupCommit, engine: Engine) -> None:
     gate, late = Gate(), Grant()
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(DEADLINE):
         first = asyncio.create_task(writer.run(Grant(before=gate), Loan("a")))
         await gate.entered()
         answers = await run_all(writer, late, *"bc")
@@ -81,7 +82,7 @@ async def test_a_writer_stops_though_the_database_hangs(writer: GroupCommit) -> 
     gate = Gate()
     answer = asyncio.create_task(writer.run(Grant(before=gate), Loan("a")))
     await gate.entered()
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(DEADLINE):
         await writer.stop()
         with pytest.raises(StorageUnavailable):
             await answer
@@ -90,7 +91,7 @@ async def test_a_writer_stops_though_the_database_hangs(writer: GroupCommit) -> 
 
 async def test_a_query_that_hangs_is_not_waited_for_without_end(engine: Engine) -> None:
     gate = Gate()
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(DEADLINE):
         with pytest.raises(StorageUnavailable, match="does not answer in time"):
             await read(engine, gate, SHORT)
     gate.open()
@@ -119,7 +120,7 @@ class TestPostgreSQL:
     ) -> None:
         pids: list[int] = []
         await writer.run(Grant(before=lambda connection: pids.append(own_process(connection))), Loan("a"))
-        async with asyncio.timeout(LONG):
+        async with asyncio.timeout(DEADLINE):
             with frozen(pids[0]):
                 answers = await run_all(writer, Grant(), *"bc")
         assert [type(answer) for answer in answers] == [StorageUnavailable] * 2
@@ -130,7 +131,7 @@ class TestPostgreSQL:
     ) -> None:
         pids: list[int] = []
         await writer.run(Grant(before=lambda connection: pids.append(own_process(connection))), Loan("a"))
-        async with asyncio.timeout(LONG):
+        async with asyncio.timeout(DEADLINE):
             with frozen(pids[0]):
                 answer = asyncio.create_task(writer.run(Grant(), Loan("b")))
                 await asyncio.sleep(0)
@@ -140,13 +141,13 @@ class TestPostgreSQL:
 
     async def test_a_query_is_not_waited_for_when_the_server_has_stopped_answering(self, engine: Engine) -> None:
         pid = await read(engine, own_process)
-        async with asyncio.timeout(LONG):
+        async with asyncio.timeout(DEADLINE):
             with frozen(pid), pytest.raises(StorageUnavailable):
                 await read(engine, own_process, SHORT)
         assert await read(engine, own_process)
 
     async def test_a_lock_that_another_session_holds_is_an_outage_until_it_is_let_go(self, engine: Engine) -> None:
-        async with running_writer(engine, sizes=[]) as writer, asyncio.timeout(LONG):
+        async with running_writer(engine, sizes=[]) as writer, asyncio.timeout(DEADLINE):
             with engine.begin() as other:
                 other.execute(text("LOCK TABLE loans"))
                 (answer,) = await run_all(writer, Grant(), "a")

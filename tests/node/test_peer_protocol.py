@@ -9,6 +9,7 @@ import pytest
 from shared.node.net.peer_protocol import PeerProtocol
 from shared.node.net.server import make_server
 from shared.node.net.tls import TlsTrust
+from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, POST, Run, Witness, caller, exchange, read_answer, send, talk_until_dropped
 
@@ -136,7 +137,10 @@ def test_framing_without_end_is_dropped_without_a_second_answer(run: Run, monkey
 
 async def says_last(app: Any, last: bytes, *requests: bytes) -> bytes:
     """Send requests and read their answers, then send `last`; what is said to that before the connection ends."""
-    async with make_server(app, host="127.0.0.1", port=0, tls=None, keep_alive=0.2) as node, asyncio.timeout(20):
+    async with (
+        make_server(app, host="127.0.0.1", port=0, tls=None, keep_alive=1) as node,
+        asyncio.timeout(DEADLINE),
+    ):
         reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
         for request in requests:
             writer.write(request)
@@ -175,7 +179,7 @@ def test_a_wish_for_another_protocol_is_passed_over(run: Run, witness: Witness):
 @pytest.mark.parametrize("cut", [20, 60, -7, -3])
 def test_a_wish_for_another_protocol_may_come_in_pieces_and_many_at_once(run: Run, witness: Witness, cut: int):
     async def send_in_pieces() -> list[bytes]:
-        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(20):
+        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(DEADLINE):
             reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
             writer.write(GET + UPGRADED_POST + UPGRADED_POST[:cut])
             answers = [await read_answer(reader) for _ in range(2)]
@@ -201,7 +205,7 @@ def test_requests_that_come_at_once_are_counted_each_by_itself(
     monkeypatch.setattr(PeerProtocol, "max_request_size", 150)
 
     async def send_in_pieces() -> None:
-        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(20):
+        async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(DEADLINE):
             reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
             for piece in (GET * 5 + POST[:20], POST[20:] + POST[:-2], POST[-2:]):
                 writer.write(piece)

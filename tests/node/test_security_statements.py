@@ -25,6 +25,7 @@ from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key, load_public_key, new_private_key
 from tests.equipment.bank_form import bank_form
 from tests.equipment.clock import NOW, FrozenClock
+from tests.equipment.deadline import DEADLINE
 from tests.equipment.parties import identity_of, lsp, lsp_key
 from tests.equipment.records import lsp_record, public_pem, tls_identity
 from tests.equipment.storage import contents, journal_on
@@ -157,7 +158,7 @@ def test_keys_made_by_the_commands_of_the_document_sign_and_verify(tmp_path: Pat
         "openssl genrsa -out privatekey.txt 2048",
         "openssl rsa -in privatekey.txt -pubout -out publickey.txt",
     ):
-        subprocess.run(shlex.split(command), cwd=tmp_path, capture_output=True, check=True, timeout=20)
+        subprocess.run(shlex.split(command), cwd=tmp_path, capture_output=True, check=True, timeout=DEADLINE)
 
     private = load_private_key((tmp_path / "privatekey.txt").read_text(), "bank-1", "RS512")
     public = load_public_key((tmp_path / "publickey.txt").read_text(), "RS512")

@@ -12,6 +12,7 @@ from cryptography import x509
 from shared.node.net.peer_protocol import PEER_EXTENSION, PeerProtocol
 from shared.node.net.server import CannotListenError, PortInUseError, make_server
 from shared.node.net.tls import PeerCertificate, TlsTrust, thumbprint
+from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, POST, TLS12, TLS13, Run, Witness, caller, exchange, send
 
@@ -190,7 +191,7 @@ def test_a_request_that_ignores_the_stop_does_not_hold_it_up(run: Run, monkeypat
         await server.start()
         call = asyncio.create_task(send(server.port, None, POST))
         await entered.wait()
-        await asyncio.wait_for(server.stop(), timeout=20)
+        await asyncio.wait_for(server.stop(), timeout=DEADLINE)
         released.set()
         with pytest.raises(asyncio.IncompleteReadError):
             await call
@@ -226,7 +227,7 @@ def test_an_idle_connection_that_its_peer_does_not_close_does_not_hold_the_stop_
         server = make_server(witness, host="127.0.0.1", port=0, tls=trust.server, grace=600)
         await server.start()
         with await asyncio.to_thread(connect, server.port):
-            await asyncio.wait_for(server.stop(), timeout=20)
+            await asyncio.wait_for(server.stop(), timeout=DEADLINE)
 
     run(stop_meanwhile())
     assert (len(witness.scopes), "graceful" in caplog.text) == (requests, False)

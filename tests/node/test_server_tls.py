@@ -9,6 +9,7 @@ import pytest
 
 from shared.node.net.server import make_server
 from shared.node.net.tls import TlsTrust
+from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import FUTURE, PAST, SERVER, Authority, Identity
 from tests.node.loopback import GET, REFUSED, TLS12, TLS13, Run, Witness, caller, exchange, send
 
@@ -172,7 +173,7 @@ def test_a_handshake_that_ends_after_the_stop_has_begun_does_not_hold_it_up(
         await send(node.port, caller(lsp, authority), GET)
         stop = asyncio.create_task(node.stop())
         await late.start_tls(caller(lsp, authority), server_hostname="localhost")
-        await asyncio.wait_for(stop, timeout=20)
+        await asyncio.wait_for(stop, timeout=DEADLINE)
         late.close()
 
     run(shake_hands_late())

@@ -13,6 +13,7 @@ from registry_app.settings import RegistrySettings
 from registry_app.store.reports import purge_reports
 from shared.catalogue.v4.heartbeat import EVENT_PATH, METRIC_PATH
 from tests.equipment.clock import FrozenClock
+from tests.equipment.deadline import DEADLINE
 from tests.registry.test_heartbeat import event, metrics
 from tests.registry.world import Client, World, registry_in
 
@@ -90,7 +91,7 @@ async def test_what_is_kept_has_an_end_and_the_oldest_go(tmp_path: Path, monkeyp
         for number in range(4):
             await send(world, lender, requestId=f"event-{number}")
         housekeeping = asyncio.create_task(world.service._keep_house())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             while len(world.contents()["reports"]) > 2:
                 world.clock.advance(registry_app.service.PURGE_SECONDS)
                 await asyncio.sleep(0)

@@ -19,6 +19,7 @@ from shared.node.net.tls import checked_leaf
 from shared.node.onboarding.form import record_of
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.participants import KeyStatus
+from tests.equipment.deadline import DEADLINE
 from tests.sandbox.pki_folder import NOW, THIRD, again, connect, contents, directory, edit_directory
 
 README = Path(__file__).parents[2] / "certs" / "README.md"
@@ -204,7 +205,12 @@ def test_a_summary_tells_fingerprints_expiry_and_kids_without_opening_a_private_
 @pytest.mark.parametrize("command", [line for line in README.read_text().splitlines() if line.startswith("openssl ")])
 def test_the_readmes_openssl_commands_read_the_files(pki_folder: Path, command: str) -> None:
     done = subprocess.run(
-        shlex.split(command), cwd=pki_folder.parents[1], capture_output=True, text=True, check=False, timeout=20
+        shlex.split(command),
+        cwd=pki_folder.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=DEADLINE,
     )
     assert done.returncode == 0, done.stderr
 

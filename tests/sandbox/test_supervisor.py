@@ -11,10 +11,11 @@ from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.running import process_exists
 from sandbox.settings import NodeName
 from sandbox.supervisor import NodePlan, Supervisor, interrupted_by_signals
+from tests.equipment.deadline import DEADLINE
 from tests.sandbox.nodes import DIES, UNUSABLE, WAITS, plan
 
 
-def gone(pid: int, seconds: float = 10.0) -> bool:
+def gone(pid: int, seconds: float = DEADLINE) -> bool:
     deadline = time.monotonic() + seconds
     while process_exists(pid) and time.monotonic() < deadline:
         os.sched_yield()

@@ -12,6 +12,7 @@ from sandbox.cli import main
 from shared.protocol.detached import SIGNATURE_HEADER, seal_detached
 from shared.protocol.participants import Dialect
 from shared.protocol.signing import load_private_key
+from tests.equipment.deadline import DEADLINE
 from tests.equipment.records import public_pem
 from tests.node.certificates import private_pem, rsa_key
 
@@ -75,7 +76,7 @@ def test_the_java_signs_it(tmp_path: Path, body: Path) -> None:
     program, key = tmp_path / "Sign.java", tmp_path / "signing.der"
     program.write_text(PROGRAM % blocks("java")[0])
     key.write_bytes(b64decode("".join(private_pem(rsa_key("lsp")).decode().splitlines()[1:-1])))
-    done = subprocess.run(["java", program, key, body], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(["java", program, key, body], capture_output=True, text=True, timeout=DEADLINE, check=True)
     assert verdict(tmp_path, body, done.stdout) == 0
     body.write_bytes(body.read_bytes() + b"\n")
     assert verdict(tmp_path, body, done.stdout) == 1

@@ -8,6 +8,7 @@ import pytest
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.cache import Ages, CacheTimes, Kept, Pace
 from tests.equipment.clock import FrozenClock
+from tests.equipment.deadline import DEADLINE
 
 AGES = Ages(soft=timedelta(seconds=100), hard=timedelta(seconds=300))
 PACE = Pace(asks=2, per=timedelta(seconds=30), pause=timedelta(seconds=2), patience=timedelta(seconds=0.01))
@@ -192,7 +193,7 @@ async def test_a_question_that_hangs_does_not_hold_up_who_has_an_answer_that_cou
     await kept.get()
     source.gate = asyncio.Event()
     clock.advance(200)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         assert await kept.get() == 1
     assert source.asked == 2
     source.gate.set()
