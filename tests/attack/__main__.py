@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
+from sandbox.supervisor import interrupted_by_signals
 from tests.attack import bodies, callbacks, connections, handshakes, storage
 from tests.attack.report import Figures, Measurements, compare, load, save
 from tests.attack.victim import Victim, make_keys, victim_of
@@ -54,7 +55,7 @@ def main() -> None:
     console = Console()
     chosen = {name_of(one): one for one in ATTACKS if options.only in name_of(one)}
     figures: dict[str, Figures] = {}
-    with TemporaryDirectory(prefix="attack-") as temporary:
+    with interrupted_by_signals(), TemporaryDirectory(prefix="attack-") as temporary:
         certs = make_keys(Path(temporary))
         for name, attack in chosen.items():
             folder = Path(temporary) / name
