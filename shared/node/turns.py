@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 from weakref import WeakValueDictionary
 
+from shared.protocol.checks.connection import declared_size
 from shared.protocol.verification import Examination
 
 LARGE_BODY_BYTES: Final = 65_536
@@ -36,7 +37,5 @@ class Turns:
 
 
 def _is_large(examination: Examination) -> bool:
-    if "transfer-encoding" in examination.headers:
-        return True
-    length = examination.headers.get("content-length", "0")
-    return len(length) > len(str(LARGE_BODY_BYTES)) or int(length) > LARGE_BODY_BYTES
+    headers = examination.headers
+    return "transfer-encoding" in headers or declared_size(headers) > LARGE_BODY_BYTES
