@@ -1,23 +1,59 @@
 """Spoiled messages over real TLS: the LSP's good message, all that a forger has at hand, and a way for each row."""
 
 import socket
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import pytest
 
 from shared.node.identity import load_identity
 from shared.node.onboarding.record import participant_of, read_records
+from shared.protocol.checks import CONNECTION_CHECKS, JOURNAL_CHECKS
+from shared.protocol.checks.bearer import bearer_token_is_given, certificate_is_the_token_holders
+from shared.protocol.checks.connection import certificate_is_registered, source_address_is_listed
+from shared.protocol.checks.detached import signature_header_is_given_once
+from shared.protocol.checks.payload import timestamp_is_fresh
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key, new_private_key, private_pem
-from shared.protocol.tampering import GoodMessage, OtherMessage, OtherParticipant, OutgoingMessage, TlsIdentity
+from shared.protocol.tampering import (
+    Good,
+    GoodMessage,
+    OtherMessage,
+    OtherParticipant,
+    OutgoingMessage,
+    Tampering,
+    TlsIdentity,
+)
 from tests.live.forger import Answer, Forger, calling_as
 from tests.live.letters import TRIGGER, VERIFY, letter, path_of
 from tests.live.pair import LSP, SECOND_BANK, Pair
 
 UNLISTED_ADDRESS = "127.0.0.2"
+
+WHOLE = frozenset(
+    {
+        *CONNECTION_CHECKS,
+        bearer_token_is_given,
+        signature_header_is_given_once,
+        certificate_is_registered,
+        certificate_is_the_token_holders,
+        source_address_is_listed,
+        timestamp_is_fresh,
+        *JOURNAL_CHECKS,
+    }
+)
+"""Checks of connection, HTTP and replay: all of their rows are sent, for only there they are what they say."""
+
+G = TypeVar("G", bound=Good)
+
+
+def to_be_sent(rows: Sequence[Tampering[G]]) -> list[Tampering[G]]:
+    """All rows of the checks that are `WHOLE`, and the first of every other check."""
+    first = {row.caught_by: row for row in reversed(rows)}
+    return [row for row in rows if row.caught_by in WHOLE or first[row.caught_by] is row]
 
 
 class Forgers:

@@ -1,4 +1,4 @@
-"""Every row of the tampering table, sent over real TLS to a lender that runs as a process of its own."""
+"""A row of the tampering table for every check, sent over real TLS to a lender that runs as a process of its own."""
 
 from collections.abc import Iterator
 
@@ -7,9 +7,9 @@ import pytest
 from shared.protocol.problems import SUCCESS
 from shared.protocol.tampering import TAMPERINGS, Tampering
 from tests.live.pair import Pair
-from tests.live.spoiling import Workshop
+from tests.live.spoiling import Workshop, to_be_sent
 
-each_row = pytest.mark.parametrize("row", TAMPERINGS, ids=[row.name for row in TAMPERINGS])
+each_row = pytest.mark.parametrize("row", to_be_sent(TAMPERINGS), ids=lambda row: row.name)
 
 
 @pytest.fixture(scope="module")

@@ -73,6 +73,7 @@ class Good(ABC):
     backup_key: SigningKey
     blocked_key: SigningKey
     unknown_key: SigningKey
+    other: OtherParticipant
     elsewhere: OtherMessage
     now: datetime
     method: str = "POST"
@@ -94,9 +95,39 @@ class Good(ABC):
     def with_request_id(self, request_id: str | None) -> dict[str, Any]:
         """Return the payload with another requestId, or with none."""
 
+    @property
+    @abstractmethod
+    def header(self) -> dict[str, Any]:
+        """The members of the signed header."""
+
+    @abstractmethod
+    def signing_input(self, header: str) -> bytes:
+        """Return what a signature over the good payload under this header, in base64url, is over."""
+
+    @property
+    @abstractmethod
+    def signed_parts(self) -> tuple[str, bytes]:
+        """The signed header of the good message, in base64url, and its signature."""
+
     @abstractmethod
     def send(self, body: bytes | None = None) -> OutgoingMessage:
         """Send this body, or the good one."""
+
+    @abstractmethod
+    def send_changed(self, payload: bytes) -> OutgoingMessage:
+        """Send this payload under the header and the signature of the good one."""
+
+    @abstractmethod
+    def send_parts(self, header: str, signature: bytes) -> OutgoingMessage:
+        """Send the good payload under this header, in base64url, with this signature."""
+
+    @abstractmethod
+    def send_header(self, header: Mapping[str, object] | bytes, key: SigningKey | None = None) -> OutgoingMessage:
+        """Send the good payload under this signed header, rightly signed by the key."""
+
+    @abstractmethod
+    def send_by_other(self, *, in_the_name_of_the_sender: bool) -> OutgoingMessage:
+        """Send the good message, or the same as one of its own, from another participant, with all that it has."""
 
     @abstractmethod
     def send_payload(self, payload: bytes) -> OutgoingMessage:

@@ -19,37 +19,37 @@ PARTS = ("payload", "header", "signature")
 ALPHABET = ascii_uppercase + ascii_lowercase + digits + "-_"
 
 
-@rows.each_caught_by(parts_are_canonical_base64url, *PARTS)
+@rows.each_caught_by(*PARTS, v3=parts_are_canonical_base64url, requirement="OCEN-JWS-21")
 def padding_in(good: GoodMessage, case: str) -> OutgoingMessage:
     """The {} ends in base64 padding."""
     return _rewritten(good, case, _padded)
 
 
-@rows.each_caught_by(parts_are_canonical_base64url, *PARTS)
+@rows.each_caught_by(*PARTS, v3=parts_are_canonical_base64url, requirement="OCEN-JWS-21")
 def spaces_in(good: GoodMessage, case: str) -> OutgoingMessage:
     """The {} has a space and a tab in its middle."""
     return _rewritten(good, case, _with_spaces)
 
 
-@rows.each_caught_by(parts_are_canonical_base64url, *PARTS)
+@rows.each_caught_by(*PARTS, v3=parts_are_canonical_base64url, requirement="OCEN-JWS-21")
 def line_break_in(good: GoodMessage, case: str) -> OutgoingMessage:
     """The {} goes over two lines."""
     return _rewritten(good, case, _over_two_lines)
 
 
-@rows.each_caught_by(parts_are_canonical_base64url, *PARTS)
+@rows.each_caught_by(*PARTS, v3=parts_are_canonical_base64url, requirement="OCEN-JWS-21")
 def junk_in(good: GoodMessage, case: str) -> OutgoingMessage:
     """The {} has characters in its middle that no base64 alphabet has."""
     return _rewritten(good, case, _with_junk)
 
 
-@rows.each_caught_by(parts_are_canonical_base64url, *PARTS)
+@rows.each_caught_by(*PARTS, v3=parts_are_canonical_base64url, requirement="OCEN-JWS-21")
 def other_alphabet_in(good: GoodMessage, case: str) -> OutgoingMessage:
     """The {} is written in the ordinary base64 alphabet, with plus and slash."""
     return _rewritten(good, case, _in_other_alphabet)
 
 
-@rows.each_caught_by(parts_are_canonical_base64url, *PARTS)
+@rows.each_caught_by(*PARTS, v3=parts_are_canonical_base64url, requirement="OCEN-JWS-22")
 def surplus_bits_in(good: GoodMessage, case: str) -> OutgoingMessage:
     """The last character of the {} is another one that decodes to the same bytes."""
     return _rewritten(good, case, _with_surplus_bits)

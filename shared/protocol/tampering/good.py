@@ -1,21 +1,20 @@
 """The good v3 message that is spoiled, with what a forger could have at hand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from shared.protocol.encoding import base64url_encode, dump_json
+from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json
 from shared.protocol.envelope import Envelope
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.signing import SigningKey
-from shared.protocol.tampering.base import Good, OtherParticipant, OutgoingMessage
+from shared.protocol.tampering.base import Good, OutgoingMessage, TlsIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoodMessage(Good):
     """A good message in its envelope; `member` is how that spells its signed header."""
 
-    other: OtherParticipant
     member: EnvelopeMember = EnvelopeMember.HEADER
 
     @property
@@ -31,6 +30,16 @@ class GoodMessage(Good):
     def header(self) -> dict[str, Any]:
         """The members of the signed header."""
         return {"kid": self.key.kid, "alg": self.key.algorithm}
+
+    def signing_input(self, header: str) -> bytes:
+        """Return what a signature over the good payload under this header, in base64url, is over (RFC 7515 s5.1)."""
+        return f"{header}.{base64url_encode(self.payload)}".encode()
+
+    @property
+    def signed_parts(self) -> tuple[str, bytes]:
+        """The signed header of the good message, in base64url, and its signature."""
+        envelope = self.envelope()
+        return envelope.header, base64url_decode(envelope.signature)
 
     @property
     def parts(self) -> dict[str, str]:
@@ -78,3 +87,18 @@ class GoodMessage(Good):
         """Send the good payload under this signed header, rightly signed by the key."""
         header_bytes = header if isinstance(header, bytes) else dump_json(header)
         return self.send(self.envelope(header=header_bytes, key=key).to_bytes())
+
+    def send_changed(self, payload: bytes) -> OutgoingMessage:
+        """Send this payload under the header and the signature of the good one."""
+        return self.send_members({**self.parts, "payload": base64url_encode(payload)})
+
+    def send_parts(self, header: str, signature: bytes) -> OutgoingMessage:
+        """Send the good payload under this header, in base64url, with this signature."""
+        return self.send_members({**self.parts, self.member.value: header, "signature": base64url_encode(signature)})
+
+    def send_by_other(self, *, in_the_name_of_the_sender: bool) -> OutgoingMessage:
+        """Send the good message, or the same as one of its own, from another participant, with all that it has."""
+        own = dump_json(self.with_metadata(orgId=self.other.organisation_id))
+        payload, key = self.payload if in_the_name_of_the_sender else own, self.other.key
+        body = self.envelope(payload, dump_json({"kid": key.kid, "alg": key.algorithm}), key).to_bytes()
+        return replace(self.send(body), identity=TlsIdentity.OTHER)

@@ -1,115 +1,136 @@
-"""Keys that do not count, and signatures that are not this key's over this message."""
+"""Signatures that are not this key's over this message, and messages that changed after they were signed."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
-from shared.protocol.checks.signature import kid_selects_a_key_that_counts, signature_verifies
+from shared.protocol.checks.detached import form_is_one_that_the_peer_may_use, signature_is_detached
+from shared.protocol.checks.envelope import parts_are_strings
+from shared.protocol.checks.signature import signature_verifies
+from shared.protocol.detached import signing_input
 from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json
-from shared.protocol.tampering.base import OutgoingMessage
+from shared.protocol.tampering.base import Good, OutgoingMessage
+from shared.protocol.tampering.call import GoodCall
 from shared.protocol.tampering.good import GoodMessage
-from shared.protocol.tampering.header import HOSTILE_KIDS
 from shared.protocol.tampering.table import Rows
 
-rows = Rows[GoodMessage]()
+rows = Rows[Good]()
+v3_rows = Rows[GoodMessage]()
+v4_rows = Rows[GoodCall]()
+
+CHANGED_PAYLOADS: Mapping[str, Callable[[Good], bytes]] = {
+    "a space at its end": lambda good: good.payload + b" ",
+    "a space at its beginning": lambda good: b" " + good.payload,
+    "a line break at its end": lambda good: good.payload + b"\n",
+    "its members in another order": lambda good: dump_json(dict(list(good.document.items())[::-1])),
+    "a member more": lambda good: dump_json({**good.document, "note": "added"}),
+    "one bit changed": lambda good: good.payload[:-3] + bytes([good.payload[-3] ^ 1]) + good.payload[-2:],
+    "another message in it": lambda good: dump_json(good.moved().document),
+    "itself in base64url": lambda good: base64url_encode(good.payload).encode(),
+}
+
+CHANGED_HEADERS: Mapping[str, Callable[[Good], dict[str, Any]]] = {
+    "its members in another order": lambda good: dict(reversed(good.header.items())),
+    "a typ": lambda good: {**good.header, "typ": "JOSE"},
+    "the kid of the back-up key": lambda good: {**good.header, "kid": good.backup_key.kid},
+}
+
+CHANGED_SIGNATURES: Mapping[str, Callable[[bytes], bytes]] = {
+    "one bit changed": lambda signature: signature[:-1] + bytes([signature[-1] ^ 1]),
+    "its last byte missing": lambda signature: signature[:-1],
+    "a further byte": lambda signature: signature + b"\x00",
+    "nothing but zeros": lambda signature: bytes(len(signature)),
+}
+
+OTHER_INPUTS: Mapping[str, Callable[[GoodCall, str], bytes]] = {
+    "an empty payload": lambda good, header: header.encode() + b".",
+    "the body alone": lambda good, header: good.payload,
+    "body, dot, header": lambda good, header: good.payload + b"." + header.encode(),
+    "the decoded header": lambda good, header: base64url_decode(header) + b"." + good.payload,
+    "the body in the other form": lambda good, header: signing_input(header, good.payload, not good.is_unencoded),
+    "another body": lambda good, header: signing_input(header, b"{}", good.is_unencoded),
+}
 
 
-@rows.caught_by(kid_selects_a_key_that_counts)
-def kid_unknown(good: GoodMessage) -> OutgoingMessage:
-    """The message is signed by a stranger's key under the stranger's kid."""
-    return good.send_header({**good.header, "kid": good.unknown_key.kid}, good.unknown_key)
+@rows.each_caught_by(
+    "none", "None", "nOnE", v3=parts_are_strings, v4=signature_is_detached, requirement="OCEN-JWS-01 OCEN-JWS-11"
+)
+def no_signature_and_algorithm(good: Good, case: str) -> OutgoingMessage:
+    """The signed header says alg {}, and the signature is empty."""
+    return good.send_parts(base64url_encode(dump_json({**good.header, "alg": case})), b"")
 
 
-@rows.each_caught_by(kid_selects_a_key_that_counts, *HOSTILE_KIDS)
-def kid_is_a(good: GoodMessage, case: str) -> OutgoingMessage:
-    """The kid is a {}, and nobody's."""
-    return good.send_header({**good.header, "kid": HOSTILE_KIDS[case]})
+@v4_rows.caught_by(v4=form_is_one_that_the_peer_may_use, requirement="OCEN-DET-04")
+def unencoded_without_crit(good: GoodCall) -> OutgoingMessage:
+    """The header says b64 false without crit, and the body is signed as it is: what official starters do."""
+    return good.send_header({"alg": good.key.algorithm, "kid": good.key.kid, "b64": False})
 
 
-@rows.caught_by(kid_selects_a_key_that_counts)
-def kid_blocked(good: GoodMessage) -> OutgoingMessage:
-    """The message is signed by a key of the sender that has been blocked."""
-    return good.send_header({**good.header, "kid": good.blocked_key.kid}, good.blocked_key)
+@v4_rows.caught_by(v4=form_is_one_that_the_peer_may_use, requirement="OCEN-DET-04")
+def unencoded_in_name_only(good: GoodCall) -> OutgoingMessage:
+    """The header says b64 false without crit, but the body is signed in base64url."""
+    header = base64url_encode(dump_json({"alg": good.key.algorithm, "kid": good.key.kid, "b64": False}))
+    return good.send_parts(header, good.key.sign(signing_input(header, good.payload, is_unencoded=False)))
 
 
-@rows.caught_by(signature_verifies)
-def signed_by_the_backup_key(good: GoodMessage) -> OutgoingMessage:
-    """The kid is that of the sender's first key, but the backup key has signed."""
+@rows.caught_by(both=signature_verifies, requirement="OCEN-JWS-09")
+def signed_by_the_backup_key(good: Good) -> OutgoingMessage:
+    """The kid is that of the sender's first key, but the back-up key has signed."""
     return good.send_header(good.header, good.backup_key)
 
 
-@rows.caught_by(signature_verifies)
-def signed_by_a_stranger(good: GoodMessage) -> OutgoingMessage:
+@rows.caught_by(both=signature_verifies)
+def signed_by_a_stranger(good: Good) -> OutgoingMessage:
     """The kid is that of the sender's key, but a stranger has signed."""
     return good.send_header(good.header, good.unknown_key)
 
 
-@rows.caught_by(signature_verifies)
-def payload_changed(good: GoodMessage) -> OutgoingMessage:
-    """The payload has got a further member after it was signed."""
-    return _with_part(good, "payload", dump_json({**good.document, "note": "added"}))
+@rows.caught_by(both=signature_verifies)
+def signed_by_another_participant(good: Good) -> OutgoingMessage:
+    """The kid is that of the sender's key, but another participant has signed."""
+    return good.send_header(good.header, good.other.key)
 
 
-@rows.caught_by(signature_verifies)
-def payload_bit_flipped(good: GoodMessage) -> OutgoingMessage:
-    """One bit of the payload has changed after it was signed."""
-    return _with_part(good, "payload", _flip_last_bit(good.payload[:-2]) + good.payload[-2:])
+@rows.each_caught_by(*CHANGED_PAYLOADS, both=signature_verifies, requirement="OCEN-JWS-10 OCEN-DET-03")
+def payload_changed_to_have(good: Good, case: str) -> OutgoingMessage:
+    """After it was signed, the payload has got {}."""
+    return good.send_changed(CHANGED_PAYLOADS[case](good))
 
 
-@rows.caught_by(signature_verifies)
-def payload_written_anew(good: GoodMessage) -> OutgoingMessage:
-    """The payload was written anew after it was signed: the same JSON with a line break at its end."""
-    return _with_part(good, "payload", good.payload + b"\n")
+@v4_rows.caught_by(v4=signature_verifies, requirement="OCEN-DET-03")
+def body_removed(good: GoodCall) -> OutgoingMessage:
+    """After it was signed, the body was taken out."""
+    return good.send(b"")
 
 
-@rows.caught_by(signature_verifies)
-def header_written_anew(good: GoodMessage) -> OutgoingMessage:
-    """The header was written anew after it was signed: the same members in another order."""
-    return _with_part(good, "header", dump_json(dict(reversed(good.header.items()))))
+@rows.each_caught_by(*CHANGED_HEADERS, both=signature_verifies, requirement="OCEN-JWS-10")
+def header_changed_to_have(good: Good, case: str) -> OutgoingMessage:
+    """After it was signed, the header has got {}."""
+    return good.send_parts(base64url_encode(dump_json(CHANGED_HEADERS[case](good))), good.signed_parts[1])
 
 
-@rows.caught_by(signature_verifies)
-def header_member_added(good: GoodMessage) -> OutgoingMessage:
-    """The header has got a typ after it was signed."""
-    return _with_part(good, "header", dump_json({**good.header, "typ": "JOSE"}))
+@v4_rows.caught_by(v4=signature_verifies, requirement="OCEN-JWS-10 OCEN-DET-04")
+def header_changed_to_the_other_form(good: GoodCall) -> OutgoingMessage:
+    """After it was signed, the header has got the form of RFC 7797 for that of RFC 7515, or the reverse."""
+    other = replace(good, is_unencoded=not good.is_unencoded)
+    return good.send_parts(base64url_encode(dump_json(other.header)), good.signed_parts[1])
 
 
-@rows.caught_by(signature_verifies)
-def kid_swapped(good: GoodMessage) -> OutgoingMessage:
-    """The header has got the kid of the sender's backup key after it was signed."""
-    return _with_part(good, "header", dump_json({**good.header, "kid": good.backup_key.kid}))
+@rows.each_caught_by(*CHANGED_SIGNATURES, both=signature_verifies, requirement="OCEN-JWS-11")
+def signature_changed_to_have(good: Good, case: str) -> OutgoingMessage:
+    """The signature has got {}."""
+    header, signature = good.signed_parts
+    return good.send_parts(header, CHANGED_SIGNATURES[case](signature))
 
 
-@rows.caught_by(signature_verifies)
-def signature_bit_flipped(good: GoodMessage) -> OutgoingMessage:
-    """One bit of the signature has changed."""
-    return _with_part(good, "signature", _flip_last_bit(_signature(good)))
-
-
-@rows.caught_by(signature_verifies)
-def signature_cut_short(good: GoodMessage) -> OutgoingMessage:
-    """The last byte of the signature is missing."""
-    return _with_part(good, "signature", _signature(good)[:-1])
-
-
-@rows.caught_by(signature_verifies)
-def signature_extended(good: GoodMessage) -> OutgoingMessage:
-    """The signature has a further byte."""
-    return _with_part(good, "signature", _signature(good) + b"\x00")
-
-
-@rows.caught_by(signature_verifies)
-def signature_of_zeros(good: GoodMessage) -> OutgoingMessage:
-    """The signature consists of zeros."""
-    return _with_part(good, "signature", bytes(len(_signature(good))))
-
-
-@rows.caught_by(signature_verifies)
-def signature_of_another_message(good: GoodMessage) -> OutgoingMessage:
+@rows.caught_by(both=signature_verifies, requirement="OCEN-JWS-11")
+def signature_of_another_message(good: Good) -> OutgoingMessage:
     """The signature is the sender's, but of another message."""
-    other = good.envelope(dump_json(good.restamped(good.document)))
-    return good.send(replace(good.envelope(), signature=other.signature).to_bytes())
+    other = replace(good, document=good.restamped(good.document))
+    return good.send_parts(good.signed_parts[0], other.signed_parts[1])
 
 
-@rows.caught_by(signature_verifies)
+@v3_rows.caught_by(v3=signature_verifies, requirement="OCEN-JWS-10")
 def signed_in_reverse_order(good: GoodMessage) -> OutgoingMessage:
     """The signature is over payload, dot, header: the order in the prose of the v3 documents, not in their sample."""
     envelope = good.envelope()
@@ -117,13 +138,8 @@ def signed_in_reverse_order(good: GoodMessage) -> OutgoingMessage:
     return good.send(replace(envelope, signature=swapped.signature).to_bytes())
 
 
-def _signature(good: GoodMessage) -> bytes:
-    return base64url_decode(good.envelope().signature)
-
-
-def _flip_last_bit(data: bytes) -> bytes:
-    return data[:-1] + bytes([data[-1] ^ 1])
-
-
-def _with_part(good: GoodMessage, part: str, data: bytes) -> OutgoingMessage:
-    return good.send_members({**good.parts, good.name_of(part): base64url_encode(data)})
+@v4_rows.each_caught_by(*OTHER_INPUTS, v4=signature_verifies, requirement="OCEN-DET-03 OCEN-DET-04")
+def signed_over(good: GoodCall, case: str) -> OutgoingMessage:
+    """The signature is over {}, by the right key."""
+    header = good.signed_parts[0]
+    return good.send_parts(header, good.key.sign(OTHER_INPUTS[case](good, header)))

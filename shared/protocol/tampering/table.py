@@ -1,7 +1,7 @@
 """A row of the tampering table, and how rows are written down: as functions whose docstrings describe them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -16,26 +16,34 @@ Good_contra = TypeVar("Good_contra", bound=Good, contravariant=True)
 
 _NO_WORD = re.compile(r"\W+")
 
+_V3_ALONE = tuple(f"OCEN-JWS-{number}" for number in ("03", "07", "09", "14", "15", "17", "20"))
+_V4_ALONE = ("OCEN-TOK-", "OCEN-DET-")
+"""How the requirements begin that the conformance catalogue makes of one version only."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tampering(Generic[Good_contra]):
-    """One way to spoil a good message.
+    """One way to spoil a good message of one version.
 
     Attributes:
         name: stable; the name of its function, and of the case where a function has several.
         text: what is done, in one sentence.
+        version: the version of OCEN of the good message.
         caught_by: the check that has to refuse it.
         problem: the code of the refusal, that of the check or a more exact one.
         spoil: makes the spoiled message.
         after_the_good_one: whether the good message has to be sent, and accepted, before it.
+        requirements: the checks of the OCEN conformance catalogue that it shows, such as OCEN-JWS-01.
     """
 
     name: str
     text: str
+    version: str
     caught_by: Check
     problem: Problem
     spoil: Callable[[Good_contra], OutgoingMessage]
     after_the_good_one: bool = False
+    requirements: tuple[str, ...] = ()
 
     def messages(self, good: Good_contra) -> tuple[OutgoingMessage, ...]:
         """Return what to send, in order: the last is the spoiled one, any before it must be accepted."""
@@ -46,42 +54,65 @@ class Tampering(Generic[Good_contra]):
 class Rows(list[Tampering[G]], Generic[G]):
     """Some rows of the table, in the order in which their functions are written.
 
-    Rows of `Good` spoil what every profile has, and stand in the table of each.
+    A function gives one row for each version for which it names the check that catches it; `both` names the same one
+    for both versions. `requirement` names the conformance checks that the rows show, with spaces between them.
     """
 
     def caught_by(
-        self, check: Check, problem: Problem | None = None, *, after_the_good_one: bool = False
+        self,
+        *,
+        both: Check | None = None,
+        v3: Check | None = None,
+        v4: Check | None = None,
+        problem: Problem | None = None,
+        requirement: str = "",
+        after_the_good_one: bool = False,
     ) -> Callable[[Callable[[G], OutgoingMessage]], Callable[[G], OutgoingMessage]]:
-        """Make a row of a function; the problem is the check's own unless a more exact one is given."""
+        """Make rows of a function; the problem is the check's own unless a more exact one is given."""
 
         def add(spoil: Callable[[G], OutgoingMessage]) -> Callable[[G], OutgoingMessage]:
-            text = " ".join((spoil.__doc__ or "").split())
-            row = Tampering(spoil.__name__, text, check, problem or check.problem, spoil, after_the_good_one)
-            self.append(row)
+            for version, check in _given(v3 or both, v4 or both):
+                code, shown = problem or check.problem, _requirements(requirement, version)
+                name, text = spoil.__name__, _sentence(spoil)
+                self.append(Tampering(name, text, version, check, code, spoil, after_the_good_one, shown))
             return spoil
 
         return add
 
     def each_caught_by(
-        self, check: Check, *cases: str, problem: Problem | None = None
+        self,
+        *cases: str,
+        both: Check | None = None,
+        v3: Check | None = None,
+        v4: Check | None = None,
+        problem: Problem | None = None,
+        requirement: str = "",
     ) -> Callable[[Callable[[G, str], OutgoingMessage]], Callable[[G, str], OutgoingMessage]]:
-        """Make a row per case of a function that takes the case; `{}` in its docstring stands for the case."""
+        """Make rows for each case of a function that takes the case; `{}` in its docstring stands for the case."""
 
         def add(spoil: Callable[[G, str], OutgoingMessage]) -> Callable[[G, str], OutgoingMessage]:
-            text = " ".join((spoil.__doc__ or "").split())
-            self.extend(
-                Tampering(
-                    f"{spoil.__name__}_{_NO_WORD.sub('_', case)}",
-                    text.format(case),
-                    check,
-                    problem or check.problem,
-                    partial(_spoil_case, spoil, case),
-                )
-                for case in cases
-            )
+            for version, check in _given(v3 or both, v4 or both):
+                code, shown = problem or check.problem, _requirements(requirement, version)
+                for case in cases:
+                    name, text = f"{spoil.__name__}_{_NO_WORD.sub('_', case)}", _sentence(spoil).format(case)
+                    spoil_case = partial(_spoil_case, spoil, case)
+                    self.append(Tampering(name, text, version, check, code, spoil_case, requirements=shown))
             return spoil
 
         return add
+
+
+def _given(v3: Check | None, v4: Check | None) -> Sequence[tuple[str, Check]]:
+    return [(version, check) for version, check in (("v3", v3), ("v4", v4)) if check is not None]
+
+
+def _requirements(text: str, version: str) -> tuple[str, ...]:
+    others = _V4_ALONE if version == "v3" else _V3_ALONE
+    return tuple(name for name in text.split() if not name.startswith(others))
+
+
+def _sentence(spoil: Callable[..., OutgoingMessage]) -> str:
+    return " ".join((spoil.__doc__ or "").split())
 
 
 def _spoil_case(spoil: Callable[[G, str], OutgoingMessage], case: str, good: G) -> OutgoingMessage:

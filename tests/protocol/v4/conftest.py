@@ -1,5 +1,6 @@
 """An LSP and a lender of OCEN 4.0, the Auth Service whose tokens they carry, and a call that the lender accepts."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -47,8 +48,13 @@ def lender_role(lender: Participant) -> Participant:
 
 
 @pytest.fixture
-def lender_node(lsp_role: Participant, lender_role: Participant, issuer: Issuer) -> CallReceiver:
-    return CallReceiver((lsp_role, lender_role), issuer)
+def new_lender_node(lsp_role: Participant, lender_role: Participant, issuer: Issuer) -> Callable[[], CallReceiver]:
+    return lambda: CallReceiver((lsp_role, lender_role), issuer)
+
+
+@pytest.fixture
+def lender_node(new_lender_node: Callable[[], CallReceiver]) -> CallReceiver:
+    return new_lender_node()
 
 
 @pytest.fixture(scope="session")

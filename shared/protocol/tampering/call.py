@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from shared.protocol.checks.originator import PAIRS
 from shared.protocol.detached import SIGNATURE_HEADER, signing_input
-from shared.protocol.encoding import base64url_encode, dump_json
+from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json
 from shared.protocol.signing import SigningKey
-from shared.protocol.tampering.base import Good, OtherParticipant, OutgoingMessage
+from shared.protocol.tampering.base import Good, OtherParticipant, OutgoingMessage, TlsIdentity
 
 Members = Mapping[str, object] | bytes
 """The members of a signed header or of a token's claims, or their bytes as they are."""
@@ -53,6 +54,22 @@ class GoodCall(Good):
         """The members of the signed header."""
         unencoded = {"b64": False, "crit": ["b64"]} if self.is_unencoded else {}
         return {"alg": self.key.algorithm, "kid": self.key.kid, **unencoded}
+
+    def signing_input(self, header: str) -> bytes:
+        """Return what a signature over the good body under this header, in base64url, is over (RFC 7797 s3)."""
+        return signing_input(header, self.payload, self.is_unencoded)
+
+    @property
+    def signed_parts(self) -> tuple[str, bytes]:
+        """The signed header of the good call, in base64url, and its signature."""
+        header, signature = self.sign().split("..")
+        return header, base64url_decode(signature)
+
+    @property
+    def ids_of_other(self) -> dict[str, str]:
+        """How metadata names the other participant, in both spellings."""
+        ids = {"originatorOrgId": self.other.parent_id, "originatorParticipantId": self.other.organisation_id}
+        return {**ids, **{PAIRS[name]: value for name, value in ids.items()}}
 
     def sign(self, body: bytes | None = None, header: Members | None = None, key: SigningKey | None = None) -> str:
         """Sign this body under this header with this key, in the form that the header names; each else the good one."""
@@ -102,3 +119,19 @@ class GoodCall(Good):
         message = self.send(body)
         rest = {other: text for other, text in message.headers.items() if other != name}
         return replace(message, headers=rest if value is None else {**rest, name: value})
+
+    def send_changed(self, payload: bytes) -> OutgoingMessage:
+        """Send this body under the signature of the good one."""
+        return self.send(payload)
+
+    def send_parts(self, header: str, signature: bytes) -> OutgoingMessage:
+        """Send the good body under this header, in base64url, with this signature."""
+        return self.send_signature(f"{header}..{base64url_encode(signature)}")
+
+    def send_by_other(self, *, in_the_name_of_the_sender: bool) -> OutgoingMessage:
+        """Send the good body, or the same as one of its own, from another participant, with its key and token."""
+        own = dump_json(self.with_metadata(**self.ids_of_other))
+        payload, key = self.payload if in_the_name_of_the_sender else own, self.other.key
+        signed = self.send_signature(self.sign(payload, {**self.header, "kid": key.kid}, key), payload)
+        headers = {**signed.headers, "authorization": f"Bearer {self.token(self.other.claims)}"}
+        return replace(signed, headers=headers, identity=TlsIdentity.OTHER)

@@ -1,7 +1,6 @@
 """Good tokens of parties that take no part, or in the hands of somebody else."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from shared.protocol.checks.bearer import (
@@ -11,9 +10,9 @@ from shared.protocol.checks.bearer import (
     token_party_is_its_holder,
 )
 from shared.protocol.encoding import base64url_encode
-from shared.protocol.tampering.base import OutgoingMessage, TlsIdentity
+from shared.protocol.tampering.base import OutgoingMessage
+from shared.protocol.tampering.call import GoodCall
 from shared.protocol.tampering.table import Rows
-from shared.protocol.tampering.v4.good import GoodCall
 
 rows = Rows[GoodCall]()
 
@@ -40,32 +39,26 @@ BINDINGS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-@rows.each_caught_by(token_is_for_this_connection, *BINDINGS)
+@rows.each_caught_by(*BINDINGS, v4=token_is_for_this_connection)
 def token_bound_to(good: GoodCall, case: str) -> OutgoingMessage:
     """The token has a cnf that binds it to {}."""
     thumbprint = base64url_encode(bytes.fromhex(good.other.certificate))
     return good.send_claims(cnf=BINDINGS[case](thumbprint))
 
 
-@rows.each_caught_by(token_holder_takes_part, *NO_PARTICIPANTS)
+@rows.each_caught_by(*NO_PARTICIPANTS, v4=token_holder_takes_part, requirement="OCEN-TOK-05")
 def participant_id_is(good: GoodCall, case: str) -> OutgoingMessage:
     """The token's participantId is {}."""
     return good.send_claims(participantId=NO_PARTICIPANTS[case](str(good.claims["participantId"])))
 
 
-@rows.each_caught_by(token_party_is_its_holder, *ODD_PARTIES)
+@rows.each_caught_by(*ODD_PARTIES, v4=token_party_is_its_holder, requirement="OCEN-TOK-05")
 def authorized_party_is(good: GoodCall, case: str) -> OutgoingMessage:
     """The token's azp is {}."""
     return good.send_claims(azp=ODD_PARTIES[case](good))
 
 
-@rows.caught_by(certificate_is_the_token_holders)
-def forwarded(good: GoodCall) -> OutgoingMessage:
-    """Another participant forwards the good call, token and all, over its own connection."""
-    return replace(good.send(), identity=TlsIdentity.OTHER)
-
-
-@rows.caught_by(certificate_is_the_token_holders)
+@rows.caught_by(v4=certificate_is_the_token_holders, requirement="OCEN-TOK-05")
 def token_of_another_participant(good: GoodCall) -> OutgoingMessage:
     """Connection, signature and metadata are the sender's, the token is another participant's."""
     return good.send_token(good.token(good.other.claims))

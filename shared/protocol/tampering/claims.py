@@ -10,8 +10,8 @@ from shared.protocol.checks.bearer import (
     token_is_of_our_auth_service,
 )
 from shared.protocol.tampering.base import OutgoingMessage
+from shared.protocol.tampering.call import GoodCall
 from shared.protocol.tampering.table import Rows
-from shared.protocol.tampering.v4.good import GoodCall
 
 rows = Rows[GoodCall]()
 
@@ -50,25 +50,25 @@ OTHER_TIMES: dict[str, dict[str, int]] = {
 """Seconds from the receiver's time."""
 
 
-@rows.each_caught_by(token_has_its_claims, *MANDATORY_CLAIMS)
+@rows.each_caught_by(*MANDATORY_CLAIMS, v4=token_has_its_claims, requirement="OCEN-TOK-02")
 def token_without(good: GoodCall, case: str) -> OutgoingMessage:
     """The token has no {}."""
     return good.send_claims(**{case: None})
 
 
-@rows.each_caught_by(token_has_its_claims, *ODD_CLAIMS)
+@rows.each_caught_by(*ODD_CLAIMS, v4=token_has_its_claims, requirement="OCEN-TOK-02")
 def token_with(good: GoodCall, case: str) -> OutgoingMessage:
     """The token has {}."""
     return good.send_claims(**ODD_CLAIMS[case])
 
 
-@rows.each_caught_by(token_is_of_our_auth_service, *LOOK_ALIKES)
+@rows.each_caught_by(*LOOK_ALIKES, v4=token_is_of_our_auth_service, requirement="OCEN-TOK-03")
 def issuer_with(good: GoodCall, case: str) -> OutgoingMessage:
     """The token's iss is the Auth Service's with {}."""
     return good.send_claims(iss=LOOK_ALIKES[case](str(good.claims["iss"])))
 
 
-@rows.each_caught_by(token_is_in_force, *OTHER_TIMES)
+@rows.each_caught_by(*OTHER_TIMES, v4=token_is_in_force, requirement="OCEN-TOK-02")
 def token_that(good: GoodCall, case: str) -> OutgoingMessage:
     """The token: {}."""
     now = int(good.now.timestamp())
