@@ -1,4 +1,4 @@
-"""Fixtures of all tests: a fresh database of each dialect."""
+"""Fixtures of all tests: a fresh database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,16 @@ from sqlalchemy import Engine
 
 from shared.node.store.database import open_engine
 from tests.postgres import create_database, find_binaries, private_server
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests with the mark `on_both_databases` once on each: those of storage, acceptance and outbox."""
+    is_marked = metafunc.definition.get_closest_marker("on_both_databases") is not None
+    names_one = any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if is_marked and not names_one and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", [SQLITE, POSTGRESQL], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +30,10 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database; each test runs once on each dialect."""
-    if request.param == "sqlite":
+    """The URL of an empty database: SQLite, but for tests with the mark `on_both_databases`."""
+    if getattr(request, "param", SQLITE) == SQLITE:
         return f"sqlite:///{tmp_path / 'node.sqlite'}"
     return create_database(request.getfixturevalue("postgres_url"))
 

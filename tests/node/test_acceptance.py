@@ -31,6 +31,8 @@ from tests.equipment.messages import (
 from tests.equipment.parties import LENDER, LSP, lsp, payload_of
 from tests.equipment.storage import LEASE, contents, journal_on, rows
 
+pytestmark = pytest.mark.on_both_databases
+
 LATER = NOW + timedelta(minutes=5)
 
 JOURNEY = Journey("session-1", "otp-session", LSP, {"triesLeft": 3, "ids": ["é"]}, LATER)

@@ -20,6 +20,8 @@ from tests.equipment.messages import TRIGGER, RuleOfTest, arrival, deciding, req
 from tests.equipment.parties import LSP, payload_of
 from tests.equipment.storage import journal_on, rows
 
+pytestmark = pytest.mark.on_both_databases
+
 LATER = NOW + timedelta(minutes=5)
 
 JOURNEY = Journey("session-1", "otp-session", LSP, {"triesLeft": 3}, LATER)

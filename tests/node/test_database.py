@@ -18,6 +18,8 @@ from shared.node.store.database import READ_ONLY, DatabaseError, Instant, open_e
 from shared.node.store.schema import take_turns
 from shared.node.store.tables import create_tables
 
+pytestmark = pytest.mark.on_both_databases
+
 metadata = MetaData()
 loans = Table("loans", metadata, Column("id", Integer, primary_key=True), Column("at", Instant))
 offers = Table("offers", metadata, Column("loan", ForeignKey("loans.id"), primary_key=True))

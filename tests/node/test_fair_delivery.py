@@ -25,6 +25,8 @@ from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.parties import LENDER, identity_of, lender, lsp, lsp_key
 from tests.equipment.storage import journal_on, rows
 
+pytestmark = pytest.mark.on_both_databases
+
 MESSAGE = "TriggerLoanAcceptanceRequest"
 OTHER = "LENDER02"
 SECOND = timedelta(seconds=1)

@@ -15,6 +15,8 @@ from shared.node.store.writer import GroupCommit, StorageUnavailable
 from tests.equipment.deadline import DEADLINE
 from tests.node.loan_units import Gate, Grant, Loan, run_all, running_writer, stored
 
+pytestmark = pytest.mark.on_both_databases
+
 SHORT = 1.0
 """Seconds: what is expected to come takes some milliseconds, also from a database on a busy machine much less."""
 

@@ -23,6 +23,8 @@ from tests.equipment.clock import NOW
 from tests.equipment.messages import arrival, deciding, request
 from tests.equipment.storage import contents, journal_on, rows, writing
 
+pytestmark = pytest.mark.on_both_databases
+
 OUTGOING = Outgoing("LENDER01", "Message", "request-1", {"requestId": "request-1"})
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(microseconds=1)

@@ -25,6 +25,8 @@ from tests.node.journal_rows import (
 )
 from tests.node.operated import NOW
 
+pytestmark = pytest.mark.on_both_databases
+
 
 @pytest.fixture
 def connection(engine: Engine) -> Iterator[Connection]:

@@ -25,6 +25,8 @@ from shared.node.store.tables import ATTEMPTS, OUTBOX
 from tests.equipment.clock import NOW
 from tests.equipment.storage import LEASE, contents, journal_on, rows
 
+pytestmark = pytest.mark.on_both_databases
+
 SECOND = timedelta(seconds=1)
 AFTER_THE_LEASE = NOW + LEASE
 

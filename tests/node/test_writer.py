@@ -11,6 +11,8 @@ from shared.node.store.reader import read
 from shared.node.store.writer import GroupCommit, StorageUnavailable
 from tests.node.loan_units import Gate, Grant, Loan, loans, metadata, run_all, running_writer, stored
 
+pytestmark = pytest.mark.on_both_databases
+
 
 @pytest.fixture
 def sizes() -> list[int]:

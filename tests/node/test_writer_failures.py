@@ -13,6 +13,8 @@ from shared.node.store.writer import GroupCommit, StorageUnavailable
 from tests.node.loan_units import Grant, Loan, Offer, run_all, running_writer, stored
 from tests.postgres import administer
 
+pytestmark = pytest.mark.on_both_databases
+
 
 def operational(name: str) -> OperationalError:
     """What a driver raises; PostgreSQL's has an SQLSTATE, SQLite's the name of its code."""

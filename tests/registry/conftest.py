@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the registry: one on each kind of database."""
+"""Fixtures of the tests of the registry."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,13 +19,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def world(tmp_path: Path, database_url: str) -> AsyncIterator[World]:
     """A registry in which nobody is registered."""
     async with registry_in(tmp_path, database_url) as world:
-        yield world
-
-
-@pytest.fixture
-async def small_world(tmp_path: Path) -> AsyncIterator[World]:
-    """The same on SQLite alone, for the many refusals that never reach a database."""
-    async with registry_in(tmp_path, f"sqlite:///{tmp_path / 'registry.db'}") as world:
         yield world
 
 

@@ -39,15 +39,15 @@ PATHS = [
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
-async def test_nothing_is_told_without_a_token(small_world: World, method: str, path: str) -> None:
-    answer = await small_world.caller.request(method, path)
+async def test_nothing_is_told_without_a_token(world: World, method: str, path: str) -> None:
+    answer = await world.caller.request(method, path)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, 'Bearer realm="dev"')
 
 
 @pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "Basic YTpi", "Bearer a.b.c", "Bearer \xe9", "a.b.c"])
-async def test_what_is_no_token_is_refused(small_world: World, authorization: str) -> None:
+async def test_what_is_no_token_is_refused(world: World, authorization: str) -> None:
     headers = {"authorization": authorization.encode("latin-1")}
-    answer = await small_world.caller.get("/service/products/1", headers=headers)
+    answer = await world.caller.get("/service/products/1", headers=headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith('Bearer realm="dev", error="invalid_token", error_desc')
     assert set(answer.json()) == {"detail"}
@@ -109,15 +109,15 @@ async def test_a_token_that_is_right_in_everything_opens(world: World, lender: C
     ],
     ids=repr,
 )
-async def test_a_token_that_is_wrong_in_one_claim_is_refused(small_world: World, changes: dict[str, Any]) -> None:
-    lender = await small_world.admit()
-    header = {"alg": "RS256", "kid": await kid_of(small_world)}
-    assert await answer_to(small_world, lender, forged(lender, header, **changes)) == 401
+async def test_a_token_that_is_wrong_in_one_claim_is_refused(world: World, changes: dict[str, Any]) -> None:
+    lender = await world.admit()
+    header = {"alg": "RS256", "kid": await kid_of(world)}
+    assert await answer_to(world, lender, forged(lender, header, **changes)) == 401
 
 
-async def test_a_token_of_another_signature_is_refused(small_world: World) -> None:
-    lender = await small_world.admit()
-    kid = await kid_of(small_world)
+async def test_a_token_of_another_signature_is_refused(world: World) -> None:
+    lender = await world.admit()
+    kid = await kid_of(world)
     good = forged(lender, {"alg": "RS256", "kid": kid})
     head, claims, signature = good.split(".")
     keyed = f"{part({'alg': 'HS256', 'kid': kid})}.{claims}"
@@ -135,8 +135,8 @@ async def test_a_token_of_another_signature_is_refused(small_world: World) -> No
         f"{head}.{claims}.{signature[:-6]}AAAAAA",
         good + "x" * 8192,
     ]
-    assert await answer_to(small_world, lender, good) == 200
-    assert [await answer_to(small_world, lender, token) for token in bad] == [401] * len(bad)
+    assert await answer_to(world, lender, good) == 200
+    assert [await answer_to(world, lender, token) for token in bad] == [401] * len(bad)
 
 
 @pytest.mark.parametrize("step", ["suspend", "offboard"])
@@ -164,9 +164,9 @@ def test_no_text_upsets_the_reader_of_tokens(text: str) -> None:
 
 
 async def test_a_token_is_judged_in_one_visit_to_the_database(
-    small_world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    headers = await small_world.bearer(await small_world.admit())
+    headers = await world.bearer(await world.admit())
     visits: list[Any] = []
 
     async def counted(book: Book, query: Callable[[Connection], Any]) -> Any:
@@ -174,5 +174,5 @@ async def test_a_token_is_judged_in_one_visit_to_the_database(
         return await read(book.engine, query)
 
     monkeypatch.setattr(Book, "read", counted)
-    answer = await small_world.caller.get("/service/participant-roles/1", headers=headers)
+    answer = await world.caller.get("/service/participant-roles/1", headers=headers)
     assert (answer.status_code, len(visits)) == (200, 2)  # the other is the look-up itself

@@ -92,12 +92,12 @@ async def test_a_lender_reports_its_disbursements_and_nobody_else(world: World, 
         (event(recipients=None), "GEN5015"),
     ],
 )
-async def test_an_event_that_is_wrong_is_refused(small_world: World, body: Any, code: str) -> None:
-    lender = await small_world.admit()
-    before = small_world.contents()
-    status, told = await post(small_world, lender, EVENT_PATH, body)
+async def test_an_event_that_is_wrong_is_refused(world: World, body: Any, code: str) -> None:
+    lender = await world.admit()
+    before = world.contents()
+    status, told = await post(world, lender, EVENT_PATH, body)
     assert (status, told["errorCode"], told["timestamp"]) == (400, code, MILLISECONDS)
-    assert small_world.contents() == before
+    assert world.contents() == before
 
 
 @pytest.mark.parametrize(
@@ -109,22 +109,22 @@ async def test_an_event_that_is_wrong_is_refused(small_world: World, body: Any, 
         (metrics(metrics=[{"amount": 1, "tenure": {"days": "90"}, "interestRate": 1}]), "GEN5015"),
     ],
 )
-async def test_metrics_that_are_wrong_are_refused(small_world: World, body: Any, code: str) -> None:
-    lender = await small_world.admit()
-    assert (await post(small_world, lender, METRIC_PATH, body))[1]["errorCode"] == code
-    assert (await small_world.ops.get("/disbursement-metrics")).json()["items"] == []
+async def test_metrics_that_are_wrong_are_refused(world: World, body: Any, code: str) -> None:
+    lender = await world.admit()
+    assert (await post(world, lender, METRIC_PATH, body))[1]["errorCode"] == code
+    assert (await world.ops.get("/disbursement-metrics")).json()["items"] == []
 
 
-async def test_a_report_in_another_form_or_size_is_refused(small_world: World) -> None:
-    lender = await small_world.admit()
-    status, told = await post(small_world, lender, EVENT_PATH, event(), **{"content-type": "text/plain"})
+async def test_a_report_in_another_form_or_size_is_refused(world: World) -> None:
+    lender = await world.admit()
+    status, told = await post(world, lender, EVENT_PATH, event(), **{"content-type": "text/plain"})
     assert (status, told["errorCode"]) == (400, "GEN5013")
-    status, told = await post(small_world, lender, EVENT_PATH, " " * 70_000)
+    status, told = await post(world, lender, EVENT_PATH, " " * 70_000)
     assert (status, told["errorCode"]) == (413, "GEN5014")
-    answer = await small_world.caller.post(EVENT_PATH, json=event())
+    answer = await world.caller.post(EVENT_PATH, json=event())
     assert (answer.status_code, answer.json()["errorCode"]) == (401, "AUTH1005")
     assert answer.headers["www-authenticate"] == 'Bearer realm="dev"'
-    assert (await small_world.caller.get(EVENT_PATH)).json()["errorCode"] == "GEN5003"
+    assert (await world.caller.get(EVENT_PATH)).json()["errorCode"] == "GEN5003"
 
 
 async def test_members_that_are_not_known_are_kept(world: World, lender: Client) -> None:

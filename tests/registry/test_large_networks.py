@@ -16,6 +16,8 @@ from tests.equipment.clock import NOW
 from tests.equipment.records import public_pem
 from tests.registry.world import Client, World
 
+pytestmark = pytest.mark.on_both_databases
+
 FLAGS = {column.name: False for column in PRODUCTS.c if column.name.startswith("is_")}
 FIRST = 1001
 """Where the ids of those begin who are written straight into the tables."""

@@ -192,23 +192,23 @@ async def test_who_is_not_approved_is_not_told_of(world: World, lender: Client, 
     ["/products/{}", "/product-networks/{}/participants", "/lender-network-filters/{}", "/participant-roles/{}",
      "/server-whitelisting-items/{}", "/participant-roles/server-whitelisting-items/{}", "/participant-roles/{}/jwks"],
 )  # fmt: skip
-async def test_an_unknown_id_is_not_found_and_a_text_that_is_no_id_is_a_mistake(small_world: World, path: str) -> None:
-    lender = await small_world.admit()
-    await look_up(small_world, lender, path.format("999999999"), 404)
+async def test_an_unknown_id_is_not_found_and_a_text_that_is_no_id_is_a_mistake(world: World, path: str) -> None:
+    lender = await world.admit()
+    await look_up(world, lender, path.format("999999999"), 404)
     for number in ("0", "-1", "1.0", "abc", "01", "1" * 10, "%00", "1_0", "%D9%A1"):
-        assert set(await look_up(small_world, lender, path.format(number), 400)) == {"detail"}
+        assert set(await look_up(world, lender, path.format(number), 400)) == {"detail"}
 
 
-async def test_a_path_that_is_not_there_and_a_method_that_is_not_are_refused(small_world: World) -> None:
-    lender = await small_world.admit()
-    await look_up(small_world, lender, "/nowhere", 404)
-    answer = await small_world.caller.post("/service/products/1", headers=await small_world.bearer(lender))
+async def test_a_path_that_is_not_there_and_a_method_that_is_not_are_refused(world: World) -> None:
+    lender = await world.admit()
+    await look_up(world, lender, "/nowhere", 404)
+    answer = await world.caller.post("/service/products/1", headers=await world.bearer(lender))
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
-async def test_a_path_with_a_slash_too_much_sends_nobody_elsewhere(small_world: World) -> None:
+async def test_a_path_with_a_slash_too_much_sends_nobody_elsewhere(world: World) -> None:
     headers = {"host": "attacker.example"}
-    answer = await small_world.caller.get("/service/participant-roles/1/", headers=headers)
+    answer = await world.caller.get("/service/participant-roles/1/", headers=headers)
     assert (answer.status_code, "location" in answer.headers) == (404, False)
 
 

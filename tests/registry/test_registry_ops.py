@@ -37,10 +37,10 @@ def break_down(_: object) -> None:
     raise OperationalError("BEGIN", {}, Exception("disk I/O error"))
 
 
-async def test_everything_that_is_not_public_demands_the_token(small_world: World) -> None:
-    operations = closed_operations(small_world)
+async def test_everything_that_is_not_public_demands_the_token(world: World) -> None:
+    operations = closed_operations(world)
     assert len(operations) == 29
-    async with stranger(small_world) as client:
+    async with stranger(world) as client:
         for method, path, operation in operations:
             assert (await client.request(method, path)).status_code == 401
             assert operation["security"] == [{"operatorToken": []}]
@@ -48,45 +48,45 @@ async def test_everything_that_is_not_public_demands_the_token(small_world: Worl
             assert (await client.get(path)).status_code == 200
 
 
-async def test_a_foreign_host_header_is_refused(small_world: World) -> None:
-    assert (await small_world.ops.get("/participants", headers={"host": "evil.example"})).status_code == 421
+async def test_a_foreign_host_header_is_refused(world: World) -> None:
+    assert (await world.ops.get("/participants", headers={"host": "evil.example"})).status_code == 421
 
 
-async def test_health_names_the_issuer(small_world: World) -> None:
-    told = (await small_world.ops.get("/health")).json()
+async def test_health_names_the_issuer(world: World) -> None:
+    told = (await world.ops.get("/health")).json()
     assert set(told) == {"status", "issuer", "pid", "version"}
     assert (told["status"], told["issuer"]) == ("ok", ISSUER)
 
 
 async def test_ready_means_that_it_listens_and_that_its_database_takes_a_change(
-    small_world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    idle = await small_world.ops.get("/ready")
+    idle = await world.ops.get("/ready")
     obstacle = {"reason": "the protocol plane does not listen", "since": "2031-03-04T05:06:07.890000Z"}
     assert (idle.status_code, idle.json()) == (503, {"ready": False, **obstacle})
-    monkeypatch.setattr(type(small_world.service.protocol_server), "is_listening", True)
-    assert (await small_world.ops.get("/ready")).json() == {"ready": True}
-    event.listen(small_world.engine, "begin", break_down)
-    small_world.clock.advance(1)
-    broken = await small_world.ops.get("/ready")
+    monkeypatch.setattr(type(world.service.protocol_server), "is_listening", True)
+    assert (await world.ops.get("/ready")).json() == {"ready": True}
+    event.listen(world.engine, "begin", break_down)
+    world.clock.advance(1)
+    broken = await world.ops.get("/ready")
     assert broken.status_code == 503
     assert "disk I/O error" in broken.json()["reason"]
     assert broken.json()["since"] == "2031-03-04T05:06:08.890000Z"
 
 
 async def test_a_database_that_is_gone_is_told_in_the_form_of_each_part(
-    small_world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lender: Client = await small_world.admit()
-    bearer = await small_world.bearer(lender)
-    caller = small_world.caller
+    lender: Client = await world.admit()
+    bearer = await world.bearer(lender)
+    caller = world.caller
     with monkeypatch.context() as trouble:
-        trouble.setattr(small_world.service.parts.book, "engine", BrokenEngine())
+        trouble.setattr(world.service.parts.book, "engine", BrokenEngine())
         token = await caller.post(TOKEN_PATH, data=lender.form)
         keys = await caller.get(KEYS_PATH)
         look_up = await caller.get("/service/products/1", headers=bearer)
         event = await caller.post("/ocen/v4/event", json={}, headers=bearer)
-        assert (await small_world.ops.get("/participants")).status_code == 503
+        assert (await world.ops.get("/participants")).status_code == 503
     answers = (token, keys, look_up, event)
     assert [(one.status_code, one.headers["retry-after"]) for one in answers] == [(503, "2")] * 4
     assert token.json()["error"] == "temporarily_unavailable"
@@ -94,16 +94,16 @@ async def test_a_database_that_is_gone_is_told_in_the_form_of_each_part(
     assert "disk" not in "".join(one.text for one in answers)
 
 
-async def test_metrics_count_calls_by_operation_and_status(small_world: World) -> None:
-    await small_world.caller.get("/service/products/1")
-    await small_world.caller.get("/nowhere")
-    text = (await small_world.ops.get("/metrics")).text
+async def test_metrics_count_calls_by_operation_and_status(world: World) -> None:
+    await world.caller.get("/service/products/1")
+    await world.caller.get("/nowhere")
+    text = (await world.ops.get("/metrics")).text
     assert 'ocen_registry_calls_total{operation="/service/products/{number}",status="401"} 1.0' in text
     assert 'ocen_registry_calls_total{operation="none",status="404"} 1.0' in text
 
 
-async def test_the_pages_show_both_planes(small_world: World) -> None:
-    async with stranger(small_world) as client:
+async def test_the_pages_show_both_planes(world: World) -> None:
+    async with stranger(world) as client:
         ours, protocol = await client.get("/docs"), await client.get("/protocol/docs")
     assert "/participants/{participant_id}/approve" in ours.text
     for path in ("/service/participant-roles/{number}", TOKEN_PATH, "/ocen/v4/event"):
@@ -113,10 +113,10 @@ async def test_the_pages_show_both_planes(small_world: World) -> None:
     assert "<script" not in ours.text + protocol.text
 
 
-async def test_a_body_with_a_repeated_member_is_refused(small_world: World) -> None:
-    before = small_world.contents()
+async def test_a_body_with_a_repeated_member_is_refused(world: World) -> None:
+    before = world.contents()
     body = b'{"name":"one","name":"two"}'
-    answer = await small_world.ops.post("/products", content=body, headers={"content-type": "application/json"})
+    answer = await world.ops.post("/products", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert "repeated" in answer.json()["detail"]
-    assert small_world.contents() == before
+    assert world.contents() == before

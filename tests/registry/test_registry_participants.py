@@ -82,31 +82,31 @@ FIELDS = {"name", "role", "base_url", "public_key", "tls_certificates", "spoc_em
 
 
 @pytest.mark.parametrize(("changes", "complaint"), FORMS, ids=[complaint for _, complaint in FORMS])
-async def test_a_form_with_a_flaw_is_refused(small_world: World, changes: dict[str, Any], complaint: str) -> None:
-    said = await refused(small_world, "POST", "/participants", 422, **small_world.form(**changes))
+async def test_a_form_with_a_flaw_is_refused(world: World, changes: dict[str, Any], complaint: str) -> None:
+    said = await refused(world, "POST", "/participants", 422, **world.form(**changes))
     assert complaint in said
 
 
-async def test_private_keys_and_weak_keys_are_refused(small_world: World) -> None:
+async def test_private_keys_and_weak_keys_are_refused(world: World) -> None:
     for material in (private_pem(rsa_key("Sandbox Lender")).decode(), public_pem("weak", 1024)):
-        said = await refused(small_world, "POST", "/participants", 422, **small_world.form(public_key=material))
+        said = await refused(world, "POST", "/participants", 422, **world.form(public_key=material))
         assert said.startswith("public_key: ")
         assert "BEGIN" not in said
 
 
-async def test_a_jwk_for_the_algorithm_of_ocen_4_is_taken(small_world: World) -> None:
-    await small_world.admit(public_key=json.dumps(jwk("bank", "own", alg="RS256")), kid="")
+async def test_a_jwk_for_the_algorithm_of_ocen_4_is_taken(world: World) -> None:
+    await world.admit(public_key=json.dumps(jwk("bank", "own", alg="RS256")), kid="")
 
 
-async def test_all_flaws_of_a_form_are_told_at_once(small_world: World) -> None:
-    form = small_world.form(name="", spoc_phone="", public_key="")
-    said = await refused(small_world, "POST", "/participants", 422, **form)
+async def test_all_flaws_of_a_form_are_told_at_once(world: World) -> None:
+    form = world.form(name="", spoc_phone="", public_key="")
+    said = await refused(world, "POST", "/participants", 422, **form)
     assert [flaw.partition(":")[0] for flaw in said.split("; ")] == ["name", "public_key", "spoc_phone"]
 
 
-async def test_an_empty_form_is_told_all_that_is_asked_for_and_the_schema_marks_it(small_world: World) -> None:
-    said = await refused(small_world, "POST", "/participants", 422)
-    schemas = (await small_world.ops.get("/openapi.json")).json()["components"]["schemas"]
+async def test_an_empty_form_is_told_all_that_is_asked_for_and_the_schema_marks_it(world: World) -> None:
+    said = await refused(world, "POST", "/participants", 422)
+    schemas = (await world.ops.get("/openapi.json")).json()["components"]["schemas"]
     told = {flaw.partition(":")[0] for flaw in said.split("; ") if flaw.partition(":")[0] in FIELDS}
     assert told == set(schemas["RegistrationForm"]["required"]) == FIELDS
     assert "role: empty: write one of LENDER, LOAN_AGENT, " in said
@@ -155,11 +155,11 @@ async def test_who_was_offboarded_may_come_again_with_the_same_keys(world: World
         ("approve suspend", "suspend"),
     ],
 )
-async def test_a_step_out_of_order_is_refused(small_world: World, steps: str, refusal: str) -> None:
-    client = await small_world.register()
+async def test_a_step_out_of_order_is_refused(world: World, steps: str, refusal: str) -> None:
+    client = await world.register()
     for step in steps.split():
-        assert (await small_world.act(client, step)).status_code == 200
-    said = await refused(small_world, "POST", f"/participants/{client.participant_id}/{refusal}", 409)
+        assert (await world.act(client, step)).status_code == 200
+    said = await refused(world, "POST", f"/participants/{client.participant_id}/{refusal}", 409)
     assert said.startswith("participant 1 is ")
 
 
@@ -250,6 +250,7 @@ async def test_who_was_never_registered_is_not_found(world: World) -> None:
     assert "participant_id" in await refused(world, "GET", "/participants/abc", 422)
 
 
+@pytest.mark.on_both_databases
 async def test_a_change_in_one_process_counts_in_the_other_at_once(tmp_path: Path, database_url: str) -> None:
     clock = FrozenClock()
     async with registry_in(tmp_path, database_url, clock) as first, registry_in(tmp_path, database_url, clock) as other:

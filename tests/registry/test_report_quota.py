@@ -17,6 +17,8 @@ from tests.equipment.deadline import DEADLINE
 from tests.registry.test_heartbeat import event, metrics
 from tests.registry.world import Client, World, registry_in
 
+pytestmark = pytest.mark.on_both_databases
+
 
 async def send(world: World, client: Client, path: str = EVENT_PATH, **changes: Any) -> httpx.Response:
     body = event(**changes) if path == EVENT_PATH else metrics(**changes)

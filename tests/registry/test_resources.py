@@ -101,13 +101,13 @@ async def test_a_network_goes_with_its_members_and_filters(world: World, lender:
     ],
 )  # fmt: skip
 async def test_what_cannot_be_is_not_created(
-    small_world: World, path: str, form: dict[str, Any], status: int, complaint: str
+    world: World, path: str, form: dict[str, Any], status: int, complaint: str
 ) -> None:
-    await small_world.admit()
-    await small_world.admit("Sandbox LSP", "LOAN_AGENT")
-    await created(small_world, "/products", **PRODUCT)
-    await created(small_world, "/networks", name="Gig", product_id="1")
-    assert complaint in await refused(small_world, "POST", path, status, form)
+    await world.admit()
+    await world.admit("Sandbox LSP", "LOAN_AGENT")
+    await created(world, "/products", **PRODUCT)
+    await created(world, "/networks", name="Gig", product_id="1")
+    assert complaint in await refused(world, "POST", path, status, form)
 
 
 async def test_a_participant_has_three_addresses_at_most(world: World, lender: Client) -> None:

@@ -63,6 +63,7 @@ async def test_private_keys_are_in_files_for_our_eyes_only(world: World) -> None
     assert "PRIVATE" not in repr(world.contents())
 
 
+@pytest.mark.on_both_databases
 async def test_keys_survive_a_restart_and_are_shared_by_processes(tmp_path: Path, database_url: str) -> None:
     async with registry_in(tmp_path, database_url) as first, registry_in(tmp_path, database_url) as second:
         client = await first.admit()

@@ -101,22 +101,22 @@ async def test_how_long_a_token_lives_is_a_setting(tmp_path: Path) -> None:
     ],
 )
 async def test_what_is_no_right_request_is_refused(
-    small_world: World, headers: dict[str, str], body: str, status: int, error: str
+    world: World, headers: dict[str, str], body: str, status: int, error: str
 ) -> None:
-    before = small_world.contents()
-    answer = await small_world.caller.post(TOKEN_PATH, content=body.encode(), headers=headers)
+    before = world.contents()
+    answer = await world.caller.post(TOKEN_PATH, content=body.encode(), headers=headers)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
     assert set(answer.json()) == {"error", "error_description"}
     assert answer.headers["cache-control"] == "no-store"
     assert "www-authenticate" not in answer.headers
-    assert small_world.contents() == before
+    assert world.contents() == before
 
 
 @pytest.mark.parametrize(
     "authorization", ["Basic", "Basic !", "Basic YQ==", "Basic 4pi6Og==", "Bearer abc", "Basic YTpi"]
 )
-async def test_a_client_that_fails_by_the_header_is_challenged(small_world: World, authorization: str) -> None:
-    answer = await small_world.caller.post(TOKEN_PATH, data=GRANT, headers={"authorization": authorization})
+async def test_a_client_that_fails_by_the_header_is_challenged(world: World, authorization: str) -> None:
+    answer = await world.caller.post(TOKEN_PATH, data=GRANT, headers={"authorization": authorization})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
     assert answer.headers["www-authenticate"] == 'Basic realm="dev"'
 

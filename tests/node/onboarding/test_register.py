@@ -28,6 +28,8 @@ from tests.equipment.registry import Registry
 from tests.equipment.storage import contents
 from tests.node.certificates import rsa_key, self_signed
 
+pytestmark = pytest.mark.on_both_databases
+
 SECOND = timedelta(seconds=1)
 LATER, LATEST = NOW + SECOND, NOW + 2 * SECOND
 OLD, NEW = tls_identity("lsp.example"), tls_identity("renewed.example")
