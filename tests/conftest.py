@@ -1,9 +1,11 @@
 """Fixtures of all tests: a fresh database."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import Engine
 
 from shared.node.store.database import open_engine
@@ -18,6 +20,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names_one = any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if is_marked and not names_one and "database_url" in metafunc.fixturenames:
         metafunc.parametrize("database_url", [SQLITE, POSTGRESQL], indirect=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _private_keys_are_read_once() -> Iterator[None]:
+    """OpenSSL checks an RSA key whenever it is read, for some 60 ms; the tests read the same few again and again."""
+    read = cache(load_pem_private_key)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (
+            "shared.node.net.tls",
+            "shared.protocol.signing",
+            "jwcrypto.jwk.serialization",
+            "joserfc._rfc7517.pem",
+        ):
+            patch.setattr(f"{module}.load_pem_private_key", read)
+        yield
 
 
 @pytest.fixture(scope="session")
