@@ -163,9 +163,7 @@ def test_no_text_upsets_the_reader_of_tokens(text: str) -> None:
         open_token(text, [key], ISSUER, NOW)
 
 
-async def test_a_token_is_judged_in_one_visit_to_the_database(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_token_is_judged_in_one_visit_to_the_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     headers = await world.bearer(await world.admit())
     visits: list[Any] = []
 

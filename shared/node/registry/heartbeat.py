@@ -1,12 +1,10 @@
 """Reporting each message to the network's heartbeat (OCEN hb): beside the messages, never in their way.
 
 What is reported waits in a queue that has an end: when it is full the oldest is dropped and counted. Workers carry it
-to the service one by one, and while that does not answer they try again with pauses that grow. When the messages need
-the processor, the workers keep to a pace, and catch up afterwards.
+to the service at a steady pace, and while that does not answer they try again with pauses that grow.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -22,20 +20,9 @@ from shared.protocol.verification import VerifiedMessage
 ROOM: Final = 10_000
 WORKERS: Final = 4
 
-WATCH: Final = 0.25
-"""Seconds over which the processor time of this process is taken."""
-
-BUSY_AT: Final = 0.6
-"""The part of one core from which on a node is busy. It answers on one core, and RSA does its work on that, too."""
-
-CALM_AFTER: Final = 12
-"""After so many of these times with less it is not busy any more."""
-
-PACE_WHEN_BUSY: Final = 5
-"""So many events a second are then carried: to carry one costs node and registry together as much as its message."""
-
-REST: Final = WORKERS / PACE_WHEN_BUSY
-"""Seconds for which a worker of a busy node rests after each event."""
+REST: Final = 0.1
+"""Seconds for which a worker rests after each event, so that at most 40 go out a second: to carry one costs node and
+registry together as much as its message, and the messages come first."""
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
@@ -62,21 +49,15 @@ class HeartbeatReporter:
         *,
         room: int = ROOM,
         wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        processor: Callable[[], float] = time.process_time,
     ) -> None:
-        """`room` is how many events may wait; `wait` sleeps for so many seconds.
-
-        `processor` tells the seconds of processor time that this process has used.
-        """
+        """`room` is how many events may wait; `wait` sleeps for so many seconds."""
         self._service = service
         self._access = access
         self._telemetry = telemetry
         self._wait = wait
-        self._processor = processor
         self._queue: asyncio.Queue[Event] = asyncio.Queue(room)
         self._workers: list[asyncio.Task[None]] = []
         self._is_answering = True
-        self._is_busy = False
 
     def sent(self, attempt: DeliveryAttempt) -> None:
         """Report a message of ours that was answered, with the HTTP status that it got; hear it from the courier."""
@@ -100,11 +81,9 @@ class HeartbeatReporter:
     def start(self) -> None:
         """Begin to carry events."""
         self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
-        self._workers.append(asyncio.create_task(self._keep_watch()))
 
     async def stop(self) -> None:
         """Carry what is there if that is soon done, and drop the rest."""
-        self._is_busy = False
         if self._workers and self._is_answering:
             await asyncio.wait({asyncio.create_task(self._queue.join())}, timeout=PATIENCE_AT_THE_END)
         for worker in self._workers:
@@ -138,16 +117,7 @@ class HeartbeatReporter:
                 raise
             finally:
                 self._queue.task_done()
-            if self._is_busy:
-                await self._wait(REST)
-
-    async def _keep_watch(self) -> None:
-        calm = CALM_AFTER
-        while True:
-            before = self._processor()
-            await self._wait(WATCH)
-            calm = 0 if self._processor() - before > BUSY_AT * WATCH else calm + 1
-            self._is_busy = calm < CALM_AFTER
+            await self._wait(REST)
 
     async def _carry(self, event: Event) -> None:
         pause, body = FIRST_PAUSE, event.body()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.node.registry.events import Occasion
-from shared.node.registry.heartbeat import BUSY_AT, CALM_AFTER, REST, WATCH, WORKERS, HeartbeatReporter
+from shared.node.registry.heartbeat import REST, HeartbeatReporter
 from shared.node.registry.member import Member
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.node import RecordingTelemetry
@@ -17,24 +17,19 @@ from tests.equipment.scripted_registry import EVENTS, ScriptedRegistry
 
 
 class Pauses:
-    """Sleeps until the test lets it go on; the watch over the processor waits for the test on its own."""
+    """Sleeps until the test lets it go on; rests between events are over at once, and counted."""
 
     def __init__(self) -> None:
-        self.used = 0.0
+        self.rests = 0
         self.asked: list[float] = []
         self.go_on = asyncio.Event()
-        self.watched: asyncio.Queue[None] = asyncio.Queue()
 
     async def __call__(self, seconds: float) -> None:
-        if seconds == WATCH:
-            await self.watched.get()
+        if seconds == REST:
+            self.rests += 1
             return
         self.asked.append(seconds)
         await self.go_on.wait()
-
-    def processor(self) -> float:
-        """Return the processor time that the test has used up, in seconds."""
-        return self.used
 
 
 @pytest.fixture
@@ -49,9 +44,7 @@ def pauses() -> Pauses:
 
 @pytest.fixture
 async def reporter(member: Member, telemetry: RecordingTelemetry, pauses: Pauses) -> AsyncIterator[HeartbeatReporter]:
-    reporter = HeartbeatReporter(
-        member.service, member.access, telemetry, room=10, wait=pauses, processor=pauses.processor
-    )
+    reporter = HeartbeatReporter(member.service, member.access, telemetry, room=10, wait=pauses)
     yield reporter
     await reporter.stop()
 
@@ -141,32 +134,13 @@ async def test_an_event_that_is_refused_holds_up_no_other(
     await until(lambda: counted(telemetry, "taken") == counted(telemetry, "refused") == 1)
 
 
-async def test_while_messages_need_the_processor_events_keep_to_a_pace_and_catch_up_afterwards(
-    reporter: HeartbeatReporter, registry: ScriptedRegistry, telemetry: RecordingTelemetry, pauses: Pauses
+async def test_a_worker_rests_after_each_event_so_that_messages_come_first(
+    reporter: HeartbeatReporter, telemetry: RecordingTelemetry, pauses: Pauses
 ) -> None:
-    async def watch(used: float) -> None:
-        pauses.used += used
-        pauses.watched.put_nowait(None)
-        await until(lambda: pauses.watched.empty() and pauses.watched._getters)  # type: ignore[attr-defined]
-
     reporter.start()
-    await until(lambda: pauses.watched._getters)  # type: ignore[attr-defined]
-    await watch(BUSY_AT * WATCH)
     put(reporter, *(f"E{number}" for number in range(10)))
-    await until(lambda: counted(telemetry, "taken") == 10)
-    assert pauses.asked == []
-    await watch(BUSY_AT * WATCH * 1.1)
-    put(reporter, *(f"F{number}" for number in range(10)))
-    await until(lambda: len(pauses.asked) == WORKERS)
-    assert pauses.asked == [REST] * WORKERS
-    assert told(registry)[10:] == [f"F{number}" for number in range(WORKERS)]
-    for _ in range(CALM_AFTER):
-        assert reporter._is_busy
-        await watch(0)
-    assert not reporter._is_busy
-    pauses.go_on.set()
-    await until(lambda: counted(telemetry, "taken") == 20)
-    assert len(pauses.asked) == WORKERS
+    await until(lambda: pauses.rests == 10)
+    assert counted(telemetry, "taken") == 10
 
 
 async def test_a_token_that_is_refused_is_renewed_once(
