@@ -1,14 +1,13 @@
 """The signing middleware: what is accepted, and what is answered; refusals have a file of their own."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, select
 
 from shared.node.exchange import MESSAGE_KEY, SEAL_KEY
 from shared.node.store.reader import read
@@ -83,19 +82,6 @@ async def test_a_repeated_message_gets_an_ack_of_its_own_and_has_no_second_effec
     after = contents(lender.node.engine)
     assert len(after.pop("nonces")) == len(before.pop("nonces")) + 1
     assert after == before
-
-
-async def test_a_message_that_a_former_version_has_accepted_may_be_repeated_but_not_changed(lender: LenderNode) -> None:
-    first = {**payload_of(TRIGGER.name), "rate": 1.5, "note": "Straße"}
-    await lender.post(first)
-    kept = {name: value for name, value in first["metadata"].items() if name not in ("timestamp", "traceId")}
-    canonical = json.dumps([TRIGGER.key, {**first, "metadata": kept, "rate": "Decimal('1.5')"}], sort_keys=True)
-    with lender.node.engine.begin() as connection:
-        connection.execute(update(INBOX).values(content_digest=hashlib.sha256(canonical.encode()).digest()))
-    for change, status in (({}, 200), ({"note": "other"}, 409)):
-        again = payload_of(TRIGGER.name, traceId=f"trace-{status}")
-        assert (await lender.post({**first, **change, "metadata": again["metadata"]})).status == status
-    assert len(rows(lender.node.engine, INBOX)) == 1
 
 
 async def test_the_application_sees_a_verified_message_and_its_plain_payload(tmp_path: Path) -> None:
