@@ -13,6 +13,8 @@ from shared.node.store.writer import StorageUnavailable
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.storage import journal_on
 
+pytestmark = pytest.mark.on_both_databases
+
 
 class Database:
     """Takes a change, or does not."""

@@ -17,6 +17,8 @@ from shared.node.store.tables import SCHEMA as NODE
 from tests.equipment.first_schema import lay_out, rows_kept
 from tests.postgres import create_database
 
+pytestmark = pytest.mark.on_both_databases
+
 BOTH = pytest.mark.parametrize("own", [NODE, REGISTRY], ids=lambda own: own.name)
 
 

@@ -16,6 +16,8 @@ from tests.equipment.switchover import Replicated, replicated
 from tests.node.loan_units import Grant, Loan, loans, metadata, running_writer, stored
 from tests.postgres import administer, find_binaries
 
+pytestmark = pytest.mark.on_both_databases
+
 LONG = 60.0
 
 

@@ -18,6 +18,8 @@ from tests.equipment.parties import LENDER, identity_of, lender, lsp, lsp_key
 from tests.equipment.storage import rows, sqlite_engine
 from tests.node.exchanged import REQUEST_ID, TRIGGER, acked, evidence, exchange
 
+pytestmark = pytest.mark.on_both_databases
+
 ANSWERED = "the try cannot be recorded with its answer: IntegrityError; see the log"
 
 
