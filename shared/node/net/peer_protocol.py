@@ -160,12 +160,10 @@ class PeerProtocol(HttpToolsProtocol):
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise httptools.HttpParserError(f"{hosts} Host headers (RFC 9112 s3.2)")
-        if self.parser.get_method() == b"CONNECT":
+        if self.parser.should_upgrade():  # which a wish for another protocol no longer is
             raise httptools.HttpParserError("a tunnel is asked for")
-        if (
-            len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
-            > self.max_head_size
-        ):
+        size = len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
+        if size > self.max_head_size:
             raise httptools.HttpParserError(f"a head of more than {self.max_head_size} bytes")
 
     def on_body(self, body: bytes) -> None:
