@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.throwaway import throwaway_environments
-from tests.live.pair import READY_SECONDS, Side
+from tests.live.pair import Side
 from tests.live.waiting import eventually
 
 DIES_WHEN_TOLD = """
@@ -40,7 +40,7 @@ def lender(tmp_path: Path) -> Iterator[Side]:
 def test_a_node_whose_writer_dies_ends_with_a_line_that_says_so(lender: Side) -> None:
     Path(lender.settings["TOLD"]).touch()
 
-    status = eventually(lender.poll, READY_SECONDS)
+    status = eventually(lender.poll)
 
     assert status == 1
     *_, line = lender.log.read_text().splitlines()
