@@ -14,8 +14,6 @@ from tests.live.letters import TRIGGER, envelope, letter, path_of
 from tests.live.pair import LSP, Pair, PairFactory
 from tests.live.waiting import eventually
 
-SECONDS = 60.0
-
 
 def post(forger: Forger, pair: Pair) -> Answer:
     return forger.post(path_of(TRIGGER), envelope(letter(TRIGGER, LSP), pair.lsp.identity.signing_key))
@@ -42,14 +40,14 @@ def test_a_node_on_a_full_disk_says_so_and_goes_on_once_there_is_room(make_pair:
         resource.prlimit(lender.pid, resource.RLIMIT_FSIZE, (wal.stat().st_size, unlimited[1]))
         began = datetime.now(UTC)
         refusals = [post(forger, pair) for _ in range(10)]
-        told = eventually(lambda: obstacle(ready), SECONDS)
+        told = eventually(lambda: obstacle(ready))
         resource.prlimit(lender.pid, resource.RLIMIT_FSIZE, unlimited)
 
         assert [(one.status, one.error, one.headers["retry-after"]) for one in refusals] == [(503, "GEN5004", "5")] * 10
         assert "disk" in told["reason"]
         assert began <= datetime.fromisoformat(told["since"]) <= datetime.now(UTC)
-        eventually(lambda: post(forger, pair).error == SUCCESS, SECONDS)
-        eventually(lender.ops.is_ready, SECONDS)
+        eventually(lambda: post(forger, pair).error == SUCCESS)
+        eventually(lender.ops.is_ready)
     lines = lender.log.read_text().splitlines()
     assert sum("not available" in line for line in lines) == 1
     assert sum("outbox cannot be read" in line for line in lines) <= 1

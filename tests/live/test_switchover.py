@@ -14,8 +14,6 @@ from tests.live.pair import LSP, Pair, Side, pair_in
 from tests.live.waiting import eventually
 from tests.postgres import find_binaries, free_port
 
-SECONDS = 60.0
-
 
 @pytest.fixture
 def servers() -> Iterator[Replicated]:
@@ -70,8 +68,8 @@ def test_messages_get_503_until_the_address_leads_to_the_new_primary_and_then_co
         servers.move_address()
 
         for lender, forger in zip(lenders, (one, other), strict=True):
-            eventually(lambda forger=forger: post(forger, pair).error == SUCCESS, SECONDS)
-            eventually(lender.ops.is_ready, SECONDS)
+            eventually(lambda forger=forger: post(forger, pair).error == SUCCESS)
+            eventually(lender.ops.is_ready)
     accepted = [lender.ops.messages(10, direction="received") for lender in lenders]
     assert accepted[0] == accepted[1]
     assert len(accepted[0]) == 4
