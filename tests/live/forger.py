@@ -42,7 +42,7 @@ class Forger:
         self._signer = signer
         self.connection: tuple[str, int] | None = None
         """Our end of the connection that carried the last answer."""
-        limits = httpx.Limits(max_connections=1)
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=None)
         transport = httpx.HTTPTransport(verify=tls, trust_env=False, limits=limits, local_address=source_address)
         self._http = httpx.Client(base_url=url, transport=transport, timeout=DEADLINE)
 

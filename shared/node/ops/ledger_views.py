@@ -115,9 +115,11 @@ class Decoded(BaseModel):
         """Decode an envelope; None if it is none."""
         try:
             outer = parse_json_object(envelope)
-            header = next(outer[member] for member in EnvelopeMember if member in outer)
-            return cls(header=_shown(base64url_decode(header)), payload=_shown(base64url_decode(outer["payload"])))
-        except (EncodingError, StopIteration, KeyError, TypeError):
+            header, payload = next(outer[member] for member in EnvelopeMember if member in outer), outer["payload"]
+            if not (isinstance(header, str) and isinstance(payload, str)):
+                return None
+            return cls(header=_shown(base64url_decode(header)), payload=_shown(base64url_decode(payload)))
+        except (EncodingError, StopIteration, KeyError):
             return None
 
     @classmethod

@@ -1,4 +1,7 @@
-"""Messages out of time, and messages that come a second time: each may be used once, and only while it is fresh."""
+"""Messages out of time, and messages that come a second time: each may be used once, and only while it is fresh.
+
+A signature of OCEN 4.0 binds neither path nor receiver nor token, so only the nonce tells a captured call (G1, G2, G3).
+"""
 
 from dataclasses import replace
 from datetime import timedelta
