@@ -19,9 +19,10 @@ install: $(VENV)/.installed ## .venv with the project and its packages, as pinne
 demo: install ## one loan acceptance between the LSP and the lender, shown step by step
 	$(BIN)/ocen-sandbox demo --exit
 
-# Two at a time: many of the tests wait for processes, and those of one file share what they have started.
+# Two at a time: many of the tests wait for processes, and those of one file share what they have started. The files in
+# their order, live ones early: by default those with the fewest tests come last, which are the slowest of all.
 test: install ## the tests; make test ARGS="-k replay" runs some
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## style, types and the layers of the packages
 	$(BIN)/ruff check

@@ -28,7 +28,7 @@ def _private_keys_are_read_once() -> Iterator[None]:
     read = cache(load_pem_private_key)
     with pytest.MonkeyPatch.context() as patch:
         for module in (
-            "shared.node.net.tls",
+            "shared.node.net.tls_files",
             "shared.protocol.signing",
             "jwcrypto.jwk.serialization",
             "joserfc._rfc7517.pem",

@@ -13,7 +13,7 @@ from sandbox.cli.screen import screen, spell_out_marks
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pki import PkiError
 from shared.node.identity import IdentityError
-from shared.node.net.tls import TlsConfigurationError
+from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.form import FormError
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import SettingsError

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from shared.node.identity import IdentityError
 from shared.node.net.server import CannotListenError
-from shared.node.net.tls import TlsConfigurationError
+from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.node import Application, Node
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import NodeSettings, ServiceSettings, SettingsError, load_settings

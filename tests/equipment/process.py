@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.tls import TlsConfigurationError, TlsTrust
+from shared.node.net.tls import TlsTrust
+from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.follower import Follower
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import ParticipantRecord

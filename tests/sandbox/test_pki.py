@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue, own_form, prepare_renewal
 from shared.node.identity import load_identity
-from shared.node.net.tls import checked_leaf
+from shared.node.net.tls_files import checked_leaf
 from shared.node.onboarding.form import record_of
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.participants import KeyStatus

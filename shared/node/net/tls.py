@@ -34,20 +34,17 @@ from pathlib import Path
 from typing import Self
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from shared.node.net.tls_files import TlsConfigurationError, checked_leaf
 
 logger = logging.getLogger(__name__)
 
 FORWARD_SECRET_AEAD = "@SECLEVEL=2:ECDHE+AESGCM:ECDHE+CHACHA20"
 
 KEY_EXCHANGE_GROUP = "prime256v1"
-"""P-256, which every TLS 1.3 implementation has (RFC 8446 s9.1). Otherwise OpenSSL offers the finite-field groups too
-(RFC 7919), of which one handshake occupies the event loop for 0.2 s (CVE-2002-20001, CVE-2022-40735)."""
-
-
-class TlsConfigurationError(Exception):
-    """A certificate, a private key or the trusted certificates cannot be used; the text says which, and the mend."""
+"""P-256, which all have (RFC 8446 s9.1). OpenSSL would offer finite-field groups too (RFC 7919), of which one handshake
+occupies the event loop for 0.2 s (CVE-2002-20001, CVE-2022-40735)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +184,7 @@ def _load_trust(context: ssl.SSLContext, trust: str) -> None:
         return
     try:
         context.load_verify_locations(cadata=trust)
-    except (ssl.SSLError, ValueError, TypeError) as error:
-        # TypeError is how `ssl` says that the text is not ASCII.
+    except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: the text is not ASCII
         message = "the trusted certificates are not all PEM: remove or repair the one that does not open"
         raise TlsConfigurationError(f"{message} ({error})") from error
 
@@ -200,39 +196,6 @@ def check_trust(trust: str) -> None:
         TlsConfigurationError: it does not. It reads names at once that other libraries read when they are asked for.
     """
     _load_trust(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), trust)
-
-
-def checked_leaf(certificate: Path, private_key: Path) -> x509.Certificate:
-    """Return the leaf of two files that belong together.
-
-    Raises:
-        TlsConfigurationError: one cannot be used. OpenSSL would name neither, and ask the terminal for a password.
-    """
-    try:
-        leaf = x509.load_pem_x509_certificate(_content(certificate))
-    except ValueError as error:
-        mend = "put the certificate there as PEM, the leaf first"
-        raise TlsConfigurationError(f"{certificate} holds no readable certificate: {mend}") from error
-    try:
-        key = load_pem_private_key(_content(private_key), password=None)
-    except TypeError as error:
-        mend = "decrypt it with `openssl pkey` and keep the file readable to this user only"
-        raise TlsConfigurationError(f"{private_key} is encrypted: {mend}") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        mend = "put the unencrypted key there as PEM"
-        raise TlsConfigurationError(f"{private_key} holds no readable private key: {mend}") from error
-    if key.public_key() != leaf.public_key():
-        mend = "name the key that the certificate was requested with"
-        raise TlsConfigurationError(f"{private_key} is not the key of {certificate}: {mend}")
-    return leaf
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        mend = "name a PEM file that this user may read"
-        raise TlsConfigurationError(f"{file} cannot be read ({error.strerror}): {mend}") from error
 
 
 class LiveContext(ssl.SSLContext):

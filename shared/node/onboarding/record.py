@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from shared.node.net.tls import TlsConfigurationError, check_trust, thumbprint
+from shared.node.net.tls import check_trust, thumbprint
+from shared.node.net.tls_files import TlsConfigurationError
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole, PublicKey
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
 

@@ -18,7 +18,7 @@ from shared.node.directory import Directory
 from shared.node.identity import Identity, IdentityError
 from shared.node.ids import new_id
 from shared.node.journal import Journal
-from shared.node.net.tls import TlsConfigurationError, checked_leaf
+from shared.node.net.tls_files import TlsConfigurationError, checked_leaf
 from shared.node.onboarding.changes import key_named, with_key
 from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys

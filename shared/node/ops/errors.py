@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from shared.node.identity import IdentityError
 from shared.node.journal import DuplicateRequestError, NotFinishedError
-from shared.node.net.tls import TlsConfigurationError
+from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.record import OnboardingError, TakenError, UnknownError
 from shared.node.onboarding.registrar import NotInForceError
 from shared.node.ops.views import Mistake

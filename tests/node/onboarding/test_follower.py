@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.node.identity import IdentityError
-from shared.node.net.tls import TlsConfigurationError
+from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.changes import with_active, with_key, without_key
 from shared.node.onboarding.record import KeyRecord, thumbprint_of
 from shared.protocol.participants import KeyStatus

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from shared.node.identity import IdentityError
-from shared.node.net.tls import TlsConfigurationError
+from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.form import FormError, record_of
 from shared.node.onboarding.record import KeyRecord, OnboardingError, TakenError, thumbprint_of
 from shared.node.onboarding.registrar import NotInForceError
