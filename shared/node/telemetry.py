@@ -5,17 +5,17 @@ import contextlib
 import json
 import logging
 import sys
-from collections import Counter as Counts
 from datetime import datetime
 from typing import Any, Final, TextIO, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.node.clock import Clock, SystemClock
+from shared.node.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.log_stream import LogStream
 from shared.node.outbox import DeliveryAttempt, OutboxState, storable
+from shared.node.seldom import Seldom
 from shared.node.settings import LogFormat
 from shared.node.store.database import StorageUnavailable
 
@@ -28,9 +28,6 @@ _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
 OUTAGES: Final = (StorageUnavailable, CounterpartiesUnavailable)
 """What every message meets as long as it lasts, and is no fault of the node's code."""
 
-OUTAGE_SECONDS: Final = 60.0
-"""An outage is told once in so long for each event, however many messages meet it."""
-
 
 class Troubles:
     """Tells of what should not happen: with a traceback, or of an outage with one line in a minute.
@@ -40,9 +37,7 @@ class Troubles:
 
     def __init__(self, log: structlog.types.FilteringBoundLogger, clock: Clock | None = None) -> None:
         self._log = log
-        self._clock = clock or SystemClock()
-        self._told: dict[tuple[str, type[Exception]], float] = {}
-        self._repeated: Counts[tuple[str, type[Exception]]] = Counts()
+        self._outages: Seldom[tuple[str, type[Exception]]] = Seldom(clock)
 
     def tell(self, event: str, error: Exception) -> None:
         """Tell of it; never raises, because who tells is in trouble already: a full disk or a closed pipe, perhaps."""
@@ -51,12 +46,8 @@ class Troubles:
             if not isinstance(error, OUTAGES):
                 self._log.error(event, error=said, exc_info=error)
                 return
-            kind, now = (event, type(error)), self._clock.elapsed()
-            if now - self._told.get(kind, -OUTAGE_SECONDS) < OUTAGE_SECONDS:
-                self._repeated[kind] += 1
-                return
-            self._told[kind] = now
-            self._log.error(event, error=said, repeated=self._repeated.pop(kind, 0))
+            if (repeated := self._outages.due((event, type(error)))) is not None:
+                self._log.error(event, error=said, repeated=repeated)
 
 
 class Telemetry:

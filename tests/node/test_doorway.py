@@ -40,12 +40,13 @@ def test_only_so_many_strangers_are_let_in_at_a_time_and_a_peer_comes_in_after_t
 ):
     monkeypatch.setattr(Doorway, "first_byte_seconds", 1.0)
     monkeypatch.setattr(Doorway, "max_handshakes", 2)
+    monkeypatch.setattr(Doorway, "max_waiting", 0)
     seen: list[int] = []
     shake_hands = Doorway._shake_hands
 
-    async def count(door: Doorway, connection: socket.socket) -> None:
+    async def count(door: Doorway, *of: Any) -> None:
         seen.append(door.handshakes)
-        await shake_hands(door, connection)
+        await shake_hands(door, *of)
 
     monkeypatch.setattr(Doorway, "_shake_hands", count)
 

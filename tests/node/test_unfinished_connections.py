@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from shared.node.net.doorway import Doorway
 from shared.node.net.server import NodeServer, make_server
 from shared.node.net.tls import TlsTrust
 from shared.protocol.participants import Network
+from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, Run, Witness, caller, send
 
@@ -68,13 +70,19 @@ def server(witness: Witness, trust: TlsTrust, unlimited: Sequence[Network] = ())
 
 
 @pytest.mark.parametrize("said", [b"", HALF_A_HELLO], ids=["silent", "half a hello"])
-def test_what_a_stranger_opens_beyond_64_unfinished_connections_is_closed_at_once_and_a_peer_comes_in(
-    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, said: bytes
+def test_of_what_a_stranger_opens_beyond_64_unfinished_connections_some_wait_the_rest_is_closed_and_a_peer_comes_in(
+    run: Run,
+    witness: Witness,
+    trust: TlsTrust,
+    lsp: Identity,
+    authority: Authority,
+    said: bytes,
+    caplog: pytest.LogCaptureFixture,
 ):
     async def crowd_and_call() -> tuple[int, list[bytes]]:
-        async with server(witness, trust) as node, asyncio.timeout(60):
+        async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
             crowd = Crowd(node.port, said)
-            await crowd.grow(64 + 20)
+            await crowd.grow(64 + Doorway.max_waiting + 20)
             await crowd.wait_for_closed(20)
             answers = await send(node.port, caller(lsp, authority), GET)
             closed = crowd.closed
@@ -83,6 +91,53 @@ def test_what_a_stranger_opens_beyond_64_unfinished_connections_is_closed_at_onc
 
     closed, answers = run(crowd_and_call())
     assert (closed, len(answers)) == (20, 1)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert line.startswith(f"connection of {STRANGER} closed: its source has too many unfinished handshakes")
+
+
+def test_a_peer_that_opens_more_at_once_than_one_source_may_have_unfinished_is_served_over_all(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Doorway, "max_unfinished_of_source", 2)
+    shaking: list[int] = []
+    shake_hands = Doorway._shake_hands
+
+    async def count(door: Doorway, *of: Any) -> None:
+        shaking.append(1)
+        await shake_hands(door, *of)
+        shaking.pop()
+
+    monkeypatch.setattr(Doorway, "_shake_hands", count)
+
+    async def call_at_once() -> list[list[bytes]]:
+        async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
+            calls = [send(node.port, caller(lsp, authority), GET) for _ in range(12)]
+            return await asyncio.gather(*calls)
+
+    assert [len(answers) for answers in run(call_at_once())] == [1] * 12
+    assert shaking == []
+
+
+def test_a_stranger_whose_turn_does_not_come_is_closed_and_leaves_its_place(
+    run: Run, witness: Witness, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Doorway, "max_unfinished_of_source", 1)
+    monkeypatch.setattr(Doorway, "max_waiting", 2)
+
+    async def crowd() -> int:
+        async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
+            monkeypatch.setattr(Doorway, "first_byte_seconds", 0.5)
+            strangers = Crowd(node.port, b"")
+            await strangers.grow(3)
+            await strangers.wait_for_closed(3)
+            again = Crowd(node.port, b"")
+            await again.grow(3)
+            await again.wait_for_closed(3)
+            await strangers.leave()
+            await again.leave()
+            return node._doorway._waiting
+
+    assert run(crowd()) == 0
 
 
 def test_connections_that_are_finished_do_not_count(
@@ -96,7 +151,7 @@ def test_connections_that_are_finished_do_not_count(
     monkeypatch.setattr(Doorway, "max_unfinished_of_source", 1)
 
     async def call_over_three() -> None:
-        async with server(witness, trust) as node, asyncio.timeout(60):
+        async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
             held = []
             for _ in range(3):
                 tls = caller(lsp, authority)
@@ -118,14 +173,14 @@ def test_an_unlimited_source_may_have_more_unfinished_connections(
     taken = asyncio.Semaphore(0)
     shake_hands = Doorway._shake_hands
 
-    async def count(door: Doorway, connection: socket.socket) -> None:
+    async def count(door: Doorway, *of: Any) -> None:
         taken.release()
-        await shake_hands(door, connection)
+        await shake_hands(door, *of)
 
     monkeypatch.setattr(Doorway, "_shake_hands", count)
 
     async def crowd() -> int:
-        async with server(witness, trust, (ip_network("127.0.0.2/32"),)) as node, asyncio.timeout(60):
+        async with server(witness, trust, (ip_network("127.0.0.2/32"),)) as node, asyncio.timeout(DEADLINE):
             strangers = Crowd(node.port, b"")
             await strangers.grow(5)
             for _ in range(5):
@@ -141,6 +196,7 @@ def test_a_flood_of_connections_leaves_turns_of_the_loop_to_others(
     run: Run, witness: Witness, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(Doorway, "max_unfinished_of_source", 0)
+    monkeypatch.setattr(Doorway, "max_waiting", 0)
     taken_in_turn = [0]
     take_one = Doorway._take_one
 
@@ -151,7 +207,7 @@ def test_a_flood_of_connections_leaves_turns_of_the_loop_to_others(
     monkeypatch.setattr(Doorway, "_take_one", count)
 
     async def flood() -> None:
-        async with server(witness, trust) as node, asyncio.timeout(60):
+        async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
             strangers = [socket.create_connection(("127.0.0.1", node.port)) for _ in range(100)]  # in the backlog
             while sum(taken_in_turn) < len(strangers):
                 taken_in_turn.append(0)

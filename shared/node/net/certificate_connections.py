@@ -5,6 +5,8 @@ Otherwise one peer could take all descriptors, and none would be left for the ot
 
 from collections import Counter
 
+from shared.node.seldom import Seldom
+
 OVER_LIMIT_EXTENSION = "ocen.over_limit"
 """Key in an ASGI scope's `extensions`, there where the connection is one beyond the limit: answer 503, signed."""
 
@@ -26,6 +28,7 @@ class CertificateConnections:
         self.maximum = maximum
         self.served: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.beyond: Seldom[str] = Seldom()
 
     def count(self, certificate: str) -> Counter[str] | None:
         """Count one more, among those that are `served` or `refused`; None: it is to be dropped, and not counted."""

@@ -2,8 +2,9 @@
 
 Whoever can reach the port may open connections and say nothing; until the TLS handshake is done, nobody knows who it
 is. The event loops wait a minute for each handshake, and for as many as there are descriptors, so that none is left
-for the database and for our own calls. Here both are bounded, for each source and for all together: what one source
-opens beyond its bound is closed at once, so that no other has to wait behind it in the kernel's backlog.
+for the database and for our own calls. Here both are bounded, for each source and for all together: of what one source
+opens beyond its bound some wait for their turn, and the rest is closed at once, so that no other has to wait behind it
+in the kernel's backlog.
 """
 
 import asyncio
@@ -11,11 +12,13 @@ import logging
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from shared.node.net.source_address import source_network
+from shared.node.seldom import Seldom
 from shared.protocol.participants import Network, lies_in
 
 logger = logging.getLogger(__name__)
@@ -35,7 +38,8 @@ class Doorway:
     """
 
     first_byte_seconds = 2.0
-    """What a peer gets to send its first byte, which a client sends as soon as it is connected."""
+    """What a peer gets to send its first byte, which a client sends as soon as it is connected; and to wait for its
+    turn, where its source has many unfinished connections."""
 
     handshake_seconds = 10.0
     """What a peer gets for the TLS handshake, which takes some milliseconds and a few times the way between us."""
@@ -46,6 +50,10 @@ class Doorway:
     max_unfinished_of_source = 64
     """Unfinished connections of one source at a time; a client of ours opens as many to one host at most."""
 
+    max_waiting = 128
+    """Further connections that wait until another of their source is finished, of all sources together: a client that
+    opens 100 or 200 at once is served, and does not take what is left for others."""
+
     def __init__(
         self,
         listener: socket.socket,
@@ -55,22 +63,25 @@ class Doorway:
     ) -> None:
         """Make a door to `listener`, which it will close; without `tls` the connections are plain.
 
-        `unlimited_sources` may have more unfinished connections than `max_unfinished_of_source`: behind a load balancer
-        the connections of all clients come from one address.
+        `unlimited_sources` may have more unfinished connections than `max_unfinished_of_source`, and for the first byte
+        as much time as for the handshake: behind a load balancer all clients come from one address.
         """
         listener.setblocking(False)
         self._listener = listener
         self._make_protocol = make_protocol
         self._tls = tls
         self._unlimited_sources = unlimited_sources
-        self._room = asyncio.Semaphore(self.max_handshakes)
+        self._room = asyncio.Semaphore(self.max_handshakes + self.max_waiting)
         self._handshakes: set[asyncio.Task[None]] = set()
         self._unfinished: Counter[bytes] = Counter()
+        self._turns: dict[bytes, asyncio.Semaphore] = {}
+        self._waiting = 0
         self._taking: asyncio.Task[None] | None = None
+        self._dropped: Seldom[str] = Seldom()
 
     @property
     def handshakes(self) -> int:
-        """How many are under way."""
+        """How many are under way, or wait for their turn."""
         return len(self._handshakes)
 
     def open(self) -> None:
@@ -99,36 +110,74 @@ class Doorway:
 
     async def _take_one(self) -> None:
         try:
-            connection, address = await asyncio.get_running_loop().sock_accept(self._listener)
+            connection, (address, *_) = await asyncio.get_running_loop().sock_accept(self._listener)
         except OSError as error:
             self._room.release()
             logger.warning("no connection can be taken: %s", error)
             await asyncio.sleep(PAUSE_SECONDS)
             return
-        source = source_network(address[0])
-        if self._is_full(source, address[0]):
+        if lies_in(address, self._unlimited_sources):
+            self._begin(self._shake_hands(connection, address, self.handshake_seconds))
+            return
+        source = source_network(address)
+        has_to_wait = self._unfinished[source] >= self.max_unfinished_of_source
+        if has_to_wait and self._waiting >= self.max_waiting:
             self._room.release()
-            connection.close()
+            self._drop(connection, address, "its source has too many unfinished handshakes; see OCEN_UNLIMITED_SOURCES")
             return
         self._unfinished[source] += 1
-        handshake = asyncio.create_task(self._shake_hands(connection))
+        self._waiting += has_to_wait
+        handshake = self._begin(self._shake_hands_in_turn(connection, address, source))
+        handshake.add_done_callback(partial(self._forget, source))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        handshake = asyncio.create_task(work)
         self._handshakes.add(handshake)
-        handshake.add_done_callback(partial(self._end, source))
+        handshake.add_done_callback(self._end)
+        return handshake
 
-    def _is_full(self, source: bytes, address: str) -> bool:
-        full = self._unfinished[source] >= self.max_unfinished_of_source
-        return full and not lies_in(address, self._unlimited_sources)
-
-    def _end(self, source: bytes, handshake: asyncio.Task[None]) -> None:
+    def _end(self, handshake: asyncio.Task[None]) -> None:
         self._handshakes.discard(handshake)
         self._room.release()
+
+    def _forget(self, source: bytes, _: asyncio.Task[None]) -> None:
+        self._waiting -= self._unfinished[source] > self.max_unfinished_of_source
         self._unfinished[source] -= 1
         if not self._unfinished[source]:
             del self._unfinished[source]
+            self._turns.pop(source, None)
 
-    async def _shake_hands(self, connection: socket.socket) -> None:
+    def _drop(self, connection: socket.socket, address: str, why: str) -> None:
+        connection.close()
+        if (left_out := self._dropped.due(why)) is not None:
+            logger.warning("connection of %s closed: %s; %d more such since the last line", address, why, left_out)
+
+    async def _shake_hands_in_turn(self, connection: socket.socket, address: str, source: bytes) -> None:
+        turns = self._turns.setdefault(source, asyncio.Semaphore(self.max_unfinished_of_source))
+        try:
+            async with asyncio.timeout(self.first_byte_seconds):
+                await turns.acquire()
+        except TimeoutError:
+            self._drop(connection, address, "handshakes of its source before it were not finished in time")
+            return
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        try:
+            await self._shake_hands(connection, address, self.first_byte_seconds)
+        finally:
+            turns.release()
+
+    async def _shake_hands(self, connection: socket.socket, address: str, first_byte_seconds: float) -> None:
+        try:
+            is_silent = not await self._has_first_byte(connection, first_byte_seconds)
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        if is_silent:
+            self._drop(connection, address, f"nothing came over it in {first_byte_seconds:g} s")
+            return
         with suppress(OSError):  # it did not come about; where we refused, `CheckedConnection` has said why
-            await self._first_byte(connection)
             await asyncio.get_running_loop().connect_accepted_socket(
                 self._make_protocol,
                 connection,
@@ -136,15 +185,14 @@ class Doorway:
                 ssl_handshake_timeout=self.handshake_seconds if self._tls else None,
             )
 
-    async def _first_byte(self, connection: socket.socket) -> None:
-        """Wait for the first byte, before anything is made for the connection; TimeoutError: none has come."""
+    async def _has_first_byte(self, connection: socket.socket, seconds: float) -> bool:
+        """Wait for the first byte, before anything is made for the connection."""
         loop, is_here = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(connection, is_here.set)
         try:
-            async with asyncio.timeout(self.first_byte_seconds):
-                await is_here.wait()
-        except (TimeoutError, asyncio.CancelledError):
+            async with asyncio.timeout(seconds):
+                return await is_here.wait()
+        except TimeoutError:
+            return False
+        finally:
             loop.remove_reader(connection)
-            connection.close()
-            raise
-        loop.remove_reader(connection)

@@ -93,7 +93,9 @@ class PeerProtocol(HttpToolsProtocol):
         self._counted_in = limit.count(peer.thumbprint)
         if self._counted_in is limit.served:
             return
-        self.logger.warning("too many connections of one peer: %s", peer.subject)
+        if (left_out := limit.beyond.due(peer.thumbprint)) is not None:
+            told = "more than %d connections with the certificate of %s (OCEN_CONNECTIONS_PER_CERTIFICATE), and %d more"
+            self.logger.warning(told, limit.maximum, peer.subject, left_out)
         if self._counted_in is None:
             self.transport.abort()
             return
