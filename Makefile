@@ -33,7 +33,7 @@ check: install ## style, types and the layers of the packages
 bench: install ## the speed of signed exchanges on this machine
 	$(BIN)/ocen-sandbox bench
 
-attack: install ## what a good client sees while the pair is attacked, before and now; make attack ARGS="--only idle"
+attack: install ## what other clients notice of attacks; ARGS="--only idle" for some
 	$(BIN)/python -m tests.attack $(ARGS)
 
 clean: ## remove .venv and caches; keys (certs/generated) and data (.sandbox) stay

@@ -62,10 +62,19 @@ class OperatorPlane:
 
     def is_ready(self) -> bool:
         """Tell whether the service takes messages: its database answers and its protocol plane listens."""
+        return self.obstacle() is None
+
+    def obstacle(self) -> str | None:
+        """Return why the service takes no messages; None if it does."""
         try:
-            return self._send("GET", "/ready").status_code == 200
-        except SandboxError:
-            return False
+            answer = self._send("GET", "/ready")
+        except SandboxError as error:
+            return str(error)
+        if answer.status_code == 200:
+            return None
+        told = answer.json()
+        since = f", since {told['since'][:19]} UTC" if "since" in told else ""
+        return f"{told.get('reason', 'it does not say why')}{since}"
 
     def wait_for(self, look: Callable[[Self], Found | None], seconds: float) -> Found | None:
         """Look again and again until something is found; None when the time is over."""

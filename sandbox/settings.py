@@ -210,7 +210,8 @@ class PairSettings:
             "OCEN_LOG_LEVEL": self.log_level.value,
             **(self._of_the_registry() if node is NodeName.REGISTRY else self._of_a_node(node)),
         }
-        return {**inherited, **{name: str(value) for name, value in own.items()}}
+        this_machine = {"OCEN_UNLIMITED_SOURCES": "127.0.0.1,::1"}  # where all clients have one address
+        return {**this_machine, **inherited, **{name: str(value) for name, value in own.items()}}
 
     def _of_a_node(self, node: NodeName) -> dict[str, object]:
         own: dict[str, object] = {

@@ -120,12 +120,15 @@ def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
     if run is None or not alive:
         say(f"Nothing runs in {shown(data_dir)}; start the pair with: ocen-sandbox up")
         return 1
-    token, ready = ops_token(folders), {}
+    token, obstacles = ops_token(folders), {}
     for name, node in alive.items():
         with operator_plane(name, node, token) as ops:
-            ready[name] = ops.is_ready()
-    _print_status(run, ready)
-    return 0 if len(ready) == len(run.nodes) and all(ready.values()) else 1
+            obstacles[name] = ops.obstacle()
+    _print_status(run, {name: obstacle is None for name, obstacle in obstacles.items()})
+    for name, obstacle in obstacles.items():
+        if obstacle is not None:
+            say(f"{name.label}: {obstacle}; see {shown(run.nodes[name].log)}", style="yellow")
+    return 0 if len(obstacles) == len(run.nodes) and not any(obstacles.values()) else 1
 
 
 def _print_node(name: NodeName, run: Run, identity: Record) -> None:

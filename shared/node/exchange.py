@@ -38,6 +38,8 @@ SEAL_KEY = "ocen.seal"
 
 RETRY_AFTER_SECONDS = 5
 
+_TOO_MANY_CONNECTIONS = {"reason": "more connections show this certificate than are served; reuse those that are open"}
+
 _MAY_BE_OLD_NEWS = frozenset({Problem.SIGNATURE, Problem.SENDER})
 """What a message may be refused for only because something has changed since its sender was looked up."""
 
@@ -134,7 +136,7 @@ class SignedExchange:
             async with self._turns.of(examination):
                 if OVER_LIMIT_EXTENSION in scope["extensions"]:
                     examination.body = await read_body(receive) or b""  # as it says what the answer is about
-                    await self._send_failure(examination, Problem.UNAVAILABLE, send)
+                    await self._send_failure(examination, Problem.UNAVAILABLE, send, _TOO_MANY_CONNECTIONS)
                     return
                 if examination.problem is None:
                     body = await read_wanted_body(receive, examination)
@@ -185,9 +187,11 @@ class SignedExchange:
     def _sealer(self, style: Style) -> _Sealer:
         return _Sealer(self._profile, self._identity.key_for(self._profile.algorithm), style)
 
-    async def _send_failure(self, examination: Examination, problem: Problem, send: Send) -> None:
+    async def _send_failure(
+        self, examination: Examination, problem: Problem, send: Send, detail: dict[str, str] | None = None
+    ) -> None:
         claimed = self._profile.claimed(examination)
-        ack = Acknowledgement(claimed.trace_id, self._clock.now(), problem)
+        ack = Acknowledgement(claimed.trace_id, self._clock.now(), problem, detail if self._explains else None)
         answer = _Answer(ack.status, ack.payload(), self._http_headers(examination, problem))
         await self._send(answer, self._sealer(claimed.style), send)
 

@@ -49,7 +49,11 @@ def _in_capitals(value: object) -> object:
 def _networks(value: object) -> object:
     if not isinstance(value, str):
         return value
-    networks = tuple(ip_network(one.strip()) for one in value.split(",") if one.strip())
+    try:
+        networks = tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    except ValueError as error:
+        example = "write addresses and whole networks with commas between, such as 10.0.0.5,10.1.0.0/24,2001:db8::/64"
+        raise ValueError(f"{error}: {example}") from error
     if any(network.prefixlen == 0 for network in networks):
         raise ValueError("every address would be among them; name networks, such as 10.0.0.5,2001:db8::/64")
     return networks
@@ -207,4 +211,4 @@ def load_settings(kind: type[Settings]) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"OCEN_{'_'.join(str(part) for part in first['loc']).upper()}"
-        raise SettingsError(f"{name}: {first['msg']}") from error
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -6,7 +6,7 @@ Started by `make attack`. Each attack has a pair of its own, of this checkout or
 import argparse
 import os
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,25 +49,32 @@ def name_of(attack: Attack) -> str:
     return attack.__name__.replace("_", "-")
 
 
-def main() -> None:
-    """Run the attacks and print the table."""
+def main() -> int:
+    """Run the attacks and print the table; return the exit status."""
     options = _options()
     console = Console()
     chosen = {name_of(one): one for one in ATTACKS if options.only in name_of(one)}
-    figures: dict[str, Figures] = {}
-    with interrupted_by_signals(), TemporaryDirectory(prefix="attack-") as temporary:
-        certs = make_keys(Path(temporary))
-        for name, attack in chosen.items():
-            folder = Path(temporary) / name
-            folder.mkdir()
-            began = time.monotonic()
-            with victim_of(options.checkout.absolute(), certs, folder) as victim:
-                figures[name] = _measured(attack, victim, LONG_SECONDS if options.long else SHORT_SECONDS)
-            console.print(f"{name}: {time.monotonic() - began:.0f} s", highlight=False)
-    now = Measurements(_commit(options.checkout), f"machine with {os.cpu_count()} cores", figures)
+    if not chosen:
+        console.print(f"no attack has {options.only!r} in its name; there are: {', '.join(map(name_of, ATTACKS))}")
+        return 2
+    commit, figures, status = _commit(options.checkout), dict[str, Figures](), 0
+    try:
+        with interrupted_by_signals(), TemporaryDirectory(prefix="attack-") as temporary:
+            certs = make_keys(Path(temporary))
+            for name, attack in chosen.items():
+                console.print(f"{name} ...", highlight=False)
+                folder = Path(temporary) / name
+                folder.mkdir()
+                with victim_of(options.checkout.absolute(), certs, folder) as victim:
+                    figures[name] = _measured(attack, victim, LONG_SECONDS if options.long else SHORT_SECONDS)
+    except KeyboardInterrupt:
+        console.print("Interrupted; the attacked pair has been ended.")
+        status = 130
+    now = Measurements(commit, f"machine with {os.cpu_count()} cores", figures)
     if options.save:
         save(now, options.save)
     console.print(compare(load(BEFORE), now, _descriptions()))
+    return status
 
 
 def _measured(attack: Attack, victim: Victim, seconds: float) -> Figures:
@@ -83,8 +90,9 @@ def _descriptions() -> Mapping[str, str]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make attack", description=__doc__)
-    parser.add_argument("--only", default="", metavar="TEXT", help="the attacks with this in their name")
-    parser.add_argument("--long", action="store_true", help=f"{LONG_SECONDS:.0f} s of new silent connections")
+    parser.add_argument("--only", default="", metavar="TEXT", help=f"of these: {', '.join(map(name_of, ATTACKS))}")
+    longer = f"new silent connections for {LONG_SECONDS:.0f} s instead of {SHORT_SECONDS:.0f}"
+    parser.add_argument("--long", action="store_true", help=longer)
     parser.add_argument("--checkout", type=Path, default=ROOT, metavar="DIR", help="attack the code installed there")
     parser.add_argument("--save", type=Path, metavar="FILE", help="keep the figures as JSON")
     return parser.parse_args()
@@ -92,8 +100,8 @@ def _options() -> argparse.Namespace:
 
 def _commit(checkout: Path) -> str:
     command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip() or "an unknown commit"
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

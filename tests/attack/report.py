@@ -33,11 +33,18 @@ def load(file: Path) -> Measurements:
 
 def compare(before: Measurements, now: Measurements, descriptions: Mapping[str, str]) -> Table:
     """Make the table of a run beside an earlier one; a figure that one of them does not have is a dash."""
-    caption = f"before: {before.commit}, {before.machine}; now: {now.commit}, {now.machine}"
-    table = Table("attack", "measured", f"before ({before.commit})", "now", caption=caption, show_lines=True)
+    title = (
+        f"before: recorded earlier, of commit {before.commit}, on a {before.machine}; "
+        f"now: this run, of {now.commit}, on a {now.machine}. Times are those until another client has its answer."
+    )
+    table = Table(
+        "attack", "what other clients notice", "before", "now", title=title, title_style="", title_justify="left"
+    )
     for attack, figures in now.figures.items():
         earlier = before.figures.get(attack, {})
-        measured = list(dict.fromkeys([*earlier, *figures]))
-        columns = (measured, [earlier.get(one, "-") for one in measured], [figures.get(one, "-") for one in measured])
-        table.add_row(descriptions[attack], *("\n".join(column) for column in columns))
+        first = descriptions[attack]
+        for figure in dict.fromkeys([*earlier, *figures]):
+            table.add_row(first, figure, earlier.get(figure, "-"), figures.get(figure, "-"))
+            first = ""
+        table.add_section()
     return table

@@ -126,12 +126,14 @@ def test_at_80_columns_addresses_and_states_are_in_one_piece(pair: Pair, monkeyp
 
 
 def test_status_tells_a_node_that_is_not_ready_or_not_there(pair: Pair) -> None:
-    pair.lsp["GET /ready"] = (503, {"ready": False})
+    obstacle = {"reason": "the disk is full", "since": "2031-05-06T07:08:09.101Z"}
+    pair.lsp["GET /ready"] = (503, {"ready": False, **obstacle})
     del pair.lender["GET /health"]
     status, out, _ = pair.run("status")
     assert status == 1
     assert "not running" in out
     assert "not ready" in out
+    assert "LSP: the disk is full, since 2031-05-06T07:08:09 UTC; see " in out
 
 
 def test_a_sent_message_shows_its_ack_and_its_callback(pair: Pair) -> None:

@@ -4,6 +4,7 @@ Alembic would do the same with an environment, a folder of scripts and a depende
 steps. CONTRIBUTING.md says how to add a step.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,8 @@ from sqlalchemy import (
 
 from shared.node.store.database import DatabaseError, Instant, setting_up, shown
 from shared.node.store.upserts import upsert
+
+logger = logging.getLogger(__name__)
 
 VERSIONS: Final = Table(
     "schema_version",
@@ -88,6 +91,8 @@ class Schema:
             VERSIONS.create(connection, checkfirst=True)
             row = {"schema": self.name, "version": self.version}
             connection.execute(upsert(VERSIONS, engine.dialect.name, "version"), row)
+        if 0 < found < self.version:
+            logger.info("tables of the %s migrated from version %d to %d", self.name, found, self.version)
 
     def refuse_newer(self, connection: Connection) -> int:
         """Return the version of what is stored, 0 if that is nothing; this only reads.
