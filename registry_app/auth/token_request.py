@@ -73,7 +73,7 @@ def _form(body: bytes) -> list[tuple[str, str]]:
 
 def _json(body: bytes) -> list[tuple[str, str]]:
     try:
-        members = parse_json_object(body)
+        members = parse_json_object(body, most_values=MOST_PARAMETERS)
     except EncodingError as error:
         raise invalid_request("The body is no JSON object with each member once.") from error
     known = {name: members[name] for name in ("grant_type", "client_id", "client_secret", "scope") if name in members}

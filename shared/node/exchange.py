@@ -1,7 +1,7 @@
 """The signing middleware: verifies what comes in, signs what goes out. It is wrapped round the whole application.
 
-An ASGI class, because everything that leaves the node passes here: also what the application answers to an unknown
-path and what becomes of an exception in it. The application behind it sees verified messages and plain payloads.
+Everything that leaves the node passes here: also what the application answers to an unknown path and what becomes of
+an exception in it. The application behind it sees verified messages and plain payloads.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ SEAL_KEY = "ocen.seal"
 
 RETRY_AFTER_SECONDS = 5
 
-_TOO_MANY_CONNECTIONS = {"reason": "more connections show this certificate than are served; reuse those that are open"}
+_TOO_MANY_CONNECTIONS = "more connections show this certificate than are served; reuse those that are open"
 
 _MAY_BE_OLD_NEWS = frozenset({Problem.SIGNATURE, Problem.SENDER})
 """What a message may be refused for only because something has changed since its sender was looked up."""
@@ -133,11 +133,11 @@ class SignedExchange:
         started = self._clock.elapsed()
         examination = self._open(scope)
         try:
+            if OVER_LIMIT_EXTENSION in scope["extensions"]:
+                examination.body = await read_body(receive) or b""  # which says what the answer is about
+                await self._send_failure(examination, Problem.UNAVAILABLE, send, reason=_TOO_MANY_CONNECTIONS)
+                return
             async with self._turns.of(examination):
-                if OVER_LIMIT_EXTENSION in scope["extensions"]:
-                    examination.body = await read_body(receive) or b""  # as it says what the answer is about
-                    await self._send_failure(examination, Problem.UNAVAILABLE, send, _TOO_MANY_CONNECTIONS)
-                    return
                 if examination.problem is None:
                     body = await read_wanted_body(receive, examination)
                     if body is None:
@@ -187,9 +187,7 @@ class SignedExchange:
     def _sealer(self, style: Style) -> _Sealer:
         return _Sealer(self._profile, self._identity.key_for(self._profile.algorithm), style)
 
-    async def _send_failure(
-        self, examination: Examination, problem: Problem, send: Send, detail: dict[str, str] | None = None
-    ) -> None:
+    async def _send_failure(self, examination: Examination, problem: Problem, send: Send, **detail: str) -> None:
         claimed = self._profile.claimed(examination)
         ack = Acknowledgement(claimed.trace_id, self._clock.now(), problem, detail if self._explains else None)
         answer = _Answer(ack.status, ack.payload(), self._http_headers(examination, problem))

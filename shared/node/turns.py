@@ -8,8 +8,9 @@ from weakref import WeakValueDictionary
 from shared.protocol.checks.connection import declared_size
 from shared.protocol.verification import Examination
 
-LARGE_BODY_BYTES: Final = 65_536
-"""A longer body waits for its turn, and so does one whose length is not known before it has been read."""
+LARGE_BODY_BYTES: Final = 16_384
+"""A longer body waits for its turn, and so does one whose length is not known before it has been read. (Ordinary
+messages have a KiB or two; 64 KiB of small values already take 10 ms.)"""
 
 _NO_WAIT: Final = nullcontext()
 

@@ -67,7 +67,8 @@ def content_fingerprint(message_name: str, document: Mapping[str, Any]) -> bytes
 
     Content is equal where it is equal to a reader of JSON (RFC 8259; as RFC 8785 has it, but no digit of a number is
     lost): whatever the order of members, the white space and the escapes. Numbers are equal by value: 1.5 is 1.50 and
-    15e-1, and 1 is 1.0, but none of them is a text. Texts are equal character by character; Unicode is not normalised.
+    15e-1, and 1 is 1.0, but none of them is a text; of more than 40 digits a number counts as it is written, with or
+    without an exponent. Texts are equal character by character; Unicode is not normalised.
     """
     return _EXACT_NUMBERS + _digest(_CANONICAL_JSON, message_name, document)
 
@@ -88,11 +89,15 @@ def _digest(canonical: json.JSONEncoder, message_name: str, document: Mapping[st
 
 
 def _canonical_number(value: Decimal) -> Any:
+    """Write a number so that it is no other value's: in as many characters as it was sent, for 1e399 has 400 digits."""
     shortest = _ALL_DIGITS.normalize(value)
-    if shortest == shortest.to_integral_value():
+    if shortest.adjusted() < MOST_DIGITS and shortest == shortest.to_integral_value():
         return int(shortest)
     return [math.inf, str(shortest)]  # no document has an infinity, so this is no array of any
 
+
+MOST_DIGITS = 40
+"""Digits of a whole number up to which it is the same content with and without a fraction or an exponent."""
 
 _EXACT_NUMBERS = b"\x02"
 _ALL_DIGITS = Context(prec=MAX_NUMBER_LENGTH)

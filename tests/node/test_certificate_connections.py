@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION, Certif
 from shared.node.net.peer_protocol import PEER_EXTENSION, PeerProtocol
 from shared.node.net.server import NodeServer, make_server
 from shared.node.net.tls import TlsTrust, thumbprint
+from shared.protocol.participants import Network
 from shared.protocol.problems import Problem
 from tests.equipment.asgi import Answer
 from tests.equipment.lender_node import lender_node, signed
@@ -103,6 +105,32 @@ def test_a_connection_that_ends_makes_room_for_another(
             return answers
 
     assert [b"connection: close" in answer for answer in run(one_after_another())] == [False] * 3
+
+
+def test_connections_without_a_certificate_count_by_their_source_where_none_is_demanded(
+    run: Run, witness: Witness, lender: Identity, authority: Authority
+):
+    optional = TlsTrust(lender.certificate, lender.private_key, authority.pem, demands_certificate=False)
+    anonymous = ssl.create_default_context(cadata=authority.pem)
+
+    async def ask_over_two(*unlimited: Network) -> list[bytes]:
+        async with make_server(
+            witness,
+            host="127.0.0.1",
+            port=0,
+            tls=optional.server,
+            connections_per_certificate=1,
+            unlimited_sources=unlimited,
+        ) as node:
+            held = [await connect(node, anonymous) for _ in range(2)]
+            answers = [await ask(ends) for ends in held]
+            for _, writer in held:
+                writer.close()
+            return answers
+
+    assert [b"connection: close" in answer for answer in run(ask_over_two())] == [False, True]
+    exempt = run(ask_over_two(ip_network("127.0.0.1/32")))
+    assert [b"connection: close" in answer for answer in exempt] == [False, False]
 
 
 def test_a_connection_beyond_the_limit_that_asks_nothing_is_dropped(

@@ -11,7 +11,18 @@ from shared.node.net.server import make_server
 from shared.node.net.tls import TlsTrust
 from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import Authority, Identity
-from tests.node.loopback import GET, POST, Run, Witness, caller, exchange, read_answer, send, talk_until_dropped
+from tests.node.loopback import (
+    GET,
+    POST,
+    Run,
+    Witness,
+    Written,
+    caller,
+    exchange,
+    read_answer,
+    send,
+    talk_until_dropped,
+)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +166,20 @@ async def says_last(app: Any, last: bytes, *requests: bytes) -> bytes:
 def test_an_empty_line_does_not_keep_a_connection_open(run: Run, witness: Witness, requests: tuple[bytes, ...]):
     assert run(says_last(witness, b"\r\n", *requests)) == b""
     assert len(witness.scopes) == len(requests)
+
+
+def test_empty_lines_again_and_again_do_not_keep_a_connection_open(run: Run, witness: Witness):
+    async def until_closed() -> float:
+        async with make_server(witness, host="127.0.0.1", port=0, tls=None, keep_alive=1) as node:
+            protocol = node._protocol()
+            protocol.connection_made(Written())
+            first = protocol.timeout_keep_alive_task.when()
+            protocol.data_received(b"\r\n")
+            last = protocol.timeout_keep_alive_task.when()
+            protocol.connection_lost(None)
+            return last - first
+
+    assert run(until_closed()) == 0
 
 
 def test_the_late_rest_of_a_request_that_was_answered_does_not_keep_its_connection_open(run: Run):

@@ -17,6 +17,7 @@ from tests.equipment.parties import LENDER_CERTIFICATE, LSP_CERTIFICATE
 
 LARGE = {**JSON, "content-length": str(LARGE_BODY_BYTES + 1)}
 SMALL = {**JSON, "content-length": str(LARGE_BODY_BYTES)}
+WITH_LEADING_ZEROS = {**JSON, "content-length": f"{LARGE_BODY_BYTES + 1:030}"}
 OF_UNKNOWN_LENGTH = {**JSON, "transfer-encoding": "chunked"}
 
 
@@ -71,7 +72,7 @@ async def lender(tmp_path: Path) -> AsyncIterator[LenderNode]:
         yield lender
 
 
-@pytest.mark.parametrize("headers", [LARGE, OF_UNKNOWN_LENGTH])
+@pytest.mark.parametrize("headers", [LARGE, WITH_LEADING_ZEROS, OF_UNKNOWN_LENGTH])
 async def test_a_large_message_is_not_read_before_the_one_before_it_is_answered(
     lender: LenderNode, headers: Mapping[str, str]
 ) -> None:

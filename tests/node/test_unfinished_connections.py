@@ -140,6 +140,26 @@ def test_a_stranger_whose_turn_does_not_come_is_closed_and_leaves_its_place(
     assert run(crowd()) == 0
 
 
+def test_where_all_places_are_taken_the_source_with_most_gives_one_up_for_a_peer(
+    run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Doorway, "max_handshakes", 8)
+    monkeypatch.setattr(Doorway, "max_waiting", 0)
+
+    async def crowd_and_call() -> tuple[int, list[bytes]]:
+        async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
+            crowd = Crowd(node.port, HALF_A_HELLO)
+            await crowd.grow(12)
+            await crowd.wait_for_closed(5)
+            answers = await send(node.port, caller(lsp, authority), GET)
+            closed = crowd.closed
+            await crowd.leave()
+            return closed, answers
+
+    closed, answers = run(crowd_and_call())
+    assert (closed, len(answers)) == (6, 1)
+
+
 def test_connections_that_are_finished_do_not_count(
     run: Run,
     witness: Witness,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from shared.protocol.encoding import parse_json_object, parse_timestamp
 from shared.protocol.nonces import (
+    _CANONICAL_JSON,
     DEFAULT_WINDOW,
     FreshnessWindow,
     Nonce,
@@ -152,6 +153,12 @@ def test_fingerprints_are_equal_where_contents_are_equal_as_json_and_nowhere_els
 def test_a_number_is_the_same_content_however_it_is_written(spellings: tuple[str, ...]) -> None:
     contents = [parse_json_object(f'{{"amount":{spelling}}}'.encode()) for spelling in spellings]
     assert len({content_fingerprint(NAME, changed(**content)) for content in contents}) == 1
+
+
+def test_a_number_of_hundreds_of_digits_costs_no_more_than_it_was_written_in() -> None:
+    costly = parse_json_object(b'{"note":[' + b",".join([b"1e399"] * 1000) + b"]}")
+    assert len(_CANONICAL_JSON.encode(costly)) < 40_000
+    assert content_fingerprint(NAME, changed(**costly)) != content_fingerprint(NAME, changed(note=["1e399"] * 1000))
 
 
 def test_a_message_that_a_former_version_has_accepted_is_still_known_by_its_fingerprint() -> None:

@@ -76,6 +76,12 @@ def test_unknown_parameters_are_ignored() -> None:
     assert read_token_request(FORM, body, None).client_id == "a"
 
 
+def test_a_json_body_with_more_values_than_parameters_is_refused_unparsed() -> None:
+    many = json.dumps({**parameters("a", "b"), "x": [1.5] * 100}).encode()
+    with pytest.raises(OAuthError, match="no JSON object"):
+        read_token_request(JSON, many, None)
+
+
 def test_a_request_does_not_show_its_secret() -> None:
     assert "b-secret" not in repr(TokenRequest("a", "b-secret", "openid", by_header=False))
 

@@ -4,8 +4,12 @@ Otherwise one peer could take all descriptors, and none would be left for the ot
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
+from shared.node.net.source_address import source_network
+from shared.node.net.tls import PeerCertificate
 from shared.node.seldom import Seldom
+from shared.protocol.participants import Network, lies_in
 
 OVER_LIMIT_EXTENSION = "ocen.over_limit"
 """Key in an ASGI scope's `extensions`, there where the connection is one beyond the limit: answer 503, signed."""
@@ -15,7 +19,7 @@ CONNECTIONS_PER_CERTIFICATE = 256
 
 
 class CertificateConnections:
-    """The connections of one server, counted by the thumbprint of the certificate that they show."""
+    """The connections of one server, counted by what they count for; see `holder`."""
 
     max_refused = 32
     """Connections beyond the limit whose first request is answered with a signed refusal; further ones are dropped."""
@@ -23,26 +27,33 @@ class CertificateConnections:
     refusal_seconds = 2.0
     """What a connection beyond the limit gets for its first request and the answer."""
 
-    def __init__(self, maximum: int) -> None:
-        """`maximum` of each certificate are served at a time."""
+    def __init__(self, maximum: int, unlimited_sources: Sequence[Network] = ()) -> None:
+        """`maximum` of each certificate are served at a time, and of each source without one, but for these sources."""
         self.maximum = maximum
+        self._unlimited_sources = unlimited_sources
         self.served: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.beyond: Seldom[str] = Seldom()
 
-    def count(self, certificate: str) -> Counter[str] | None:
+    def holder(self, peer: PeerCertificate | None, address: str) -> str | None:
+        """Return what a connection counts for: its certificate or, without one, its source; None: for nothing."""
+        if peer is not None:
+            return peer.thumbprint
+        return None if lies_in(address, self._unlimited_sources) else source_network(address).hex()
+
+    def count(self, holder: str) -> Counter[str] | None:
         """Count one more, among those that are `served` or `refused`; None: it is to be dropped, and not counted."""
-        if self.served[certificate] < self.maximum:
+        if self.served[holder] < self.maximum:
             counted_in = self.served
-        elif self.refused[certificate] < self.max_refused:
+        elif self.refused[holder] < self.max_refused:
             counted_in = self.refused
         else:
             return None
-        counted_in[certificate] += 1
+        counted_in[holder] += 1
         return counted_in
 
-    def uncount(self, counted_in: Counter[str], certificate: str) -> None:
+    def uncount(self, counted_in: Counter[str], holder: str) -> None:
         """Count one less where `count` has counted it."""
-        counted_in[certificate] -= 1
-        if not counted_in[certificate]:
-            del counted_in[certificate]
+        counted_in[holder] -= 1
+        if not counted_in[holder]:
+            del counted_in[holder]

@@ -11,7 +11,6 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
@@ -45,12 +44,12 @@ class Doorway:
     """What a peer gets for the TLS handshake, which takes some milliseconds and a few times the way between us."""
 
     max_handshakes = 512
-    """Unfinished connections at a time: about half of the descriptors that a process commonly has."""
+    """Handshakes at a time: about half of the descriptors that a process commonly has."""
 
     max_unfinished_of_source = 64
     """Unfinished connections of one source at a time; a client of ours opens as many to one host at most."""
 
-    max_waiting = 128
+    max_waiting = 192
     """Further connections that wait until another of their source is finished, of all sources together: a client that
     opens 100 or 200 at once is served, and does not take what is left for others."""
 
@@ -73,7 +72,7 @@ class Doorway:
         self._unlimited_sources = unlimited_sources
         self._room = asyncio.Semaphore(self.max_handshakes + self.max_waiting)
         self._handshakes: set[asyncio.Task[None]] = set()
-        self._unfinished: Counter[bytes] = Counter()
+        self._unfinished: dict[bytes, dict[asyncio.Task[None], None]] = {}
         self._turns: dict[bytes, asyncio.Semaphore] = {}
         self._waiting = 0
         self._taking: asyncio.Task[None] | None = None
@@ -104,6 +103,7 @@ class Doorway:
     async def _take(self) -> None:
         while True:
             for _ in range(CONNECTIONS_PER_TURN):
+                await self._make_room()
                 await self._room.acquire()
                 await self._take_one()
             await asyncio.sleep(0)  # to accept what is in the backlog already does not give way to anything
@@ -120,15 +120,24 @@ class Doorway:
             self._begin(self._shake_hands(connection, address, self.handshake_seconds))
             return
         source = source_network(address)
-        has_to_wait = self._unfinished[source] >= self.max_unfinished_of_source
+        unfinished = self._unfinished.setdefault(source, {})
+        has_to_wait = len(unfinished) >= self.max_unfinished_of_source
         if has_to_wait and self._waiting >= self.max_waiting:
             self._room.release()
             self._drop(connection, address, "its source has too many unfinished handshakes; see OCEN_UNLIMITED_SOURCES")
             return
-        self._unfinished[source] += 1
         self._waiting += has_to_wait
         handshake = self._begin(self._shake_hands_in_turn(connection, address, source))
+        unfinished[handshake] = None
         handshake.add_done_callback(partial(self._forget, source))
+
+    async def _make_room(self) -> None:
+        """Where the room is full, break off the oldest handshake of the source that has the most: others come in."""
+        if self._room.locked():
+            await asyncio.sleep(0)  # each handshake has begun then, and closes its socket when it is broken off
+            most: Sequence[asyncio.Task[None]] = max(map(tuple, self._unfinished.values()), key=len, default=())
+            for oldest in most[:1]:
+                oldest.cancel()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         handshake = asyncio.create_task(work)
@@ -140,10 +149,11 @@ class Doorway:
         self._handshakes.discard(handshake)
         self._room.release()
 
-    def _forget(self, source: bytes, _: asyncio.Task[None]) -> None:
-        self._waiting -= self._unfinished[source] > self.max_unfinished_of_source
-        self._unfinished[source] -= 1
-        if not self._unfinished[source]:
+    def _forget(self, source: bytes, handshake: asyncio.Task[None]) -> None:
+        unfinished = self._unfinished[source]
+        self._waiting -= len(unfinished) > self.max_unfinished_of_source
+        del unfinished[handshake]
+        if not unfinished:
             del self._unfinished[source]
             self._turns.pop(source, None)
 

@@ -44,8 +44,8 @@ class PeerProtocol(HttpToolsProtocol):
     read_timeout = 10.0
     """Seconds that a request may take from its first bytes to its last; the connection is dropped after them."""
 
-    max_head_size = 65_536
-    """Bytes of request line and headers; httptools itself knows no limit."""
+    max_head_size, max_fields = 65_536, 200
+    """Bytes of request line and headers, and how many these are; httptools itself knows no limit."""
 
     max_request_size = 2 * MAX_BODY_BYTES
     """Bytes of a request that came in pieces: head, body, chunk marks and trailers. A body that is only a little too
@@ -59,6 +59,7 @@ class PeerProtocol(HttpToolsProtocol):
     with a word from either side (RFC 8446 s6.1), and many a client that keeps one open for later never says it."""
 
     _extensions: dict[str, Any]
+    _holder: str | None = None
     _counted_in: Counter[str] | None = None
     _deadline: asyncio.TimerHandle | None = None
     _leaving: asyncio.Handle | None = None
@@ -79,23 +80,27 @@ class PeerProtocol(HttpToolsProtocol):
         self._close_when_idle()
         if self.client is None:  # it has been reset already: nobody is there whom the application could answer
             transport.abort()
-        elif self.peer is not None:
-            self._count(self.peer)
+        elif self._extensions:
+            self._holder = self._of_certificates.holder(self.peer, self.client[0])
+            self._count()
 
     @property
     def peer(self) -> PeerCertificate | None:
         """The peer's certificate; None without TLS."""
         return self._extensions.get(PEER_EXTENSION)
 
-    def _count(self, peer: PeerCertificate) -> None:
+    def _count(self) -> None:
         """Count the connection; one beyond the limit is good for one refusal, or for nothing at all."""
         limit = self._of_certificates
-        self._counted_in = limit.count(peer.thumbprint)
+        if self._holder is None:
+            return
+        self._counted_in = limit.count(self._holder)
         if self._counted_in is limit.served:
             return
-        if (left_out := limit.beyond.due(peer.thumbprint)) is not None:
+        if (left_out := limit.beyond.due(self._holder)) is not None:
+            whose = self.peer.subject if self.peer else f"no certificate, from {self.client[0]}"  # type: ignore[index]
             told = "more than %d connections with the certificate of %s (OCEN_CONNECTIONS_PER_CERTIFICATE), and %d more"
-            self.logger.warning(told, limit.maximum, peer.subject, left_out)
+            self.logger.warning(told, limit.maximum, whose, left_out)
         if self._counted_in is None:
             self.transport.abort()
             return
@@ -106,8 +111,8 @@ class PeerProtocol(HttpToolsProtocol):
         """Forget the deadlines of a connection that is gone."""
         self._unset_keepalive_if_required()
         self._unset_deadline()
-        if self._counted_in is not None and self.peer is not None:
-            self._of_certificates.uncount(self._counted_in, self.peer.thumbprint)
+        if self._counted_in is not None and self._holder is not None:
+            self._of_certificates.uncount(self._counted_in, self._holder)
         if self._leaving is not None:
             self._leaving.cancel()
         super().connection_lost(exc)
@@ -165,8 +170,8 @@ class PeerProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():  # which a wish for another protocol no longer is
             raise httptools.HttpParserError("a tunnel is asked for")
         size = len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
-        if size > self.max_head_size:
-            raise httptools.HttpParserError(f"a head of more than {self.max_head_size} bytes")
+        if size > self.max_head_size or len(self.headers) > self.max_fields:
+            raise httptools.HttpParserError(f"a head of {size} bytes in {len(self.headers)} fields")
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body; what comes after the answer is dropped, and does not count."""
@@ -184,6 +189,7 @@ class PeerProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came in, and see that it stays within its bounds."""
+        idle = self.timeout_keep_alive_task
         self._unset_keepalive_if_required()
         self._has_ended_one = False
         try:
@@ -199,8 +205,9 @@ class PeerProtocol(HttpToolsProtocol):
         else:
             self._unset_deadline()
             if self.cycle is None or self.cycle.response_complete:
-                # An empty line, or the late rest of what has been answered: uvicorn waits for an answer to it.
-                self._close_when_idle()
+                # An empty line, or the late rest of what has been answered: uvicorn waits for an answer to it. It is no
+                # request, and the connection stays as idle as it was.
+                self._close_when_idle(idle.when() if idle else None)
 
     def _bound(self, size: int) -> None:
         """Bound the time and the size of a request that is still incomplete, and of which so many bytes more are here.
@@ -240,6 +247,7 @@ class PeerProtocol(HttpToolsProtocol):
                 raise
             self._unknown_method = method[0].decode("ascii")
             self.parser = httptools.HttpRequestParser(self)  # the former takes nothing more
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's: see the pipeline
             self._feed(b"POST" + data[method.end() :])
 
     def _feed(self, data: bytes) -> None:
@@ -265,8 +273,9 @@ class PeerProtocol(HttpToolsProtocol):
         lines += [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
 
-    def _close_when_idle(self) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+    def _close_when_idle(self, at: float | None = None) -> None:
+        at = at or self.loop.time() + self.timeout_keep_alive
+        self.timeout_keep_alive_task = self.loop.call_at(at, self.timeout_keep_alive_handler)
 
     def _unset_deadline(self) -> None:
         if self._deadline is not None:

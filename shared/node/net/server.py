@@ -60,7 +60,7 @@ class NodeServer:
         self._config = config
         self._tls = tls
         self.unlimited_sources = unlimited_sources
-        self.of_certificates = CertificateConnections(connections_per_certificate)
+        self.of_certificates = CertificateConnections(connections_per_certificate, unlimited_sources)
         self._server = uvicorn.Server(config)
         self._server.servers = []  # what listens is the doorway
 

@@ -8,11 +8,14 @@ from shared.protocol.verification import Examination, Finding, Need, check
 MAX_BODY_BYTES = 1024 * 1024
 """The documents give no limit; 1 MiB holds a bulk request with inline documents of ordinary size."""
 
+MOST_LENGTH_DIGITS = 20
+"""Of a Content-Length; one with more is far beyond any limit with so many, too."""
+
 
 def declared_size(headers: Mapping[str, str]) -> int:
     """Return the size in bytes that a body is to have; 0 where the head does not tell it (RFC 9112 s6.3)."""
-    declared = headers.get("content-length", "")
-    return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
+    declared = headers.get("content-length", "").lstrip("0")
+    return int(declared[:MOST_LENGTH_DIGITS]) if declared.isdecimal() else 0
 
 
 @check(Problem.NO_SUCH_PATH, Need.REQUEST)
