@@ -20,8 +20,8 @@ from shared.protocol.verification import VerifiedMessage
 ROOM: Final = 10_000
 WORKERS: Final = 4
 
-REST: Final = 0.1
-"""Seconds for which a worker rests after each event, so that at most 40 go out a second: to carry one costs node and
+REST: Final = 0.2
+"""Seconds for which a worker rests after each event, so that at most 20 go out a second: to carry one costs node and
 registry together as much as its message, and the messages come first."""
 
 FIRST_PAUSE: Final = 1.0
