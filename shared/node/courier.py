@@ -10,8 +10,9 @@ from shared.node.client import SignedClient
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.journal import Journal
-from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry, share_of
+from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry, OutboxState, share_of
 from shared.node.schedule import RetrySchedule
+from shared.node.store.database import StorageUnavailable
 from shared.node.telemetry import Telemetry
 from shared.protocol.profiles import PROFILES
 
@@ -111,29 +112,50 @@ class Courier:
             self._held[entry.outgoing.receiver] -= 1
 
     async def _record(self, attempt: DeliveryAttempt) -> AttemptRecord:
-        """Write a try down, and return what was written.
+        """Write a try down, and return what was written. Raises StorageUnavailable: not even its number is.
 
-        Where the database does not take it, it is written without its answer and has failed; where not even so, it is
-        counted: that update is no larger than the one that claimed the entry. A try that is not counted would be made
-        anew after each lease, for ever.
+        Where the database refuses its values, it is written without its answer and has failed; where it refuses that
+        too, it is counted: that update is no larger than the one that claimed the entry. A try that is not counted
+        would be made anew after each lease, for ever.
         """
         try:
-            return await self._write(attempt)
+            return await self._write(self._next(attempt))
+        except StorageUnavailable:
+            raise
         except Exception as error:
             refused = error
-        bare = _without_answer(attempt, refused)
+        bare = self._next(_without_answer(attempt, refused))
         try:
             record = await self._write(bare)
+        except StorageUnavailable:
+            raise
         except Exception:
-            record = await self._write(bare, is_only_counted=True)
+            record = await self._write(replace(bare, is_only_counted=True))
         self._telemetry.trouble("delivery attempt cannot be recorded with its answer", refused)
         return record
 
-    async def _write(self, attempt: DeliveryAttempt, *, is_only_counted: bool = False) -> AttemptRecord:
-        state, due_at = self._schedule.next_attempt(attempt, self._clock.now(), self._jitter())
-        record = AttemptRecord(attempt, state, due_at, is_only_counted)
-        await self._journal.record(record)
-        return record
+    def _next(self, attempt: DeliveryAttempt) -> AttemptRecord:
+        return AttemptRecord(attempt, *self._schedule.next_attempt(attempt, self._clock.now(), self._jitter()))
+
+    async def _write(self, record: AttemptRecord) -> AttemptRecord:
+        """Write a record; after an outage once more, and after a second one only count the try.
+
+        An outage says nothing about the record, which may even be committed, and a full disk may have room for the
+        count alone. So the message then waits for another try, which its receiver knows, and is not given up.
+        """
+        for _ in range(2):
+            try:
+                await self._journal.record(record)
+            except StorageUnavailable as error:
+                unavailable = error
+            else:
+                return record
+        attempt = replace(record.attempt, reason=f"not recorded: {record.attempt.reason}")
+        due_at = self._clock.now() + min(self._schedule.pause(attempt, self._jitter()), self._schedule.longest)
+        counted = AttemptRecord(attempt, OutboxState.WAITING, due_at, is_only_counted=True)
+        await self._journal.record(counted)
+        self._telemetry.trouble("delivery attempt cannot be recorded", unavailable)
+        return counted
 
     async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt:
         message_type = BY_NAME[entry.outgoing.message]

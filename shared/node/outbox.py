@@ -11,11 +11,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, or_, select, update
 
 from shared.node.ids import new_id
 from shared.node.journeys import Outgoing
 from shared.node.store.tables import ATTEMPTS, OUTBOX, UNFINISHED
+from shared.node.store.upserts import upsert
 from shared.protocol.encoding import dump_json
 from shared.protocol.verification import Outcome, Step
 
@@ -101,8 +102,10 @@ class RecordAttempts:
     _update = (
         update(OUTBOX)
         .where(OUTBOX.c.id == bindparam("outbox_id"))
-        # Whoever held the entry before its lease ran out may still report; it must not take a delivery back.
+        # Whoever held the entry before its lease ran out may still report, and an outage may hide a commit; neither
+        # takes an answer back. Only an ack outweighs a refusal.
         .where(OUTBOX.c.state != OutboxState.DELIVERED)
+        .where(or_(OUTBOX.c.state != OutboxState.REFUSED, bindparam("new_state") == OutboxState.DELIVERED))
         .values(
             state=bindparam("new_state"),
             due_at=bindparam("new_due_at"),
@@ -113,10 +116,10 @@ class RecordAttempts:
     )
 
     def apply(self, connection: Connection, units: Sequence[AttemptRecord]) -> Sequence[None]:
-        """Write a batch of attempts."""
+        """Write a batch of attempts; an attempt that has its row already keeps it as it is."""
         rows = [_attempt_row(unit.attempt) for unit in units if not unit.is_only_counted]
         if rows:
-            connection.execute(insert(ATTEMPTS), rows)
+            connection.execute(upsert(ATTEMPTS, connection.dialect.name), rows)
         connection.execute(self._update, [_progress(unit) for unit in units])
         return [None] * len(units)
 

@@ -26,18 +26,20 @@ class RetrySchedule:
         """Say what follows from an attempt: the entry's state, and when it is due (aware; `now` where it is finished).
 
         `jitter` is a random number from 0 up to 1; the pause is between one half and the whole of its step, so that
-        callers who failed together do not come back together. `retry_after` (seconds) of the attempt is respected.
+        callers who failed together do not come back together.
         """
         if attempt.outcome is AttemptOutcome.ACCEPTED:
             return OutboxState.DELIVERED, now
         if attempt.outcome is AttemptOutcome.REFUSED:
             return OutboxState.REFUSED, now
-        tries = attempt.entry.tries + 1
-        step = min(self.base * 2 ** min(tries - 1, 30), self.longest)
-        pause = step * (0.5 + jitter / 2)
-        if attempt.retry_after is not None:
-            pause = max(pause, timedelta(seconds=attempt.retry_after))
-        due_at = now + pause
-        if tries >= self.attempts or due_at > attempt.first_started_at + self.budget:
+        due_at = now + self.pause(attempt, jitter)
+        is_last = attempt.entry.tries + 1 >= self.attempts
+        if is_last or due_at > attempt.first_started_at + self.budget:
             return OutboxState.DEAD, now
         return OutboxState.WAITING, due_at
+
+    def pause(self, attempt: DeliveryAttempt, jitter: float) -> timedelta:
+        """Say how long to wait after an attempt that failed; `retry_after` (seconds) of the attempt is respected."""
+        step: timedelta = min(self.base * 2 ** min(attempt.entry.tries, 30), self.longest)
+        pause = step * (0.5 + jitter / 2)
+        return pause if attempt.retry_after is None else max(pause, timedelta(seconds=attempt.retry_after))

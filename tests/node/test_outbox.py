@@ -164,6 +164,26 @@ async def test_a_report_that_comes_late_does_not_take_a_delivery_back(journal: J
     assert len(rows(engine, ATTEMPTS)) == 4
 
 
+async def test_a_refusal_is_taken_back_by_nothing_but_a_late_ack(journal: Journal, engine: Engine) -> None:
+    entry = await put(journal, "request-1", state=OutboxState.SENDING)
+    for number, state in enumerate((OutboxState.REFUSED, OutboxState.WAITING, OutboxState.DEAD)):
+        tried = attempt(entry, started_at=NOW + number * SECOND)
+        await journal.record(AttemptRecord(tried, state, NOW))
+        assert states(engine) == {"request-1": "REFUSED"}
+    await journal.record(AttemptRecord(attempt(entry, started_at=AFTER_THE_LEASE), OutboxState.DELIVERED, NOW))
+    assert states(engine) == {"request-1": "DELIVERED"}
+
+
+async def test_a_try_that_is_recorded_twice_has_one_row(journal: Journal, engine: Engine) -> None:
+    entry = await put(journal, "request-1", state=OutboxState.SENDING)
+    failed = AttemptRecord(attempt(entry, answer=b"no"), OutboxState.WAITING, NOW)
+    for _ in range(2):
+        await asyncio.gather(journal.record(failed), journal.record(failed))
+    (tried,) = rows(engine, ATTEMPTS)
+    assert tried["answer"] == b"no"
+    assert rows(engine, OUTBOX)[0]["tries"] == 1
+
+
 async def test_what_a_counterparty_says_is_stored_whatever_its_characters(journal: Journal, engine: Engine) -> None:
     entry = await put(journal, "request-1", state=OutboxState.SENDING)
     refused = attempt(entry, AttemptOutcome.REFUSED, reason="refused with \x00\x1b[2J\n\u202e श्री")

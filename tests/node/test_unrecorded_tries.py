@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from shared.node.outbox import AttemptRecord
 from shared.node.store.tables import ATTEMPTS, OUTBOX, create_tables
 from shared.node.store.writer import StorageUnavailable
 from tests.equipment.clock import FrozenClock
-from tests.equipment.counterparty import ScriptedTransport, acking
+from tests.equipment.counterparty import Reply, ScriptedTransport, acking
 from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.parties import LENDER, identity_of, lender, lsp, lsp_key
 from tests.equipment.storage import rows, sqlite_engine
@@ -35,9 +36,11 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 
 @asynccontextmanager
-async def sending(engine: Engine, clock: FrozenClock) -> AsyncIterator[tuple[MemoryNode, ScriptedTransport]]:
-    """An LSP whose lender acknowledges everything."""
-    network = ScriptedTransport(acking())
+async def sending(
+    engine: Engine, clock: FrozenClock, answer: Reply | None = None
+) -> AsyncIterator[tuple[MemoryNode, ScriptedTransport]]:
+    """An LSP whose lender answers everything alike, unless told otherwise with an ack."""
+    network = ScriptedTransport(answer or acking())
     own = identity_of(lsp(), lsp_key())
     async with memory_node(engine, identity=own, counterparties=[lender()], clock=clock, transport=network) as node:
         yield node, network
@@ -59,9 +62,9 @@ async def send(node: MemoryNode) -> None:
     await node.courier.settle()
 
 
-async def go_on(node: MemoryNode, clock: FrozenClock, times: int = 1) -> None:
+async def go_on(node: MemoryNode, clock: FrozenClock, times: int = 1, seconds: float = 100) -> None:
     for _ in range(times):
-        clock.advance(100)
+        clock.advance(seconds)
         await node.courier.sweep()
         await node.courier.settle()
 
@@ -99,22 +102,59 @@ async def test_a_try_of_which_the_database_takes_no_row_is_counted(engine: Engin
         assert (len(network.requests), rows(engine, ATTEMPTS)) == (8, [])
 
 
-async def test_a_try_for_whose_row_there_is_no_space_is_counted(
+async def test_an_acked_try_for_whose_row_there_is_no_space_is_counted_and_never_given_up(
     engine: Engine, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with sending(engine, clock) as (node, network):
         write = node.journal.record
 
         async def full(record: AttemptRecord) -> None:
-            if not getattr(record, "is_only_counted", False):
+            if not record.is_only_counted:
                 raise StorageUnavailable("the database cannot do it now: database or disk is full")
             await write(record)
 
-        monkeypatch.setattr(node.journal, "record", full)
+        with monkeypatch.context() as filled:
+            filled.setattr(node.journal, "record", full)
+            await send(node)
+            (row,) = rows(engine, OUTBOX)
+            assert (row["state"], row["tries"], row["result"]) == ("WAITING", 1, "not recorded: acknowledged")
+            assert row["due_at"] == clock.now() + timedelta(seconds=0.5)
+            await go_on(node, clock, times=8, seconds=300)
+        assert state(engine) == ("WAITING", 9)
+        assert (len(network.requests), rows(engine, ATTEMPTS)) == (9, [])
+        assert {event for event, _ in node.telemetry.troubles} == {"delivery attempt cannot be recorded"}
+        await go_on(node, clock, seconds=300)
+        assert state(engine) == ("DELIVERED", 10)
+
+
+class FlickeringStorage:
+    """Takes a record, or is away, as the script says: `lost` is committed, but that is not heard of."""
+
+    def __init__(self, node: MemoryNode, *script: str) -> None:
+        self._write = node.journal.record
+        self._script = list(script)
+
+    async def record(self, record: AttemptRecord) -> None:
+        happens = self._script.pop(0) if self._script else "written"
+        if happens != "away":
+            await self._write(record)
+        if happens != "written":
+            raise StorageUnavailable("the database does not answer in time")
+
+
+@pytest.mark.parametrize("script", [["away"], ["lost"], ["lost", "away"], ["lost", "lost"]])
+@pytest.mark.parametrize(("answer", "final"), [(acking(), "DELIVERED"), (acking("GEN5009", 409), "REFUSED")])
+async def test_an_answer_that_meets_an_outage_of_the_storage_is_recorded_once_and_stays(
+    engine: Engine, clock: FrozenClock, script: list[str], answer: Reply, final: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sending(engine, clock, answer) as (node, network):
+        monkeypatch.setattr(node.journal, "record", FlickeringStorage(node, *script).record)
         await send(node)
-        await go_on(node, clock, times=20)
-        assert state(engine) == ("DEAD", 8)
-        assert len(network.requests) == 8
+        await go_on(node, clock)
+        assert state(engine) == (final, 1)
+        (tried,) = rows(engine, ATTEMPTS)
+        assert tried["answer"]
+        assert len(network.requests) == 1
 
 
 async def test_a_try_is_recorded_with_its_answer_once_the_database_takes_it(engine: Engine, clock: FrozenClock) -> None:

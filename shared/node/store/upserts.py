@@ -11,7 +11,10 @@ _INSERT: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgre
 
 @cache
 def upsert(table: Table, dialect: str, *replaced: str) -> Any:
-    """Return the statement that inserts rows; of one whose primary key is there already, `replaced` change."""
+    """Return the statement that inserts rows; of one whose primary key is there already, only `replaced` change."""
     statement = _INSERT[dialect](table)
+    key = list(table.primary_key)
+    if not replaced:
+        return statement.on_conflict_do_nothing(index_elements=key)
     changes = {name: statement.excluded[name] for name in replaced}
-    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=changes)
+    return statement.on_conflict_do_update(index_elements=key, set_=changes)
