@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func, select
 from shared.node import readiness
 from shared.node.readiness import Obstacle, ReadinessCheck
 from shared.node.store.schema import VERSIONS
+from shared.node.store.tables import SCHEMA
 from shared.node.store.writer import StorageUnavailable
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.storage import journal_on
@@ -119,3 +120,14 @@ async def test_writes_change_one_row_and_leave_the_database_as_large_as_it_was(e
             ("node", NOW + timedelta(seconds=19))
         ]
         assert connection.scalar(select(func.count()).select_from(VERSIONS)) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_process_that_is_held_up_while_it_writes_does_not_hold_up_another(engine: Engine) -> None:
+    async with journal_on(engine) as journal:
+        with engine.begin() as held_up:
+            SCHEMA.touch(held_up, NOW)
+            await asyncio.gather(journal.write_check(NOW + timedelta(seconds=1)), journal.claim(NOW, 1))
+        await journal.write_check(NOW + timedelta(seconds=2))
+    with engine.connect() as connection:
+        assert connection.scalar(select(VERSIONS.c.written_at)) == NOW + timedelta(seconds=2)

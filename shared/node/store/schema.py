@@ -114,8 +114,13 @@ class Schema:
         return found
 
     def touch(self, connection: Connection, now: datetime) -> None:
-        """Write the time into our row, to show that something can be written."""
-        connection.execute(update(VERSIONS).where(VERSIONS.c.schema == self.name).values(written_at=now))
+        """Write the time into our row, to show that something can be written.
+
+        All processes on the database share that row. While another one is writing it, nothing is written here: waiting
+        would hold up what is in the same transaction.
+        """
+        free = select(VERSIONS.c.schema).where(VERSIONS.c.schema == self.name).with_for_update(skip_locked=True)
+        connection.execute(update(VERSIONS).where(VERSIONS.c.schema.in_(free)).values(written_at=now))
 
 
 def take_turns(connection: Connection) -> None:
