@@ -197,7 +197,7 @@ def test_finding_the_addresses_and_tls_count_towards_the_connect_time(run: Run, 
 
 
 async def test_an_address_needs_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", None)
+    monkeypatch.setattr("shared.node.net.dialing.run_in_daemon_thread", None)
     assert list(await resolve("127.0.0.1", 8443)) == [address_info("127.0.0.1", 8443)]
     assert [found[4][:2] for found in await resolve("::1", 8443)] == [("::1", 8443)]
 

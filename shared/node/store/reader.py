@@ -1,14 +1,14 @@
 """Reading: each query in a thread of its own, which neither waits for the writer nor holds anybody up."""
 
 import asyncio
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from shared.node.daemon_thread import run_in_daemon_thread
 from shared.node.store.database import PATIENCE, READ_ONLY, StorageUnavailable, is_outage, reason
 
 R = TypeVar("R")
@@ -19,19 +19,9 @@ async def read(engine: Engine, query: Callable[[Connection], R], patience: float
 
     The query returns plain data, for the connection is closed after it. Raises StorageUnavailable.
     """
-    answer: Future[R] = Future()
-    answer.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            answer.set_result(_ask(engine, query))
-        except Exception as error:
-            answer.set_exception(error)
-
-    # A daemon, and none of the loop's own threads: a process that ends would have to wait for those.
-    threading.Thread(target=run, name="read", daemon=True).start()
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(answer), patience)
+        async with asyncio.timeout(patience):
+            return await asyncio.wrap_future(run_in_daemon_thread(partial(_ask, engine, query), "read"))
     except TimeoutError:
         raise StorageUnavailable("the database does not answer in time") from None
 
