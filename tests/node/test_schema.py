@@ -199,6 +199,34 @@ def test_a_newer_database_is_refused_and_stays_as_it_is(engine: Engine) -> None:
     assert "\n" not in str(refusal.value)
 
 
+def test_a_damaged_file_is_told_in_one_line_and_stays_as_it_is(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'node.sqlite'}"
+    engine = open_engine(url)
+    NODE.bring_up_to_date(engine)
+    with engine.connect() as connection:
+        page = connection.scalar(text("SELECT rootpage FROM sqlite_master WHERE name = 'schema_version'"))
+        size = connection.scalar(text("PRAGMA page_size"))
+    engine.dispose()
+    content = bytearray((tmp_path / "node.sqlite").read_bytes())
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    (tmp_path / "node.sqlite").write_bytes(content)
+    engine = open_engine(url, NODE.refuse_newer)
+    with pytest.raises(DatabaseError, match="cannot be set up: the file is damaged; restore it from a backup") as told:
+        NODE.bring_up_to_date(engine)
+    engine.dispose()
+    assert "\n" not in str(told.value)
+    assert (tmp_path / "node.sqlite").read_bytes() == content
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_user_who_may_not_make_tables_is_told_in_one_line(database_url: str) -> None:
+    engine = open_engine(f"{database_url}?options=-c%20role%3Dpg_read_all_data")
+    with pytest.raises(DatabaseError, match=r"permission denied for schema public; .* what is denied") as told:
+        NODE.bring_up_to_date(engine)
+    engine.dispose()
+    assert "\n" not in str(told.value)
+
+
 def test_a_file_whose_name_is_no_plain_uri_is_looked_at_too(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a b%25#.sqlite'}"
     close_well(open_engine(url))

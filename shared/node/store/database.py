@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Connection, Dialect, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError, InternalError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
@@ -43,6 +43,7 @@ _SQLITE_MENDS: Final = {
     "SQLITE_CANTOPEN": "its folder must exist and be writable; make the folder or name another file",
     "SQLITE_READONLY": "it is read-only; give this user write access to the file and its folder",
     "SQLITE_NOTADB": "the file is no SQLite database; move it away or name another",
+    "SQLITE_CORRUPT": "the file is damaged; restore it from a backup",
     "SQLITE_BUSY": "another process holds its write lock; end that process first",
 }
 
@@ -134,10 +135,10 @@ def setting_up(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except (OperationalError, InternalError) as error:
+    except DBAPIError as error:
         raise DatabaseError(
             f"The database {shown(engine.url)} cannot be set up: "
-            f"{_mend(error, 'end what holds or fills it, then start again')}."
+            f"{_mend(error, 'end what holds or fills it, or grant what is denied, then start again')}."
         ) from error
 
 
