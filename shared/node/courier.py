@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from shared.catalogue.table import BY_NAME
+from shared.catalogue.types import MessageType
 from shared.node.client import SignedClient
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
@@ -14,6 +15,7 @@ from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, O
 from shared.node.schedule import RetrySchedule
 from shared.node.store.database import StorageUnavailable
 from shared.node.telemetry import Telemetry
+from shared.protocol.participants import Participant
 from shared.protocol.profiles import PROFILES
 
 LANE_WIDTH = 64
@@ -94,13 +96,16 @@ class Courier:
             await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
 
     async def stop(self) -> None:
-        """Take nothing more, and finish the tries that are under way."""
+        """Take nothing more, and finish the tries that are under way; what has not begun is left to its lease."""
         self._stopping.set()
         await self.settle()
 
     async def _deliver(self, entry: OutboxEntry) -> None:
         try:
-            record = await self._record(await self._attempt(entry))
+            attempt = await self._attempt(entry)
+            if attempt is None:
+                return
+            record = await self._record(attempt)
             self._telemetry.delivered(record.attempt, record.state)
             for listener in self.listeners:
                 listener(record.attempt)
@@ -157,7 +162,8 @@ class Courier:
         self._telemetry.trouble("delivery attempt cannot be recorded", unavailable)
         return counted
 
-    async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt:
+    async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt | None:
+        """Make a try, or none where the courier stops before it begins."""
         message_type = BY_NAME[entry.outgoing.message]
         directory = self._directories.get(message_type.version)
         if directory is None:  # it did when the entry was made
@@ -168,16 +174,23 @@ class Courier:
             return self._untried(entry, str(error))
         if receiver is None:
             return self._untried(entry, f"{entry.outgoing.receiver} is not in the directory; onboard it")
-        lane = self._lanes.setdefault(receiver.organisation_id, asyncio.Semaphore(LANE_WIDTH))
         try:
-            async with lane:  # waited for before the message is stamped and signed, so that it goes out fresh
-                profile, ask_anew = PROFILES[message_type.version], directory.receiver_anew
-                return await self._client.deliver(entry, message_type, receiver, profile, ask_anew)
+            return await self._send(entry, message_type, receiver, directory)
         except CounterpartiesUnavailable as error:
             return self._untried(entry, str(error))
         except Exception as error:  # counts as a try, so that what fails here for ever ends as DEAD, in plain sight
             self._telemetry.trouble("message cannot be sent", error)
             return self._untried(entry, f"it cannot be sent: {type(error).__name__}: {error}"[:500])
+
+    async def _send(
+        self, entry: OutboxEntry, message_type: MessageType, receiver: Participant, directory: Counterparties
+    ) -> DeliveryAttempt | None:
+        lane = self._lanes.setdefault(receiver.organisation_id, asyncio.Semaphore(LANE_WIDTH))
+        async with lane:  # waited for before the message is stamped and signed, so that it goes out fresh
+            if self._stopping.is_set():
+                return None
+            profile, ask_anew = PROFILES[message_type.version], directory.receiver_anew
+            return await self._client.deliver(entry, message_type, receiver, profile, ask_anew)
 
     def _untried(self, entry: OutboxEntry, reason: str) -> DeliveryAttempt:
         return DeliveryAttempt(

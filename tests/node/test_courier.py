@@ -327,6 +327,35 @@ async def test_a_courier_that_stops_finishes_what_it_began_and_takes_nothing_mor
         assert len(network.requests) == 1
 
 
+async def test_a_courier_that_stops_leaves_what_waits_for_its_turn_to_the_lease(
+    start: Start, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.node.courier.LANE_WIDTH", 1)
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        asked.set()
+        await answered.wait()
+        response: httpx.Response = acking()(request)
+        return response
+
+    async with start(slowly) as (node, network):
+        for number in range(5):
+            await node.sender.send(MESSAGE, LENDER, {**CONTENT, "requestId": f"request-{number}"})
+        await asked.wait()
+        stopping = asyncio.create_task(node.courier.stop())
+        await asyncio.sleep(0)  # it begins
+        answered.set()
+        await stopping
+        assert len(network.requests) == len(rows(node.engine, ATTEMPTS)) == 1
+        left = [(row["state"], row["tries"]) for row in rows(node.engine, OUTBOX)]
+        assert left == [("DELIVERED", 1), *[("SENDING", 0)] * 4]
+    clock.advance(LEASE.total_seconds())
+    async with start(acking()) as (node, _):
+        await sweep(node)
+        assert [(row["state"], row["tries"]) for row in rows(node.engine, OUTBOX)] == [("DELIVERED", 1)] * 5
+
+
 async def test_listeners_are_told_of_every_try(start: Start, clock: FrozenClock) -> None:
     told: list[DeliveryAttempt] = []
     async with start(REFUSED_CONNECTION, acking()) as (node, _):
