@@ -37,7 +37,7 @@ REFRESH_SECONDS: Final = 1.0
 """What another process on the same database has changed counts here after so long at most."""
 
 PURGE_SECONDS: Final = 10.0
-"""So long there may be more reports than are kept: by what their quota lets participants send meanwhile."""
+"""Seconds for which there may be more reports than are kept: by what their quota lets participants send meanwhile."""
 
 
 class RegistryService:

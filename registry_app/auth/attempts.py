@@ -16,7 +16,7 @@ from registry_app.auth.errors import OAuthError
 from shared.node.clock import Clock
 
 MOST_CLIENTS: Final = 10_000
-"""So many clients with their callers are remembered, in each of the two tables; who tried longest ago is forgotten."""
+"""Clients with their callers remembered in each of the two tables at most; who tried longest ago is forgotten."""
 
 
 class Attempts:

@@ -16,10 +16,10 @@ _MEMORY: Final = 64 << 20
 _THREADS: Final = 2
 
 MOST_WAITING: Final = 64
-"""So many secrets wait to be hashed: about two seconds of work. More are turned away, for anybody may ask."""
+"""Secrets waiting to be hashed at most: about two seconds of work. More are turned away, for anybody may ask."""
 
 MOST_STRANGERS: Final = 4
-"""So many of them for clients that nobody registered, which are soon invented: they must not crowd out the others."""
+"""Of them, for clients that nobody registered, at most: such are soon invented, and must not crowd out the others."""
 
 
 def new_secret() -> str:

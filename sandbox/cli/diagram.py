@@ -23,7 +23,7 @@ class SequenceDiagram:
 
     @property
     def room(self) -> int:
-        """So many columns has a text between the lifelines."""
+        """Columns for a text between the lifelines."""
         return self._inner - 2
 
     def text(self, text: Text, *, at: str | None = None, hang: int = 0) -> None:

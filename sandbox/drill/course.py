@@ -12,7 +12,7 @@ from sandbox.throwaway import ThrowawayPair
 from shared.node.clock import Clock, SystemClock
 
 SETTLE_SECONDS: Final = 30.0
-"""So long is waited for what is under way; what has not ended then is lost."""
+"""Seconds to wait for what is under way; what has not ended then is lost."""
 
 LOOK_SECONDS: Final = 0.25
 

@@ -19,7 +19,7 @@ from shared.protocol.participants import Participant
 from shared.protocol.profiles import PROFILES
 
 LANE_WIDTH = 64
-"""So many tries towards one receiver at a time; the transport has as many connections for it."""
+"""Concurrent tries towards one receiver at most (equals its connections in the pool)."""
 
 
 class Courier:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 ROOM: Final = 10_000
-"""So many lines wait; those that come while there is no room are lost, and counted."""
+"""Log lines that may wait; those that come while there is no room are lost, and counted."""
 
 
 class LogStream:

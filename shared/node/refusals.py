@@ -14,7 +14,7 @@ from shared.protocol.problems import Problem
 from shared.protocol.verification import Step
 
 KEPT: Final = 10_000
-"""So many refusals are kept; a flood pushes out the older ones, of whatever peer."""
+"""Refusals kept at most; a flood pushes out the older ones, of whatever peer."""
 
 MAX_RAW_BYTES: Final = 65_536
 

@@ -21,7 +21,7 @@ TOKEN_LEEWAY = timedelta(seconds=60)
 MAX_TOKEN_LENGTH = 8192
 
 MOST_REMEMBERED = 1024
-"""So many tokens whose signature held are remembered for each state of the Auth Service's keys."""
+"""Tokens with a valid signature that are remembered at most, for each state of the Auth Service's keys."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 MARGIN_SECONDS = 5
-"""So much earlier than we do, a client that goes by what we announce stops using an idle connection: its last request
-would otherwise meet our close on the way."""
+"""Seconds by which a client that obeys our header stops using an idle connection before we close it: its last request
+would otherwise arrive while we close."""
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 

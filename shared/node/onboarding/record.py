@@ -18,7 +18,7 @@ from shared.protocol.signing import KeyMaterialError, VerificationKey, load_publ
 ALGORITHM: Final = "RS512"
 
 MOST_COUNTING: Final = 2
-"""So many keys of one participant count at a time (seed 002, "You can configure upto 2 keys")."""
+"""Keys of one participant that count at a time, at most (seed 002, "You can configure upto 2 keys")."""
 
 MOST_ADDRESSES: Final = 3
 """Seed 002, "multiple addresses (max 3)"; networks count as one."""

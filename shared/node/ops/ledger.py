@@ -26,7 +26,7 @@ from shared.node.outbox import OutboxState
 from shared.node.store.tables import GIVEN_UP, INBOX, NOTICES, OUTBOX, REFUSALS, UNFINISHED
 
 EXAMINED: Final = 20_000
-"""So many rows of a table are looked at for one page, if no index leads to those that are wanted."""
+"""Rows of a table examined for one page at most, if no index leads to those that are wanted."""
 
 _NOTICES_SHOWN: Final = 50
 

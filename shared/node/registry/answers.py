@@ -22,7 +22,7 @@ MOST_KEYS: Final = 2
 """As many keys of one participant count as may be registered (seed 002, "upto 2 keys")."""
 
 MOST_NAMED: Final = 16
-"""So many certificates or addresses of one participant are read."""
+"""Certificates, and addresses, of one participant that are read at most."""
 
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
 _BASE_URL: Final[TypeAdapter[str]] = TypeAdapter(BaseUrl)

@@ -16,7 +16,7 @@ from shared.protocol.tokens import TOKEN_ALGORITHM, AccessToken, Issuer, open_to
 from shared.protocol.verification import Examination, Need, examine
 
 MOST_KEYS: Final = 64
-"""So many entries of the JWKS are read: while a key is loaded nothing else happens, and an answer holds thousands."""
+"""Entries of the JWKS read at most: while a key is loaded nothing else happens, and an answer holds thousands."""
 
 RENEWED_AT: Final = 0.8
 """The part of its life after which our token is renewed (C25)."""

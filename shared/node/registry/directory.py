@@ -22,7 +22,7 @@ from shared.protocol.profiles import V4, Originator, Profile
 from shared.protocol.verification import Examination
 
 MOST_KEPT: Final = 5_000
-"""So many participants are kept; ids come from verified tokens, or from those who send in our name."""
+"""Participants kept in memory at most; ids come from verified tokens, or from those who send in our name."""
 
 
 Note = Callable[[Participant], Awaitable[None]]

@@ -15,7 +15,7 @@ from shared.protocol.profiles import V4
 EVENT_PATH: Final = "/ocen/v4/event"
 
 MOST_OF_ONE: Final = 100
-"""So many loans of one bulk message are reported: as many as it may hold."""
+"""Loans of one bulk message that are reported at most: as many as it may hold."""
 
 _IRREGULAR: Final = {
     "CreateLoanApplicationsRequest": "CREATE_LOAN_APPLICATION_REQUEST",

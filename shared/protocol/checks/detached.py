@@ -12,7 +12,7 @@ from shared.protocol.verification import Examination, Finding, Need, check
 DETACHED_HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty", "b64", "crit"})
 
 MOST_SHOWN = 5
-"""So many of what would have been right are told in a refusal."""
+"""Values that would have been right, told in a refusal at most."""
 
 _ONLY_THESE = f"only {', '.join(sorted(DETACHED_HEADER_MEMBERS))}"
 _FORMS = "RFC 7797 with crit, or RFC 7515 Appendix F"

@@ -16,7 +16,7 @@ MAX_HEADER_BYTES = 4096
 MAX_KID_LENGTH = 128
 
 MOST_NAMED = 8
-"""So many of a stranger's members are listed by name."""
+"""Members of a stranger's object that are listed by name at most."""
 
 _ONLY_THESE = f"only {', '.join(sorted(HEADER_MEMBERS))}"
 
