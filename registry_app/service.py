@@ -74,6 +74,11 @@ class RegistryService:
         )
         self.plane = plane_app(self.parts)
         self.ops = registry_ops_app(self.parts, self.plane)
+        self._make_servers(settings)
+        self._trusted: tuple[list[str], list[str]] = ([], [])
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _make_servers(self, settings: RegistrySettings) -> None:
         unlimited = settings.unlimited_sources
         self.protocol_server = make_server(
             self.plane,
@@ -86,8 +91,6 @@ class RegistryService:
         self.ops_server = make_server(
             self.ops, host=settings.ops_host, port=settings.ops_port, tls=None, unlimited_sources=unlimited
         )
-        self._trusted: tuple[list[str], list[str]] = ([], [])
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to listen.
