@@ -90,7 +90,7 @@ def test_nothing_that_the_lsp_has_taken_is_lost_though_it_ends_amid_the_exchange
     with traffic.under_way():
         eventually(lambda: len(traffic.answered()) >= ANSWERED_BEFORE)
         end(pair.lsp)
-    assert ANSWERED_BEFORE <= len(traffic.journalled()) < len(traffic.request_ids)
+    assert ANSWERED_BEFORE <= len(traffic.answered()) < len(traffic.request_ids)
     assert len(traffic.acknowledged) >= ANSWERED_BEFORE
 
     pair.lsp.start()
