@@ -9,8 +9,8 @@ from lender_app.applications import ApplicationStatus, LoanApplication, decide_o
 from lender_app.policy import ApplicationStanding, LendingPolicy
 from lender_app.speech import ApplicationJudged, CreationSpeech
 from shared.node.journeys import Decision, Journey, Rule
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.verification import VerifiedMessage
 
 LOAN_APPLICATION = "loan-application"
 APPLICATION_ID = "loan-application-id"

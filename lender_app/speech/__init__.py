@@ -10,7 +10,7 @@ from typing import Protocol
 from lender_app.applications import ApplicationStatus, Form, Rejection
 from lender_app.rules import Verdict
 from shared.node.journeys import Outgoing
-from shared.protocol.verification import VerifiedMessage
+from shared.protocol.phases import VerifiedMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shared.catalogue.v4.loan_application import (
 )
 from shared.catalogue.values import moment_of
 from shared.node.journeys import Outgoing
-from shared.protocol.verification import VerifiedMessage
+from shared.protocol.phases import VerifiedMessage
 
 _DAYS: Final = {TenureUnit.DAY: 1, TenureUnit.MONTH: 30, TenureUnit.YEAR: 365}
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.verification import VerifiedMessage
 
 
 @dataclass(frozen=True, slots=True)

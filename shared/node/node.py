@@ -15,7 +15,6 @@ from shared.node.clock import Clock, SystemClock
 from shared.node.counterparties import Counterparties
 from shared.node.courier import Courier
 from shared.node.directory import Directory
-from shared.node.exchange import SignedExchange
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
@@ -30,6 +29,8 @@ from shared.node.onboarding.registrar import Registrar
 from shared.node.onboarding.stated import take_stated
 from shared.node.ops.app import ops_app
 from shared.node.readiness import ReadinessCheck
+from shared.node.receive.middleware import SignedExchange
+from shared.node.receive.turns import Turns
 from shared.node.reception import Reception, protocol_app
 from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
@@ -41,7 +42,6 @@ from shared.node.store.database import open_engine, setting_up
 from shared.node.store.tables import SCHEMA, create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
-from shared.node.turns import Turns
 from shared.protocol.participants import ParticipantRole
 from shared.protocol.profiles import PROFILES, V3, V4, Profile
 
@@ -146,7 +146,7 @@ class Node:
             jitter=random.random,
             telemetry=self.telemetry,
         )
-        self.reception = Reception(self.journal, self.courier, self.clock)
+        self.reception = Reception(self.journal, self.courier, self.identity, self.clock)
         self.heartbeat = self._reporting(self.member) if self.member is not None and self.settings.heartbeat else None
         self.sender = Sender(
             journal=self.journal,

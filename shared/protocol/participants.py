@@ -120,6 +120,11 @@ class Participant:
         self._by_kid.update({key.kid: key for key in self.keys})
         self._hosts.update(str(network[0]) for network in self.networks if network.num_addresses == 1)
 
+    @property
+    def counting_keys(self) -> list[PublicKey]:
+        """The keys whose signatures count."""
+        return [key for key in self.keys if key.status.counts]
+
     def key(self, kid: str) -> PublicKey | None:
         """Return the key of that kid, also one that no longer counts, or None."""
         return self._by_kid.get(kid)

@@ -23,9 +23,9 @@ from shared.node.settings import Membership
 from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import dump_json
 from shared.protocol.participants import Dialect, ParticipantRole
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import V3, V4, Originator
 from shared.protocol.signing import SigningKey
-from shared.protocol.verification import VerifiedMessage
 from tests.equipment.asgi import JSON, Answer, call
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.messages import RuleOfTest

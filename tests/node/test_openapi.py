@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.offline import Beside, verify
 from shared.catalogue.table import BY_NAME, CATALOGUE, messages_received_by
 from shared.catalogue.types import MessageType
 from shared.node.ops.openapi import protocol_openapi
@@ -152,7 +153,9 @@ def test_an_example_of_4_0_passes_every_check_up_to_the_key_of_its_signature(mes
     example = body(operation(message)["requestBody"])["examples"]["payload"]["value"]
     signature = operation(message)["parameters"][0]["example"]
     sample = json.dumps(example).encode()
-    verification = PROFILES["v4"].examine_offline(sample, lambda kid: lsp(), message, headers={"signature": signature})
+    verification = verify(
+        sample, PROFILES["v4"], lambda kid: lsp(), message_type=message, at=None, beside=Beside(signature)
+    ).verification
     failed = [step.check.name for step in verification.steps if step.outcome is Outcome.FAILED]
     assert failed == ["kid_selects_a_registered_key"]
     message.body.model_validate(example)
@@ -163,7 +166,9 @@ def test_an_example_passes_every_check_up_to_its_signature(message: MessageType)
     for name, example in body(operation(message)["requestBody"])["examples"].items():
         assert name in example["value"]
         sample = json.dumps(example["value"]).encode()
-        verification = PROFILES[message.version].examine_offline(sample, lambda kid: None, message)
+        verification = verify(
+            sample, PROFILES[message.version], lambda kid: None, message_type=message, at=None
+        ).verification
         assert verification.failure is not None
         assert verification.failure.check.name == "kid_selects_a_key_that_counts"
         assert all(step.outcome is not Outcome.FAILED for step in verification.steps[:9])

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
-from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import EncodingError, parse_json_object
+from shared.protocol.phases import MAX_BODY_BYTES
 
 
 class StrictRequest(Request):

@@ -1,6 +1,7 @@
 """What the journal shows of itself, field by field, and how it is asked."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -9,10 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from shared.catalogue.body import Identifier
 from shared.node.outbox import AttemptOutcome, OutboxState
-from shared.protocol.encoding import EncodingError, base64url_decode, format_timestamp, parse_json_object
-from shared.protocol.participants import EnvelopeMember
-from shared.protocol.profiles import PROFILES
-from shared.protocol.verification import Outcome
+from shared.protocol.detached import SIGNATURE_HEADER
+from shared.protocol.encoding import format_timestamp
+from shared.protocol.phases import NO_PEER, Opened, OpenedCall, WireMessage
+from shared.protocol.profiles import PROFILES, Profile
+from shared.protocol.verification import AnyCheck, Outcome, Step
 
 Moment = Annotated[
     datetime,
@@ -93,12 +95,26 @@ class VerificationStep(BaseModel):
     found: str
 
     @classmethod
-    def all_of(cls, steps: str) -> list[Self]:
-        """Read what `steps_text` wrote; a step whose check no longer exists has no text and no clause."""
-        return [cls._of(*step) for step in json.loads(steps)]
+    def all_of(cls, recorded: str, checks: Sequence[AnyCheck], seen: Sequence[Step] = ()) -> list[Self]:
+        """Read what `verdict_text` wrote of these checks; `seen` are those of them that were judged once more now."""
+        verdict = json.loads(recorded)
+        if isinstance(verdict, list):  # each check; one that no longer exists has no text and no clause
+            return [cls._of(*step) for step in verdict]
+        found = {step.check.name: step for step in seen if step.outcome is Outcome.PASSED}
+        steps: list[Self] = []
+        outcome = Outcome.PASSED
+        for check in checks:
+            if check.name in verdict:
+                steps.append(cls._of(check.name, *verdict[check.name]))
+                outcome = Outcome.NOT_REACHED if steps[-1].outcome is Outcome.FAILED else outcome
+            elif outcome is Outcome.PASSED and check.name in found:
+                steps.append(cls(**found[check.name].as_dict()))
+            else:
+                steps.append(cls._of(check.name, outcome))
+        return steps
 
     @classmethod
-    def _of(cls, name: str, outcome: str, found: str, expected: str = "") -> Self:
+    def _of(cls, name: str, outcome: str, found: str = "", expected: str = "") -> Self:
         check = _CHECKS.get(name)
         text, clause = (check.text, check.clause) if check else ("", "")
         return cls(check=name, outcome=Outcome(outcome), text=text, clause=clause, expected=expected, found=found)
@@ -111,28 +127,13 @@ class Decoded(BaseModel):
     payload: dict[str, Any]
 
     @classmethod
-    def of(cls, envelope: bytes) -> Self | None:
-        """Decode an envelope; None if it is none."""
-        try:
-            outer = parse_json_object(envelope)
-            header, payload = next(outer[member] for member in EnvelopeMember if member in outer), outer["payload"]
-            if not (isinstance(header, str) and isinstance(payload, str)):
-                return None
-            return cls(header=_shown(base64url_decode(header)), payload=_shown(base64url_decode(payload)))
-        except (EncodingError, StopIteration, KeyError):
+    def of(cls, opened: Opened) -> Self | None:
+        """Show what could be read; None if a part cannot. The header of what its sender did not sign is empty."""
+        is_unsigned = isinstance(opened, OpenedCall) and not opened.signature_text
+        header = b"{}" if is_unsigned else opened.header_bytes
+        if any(opened.texts.flaw_of(text) for text in (header, opened.payload)):
             return None
-
-    @classmethod
-    def of_body(cls, body: bytes, signature: str) -> Self | None:
-        """Decode a body with its detached signature; None if one of them cannot be read.
-
-        The header of an answer that its sender did not sign is empty.
-        """
-        try:
-            header = _shown(base64url_decode(signature.partition(".")[0])) if signature else {}
-            return cls(header=header, payload=_shown(body))
-        except EncodingError:
-            return None
+        return cls(header=json.loads(header), payload=json.loads(opened.payload))  # decimals would be shown as texts
 
 
 class SignedText(BaseModel):
@@ -147,9 +148,10 @@ class SignedText(BaseModel):
     decoded: Decoded | None
 
     @classmethod
-    def of(cls, raw: bytes, signature: str, *, is_detached: bool) -> Self:
-        """Show bytes that travelled; `is_detached` tells that their signature stood beside them."""
-        decoded = Decoded.of_body(raw, signature) if is_detached else Decoded.of(raw)
+    def of(cls, raw: bytes, signature: str, profile: Profile) -> Self:
+        """Show bytes that travelled, with the signature that stood beside them, if one did."""
+        headers = {SIGNATURE_HEADER: signature} if signature else {}
+        decoded = Decoded.of(profile.opened(WireMessage("", "", headers, raw, NO_PEER)))
         return cls(envelope=raw.decode(errors="replace"), signature=signature, decoded=decoded)
 
 
@@ -250,9 +252,3 @@ class Notices(BaseModel):
     """The latest notices, newest first."""
 
     items: list[Notice]
-
-
-def _shown(text: bytes) -> dict[str, Any]:
-    parse_json_object(text)  # strict, as to what may be shown; its decimals would be shown as texts
-    shown: dict[str, Any] = json.loads(text)
-    return shown

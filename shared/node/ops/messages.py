@@ -36,8 +36,7 @@ async def evidence(node: TheNode, request_id: Annotated[Identifier, Path()]) -> 
     It holds the exact signed bytes, keys and certificates of then, a verdict on each, and `verify.sh`, which needs
     nothing but openssl. What does not hold any more is in it too, and it says so.
     """
-    own_ids = {profile: own.participant_id for profile, own in node.identity.originators.items()}
-    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_ids=own_ids))
+    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_ids=_own_ids(node)))
     if bundle is None:
         raise HTTPException(404, f"Nothing was accepted or sent under requestId {request_id}; GET /messages lists all.")
     headers = {"content-disposition": 'attachment; filename="evidence.zip"'}
@@ -47,7 +46,7 @@ async def evidence(node: TheNode, request_id: Annotated[Identifier, Path()]) -> 
 @routes.get("/messages/{request_id:path}", responses={404: {"model": Mistake}})
 async def message(node: TheNode, request_id: Annotated[Identifier, Path()]) -> MessageHistory:
     """Show everything under a requestId: signed texts, checks, tries, refusals (of those the latest 50)."""
-    history = await read(node.engine, partial(message_history, request_id=request_id))
+    history = await read(node.engine, partial(message_history, request_id=request_id, own_ids=_own_ids(node)))
     if history is None:
         raise HTTPException(404, f"Nothing is known of requestId {request_id}; GET /messages lists what is.")
     return history
@@ -82,3 +81,7 @@ async def notices(node: TheNode, reference: Annotated[Identifier | None, Query()
     """List texts to persons that have not expired, such as the SMS with an OTP; `reference` is a requestId."""
     now = node.clock.now()
     return Notices(items=await read(node.engine, partial(list_notices, reference=reference, now=now)))
+
+
+def _own_ids(node: TheNode) -> dict[str, str]:
+    return {profile: own.participant_id for profile, own in node.identity.originators.items()}

@@ -15,7 +15,7 @@ from shared.node.outbox import AttemptOutcome, DeliveryAttempt
 from shared.node.registry.events import EVENT_PATH, Event, Occasion, event_type_of, events_of, judged_members
 from shared.node.registry.service import RegistryService
 from shared.node.telemetry import Telemetry
-from shared.protocol.verification import VerifiedMessage
+from shared.protocol.phases import VerifiedMessage
 
 ROOM: Final = 10_000
 WORKERS: Final = 4

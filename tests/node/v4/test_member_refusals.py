@@ -7,9 +7,9 @@ import pytest
 
 from shared.node.net.tls import thumbprint
 from shared.node.store.tables import INBOX, REFUSALS
-from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import dump_json
 from shared.protocol.participants import Dialect
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.problems import Problem
 from tests.equipment.asgi import JSON, Answer, call
 from tests.equipment.lender_node import signed
