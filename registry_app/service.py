@@ -23,7 +23,7 @@ from registry_app.store.roles import certificates_of
 from registry_app.store.tables import SCHEMA
 from registry_app.telemetry import RegistryTelemetry
 from registry_app.trust import client_trust
-from shared.catalogue.v4.registry import RoleStatus
+from shared.catalogue.bodies.v4.registry import RoleStatus
 from shared.node.clock import Clock, SystemClock
 from shared.node.net.server import CannotListenError, make_server
 from shared.node.net.tls import TlsTrust

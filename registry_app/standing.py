@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from shared.catalogue.v4.registry import RoleStatus
+from shared.catalogue.bodies.v4.registry import RoleStatus
 
 
 @dataclass(frozen=True, slots=True)

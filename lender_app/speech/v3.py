@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from lender_app.speech import OtpAnswer, OtpJudged, SessionOpened
-from shared.catalogue.v3.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
-from shared.node.journeys import Outgoing
+from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
+from shared.node.journeys import Outgoing, callback_to
 from shared.protocol.problems import SUCCESS
 from shared.protocol.verification import VerifiedMessage
 
@@ -29,18 +29,18 @@ class SpeechOfV3:
     def opened(self, message: VerifiedMessage, session: SessionOpened) -> Outgoing:
         """Write the callback to a request for acceptance."""
         data = {"otpSessionKey": session.session_key, "maskedPhoneNumber": session.masked_phone}
-        return _callback(message, "TriggerLoanAcceptanceResponse", data)
+        return _callback(message, data)
 
     def judged(self, message: VerifiedMessage, outcome: OtpJudged) -> Outgoing:
         """Write the callback to an OTP."""
         data = {"otpSessionKey": outcome.session_key, "status": outcome.verdict.value}
-        return _callback(message, "VerifyLoanAcceptanceResponse", data)
+        return _callback(message, data)
 
 
-def _callback(message: VerifiedMessage, name: str, data: Mapping[str, Any]) -> Outgoing:
+def _callback(message: VerifiedMessage, data: Mapping[str, Any]) -> Outgoing:
     content = {
         "requestId": message.request_id,
         "response": {"error": SUCCESS},
         "credBlock": {"type": "OTP", "data": data},
     }
-    return Outgoing(message.sender.organisation_id, name, message.request_id, content)
+    return callback_to(message, content)

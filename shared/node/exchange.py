@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
@@ -22,6 +21,7 @@ from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
 from shared.node.turns import Turns
 from shared.protocol.acknowledgement import Acknowledgement, explain
+from shared.protocol.messages import MessageType
 from shared.protocol.nonces import FreshnessWindow
 from shared.protocol.participants import Network
 from shared.protocol.problems import Problem
@@ -286,7 +286,7 @@ class SignedExchange:
     def _tell(self, examination: Examination, answer: _Answer, seconds: float) -> None:
         failed = _failed_step(examination)
         self._telemetry.received(
-            message=examination.message_type.key if examination.message_type else "unknown",
+            message=examination.message_type.full_name if examination.message_type else "unknown",
             request_id=answer.request_id,
             trace_id=answer.trace_id,
             peer=self._peer_name(examination),

@@ -42,7 +42,7 @@ from shared.node.store.tables import SCHEMA, create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.node.turns import Turns
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import MessageType, Role
 from shared.protocol.profiles import PROFILES, V3, V4, Profile
 
 REFRESH_SECONDS = 0.5
@@ -55,8 +55,8 @@ TIDY_SECONDS = 60.0
 class Application:
     """What makes a node a lender or an LSP: its role, and a rule for every message that the role takes."""
 
-    role: ParticipantRole
-    rules: Mapping[str, Rule]
+    role: Role
+    rules: Mapping[MessageType, Rule]
 
 
 class Node:

@@ -7,7 +7,6 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from shared.catalogue.types import MessageType
 from shared.node.acceptance import Arrival
 from shared.node.clock import Clock
 from shared.node.courier import Courier
@@ -16,6 +15,7 @@ from shared.node.journal import Journal
 from shared.node.journeys import Rule
 from shared.node.outbox import OutboxState
 from shared.protocol.acknowledgement import Acknowledgement
+from shared.protocol.messages import MessageType
 from shared.protocol.profiles import Dressed
 from shared.protocol.verification import History, VerifiedMessage
 
@@ -63,7 +63,9 @@ class Reception:
         return payload
 
 
-def protocol_app(reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[str, Rule]) -> FastAPI:
+def protocol_app(
+    reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[MessageType, Rule]
+) -> FastAPI:
     """Make the application of the protocol plane: a route per message of the catalogue that this role takes.
 
     The routes are ASGI endpoints without body models: the middleware has judged the payload already, and FastAPI
@@ -71,7 +73,7 @@ def protocol_app(reception: Reception, messages: Mapping[str, MessageType], rule
     """
     app = FastAPI(openapi_url=None)
     for path, message_type in messages.items():
-        endpoint = MessageEndpoint(reception, message_type, rules[message_type.key])
+        endpoint = MessageEndpoint(reception, message_type, rules[message_type])
         app.router.routes.append(Route(path, endpoint, methods=[message_type.method]))
     return app
 

@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 from shared.protocol.encoding import JsonTexts
 from shared.protocol.envelope import Envelope
+from shared.protocol.messages import MessageType
 from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow, Nonce
-from shared.protocol.participants import Participant, ParticipantRole, PublicKey
+from shared.protocol.participants import Participant, PublicKey
 from shared.protocol.problems import Problem
 from shared.protocol.tokens import AccessToken, Issuer
 
@@ -67,30 +68,6 @@ class Finding(NamedTuple):
     problem: Problem | None = None
 
 
-class ExpectedMessage(Protocol):
-    """What a path promises: implemented by the catalogue's `MessageType`."""
-
-    @property
-    def name(self) -> str:
-        """The OCEN message name."""
-
-    @property
-    def sender(self) -> ParticipantRole:
-        """The role that may send it."""
-
-    @property
-    def body(self) -> type[BaseModel]:
-        """The model that its payload has to satisfy."""
-
-    @property
-    def key(self) -> str:
-        """What tells it from its namesakes in other versions."""
-
-    @property
-    def wraps_ack(self) -> bool:
-        """Whether its ack stands inside a member `ack`."""
-
-
 @dataclass(frozen=True, slots=True)
 class Peer:
     """The other end of the connection: its certificate's thumbprint and the address it calls from."""
@@ -118,7 +95,7 @@ class Examination:
     algorithm: str
     wire: WireMessage | None = None
     peer: Peer | None = None
-    message_type: ExpectedMessage | None = None
+    message_type: MessageType | None = None
     allowed_methods: tuple[str, ...] = ()
     holder: Participant | None = None
     now: datetime | None = None
@@ -254,7 +231,7 @@ class Verification:
 class VerifiedMessage:
     """A message for which every check held: the only form in which rules and journal ever meet one."""
 
-    message_type: ExpectedMessage
+    message_type: MessageType
     sender: Participant
     kid: str
     payload: bytes

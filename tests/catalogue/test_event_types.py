@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from shared.catalogue.v4.event_types import EventType
+from shared.catalogue.bodies.v4.event_types import EventType
 
 
 def test_there_are_103_types_of_events() -> None:

@@ -21,7 +21,7 @@ from lender_app.rules import (
     open_session,
     sms_text,
 )
-from shared.catalogue.otp import OtpStatus
+from shared.catalogue.bodies.otp import OtpStatus
 from tests.equipment.clock import NOW
 
 SECRET = b"a secret of thirty-two bytes ....."

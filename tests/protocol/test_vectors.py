@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from joserfc.errors import BadSignatureError
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import get_message
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.encoding import base64url_decode, parse_timestamp
 from shared.protocol.participants import Participant
@@ -17,7 +17,7 @@ from shared.protocol.verification import Outcome, Peer, Verification
 from tests.protocol.second_library import verified_payload
 from tests.protocol.vectors import body_of, cases, participants, vector
 
-MESSAGE = BY_NAME["TriggerLoanAcceptanceRequest"]
+MESSAGE = get_message("v3", "TriggerLoanAcceptanceRequest")
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.catalogue.table import BY_NAME
-from shared.catalogue.v3.loan_acceptance import TriggerLoanAcceptanceRequest
+from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequest
+from shared.catalogue.table import get_message
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.checks.envelope import MOST_NAMED, kid_is_given, names_of
 from shared.protocol.checks.journal import nonce_is_new
@@ -19,7 +19,7 @@ from shared.protocol.tampering import TAMPERINGS, GoodMessage
 from shared.protocol.verification import Examination, Finding, History, Outcome, Step, Verification, check
 from tests.protocol.receiver import NOW, Receiver, arrived
 
-MESSAGE = BY_NAME["TriggerLoanAcceptanceRequest"]
+MESSAGE = get_message("v3", "TriggerLoanAcceptanceRequest")
 
 
 def outcomes(verification: Verification) -> dict[str, Outcome]:

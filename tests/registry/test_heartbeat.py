@@ -7,8 +7,8 @@ import pytest
 
 from registry_app.store.reports import purge_reports
 from registry_app.telemetry import RegistryTelemetry
-from shared.catalogue.v4.event_types import EventType
-from shared.catalogue.v4.heartbeat import EVENT_PATH, METRIC_PATH, HeartbeatEventRequest
+from shared.catalogue.bodies.v4.event_types import EventType
+from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH, METRIC_PATH, HeartbeatEventRequest
 from tests.equipment.asgi import JSON, http_scope
 from tests.equipment.clock import NOW
 from tests.registry.world import Client, World

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.catalogue.types import MessageType
 from shared.node.evidence.remembered import Remembered
 from shared.protocol.checks.bearer import (
     certificate_is_the_token_holders,
@@ -18,6 +17,7 @@ from shared.protocol.checks.bearer import (
 from shared.protocol.checks.connection import source_address_is_listed
 from shared.protocol.checks.payload import sender_has_the_role
 from shared.protocol.detached import SIGNATURE_HEADER
+from shared.protocol.messages import MessageType
 from shared.protocol.profiles import PROFILES, V3, Profile
 from shared.protocol.verification import Check, Examination, Need, Outcome, Peer, Step, examine
 

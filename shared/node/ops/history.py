@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import find_message
 from shared.node.ops.ledger_views import (
     Attempt,
     MessageHistory,
@@ -47,7 +47,7 @@ def _latest_refusals(connection: Connection, request_id: str) -> Sequence[Row[An
 
 def _is_detached(row: Row[Any]) -> bool:
     """Tell whether the signatures of a message and its ack stand beside their bodies."""
-    message = BY_NAME.get(row.message)
+    message = find_message(row.message)
     return message is not None and message.version == V4.name
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from shared.catalogue.body import Identifier
+from shared.catalogue.bodies.body import Identifier
 from shared.node.outbox import AttemptOutcome, OutboxState
 from shared.protocol.encoding import EncodingError, base64url_decode, format_timestamp, parse_json_object
 from shared.protocol.participants import EnvelopeMember

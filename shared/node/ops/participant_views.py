@@ -9,7 +9,8 @@ from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.history import CertificateHistory, KeyHistory, ParticipantHistory
 from shared.node.onboarding.record import Line, Name
 from shared.node.ops.ledger_views import Moment
-from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant
 
 
 class ParticipantKey(BaseModel):
@@ -26,7 +27,7 @@ class KnownParticipant(BaseModel):
 
     organisation_id: str
     name: str
-    role: ParticipantRole
+    role: Role
     base_url: str
     envelope_member: EnvelopeMember
     ip_addresses: list[str]
@@ -131,7 +132,7 @@ class ParticipantDetails(BaseModel):
 
     organisation_id: str
     name: str
-    role: ParticipantRole
+    role: Role
     onboarded_at: Moment
     offboarded_at: Moment | None
     offboarded_because: str

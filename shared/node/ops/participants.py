@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
-from shared.catalogue.body import Identifier
+from shared.catalogue.bodies.body import Identifier
 from shared.node.onboarding.changes import with_certificate, with_key, without_certificate
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.history import load_history

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, HTTPException, Path
 from pydantic import BaseModel, ConfigDict
 
-from shared.catalogue.body import Identifier
+from shared.catalogue.bodies.body import Identifier
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import OperatedNode, TheNode

@@ -9,10 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.catalogue.table import BY_NAME
 from shared.node.counterparties import Access, CounterpartiesUnavailable
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt
-from shared.node.registry.events import EVENT_PATH, Event, Occasion, event_type_of, events_of, judged_members
+from shared.node.registry.events import EVENT_PATH, Event, Occasion, events_of, judged_members
 from shared.node.registry.service import RegistryService
 from shared.node.telemetry import Telemetry
 from shared.protocol.verification import VerifiedMessage
@@ -66,14 +65,14 @@ class HeartbeatReporter:
         outgoing = attempt.entry.outgoing
         word = SUCCESS if attempt.outcome is AttemptOutcome.ACCEPTED else FAILURE
         at = attempt.started_at + timedelta(milliseconds=attempt.milliseconds)
-        event_type = event_type_of(outgoing.message, is_receiver=False)
+        event_type = outgoing.message.event
         if event_type is not None:
-            content = judged_members(outgoing.content, BY_NAME[outgoing.message].body)
+            content = judged_members(outgoing.content, outgoing.message.body)
             self._put(Occasion(event_type, outgoing.receiver, attempt.status, word, at), content)
 
     def received(self, message: VerifiedMessage) -> None:
         """Report a message that we have accepted; hear it from the reception."""
-        event_type = event_type_of(message.message_type.key, is_receiver=True)
+        event_type = message.message_type.event_of_receiver
         if event_type is not None:
             peer, content = message.sender.organisation_id, judged_members(message.document, message.message_type.body)
             self._put(Occasion(event_type, peer, OK, SUCCESS, message.received_at), content)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_timestamp
+from shared.protocol.messages import one_of
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Examination, Finding, Need, check
 
@@ -53,9 +54,9 @@ def sender_has_the_role(examination: Examination) -> Finding:
     """The sender's role is the one that sends this message (OCEN API definitions, caller of the message)."""
     assert examination.holder is not None
     assert examination.message_type is not None
-    role, name = examination.message_type.sender, examination.message_type.name
+    roles, name = examination.message_type.senders, examination.message_type.name
     found = examination.holder.role
-    return Finding(found is role, f"a {role}, who sends {name}", found)
+    return Finding(found in roles, f"a {one_of(roles)}, who sends {name}", found)
 
 
 @check(Problem.NOT_FRESH)

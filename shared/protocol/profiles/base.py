@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from shared.protocol.messages import MessageType
 from shared.protocol.nonces import FreshnessWindow, Nonce
 from shared.protocol.participants import Participant
 from shared.protocol.profiles.dressed import Claimed, Dressed, Originator, Style
@@ -18,7 +19,6 @@ from shared.protocol.tokens import Issuer
 from shared.protocol.verification import (
     Check,
     Examination,
-    ExpectedMessage,
     History,
     Need,
     Outcome,
@@ -130,7 +130,7 @@ class Profile(ABC):
     def open(
         self,
         wire: WireMessage,
-        message_type: ExpectedMessage | None,
+        message_type: MessageType | None,
         allowed_methods: tuple[str, ...],
         now: datetime,
         window: FreshnessWindow,
@@ -143,7 +143,7 @@ class Profile(ABC):
     def open_head(
         self,
         wire: WireMessage,
-        message_type: ExpectedMessage | None,
+        message_type: MessageType | None,
         allowed_methods: tuple[str, ...],
         now: datetime,
         window: FreshnessWindow,
@@ -255,7 +255,7 @@ class Profile(ABC):
         self,
         body: bytes,
         key_for: Callable[[str], Participant | None],
-        message_type: ExpectedMessage | None = None,
+        message_type: MessageType | None = None,
         at: datetime | None = None,
         *,
         headers: Mapping[str, str] = _NO_HEADERS,

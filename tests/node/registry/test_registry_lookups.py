@@ -11,7 +11,8 @@ from shared.node.registry.member import Member
 from shared.node.registry.service import NETWORK, USUAL
 from shared.node.settings import Membership
 from shared.protocol.encoding import EncodingError, dump_json, parse_json_object
-from shared.protocol.participants import Dialect, KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import Dialect, KeyStatus
 from tests.equipment.clock import FrozenClock
 from tests.equipment.parties import identity_of, lsp, lsp_key
 from tests.equipment.scripted_registry import ITEMS, ROLES, SECRET, TOKEN_PATH, URL, ScriptedRegistry, jwk_of, rs256
@@ -26,7 +27,7 @@ async def test_a_participant_has_keys_base_url_certificates_and_addresses(
     found = await member.lookup.participant("3051")
     assert found is not None
     assert (found.organisation_id, found.parent_id, found.client_id) == ("3051", "901", "client-3051")
-    assert (found.role, found.base_url) == (ParticipantRole.LENDER, "https://3051.example/ocen")
+    assert (found.role, found.base_url) == (Role.LENDER, "https://3051.example/ocen")
     assert found.certificates == {"ab" * 32}
     assert [(key.kid, key.status) for key in found.keys] == [
         ("LENDER01-kid", KeyStatus.ACTIVE),

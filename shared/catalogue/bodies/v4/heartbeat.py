@@ -4,9 +4,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from shared.catalogue.body import Identifier, ShortText
-from shared.catalogue.v4.event_types import EventType
-from shared.catalogue.v4.registry import Wire
+from shared.catalogue.bodies.body import Identifier, ShortText
+from shared.catalogue.bodies.v4.event_types import EventType
+from shared.catalogue.bodies.v4.registry import Wire
 
 EVENT_PATH: Final = "/ocen/v4/event"
 METRIC_PATH: Final = "/ocen/v4/metrics/lender/loanDisbursementMetric"
