@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from registry_app.store.roles import StoredCertificate, StoredKey
+from shared.catalogue.bodies.body import among
 from shared.node.onboarding.certificates import checked_certificate
 from shared.node.onboarding.fields import (
     Flaw,
@@ -19,7 +20,7 @@ from shared.node.onboarding.fields import (
 )
 from shared.node.onboarding.form import FormError
 from shared.node.onboarding.key_forms import checked_keys
-from shared.node.onboarding.record import MOST_CERTIFICATES, Line, Name, limited_to, thumbprint_of
+from shared.node.onboarding.record import MOST_CERTIFICATES, Line, Name, thumbprint_of
 from shared.protocol.messages import NETWORK_ROLES, Role
 from shared.protocol.signing import load_public_key
 
@@ -47,7 +48,7 @@ class RegistrationForm(KeysForm):
 
     name: Annotated[str, Field(description="Name of the organisation.")] = ""
     role: Annotated[
-        Annotated[Role, *limited_to(NETWORK_ROLES)] | None,
+        Annotated[Role, *among(NETWORK_ROLES)] | None,
         Field(description="What the participant is; LOAN_AGENT is OCEN 4's word for LSP."),
     ] = None
     base_url: Annotated[str, Field(description="Where its messages go: https, without the path of a message.")] = ""

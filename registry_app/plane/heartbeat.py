@@ -42,7 +42,7 @@ async def event(request: Request, registry: TheRegistry, caller: TheCaller) -> R
     """Take an event of the heartbeat."""
     body = await _read(request, registry, caller, HeartbeatEventRequest)
     facts = {
-        "event_type": body.event.event_type.value,
+        "event_type": body.event.event_type,
         "request_id": body.event.request_id,
         "loan_application_id": body.event.loan_meta_data.loan_application_id,
     }

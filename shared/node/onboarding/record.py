@@ -1,6 +1,6 @@
 """How a participant is written down: the record in the participants file, in the operator plane and in the tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
@@ -9,17 +9,15 @@ from typing import Annotated, Final, Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
     TypeAdapter,
     ValidationError,
-    WithJsonSchema,
 )
-from pydantic_core import PydanticCustomError
 
+from shared.catalogue.bodies.body import among
 from shared.node.net.tls import check_trust, thumbprint
 from shared.node.net.tls_files import TlsConfigurationError
 from shared.protocol.messages import Role
@@ -70,18 +68,6 @@ ONBOARDED_ROLES: Final = (Role.LENDER, Role.LOAN_AGENT)
 """What a participant of the register may be."""
 
 
-def limited_to(roles: Sequence[Role]) -> tuple[AfterValidator, WithJsonSchema]:
-    """Return what narrows a member of a model to some of the roles."""
-    expected = ", ".join(f"'{role}'" for role in roles[:-1]) + f" or '{roles[-1]}'"
-
-    def check(role: Role) -> Role:
-        if role not in roles:
-            raise PydanticCustomError("enum", "Input should be {expected}", {"expected": expected})
-        return role
-
-    return AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(roles)})
-
-
 class OnboardingError(Exception):
     """A participant's record that cannot be used; the message names the field, what was found and the mend."""
 
@@ -112,7 +98,7 @@ class ParticipantRecord(BaseModel):
 
     organisation_id: OrganisationId
     name: Name
-    role: Annotated[Role, *limited_to(ONBOARDED_ROLES)]
+    role: Annotated[Role, *among(ONBOARDED_ROLES)]
     base_url: BaseUrl
     tls_certificates: Annotated[list[str], Field(min_length=1, max_length=MOST_CERTIFICATES)]
     keys: Annotated[list[KeyRecord], Field(min_length=1)]

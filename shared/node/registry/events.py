@@ -10,8 +10,6 @@ from pydantic import BaseModel
 
 from shared.node.ids import new_id
 
-EVENT_PATH: Final = "/ocen/v4/event"
-
 MOST_OF_ONE: Final = 100
 """Loans of one bulk message that are reported at most: as many as it may hold."""
 

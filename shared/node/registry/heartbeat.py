@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH
 from shared.node.counterparties import Access, CounterpartiesUnavailable
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt
-from shared.node.registry.events import EVENT_PATH, Event, Occasion, events_of, judged_members
+from shared.node.registry.events import Event, Occasion, events_of, judged_members
 from shared.node.registry.service import RegistryService
 from shared.node.telemetry import Telemetry
 from shared.protocol.verification import VerifiedMessage

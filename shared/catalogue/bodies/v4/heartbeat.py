@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from shared.catalogue.bodies.body import Identifier, ShortText
-from shared.catalogue.bodies.v4.event_types import EventType
 from shared.catalogue.bodies.v4.registry import Wire
+from shared.catalogue.events import EventType
 
 EVENT_PATH: Final = "/ocen/v4/event"
 METRIC_PATH: Final = "/ocen/v4/metrics/lender/loanDisbursementMetric"
