@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -11,12 +12,13 @@ from lender_app.journey import TriggerAcceptance, VerifyAcceptance
 from lender_app.policy import AcceptancePolicy, LendingPolicy
 from lender_app.speech.v3 import SpeechOfV3
 from lender_app.speech.v4 import SpeechOfV4
-from shared.catalogue.otp import OTP_DIGITS
+from shared.catalogue.bodies.otp import OTP_DIGITS
+from shared.catalogue.table import get_message
 from shared.node.ids import new_id
 from shared.node.journeys import Rule
 from shared.node.node import Application
 from shared.node.settings import NodeSettings, SettingsError
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import MessageType, Role
 
 
 class LenderSettings(NodeSettings):
@@ -35,23 +37,23 @@ def application(settings: LenderSettings) -> Application:
         SettingsError: the secret cannot be read or made.
     """
     secret = _secret(settings.otp_secret_file)
-    return Application(role=ParticipantRole.LENDER, rules=_rules_of_v3(secret) | _rules_of_v4(secret))
+    return Application(role=Role.LENDER, rules=_rules_of_v3(secret) | _rules_of_v4(secret))
 
 
-def _rules_of_v3(secret: bytes) -> dict[str, Rule]:
-    speech = SpeechOfV3()
+def _rules_of_v3(secret: bytes) -> dict[MessageType, Rule]:
+    speech, of = SpeechOfV3(), partial(get_message, "v3")
     return {
-        "TriggerLoanAcceptanceRequest": TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
-        "VerifyLoanAcceptanceRequest": VerifyAcceptance(speech, AcceptancePolicy(), secret),
+        of("TriggerLoanAcceptanceRequest"): TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
+        of("VerifyLoanAcceptanceRequest"): VerifyAcceptance(speech, AcceptancePolicy(), secret),
     }
 
 
-def _rules_of_v4(secret: bytes) -> dict[str, Rule]:
-    speech = SpeechOfV4()
+def _rules_of_v4(secret: bytes) -> dict[MessageType, Rule]:
+    speech, of = SpeechOfV4(), partial(get_message, "v4")
     return {
-        "v4/CreateLoanApplicationsRequest": CreateApplications(speech, LendingPolicy()),
-        "v4/TriggerLoanAcceptanceRequest": TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
-        "v4/VerifyLoanAcceptanceRequest": VerifyAcceptance(speech, AcceptancePolicy(), secret),
+        of("CreateLoanApplicationsRequest"): CreateApplications(speech, LendingPolicy()),
+        of("TriggerLoanAcceptanceRequest"): TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
+        of("VerifyLoanAcceptanceRequest"): VerifyAcceptance(speech, AcceptancePolicy(), secret),
     }
 
 

@@ -9,16 +9,16 @@ from registry_app.auth.tokens import public_jwk
 from registry_app.store.resources import find
 from registry_app.store.roles import StoredOrganisation, StoredRole, load_members, load_role
 from registry_app.store.tables import NETWORKS, PRODUCTS
-from shared.catalogue.v4.registry import (
+from shared.catalogue.bodies.v4.registry import (
     CreditProduct,
     IndexedProductNetworkParticipants,
     JsonWebKeySet,
     LenderNetworkFilter,
     NetworkParticipant,
-    Organisation,
+    OrganisationDetail,
     ParticipantDetail,
-    ParticipantRole,
     ProductNetwork,
+    RoleReference,
     ServerWhitelistingItem,
 )
 from shared.protocol.encoding import format_timestamp
@@ -107,13 +107,13 @@ def _network(connection: Connection, network_id: int) -> ProductNetwork | None:
     )
 
 
-def _reference(connection: Connection, participant_id: int | None) -> ParticipantRole | None:
+def _reference(connection: Connection, participant_id: int | None) -> RoleReference | None:
     role = None if participant_id is None else served_role(connection, participant_id)
     return None if role is None else _role(role)
 
 
-def _role(role: StoredRole) -> ParticipantRole:
-    return ParticipantRole(
+def _role(role: StoredRole) -> RoleReference:
+    return RoleReference(
         id=role.id,
         participant_role=role.role,
         participant_role_status=role.status,
@@ -146,8 +146,8 @@ def _first_key(role: StoredRole) -> str:
     return json.dumps(public_jwk(first.kid, first.pem).model_dump(), separators=(",", ":"))
 
 
-def _organisation(organisation: StoredOrganisation) -> Organisation:
-    return Organisation(
+def _organisation(organisation: StoredOrganisation) -> OrganisationDetail:
+    return OrganisationDetail(
         id=organisation.id,
         participant_name=organisation.name,
         participant_description=organisation.description,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from registry_app.store.roles import StoredCertificate, StoredKey
-from shared.catalogue.v4.registry import NetworkRole
+from shared.catalogue.bodies.body import among
 from shared.node.onboarding.certificates import checked_certificate
 from shared.node.onboarding.fields import (
     Flaw,
@@ -21,6 +21,7 @@ from shared.node.onboarding.fields import (
 from shared.node.onboarding.form import FormError
 from shared.node.onboarding.key_forms import checked_keys
 from shared.node.onboarding.record import MOST_CERTIFICATES, Line, Name, thumbprint_of
+from shared.protocol.messages import NETWORK_ROLES, Role
 from shared.protocol.signing import load_public_key
 
 ALGORITHM = "RS256"
@@ -47,7 +48,7 @@ class RegistrationForm(KeysForm):
 
     name: Annotated[str, Field(description="Name of the organisation.")] = ""
     role: Annotated[
-        NetworkRole | None,
+        Annotated[Role, *among(NETWORK_ROLES)] | None,
         Field(description="What the participant is; LOAN_AGENT is OCEN 4's word for LSP."),
     ] = None
     base_url: Annotated[str, Field(description="Where its messages go: https, without the path of a message.")] = ""
@@ -64,7 +65,7 @@ class Registration:
     """A form that was judged and found right."""
 
     name: str
-    role: NetworkRole
+    role: Role
     base_url: str
     keys: tuple[StoredKey, ...]
     certificates: tuple[StoredCertificate, ...]
@@ -84,7 +85,7 @@ def judged(form: RegistrationForm, now: datetime) -> Registration:
     flaws: list[Flaw] = []
     role, base_url = form.role, checked_base_url(form.base_url, flaws)
     if role is None:
-        flaws.append(Flaw("role", "empty", f"write one of {', '.join(NetworkRole)}"))
+        flaws.append(Flaw("role", "empty", f"write one of {', '.join(NETWORK_ROLES)}"))
     checked: dict[str, Any] = {
         "name": checked_text("name", form.name, Name, flaws),
         "keys": _keys(form, flaws),

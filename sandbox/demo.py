@@ -8,12 +8,13 @@ from typing import Any, Final
 from sandbox.following import Passage, finished_delivery, passage, received_message, sent_message
 from sandbox.ops_client import OpsClient
 from sandbox.settings import NodeName
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, get_message
+from shared.protocol.messages import MessageType
 
 PATIENCE_SECONDS: Final = 15.0
 
-TRIGGER: Final = "TriggerLoanAcceptanceRequest"
-VERIFY: Final = "VerifyLoanAcceptanceRequest"
+TRIGGER: Final = get_message("v3", "TriggerLoanAcceptanceRequest")
+VERIFY: Final = get_message("v3", "VerifyLoanAcceptanceRequest")
 
 _OTP: Final = re.compile(r"\b\d{6}\b")
 
@@ -48,26 +49,27 @@ class Exchange:
     address: str
     patience: float = PATIENCE_SECONDS
 
-    def ask(self, name: str, content: Mapping[str, Any]) -> Generator[Scene, None, Passage]:
+    def ask(self, message: MessageType, content: Mapping[str, Any]) -> Generator[Scene, None, Passage]:
         """Let the LSP send a request and the lender answer it; return the answer.
 
         Raises:
             DemoFailedError: a step does not hold.
             SandboxError: a node does not answer, or does not send.
         """
-        return (yield from self.follow(name, self.begin(name, content)))
+        return (yield from self.follow(message, self.begin(message, content)))
 
-    def begin(self, name: str, content: Mapping[str, Any]) -> str:
+    def begin(self, message: MessageType, content: Mapping[str, Any]) -> str:
         """Let the LSP send a request; return its requestId. Raises SandboxError as `ask` does."""
-        underway = self.pair[NodeName.LSP].send(name, self.address, content)
+        underway = self.pair[NodeName.LSP].send(message.full_name, self.address, content)
         return str(underway["request_id"])
 
-    def follow(self, name: str, request_id: str) -> Generator[Scene, None, Passage]:
+    def follow(self, message: MessageType, request_id: str) -> Generator[Scene, None, Passage]:
         """Tell how a request that the LSP has sent goes on; return the answer. Raises as `ask` does."""
-        asked = self._passage(NodeName.LSP, self.lender, request_id, name)
+        asked = self._passage(NodeName.LSP, self.lender, request_id, message.full_name)
         yield asked
         _demand(asked)
-        answered = self._passage(self.lender, NodeName.LSP, request_id, BY_NAME[name].answer_key or "")
+        assert message.answered_by is not None
+        answered = self._passage(self.lender, NodeName.LSP, request_id, message.answered_by.full_name)
         yield answered
         _demand(answered)
         return answered
@@ -106,10 +108,10 @@ class Demo:
         """
         lender = self.pair[NodeName.LENDER].identity()["organisation_id"]
         exchange = Exchange(self.pair, NodeName.LENDER, lender)
-        offered = yield from exchange.ask(TRIGGER, BY_NAME[TRIGGER].example())
+        offered = yield from exchange.ask(TRIGGER, example_of(TRIGGER))
         sms = exchange.sms(offered.request_id)
         yield sms
-        answer = {**BY_NAME[VERIFY].example(), "credBlock": {"type": "OTP", "data": otp_answer(offered, sms)}}
+        answer = {**example_of(VERIFY), "credBlock": {"type": "OTP", "data": otp_answer(offered, sms)}}
         demand_success((yield from exchange.ask(VERIFY, answer)))
 
 

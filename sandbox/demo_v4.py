@@ -11,18 +11,19 @@ from sandbox.network import Membership, RegistryOps
 from sandbox.ops_client import OpsClient
 from sandbox.running import Run
 from sandbox.settings import NodeName
-from shared.catalogue.table import BY_NAME
-from shared.catalogue.v4.registry import RoleStatus
+from shared.catalogue.bodies.v4.registry import RoleStatus
+from shared.catalogue.table import example_of, get_message
 from shared.node.ids import new_id
+from shared.protocol.messages import MessageType
 
-CREATE: Final = "v4/CreateLoanApplicationsRequest"
-TRIGGER: Final = "v4/TriggerLoanAcceptanceRequest"
-VERIFY: Final = "v4/VerifyLoanAcceptanceRequest"
+CREATE: Final = get_message("v4", "CreateLoanApplicationsRequest")
+TRIGGER: Final = get_message("v4", "TriggerLoanAcceptanceRequest")
+VERIFY: Final = get_message("v4", "VerifyLoanAcceptanceRequest")
 
 
-def example_for(name: str, member: Membership, loan_application_id: str) -> dict[str, Any]:
+def example_for(message: MessageType, member: Membership, loan_application_id: str) -> dict[str, Any]:
     """Return a message's example for the product network of a member, about this loan application."""
-    content = BY_NAME[name].example()
+    content = example_of(message)
     content["productData"] = product_data_of(member)
     if "loanApplicationId" in content:
         content["loanApplicationId"] = loan_application_id
@@ -37,14 +38,14 @@ def product_data_of(member: Membership) -> dict[str, str]:
     return {"productId": member.product_id, "productNetworkId": network, "networkId": network}
 
 
-def fresh_example(name: str, member: Membership) -> dict[str, Any]:
+def fresh_example(message: MessageType, member: Membership) -> dict[str, Any]:
     """Return a message's example for the product network of a member, under a new loan application id if it makes one.
 
     The others keep the id of the catalogue's example, which lenders of the sandbox take though no message made it.
     """
-    content = BY_NAME[name].example()
+    content = example_of(message)
     known = content.get("loanApplicationId", "")
-    return example_for(name, member, known or new_application_id())
+    return example_for(message, member, known or new_application_id())
 
 
 def new_application_id() -> str:
@@ -123,8 +124,8 @@ class DemoV4:
     def _with(self, lender: NodeName) -> Exchange:
         return Exchange(self.pair, lender, self.members[lender].participant_id)
 
-    def _content(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {**example_for(name, self.members[NodeName.LSP], self.loan_application_id), **given}
+    def _content(self, message: MessageType, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {**example_for(message, self.members[NodeName.LSP], self.loan_application_id), **given}
 
 
 def heartbeat_of(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.network import Membership
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, get_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Errand:
     """One message, over and over again.
 
     Attributes:
-        message: its key in the catalogue.
+        message: its full name.
         receiver: the lender, as the version names participants.
         content: what it says each time.
     """
@@ -25,13 +25,13 @@ class Errand:
 
 def errand_of_v3() -> Errand:
     """Ask for a loan acceptance as v3 says it, of one application over and over again."""
-    message = "TriggerLoanAcceptanceRequest"
-    return Errand(message, "LENDER01", BY_NAME[message].example())
+    message = get_message("v3", "TriggerLoanAcceptanceRequest")
+    return Errand(message.full_name, "LENDER01", example_of(message))
 
 
 def errand_of_v4(lender: Membership) -> Errand:
     """Ask for the same as OCEN 4.0 says it."""
-    message = "v4/TriggerLoanAcceptanceRequest"
+    message = get_message("v4", "TriggerLoanAcceptanceRequest")
     product = {"productId": lender.product_id, "productNetworkId": lender.product_network_id}
-    content = {**BY_NAME[message].example(), "productData": product}
-    return Errand(message, lender.participant_id, content)
+    content = {**example_of(message), "productData": product}
+    return Errand(message.full_name, lender.participant_id, content)

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sandbox.errors import SandboxError
-from shared.catalogue.table import BY_NAME
-from shared.catalogue.types import MessageType
+from shared.catalogue.table import CATALOGUE, find_message
 from shared.protocol.checks.signature import signature_verifies
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import EncodingError, parse_json_object
-from shared.protocol.participants import Dialect, Participant, ParticipantRole, PublicKey
+from shared.protocol.messages import MessageType, Role
+from shared.protocol.participants import Dialect, Participant, PublicKey
 from shared.protocol.phases import NO_PEER, Opened, WireMessage
 from shared.protocol.profiles import PROFILES, Dressed, Judged, Profile, Style
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_private_key, load_public_key
@@ -104,9 +104,10 @@ def message_named(name: str) -> MessageType:
     Raises:
         SandboxError: the catalogue has none.
     """
-    if name not in BY_NAME:
-        raise SandboxError(f"there is no message {name}: choose from {', '.join(BY_NAME)}")
-    return BY_NAME[name]
+    message = find_message(name)
+    if message is None:
+        raise SandboxError(f"there is no message {name}: choose from {', '.join(one.full_name for one in CATALOGUE)}")
+    return message
 
 
 def sign(payload: bytes, profile: Profile, private_key: str, kid: str, style: Style) -> Dressed:
@@ -213,7 +214,7 @@ def _holder(kid: str, key: VerificationKey, dialect: Dialect) -> Participant:
     return Participant(
         organisation_id=_OWNER,
         name=_OWNER,
-        role=ParticipantRole.LENDER,
+        role=Role.LENDER,
         base_url="",
         certificates=frozenset(),
         keys=(PublicKey(kid, key),),

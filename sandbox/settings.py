@@ -9,7 +9,7 @@ from typing import Final
 
 from sandbox.pki import DEFAULT_FOLDER, REGISTRY_FOLDER, SANDBOX_PAIR, Organisation
 from shared.node.settings import LogFormat, Mode
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 
 DEFAULT_DATA_FOLDER: Final = Path(".sandbox")
 DEFAULT_BASE_PORT: Final = 8444
@@ -54,9 +54,9 @@ class NodeName(StrEnum):
         return "lender_app" if self in LENDERS else f"{self.value}_app"
 
     @property
-    def role(self) -> ParticipantRole:
+    def role(self) -> Role:
         """Its role in the network; the registry has none."""
-        return ParticipantRole.LENDER if self in LENDERS else ParticipantRole.LOAN_AGENT
+        return Role.LENDER if self in LENDERS else Role.LOAN_AGENT
 
     @property
     def other(self) -> "NodeName":
@@ -88,8 +88,8 @@ NODES: Final = (*PAIR, *LENDERS[1:])
 """All that take part in the network; their ports are those from the base port on, in this order."""
 
 _ORGANISATIONS: Final = {name: next(one for one in SANDBOX_PAIR if one.role is name.role) for name in PAIR} | {
-    NodeName.LENDER02: Organisation("LENDER02", "Second Sandbox Lender", ParticipantRole.LENDER, ""),
-    NodeName.LENDER03: Organisation("LENDER03", "Third Sandbox Lender", ParticipantRole.LENDER, ""),
+    NodeName.LENDER02: Organisation("LENDER02", "Second Sandbox Lender", Role.LENDER, ""),
+    NodeName.LENDER03: Organisation("LENDER03", "Third Sandbox Lender", Role.LENDER, ""),
 }
 
 

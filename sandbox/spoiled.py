@@ -17,8 +17,7 @@ from sandbox.ops_client import OpsClient
 from sandbox.running import Run
 from sandbox.settings import NodeName
 from sandbox.visit import Visit
-from shared.catalogue.table import BY_NAME
-from shared.catalogue.types import MessageType
+from shared.catalogue.table import example_of, get_message
 from shared.node.clock import Clock
 from shared.node.identity import Identity, load_identity
 from shared.node.ids import new_id
@@ -26,11 +25,12 @@ from shared.node.net.tls import client_context
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.encoding import base64url_encode, dump_json, parse_json_object
 from shared.protocol.envelope import seal
+from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V3, V4, Judged, Originator, Profile
 
-MESSAGE: Final = BY_NAME["TriggerLoanAcceptanceRequest"]
-MESSAGE_V4: Final = BY_NAME["v4/CreateLoanApplicationsRequest"]
+MESSAGE: Final = get_message("v3", "TriggerLoanAcceptanceRequest")
+MESSAGE_V4: Final = get_message("v4", "CreateLoanApplicationsRequest")
 
 
 class Change(NamedTuple):
@@ -102,7 +102,7 @@ def send_spoiled(run: Run, lender: OpsClient, clock: Clock) -> Refusal:
     identity = load_identity(run.certs / run.nodes[NodeName.LSP].organisation_id / "identity.json")
     receiver = _receiver(run)
     request_id, trace_id = new_id(), new_id()
-    content = {**MESSAGE.example(), CHANGE.member: [CHANGE.signed]}
+    content = {**example_of(MESSAGE), CHANGE.member: [CHANGE.signed]}
     payload = V3.stamp(content, identity.originators[V3.name], request_id, trace_id, clock.now())
     signed = seal(payload, identity.signing_key, receiver.envelope_member)
     changed: dict[str, Any] = {**parse_json_object(payload), CHANGE.member: [CHANGE.now]}
@@ -119,7 +119,7 @@ def send_spoiled_v4(visit: Visit, receiver: Participant, lender: OpsClient, cloc
         TlsConfigurationError: the files of the LSP cannot be used.
     """
     identity, request_id, trace_id = visit.identity, new_id(), new_id()
-    content = example_for(MESSAGE_V4.key, visit.member, new_application_id())
+    content = example_for(MESSAGE_V4, visit.member, new_application_id())
     key = identity.key_for(V4.algorithm)
     originator = Originator(visit.member.participant_id, visit.member.organisation_id)
     payload = V4.stamp(content, originator, request_id, trace_id, clock.now())
@@ -133,7 +133,7 @@ def _send(forgery: Forgery, identity: Identity, receiver: Participant, lender: O
     status, judged = _post(forgery, identity, receiver)
     history = lender.wait_for(lambda ops: ops.message(forgery.request_id), 2.0) or {"received": [], "refused": []}
     return Refusal(
-        message=forgery.message.key,
+        message=forgery.message.full_name,
         change=forgery.change,
         request_id=forgery.request_id,
         sender=identity.organisation_id,

@@ -16,11 +16,11 @@ from sandbox.ops_client import OpsClient
 from sandbox.pki import Organisation, initialise, registry_leaf
 from sandbox.settings import NodeName
 from sandbox.supervisor import COMMANDS, NodePlan, Supervisor
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 
 _ORGANISATIONS = {
-    "lender": ("LENDER01", "Sandbox Lender", ParticipantRole.LENDER),
-    "lsp": ("LSP123", "Sandbox LSP", ParticipantRole.LOAN_AGENT),
+    "lender": ("LENDER01", "Sandbox Lender", Role.LENDER),
+    "lsp": ("LSP123", "Sandbox LSP", Role.LOAN_AGENT),
 }
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from lender_app.speech import OtpAnswer, OtpJudged, SessionOpened
-from shared.catalogue.v3.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
-from shared.node.journeys import Outgoing
+from lender_app.speech import EnteredOtp, OtpJudged, SessionOpened
+from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
+from shared.node.journeys import Outgoing, callback_to
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import SUCCESS
 
@@ -21,26 +21,26 @@ class SpeechOfV3:
         """Return the ids of the loan applications that are to be accepted."""
         return cast("TriggerLoanAcceptanceRequest", message.content).loan_application_ids
 
-    def answer(self, message: VerifiedMessage) -> OtpAnswer:
+    def answer(self, message: VerifiedMessage) -> EnteredOtp:
         """Return the borrower's answer; it names no application."""
         data = cast("VerifyLoanAcceptanceRequest", message.content).cred_block.data
-        return OtpAnswer(data.otp_session_key, data.otp)
+        return EnteredOtp(data.otp_session_key, data.otp)
 
     def opened(self, message: VerifiedMessage, session: SessionOpened) -> Outgoing:
         """Write the callback to a request for acceptance."""
         data = {"otpSessionKey": session.session_key, "maskedPhoneNumber": session.masked_phone}
-        return _callback(message, "TriggerLoanAcceptanceResponse", data)
+        return _callback(message, data)
 
     def judged(self, message: VerifiedMessage, outcome: OtpJudged) -> Outgoing:
         """Write the callback to an OTP."""
         data = {"otpSessionKey": outcome.session_key, "status": outcome.verdict.value}
-        return _callback(message, "VerifyLoanAcceptanceResponse", data)
+        return _callback(message, data)
 
 
-def _callback(message: VerifiedMessage, name: str, data: Mapping[str, Any]) -> Outgoing:
+def _callback(message: VerifiedMessage, data: Mapping[str, Any]) -> Outgoing:
     content = {
         "requestId": message.request_id,
         "response": {"error": SUCCESS},
         "credBlock": {"type": "OTP", "data": data},
     }
-    return Outgoing(message.sender.organisation_id, name, message.request_id, content)
+    return callback_to(message, content)

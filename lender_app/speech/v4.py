@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from lender_app.applications import ApplicationStatus, Borrower, Form, IdKind
-from lender_app.speech import ApplicationJudged, OtpAnswer, OtpJudged, SessionOpened
-from shared.catalogue.types import key_of
-from shared.catalogue.v4.body import DETAIL_LENGTH, Message, ResponseStatus
-from shared.catalogue.v4.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
-from shared.catalogue.v4.loan_application import (
+from lender_app.applications import Applicant, ApplicationForm, ApplicationStatus, IdKind
+from lender_app.speech import ApplicationJudged, EnteredOtp, OtpJudged, SessionOpened
+from shared.catalogue.bodies.v4.common import DETAIL_LENGTH, Message, ResponseStatus
+from shared.catalogue.bodies.v4.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
+from shared.catalogue.bodies.v4.loan_application import (
     ContactType,
     CreateLoanApplicationsRequest,
     LoanApplication,
     Tenure,
     TenureUnit,
 )
-from shared.catalogue.values import moment_of
-from shared.node.journeys import Outgoing
+from shared.catalogue.bodies.values import moment_of
+from shared.node.journeys import Outgoing, callback_to
 from shared.protocol.phases import VerifiedMessage
 
 _DAYS: Final = {TenureUnit.DAY: 1, TenureUnit.MONTH: 30, TenureUnit.YEAR: 365}
@@ -30,7 +29,7 @@ class SpeechOfV4:
 
     knows_applications: bool = True
 
-    def forms(self, message: VerifiedMessage) -> Sequence[Form]:
+    def forms(self, message: VerifiedMessage) -> Sequence[ApplicationForm]:
         """Return the applications of a message, in its order."""
         return [_form(one) for one in cast("CreateLoanApplicationsRequest", message.content).loan_applications]
 
@@ -41,42 +40,42 @@ class SpeechOfV4:
             "response": _response(_summary(asked, outcomes)),
             "loanApplications": [_decided(one, outcome) for one, outcome in zip(asked, outcomes, strict=True)],
         }
-        return _callback(message, "CreateLoanApplicationsResponse", content)
+        return _callback(message, content)
 
     def wanted(self, message: VerifiedMessage) -> Sequence[str]:
         """Return the id of the loan application that is to be accepted."""
         return (cast("TriggerLoanAcceptanceRequest", message.content).loan_application_id,)
 
-    def answer(self, message: VerifiedMessage) -> OtpAnswer:
+    def answer(self, message: VerifiedMessage) -> EnteredOtp:
         """Return the borrower's answer."""
         content = cast("VerifyLoanAcceptanceRequest", message.content)
         data = content.cred_block.data
-        return OtpAnswer(data.otp_session_key, data.otp, (content.loan_application_id,))
+        return EnteredOtp(data.otp_session_key, data.otp, (content.loan_application_id,))
 
     def opened(self, message: VerifiedMessage, session: SessionOpened) -> Outgoing:
         """Write the callback to a request for acceptance."""
         data = {"otpSessionKey": session.session_key, "maskedPhoneNumber": session.masked_phone}
         content = _agreement(message, ApplicationStatus.AGREEMENT_INITIATED, data, "The OTP has been sent.")
-        return _callback(message, "TriggerLoanAcceptanceResponse", content)
+        return _callback(message, content)
 
     def judged(self, message: VerifiedMessage, outcome: OtpJudged) -> Outgoing:
         """Write the callback to an OTP. Its response is SUCCESS whatever the verdict: the OTP has been judged."""
         data = {"otpSessionKey": outcome.session_key, "status": outcome.verdict.value}
         content = _agreement(message, outcome.status, data, f"The OTP was judged: {outcome.verdict.value}.")
-        return _callback(message, "VerifyLoanAcceptanceResponse", content)
+        return _callback(message, content)
 
 
-def _form(application: LoanApplication) -> Form:
+def _form(application: LoanApplication) -> ApplicationForm:
     terms, borrower = application.terms, application.borrower
     phones = [contact.phone for contact in borrower.contact_details if contact.type is ContactType.PRIMARY]
-    return Form(
+    return ApplicationForm(
         id=application.loan_application_id,
         created_at=moment_of(application.created_date),
         amount=terms.requested_amount,
         currency=terms.currency,
         days=_days(terms.tenure),
         loan_type=application.loan_type,
-        borrower=Borrower(
+        borrower=Applicant(
             IdKind(borrower.primary_id_type), borrower.primary_id, borrower.name or "", phones[0] if phones else ""
         ),
     )
@@ -121,7 +120,7 @@ def _response(detail: str) -> dict[str, str]:
     return {"status": ResponseStatus.SUCCESS.value, "responseDetail": detail}
 
 
-def _callback(message: VerifiedMessage, name: str, content: Mapping[str, Any]) -> Outgoing:
+def _callback(message: VerifiedMessage, content: Mapping[str, Any]) -> Outgoing:
     """Address the content to whoever has asked, with the product under both spellings of its network (C8)."""
     product = cast("Message", message.content).product_data
     product_data = {
@@ -129,6 +128,4 @@ def _callback(message: VerifiedMessage, name: str, content: Mapping[str, Any]) -
         "productNetworkId": product.network,
         "networkId": product.network,
     }
-    return Outgoing(
-        message.sender.organisation_id, key_of("v4", name), message.request_id, {"productData": product_data, **content}
-    )
+    return callback_to(message, {"productData": product_data, **content})

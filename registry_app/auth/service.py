@@ -16,7 +16,7 @@ from registry_app.auth.tokens import TokenHolder, claims_for, open_token, public
 from registry_app.settings import RegistrySettings
 from registry_app.store.book import Book
 from registry_app.store.roles import ClientRow, client_of, client_of_role
-from shared.catalogue.v4.registry import JsonWebKeySet, RoleStatus
+from shared.catalogue.bodies.v4.registry import JsonWebKeySet, RoleStatus
 from shared.node.clock import Clock
 
 

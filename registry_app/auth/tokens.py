@@ -13,7 +13,8 @@ from joserfc.jwk import GuestProtocol, RSAKey
 
 from registry_app.auth.errors import TokenRefused
 from registry_app.auth.signing_keys import TokenKey
-from shared.catalogue.v4.registry import JsonWebKey, NetworkRole
+from shared.catalogue.bodies.v4.registry import JsonWebKey
+from shared.protocol.messages import Role
 from shared.protocol.signing import load_public_key
 
 ALGORITHM: Final = "RS256"
@@ -30,7 +31,7 @@ class TokenHolder:
 
     participant_id: int
     client_id: str
-    role: NetworkRole
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)

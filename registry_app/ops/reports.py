@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from registry_app.ops.views import Id
 from registry_app.parts import Parts, TheRegistry
 from registry_app.store.reports import Report, ReportFilter, ReportKind, list_reports
-from shared.catalogue.body import Identifier
-from shared.catalogue.v4.event_types import EventType
+from shared.catalogue.bodies.body import Identifier
+from shared.catalogue.events import EventType
 from shared.node.ops.ledger_views import Moment
 
 routes: Final = APIRouter(tags=["reports"])

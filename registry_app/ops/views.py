@@ -6,10 +6,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from registry_app.auth.signing_keys import TokenKey
 from registry_app.store.roles import StoredRole
-from shared.catalogue.v4.registry import FilterOperator, NetworkRole, RequirementName, RoleStatus
+from shared.catalogue.bodies.v4.registry import FilterOperator, RequirementName, RoleStatus
 from shared.node.onboarding.certificates import leaf_summary
 from shared.node.onboarding.record import Line, Name
 from shared.node.ops.ledger_views import Moment
+from shared.protocol.messages import Role
 
 
 def _as_text(value: object) -> object:
@@ -82,7 +83,7 @@ class ParticipantView(BaseModel):
 
     id: str
     client_id: str
-    role: NetworkRole
+    role: Role
     status: RoleStatus
     status_because: str
     base_url: str

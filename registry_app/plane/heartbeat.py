@@ -12,16 +12,16 @@ from registry_app.parts import Parts, TheRegistry
 from registry_app.plane.bearer import TheCaller
 from registry_app.plane.refusals import ReportRefused
 from registry_app.store.reports import Report, ReportKind
-from shared.catalogue.v4.heartbeat import (
+from shared.catalogue.bodies.v4.heartbeat import (
     EVENT_PATH,
     METRIC_PATH,
     HeartbeatEventRequest,
     LoanDisbursementAnalytics,
     ResponseMessage,
 )
-from shared.catalogue.v4.registry import NetworkRole
 from shared.node.ids import new_id
 from shared.protocol.encoding import EncodingError, parse_json_object
+from shared.protocol.messages import Role
 from shared.protocol.problems import SUCCESS, Problem
 
 routes: Final = APIRouter(tags=["heartbeat"])
@@ -42,7 +42,7 @@ async def event(request: Request, registry: TheRegistry, caller: TheCaller) -> R
     """Take an event of the heartbeat."""
     body = await _read(request, registry, caller, HeartbeatEventRequest)
     facts = {
-        "event_type": body.event.event_type.value,
+        "event_type": body.event.event_type,
         "request_id": body.event.request_id,
         "loan_application_id": body.event.loan_meta_data.loan_application_id,
     }
@@ -52,7 +52,7 @@ async def event(request: Request, registry: TheRegistry, caller: TheCaller) -> R
 @routes.post(METRIC_PATH, openapi_extra=_described(LoanDisbursementAnalytics))
 async def disbursement(request: Request, registry: TheRegistry, caller: TheCaller) -> ResponseMessage:
     """Take the metrics of a disbursement, from a lender."""
-    if caller.role is not NetworkRole.LENDER:
+    if caller.role is not Role.LENDER:
         raise ReportRefused(403, Problem.SENDER.code, f"Only a LENDER reports disbursements; you are {caller.role}.")
     body = await _read(request, registry, caller, LoanDisbursementAnalytics)
     facts = {"event_type": "", "request_id": "", "loan_application_id": body.loan_application_id or ""}

@@ -23,7 +23,7 @@ from registry_app.plane.bearer import demand_token
 from registry_app.store.resources import find, list_rows
 from registry_app.store.roles import StoredRole
 from registry_app.store.tables import FILTERS, NETWORKS, PRODUCTS, WHITELISTING_ITEMS
-from shared.catalogue.v4.registry import (
+from shared.catalogue.bodies.v4.registry import (
     CreditProductAnswer,
     IndexedProductNetworkParticipants,
     JsonWebKeySet,

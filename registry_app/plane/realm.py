@@ -15,7 +15,7 @@ from registry_app.parts import TheRegistry
 from registry_app.plane.bearer import shown_certificate
 from registry_app.plane.refusals import NO_STORE
 from registry_app.settings import REALM
-from shared.catalogue.v4.registry import as_json
+from shared.catalogue.bodies.v4.registry import as_json
 
 KEYS_PATH: Final = "/protocol/openid-connect/certs"
 TOKEN_PATH: Final = "/protocol/openid-connect/token"

@@ -17,7 +17,7 @@ from registry_app.store.roles import (
     replace_keys,
 )
 from registry_app.store.tables import ORGANISATIONS, ROLE_CERTIFICATES, ROLE_KEYS, ROLES, WHITELISTING_ITEMS
-from shared.catalogue.v4.registry import RoleStatus
+from shared.catalogue.bodies.v4.registry import RoleStatus
 from shared.node.onboarding.record import TakenError
 
 

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select
 
 from registry_app.store.roles import demand_participant, insert_row
 from registry_app.store.tables import FILTERS, MEMBERS, NETWORKS, PRODUCTS, WHITELISTING_ITEMS
-from shared.catalogue.v4.registry import NetworkRole
 from shared.node.onboarding.record import MOST_ADDRESSES, OnboardingError, TakenError, UnknownError
+from shared.protocol.messages import Role
 
 
 class UnknownResourceError(UnknownError):
@@ -108,7 +108,7 @@ def remove_member(connection: Connection, network_id: int, participant_id: int) 
 
 def _check_filter(connection: Connection, participant_id: int) -> None:
     role = demand_participant(connection, participant_id).role
-    if role is not NetworkRole.LENDER:
+    if role is not Role.LENDER:
         raise OnboardingError(f"participant_id: {participant_id} is {role}: only a LENDER filters")
 
 

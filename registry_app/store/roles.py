@@ -17,8 +17,9 @@ from registry_app.store.tables import (
     ROLES,
     WHITELISTING_ITEMS,
 )
-from shared.catalogue.v4.registry import NetworkRole, RoleStatus
+from shared.catalogue.bodies.v4.registry import RoleStatus
 from shared.node.onboarding.record import UnknownError
+from shared.protocol.messages import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class ClientRow:
     participant_id: int
     client_id: str
     secret_hash: str
-    role: NetworkRole
+    role: Role
     status: RoleStatus
     certificates: frozenset[str]
 
@@ -72,7 +73,7 @@ class StoredRole:
     """A participant's role with everything that it has. Times are aware."""
 
     id: int
-    role: NetworkRole
+    role: Role
     status: RoleStatus
     base_url: str
     client_id: str
@@ -189,7 +190,7 @@ def _client(connection: Connection, query: Select[Any]) -> ClientRow | None:
     if not rows:
         return None
     row, certificates = rows[0], frozenset(row.thumbprint for row in rows if row.thumbprint is not None)
-    role, status = NetworkRole(row.role), RoleStatus(row.status)
+    role, status = Role(row.role), RoleStatus(row.status)
     return ClientRow(row.id, row.client_id, row.secret_hash, role, status, certificates)
 
 
@@ -219,7 +220,7 @@ def _role(row: Row[Any], keys: Sequence[StoredKey], certificates: Sequence[Store
     organisation = {column.name: row._mapping[column] for column in ORGANISATIONS.c}
     for column in ("organisation_id", "secret_hash"):
         del own[column]
-    own |= {"role": NetworkRole(own["role"]), "status": RoleStatus(own["status"])}
+    own |= {"role": Role(own["role"]), "status": RoleStatus(own["status"])}
     return StoredRole(
         **own, organisation=StoredOrganisation(**organisation), keys=tuple(keys), certificates=tuple(certificates)
     )

@@ -19,8 +19,8 @@ from shared.catalogue.table import CATALOGUE
 
 _STATE_STYLES = {"ACCEPTED": "green", "DELIVERED": "green", "REFUSED": "red", "DEAD": "red"}
 
-_NAMES = {message.path: message.key for message in CATALOGUE}
-_PLACES = {message.key: place for place, message in enumerate(CATALOGUE)}
+_NAMES = {message.path: message.full_name for message in CATALOGUE}
+_PLACES = {message.full_name: place for place, message in enumerate(CATALOGUE)}
 
 
 def messages(

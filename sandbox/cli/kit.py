@@ -8,7 +8,7 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.onboarding import node_for
-from sandbox.cli.options import Role
+from sandbox.cli.options import RoleName, role_named
 from sandbox.cli.screen import data_option, facts, say, shown
 from sandbox.kit import make_kit
 from sandbox.pki import LOOPBACK, Organisation, load_authority
@@ -21,7 +21,7 @@ from shared.node.onboarding.form import OnboardingForm
 def kit(
     *,
     org: Annotated[str, typer.Option("--org", metavar="ORG", help="Organisation id, for metadata.orgId.")],
-    role: Annotated[Role, typer.Option(help="What it does in the network.")],
+    role: Annotated[RoleName, typer.Option(help="What it does in the network.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to make; new or empty.")],
     base_url: Annotated[str, typer.Option(help="Where your service is or will be.")] = "https://localhost:8446",
     name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
@@ -40,8 +40,8 @@ def kit(
     [cyan]ocen-sandbox kit --org ACME --role LSP --out acme/[/cyan]
     [cyan]acme/first-message.sh[/cyan]
     """
-    organisation = Organisation(org, name or org, role.in_network, base_url, ip_addresses=tuple(address or LOOPBACK))
-    node, now, folders = node_for(role.in_network), SystemClock().now(), Folders(data_dir)
+    organisation = Organisation(org, name or org, role_named(role), base_url, ip_addresses=tuple(address or LOOPBACK))
+    node, now, folders = node_for(role_named(role)), SystemClock().now(), Folders(data_dir)
     with connected(folders) as pair:
         run = read_run(folders)
         assert run is not None
@@ -57,7 +57,7 @@ def kit(
     _print_made(org, role, out, data_option(data_dir))
 
 
-def _print_made(org: str, role: Role, out: Path, where: str) -> None:
+def _print_made(org: str, role: RoleName, out: Path, where: str) -> None:
     say(Text("in ").append(f"{shown(out)}/", style="bold"))
     rows = [
         ("README.md", "what each file is, and how Java reads it"),
@@ -65,7 +65,7 @@ def _print_made(org: str, role: Role, out: Path, where: str) -> None:
         ("form.yaml, counterparty/", "your form, and ours with our certificate and keys"),
     ]
     say(facts(rows, indent=2))
-    if role is Role.LSP:
+    if role == "LSP":
         say("\nSend the first message, and verify the signed ack:")
         say(f"  {shown(out)}/first-message.sh", style="bold")
         say("\nIts callback goes to the base URL; in another terminal, before:")

@@ -17,7 +17,7 @@ from sandbox.running import connected
 from sandbox.settings import PAIR, Folders, NodeName
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import ROLES, OnboardingForm
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 
 
 def onboard(
@@ -82,7 +82,7 @@ def own_form(
         hand_out(OnboardingForm.model_validate(pair[at].own_form()), answer)
 
 
-def node_for(role: ParticipantRole) -> NodeName:
+def node_for(role: Role) -> NodeName:
     """Return the node of the pair to which a participant of a role talks."""
     return next(name for name in PAIR if name.role is not role)
 

@@ -3,9 +3,8 @@
 import functools
 import inspect
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -23,21 +22,18 @@ from sandbox.settings import (
     PairSettings,
 )
 from shared.node.settings import LogFormat
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 
 HIGHEST_BASE_PORT = 65_535 - 1_003
 
 
-class Role(StrEnum):
-    """Roles as people say them; OCEN 4's word for the LSP is Loan Agent."""
+RoleName = Literal["LENDER", "LSP"]
+"""Roles as people say them; OCEN 4's word for the LSP is Loan Agent."""
 
-    LENDER = "LENDER"
-    LSP = "LSP"
 
-    @property
-    def in_network(self) -> ParticipantRole:
-        """The role as the directory names it."""
-        return ParticipantRole.LENDER if self is Role.LENDER else ParticipantRole.LOAN_AGENT
+def role_named(name: RoleName) -> Role:
+    """Return the role that a participant of that name has in the network."""
+    return Role.LENDER if name == "LENDER" else Role.LOAN_AGENT
 
 
 DataDir = Annotated[

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.options import Role
+from sandbox.cli.options import RoleName, role_named
 from sandbox.cli.screen import facts, listing, say, shown
 from sandbox.pki import LOOPBACK, SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise, own_form
 from sandbox.pki import issue as issue_files
@@ -53,7 +53,7 @@ def show(*, certs_dir: options.CertsDir = options.CERTS_DIR) -> None:
 def issue(
     *,
     organisation_id: Annotated[str, typer.Argument(metavar="ORG", help="Its organisation id, for metadata.orgId.")],
-    role: Annotated[Role, typer.Option(help="What it does in the network.")],
+    role: Annotated[RoleName, typer.Option(help="What it does in the network.")],
     base_url: Annotated[str, typer.Option(help="Where its protocol plane is or will be.")] = "https://localhost:8446",
     name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
     certs_dir: options.CertsDir = options.CERTS_DIR,
@@ -71,7 +71,7 @@ def issue(
     [cyan]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/cyan]
     """
     organisation = Organisation(
-        organisation_id, name or organisation_id, role.in_network, base_url, ip_addresses=tuple(address or LOOPBACK)
+        organisation_id, name or organisation_id, role_named(role), base_url, ip_addresses=tuple(address or LOOPBACK)
     )
     made = issue_files(certs_dir, organisation, SystemClock().now())
     home = made.identities[organisation_id].parent

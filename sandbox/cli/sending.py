@@ -19,11 +19,11 @@ from sandbox.offline import message_named
 from sandbox.ops_client import OpsClient
 from sandbox.running import UP, UP_V4, connected, read_run
 from sandbox.settings import PAIR, Folders, NodeName
-from shared.catalogue.table import CATALOGUE
-from shared.catalogue.types import MessageType
+from shared.catalogue.table import CATALOGUE, example_of
+from shared.protocol.messages import MessageType
 from shared.protocol.profiles import V4
 
-NAMES = ", ".join(message.key for message in CATALOGUE)
+NAMES = ", ".join(message.full_name for message in CATALOGUE)
 
 
 def send(
@@ -56,11 +56,11 @@ def send(
     [cyan]ocen-sandbox send v4/CreateLoanApplicationsRequest --to LENDER02[/cyan]
     """
     message, given = message_named(name), read_json(file) if file is not None else None
-    sender = sender or next(one for one in PAIR if one.role is message.sender)
+    sender = sender or next(one for one in PAIR if one.role in message.senders)
     folders = Folders(data_dir)
     with connected(folders, UP_V4 if message.version == V4.name else UP) as pair:
         receiver = to or pair[sender.other].identity()["organisation_id"]
-        content = given if given is not None else message.example()
+        content = given if given is not None else example_of(message)
         if message.version == V4.name:
             receiver, content = _for_v4(folders, message, pair[sender], receiver, given)
         underway = pair[sender].send(name, receiver, content)
@@ -75,12 +75,12 @@ def _for_v4(
     run = read_run(folders)
     if run is None or not run.speaks_v4:
         mend = f"`ocen-sandbox down`, then `{UP_V4}`"
-        raise SandboxError(f"{message.key} is of OCEN 4.0, and the pair that runs speaks v3 alone: {mend}")
+        raise SandboxError(f"{message.full_name} is of OCEN 4.0, and the pair that runs speaks v3 alone: {mend}")
     participant_id = id_of(folders, receiver)
     sender = read_membership(run.certs / ops.identity()["organisation_id"])
     if given is None:
-        return participant_id, fresh_example(message.key, sender)
-    if given.get("productData") == message.example()["productData"]:
+        return participant_id, fresh_example(message, sender)
+    if given.get("productData") == example_of(message)["productData"]:
         given = {**given, "productData": product_data_of(sender)}
     return participant_id, given
 
@@ -107,18 +107,18 @@ def redrive(
 
 def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: float) -> bool:
     """Show the ack and the callback of a message as the sender's journal has them; tell whether all is well."""
-    sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.key), seconds)
+    sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.full_name), seconds)
     if sent is None:
-        underway = sent_message(ops, request_id, message.key)
+        underway = sent_message(ops, request_id, message.full_name)
         say(_not_yet(underway, request_id))
         return False
     _print_delivery(sent)
-    answer_key = message.answer_key
-    if sent["state"] != "DELIVERED" or answer_key is None:
+    name = message.answered_by.full_name if message.answered_by else None
+    if sent["state"] != "DELIVERED" or name is None:
         return bool(sent["state"] == "DELIVERED")
-    answer = ops.wait_for(lambda ops: received_message(ops, request_id, answer_key), seconds)
+    answer = ops.wait_for(lambda ops: received_message(ops, request_id, name), seconds)
     if answer is None:
-        say(f"no {answer_key} after {seconds:g} s; see `ocen-sandbox messages {request_id}`")
+        say(f"no {name} after {seconds:g} s; see `ocen-sandbox messages {request_id}`")
         return False
     passed = sum(step["outcome"] == "passed" for step in answer["verification"])
     line = Text(f"{PASSED} ", style="green").append(f"{answer['message']}", style="bold")

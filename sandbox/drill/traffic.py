@@ -7,11 +7,11 @@ from typing import Final, NamedTuple, Self
 
 from sandbox.errors import SandboxError
 from sandbox.ops_client import OpsClient
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, get_message
 from shared.node.clock import Clock
 from shared.node.ids import new_id
 
-MESSAGE: Final = BY_NAME["TriggerLoanAcceptanceRequest"]
+MESSAGE: Final = get_message("v3", "TriggerLoanAcceptanceRequest")
 
 
 class Request(NamedTuple):
@@ -67,4 +67,4 @@ class Traffic:
 
 def content_of(request_id: str) -> dict[str, object]:
     """Return the content of a request, the same each time."""
-    return {"requestId": request_id, **MESSAGE.example()}
+    return {"requestId": request_id, **example_of(MESSAGE)}

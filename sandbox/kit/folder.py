@@ -21,10 +21,10 @@ from sandbox.errors import SandboxError
 from sandbox.forms import save_form
 from sandbox.kit.keystores import keystore, truststore
 from sandbox.pki import Authority, Organisation, contact_of, kept_or_new_key, leaf_certificate, public_pem
-from shared.catalogue.table import CATALOGUE
+from shared.catalogue.table import CATALOGUE, example_of
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.record import leaf_of
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 
 FILES: Final = Path(__file__).parent / "files"
 SCRIPTS: Final = ("sign.sh", "send-message.sh", "listener.py")
@@ -91,7 +91,7 @@ def _keys_and_form(
     form = OnboardingForm(
         organisation_id=organisation.organisation_id,
         name=organisation.name,
-        role="LENDER" if organisation.role is ParticipantRole.LENDER else "LSP",
+        role="LENDER" if organisation.role is Role.LENDER else "LSP",
         base_url=organisation.base_url,
         tls_certificate=leaf.public_bytes(Encoding.PEM).decode(),
         public_key=public_pem(keys["signing"]).decode(),
@@ -126,9 +126,9 @@ def _keystores(folder: Path, form: OnboardingForm, ours: OnboardingForm, authori
         (folder / name).write_bytes(content)
 
 
-def _first_steps(folder: Path, form: OnboardingForm, ours: OnboardingForm, role: ParticipantRole) -> None:
-    first = next(message for message in CATALOGUE if message.sender is role)
-    content = {name: value for name, value in first.example().items() if name != "requestId"}
+def _first_steps(folder: Path, form: OnboardingForm, ours: OnboardingForm, role: Role) -> None:
+    first = next(message for message in CATALOGUE if role in message.senders)
+    content = {name: value for name, value in example_of(first).items() if name != "requestId"}
     (folder / "payload.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     own = FILES / form.role.lower()
     for script in (*(FILES / name for name in SCRIPTS), *own.glob("*.sh")):

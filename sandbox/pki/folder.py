@@ -14,14 +14,15 @@ from sandbox.pki import certificates, files
 from sandbox.pki.certificates import Authority, PkiError
 from sandbox.pki.organisation import Organisation, complete, kept_or_new_key
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 
 DEFAULT_FOLDER: Final = Path("certs/generated")
 REGISTRY_FOLDER: Final = "registry"
 
 SANDBOX_PAIR: Final = (
-    Organisation("LENDER01", "Sandbox Lender", ParticipantRole.LENDER, "https://localhost:8444", ("lender",)),
-    Organisation("LSP123", "Sandbox LSP", ParticipantRole.LOAN_AGENT, "https://localhost:8445", ("lsp",)),
+    Organisation("LENDER01", "Sandbox Lender", Role.LENDER, "https://localhost:8444", ("lender",)),
+    Organisation("LSP123", "Sandbox LSP", Role.LOAN_AGENT, "https://localhost:8445", ("lsp",)),
 )
 """The two organisations of a sandbox; the further host names are their services in docker-compose.yml."""
 

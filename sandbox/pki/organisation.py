@@ -19,7 +19,8 @@ from sandbox.pki.certificates import Authority, PkiError
 from shared.node.identity import IdentityFile, KeyFile, load_identity
 from shared.node.onboarding.form import OnboardingForm, form_of
 from shared.node.onboarding.record import ALGORITHM, KeyRecord
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import new_private_key, private_pem
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
@@ -41,7 +42,7 @@ class Organisation:
 
     organisation_id: str
     name: str
-    role: ParticipantRole
+    role: Role
     base_url: str
     host_names: tuple[str, ...] = ()
     ip_addresses: tuple[str, ...] = LOOPBACK

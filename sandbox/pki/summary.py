@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from sandbox.pki import certificates, files
 from sandbox.pki.certificates import PkiError
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class ParticipantSummary:
 
     organisation_id: str
     name: str
-    role: ParticipantRole
+    role: Role
     base_url: str
     certificates: tuple[CertificateSummary, ...]
     keys: tuple[KeySummary, ...]

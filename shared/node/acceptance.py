@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from shared.catalogue.types import MessageType
 from shared.node.batch_journeys import BatchJourneys
 from shared.node.ids import new_id
 from shared.node.journeys import Decision, Notice, Rule
 from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, verdict_text
 from shared.node.store.tables import INBOX, NONCES, NOTICES, OUTBOX
 from shared.protocol.detached import signature_in
+from shared.protocol.messages import MessageType
 from shared.protocol.nonces import content_fingerprint, is_fingerprint_of
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
@@ -90,7 +90,7 @@ class AcceptMessages:
     def apply(self, connection: Connection, units: Sequence[Arrival]) -> Sequence[Acceptance]:
         """Judge every arrival by what is known, then write what follows from all of them."""
         known = self._read(connection, units)
-        digests = [content_fingerprint(unit.message_type.key, unit.message.document) for unit in units]
+        digests = [content_fingerprint(unit.message_type.full_name, unit.message.document) for unit in units]
         batch = _Batch()
         results = [batch.take(unit, digest, known) for unit, digest in zip(units, digests, strict=True)]
         batch.write(connection)
@@ -102,7 +102,7 @@ class AcceptMessages:
             return connection.execute(statement, {"keys": keys}).all() if keys else ()
 
         request_ids = [unit.message.request_id for unit in units]
-        callbacks = [unit.message.request_id for unit in units if unit.message_type.answers]
+        callbacks = [unit.message.request_id for unit in units if _request_of(unit)]
         return _Known(
             nonces=frozenset(key for (key,) in rows(self._nonces, [unit.message.nonce.key for unit in units])),
             accepted={(sender, id_): digest for sender, id_, digest in rows(self._accepted, request_ids)},
@@ -170,15 +170,21 @@ def _history(unit: Arrival, known: _Known) -> History:
     earlier = known.accepted.get((message.sender.organisation_id, message.request_id))
     if earlier is None:
         return History.NEW
-    repeats = is_fingerprint_of(earlier, unit.message_type.key, message.document)
+    repeats = is_fingerprint_of(earlier, unit.message_type.full_name, message.document)
     return History.REPEATED if repeats else History.CONFLICT
 
 
+def _request_of(unit: Arrival) -> MessageType | None:
+    """Return the request that the message must answer."""
+    return None if unit.message_type.may_come_unasked else unit.message_type.answers
+
+
 def _decide(unit: Arrival, known: _Known) -> Decision:
-    message, answers = unit.message, unit.message_type.request_key
-    if answers and (message.sender.organisation_id, message.request_id, answers) not in known.asked:
+    message, request = unit.message, _request_of(unit)
+    if request and (message.sender.organisation_id, message.request_id, request.full_name) not in known.asked:
         # One answer for "never asked" and "asked somebody else": a stranger must not learn which requestIds exist.
-        return Decision(Problem.UNKNOWN_REFERENCE, f"no {answers} with this requestId was sent to this participant")
+        reason = f"no {request.full_name} with this requestId was sent to this participant"
+        return Decision(Problem.UNKNOWN_REFERENCE, reason)
     now = message.received_at
     wanted = (*unit.journey_keys, *_further_keys(unit, known.journeys))
     return unit.rule.decide(message, known.journeys.alive(wanted, now), now)
@@ -190,7 +196,7 @@ def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
         "id": new_id(),
         "sender": message.sender.organisation_id,
         "request_id": message.request_id,
-        "message": unit.message_type.key,
+        "message": unit.message_type.full_name,
         "trace_id": message.nonce.trace_id,
         "kid": message.kid,
         "certificate": message.wire.peer.certificate,

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
 from shared.node.counterparties import Access
 from shared.node.identity import Identity
@@ -18,6 +17,7 @@ from shared.node.net.transport import UnregisteredCertificateError
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.node.refusals import MAX_RAW_BYTES
 from shared.protocol.detached import signature_in
+from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
 from shared.protocol.phases import Peer, WireMessage
 from shared.protocol.problems import SUCCESS, Problem

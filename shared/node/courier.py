@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.catalogue.table import BY_NAME
-from shared.catalogue.types import MessageType
 from shared.node.client import SignedClient
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
@@ -17,6 +15,7 @@ from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, O
 from shared.node.schedule import RetrySchedule
 from shared.node.store.database import StorageUnavailable
 from shared.node.telemetry import Telemetry
+from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import PROFILES
 
@@ -180,7 +179,7 @@ class Courier:
 
     async def _attempt(self, entry: OutboxEntry) -> DeliveryAttempt | None:
         """Make a try, or none where the courier stops before it begins."""
-        message_type = BY_NAME[entry.outgoing.message]
+        message_type = entry.outgoing.message
         directory = self._directories.get(message_type.version)
         if directory is None:  # it did when the entry was made
             return self._untried(entry, f"this node does not speak {message_type.version}; see OCEN_REGISTRY_URL")

@@ -19,7 +19,8 @@ from shared.node.onboarding.record import (
     ParticipantRecord,
     first_flaw,
 )
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from shared.protocol.profiles import V3, Originator
 from shared.protocol.signing import KeyMaterialError, SigningKey, load_private_key
 
@@ -43,7 +44,7 @@ class IdentityFile(BaseModel):
 
     organisation_id: OrganisationId
     name: Name
-    role: ParticipantRole
+    role: Role
     base_url: BaseUrl
     ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
     spoc_email: Line = ""
@@ -67,7 +68,7 @@ class Identity:
     """
 
     organisation_id: str
-    role: ParticipantRole
+    role: Role
     signing_key: SigningKey
     backup_keys: tuple[SigningKey, ...]
     tls_certificate: Path

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 
@@ -32,9 +33,16 @@ class Outgoing:
     """A message to be sent: everything but the metadata, which is stamped on delivery."""
 
     receiver: str
-    message: str
+    message: MessageType
     request_id: str
     content: Mapping[str, Any]
+
+
+def callback_to(message: VerifiedMessage, content: Mapping[str, Any]) -> Outgoing:
+    """Return the callback that answers a request, to whoever sent it and under its requestId."""
+    callback = message.message_type.answered_by
+    assert callback is not None, f"nothing answers {message.message_type.full_name}"
+    return Outgoing(message.sender.organisation_id, callback, message.request_id, content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,12 +37,12 @@ from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
-from shared.node.settings import Membership, Mode, NodeSettings
+from shared.node.settings import Mode, NodeSettings, RegistryMembership
 from shared.node.store.database import open_engine, setting_up
 from shared.node.store.tables import SCHEMA, create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import MessageType, Role
 from shared.protocol.profiles import PROFILES, V3, V4, Profile
 
 REFRESH_SECONDS = 0.5
@@ -55,8 +55,8 @@ TIDY_SECONDS = 60.0
 class Application:
     """What makes a node a lender or an LSP: its role, and a rule for every message that the role takes."""
 
-    role: ParticipantRole
-    rules: Mapping[str, Rule]
+    role: Role
+    rules: Mapping[MessageType, Rule]
 
 
 class Node:
@@ -156,7 +156,7 @@ class Node:
             clock=self.clock,
         )
 
-    def _join(self, membership: Membership) -> Member:
+    def _join(self, membership: RegistryMembership) -> Member:
         member = Member(membership, self.identity, self.registry_transport, self.clock)
         member.remember_in(self.journal)
         return member

@@ -7,7 +7,6 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from shared.catalogue.types import MessageType
 from shared.node.acceptance import Arrival
 from shared.node.clock import Clock
 from shared.node.courier import Courier
@@ -18,6 +17,7 @@ from shared.node.receive.middleware import MESSAGE, REFUSED, send_json
 from shared.node.receive.verify import Refused
 from shared.protocol.acknowledgement import Acknowledgement
 from shared.protocol.checks import JOURNAL_CHECKS
+from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import PROFILES, Dressed
 from shared.protocol.verification import History, first_failure
@@ -62,7 +62,9 @@ class Reception:
         return profile.dress(ack.payload(), self._identity.key_for(profile.algorithm), message.answer_style)
 
 
-def protocol_app(reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[str, Rule]) -> FastAPI:
+def protocol_app(
+    reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[MessageType, Rule]
+) -> FastAPI:
     """Make the application of the protocol plane: a route per message of the catalogue that this role takes.
 
     The routes are ASGI endpoints without body models: the middleware has judged the payload already, and FastAPI
@@ -70,7 +72,7 @@ def protocol_app(reception: Reception, messages: Mapping[str, MessageType], rule
     """
     app = FastAPI(openapi_url=None)
     for path, message_type in messages.items():
-        endpoint = MessageEndpoint(reception, message_type, rules[message_type.key])
+        endpoint = MessageEndpoint(reception, message_type, rules[message_type])
         app.router.routes.append(Route(path, endpoint, methods=[message_type.method]))
     return app
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.catalogue.table import BY_NAME, messages_sent_by
-from shared.catalogue.types import MessageType
+from shared.catalogue.table import find_message, messages_sent_by
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.courier import Courier
@@ -17,6 +16,7 @@ from shared.node.journeys import Outgoing
 from shared.node.onboarding.record import first_flaw
 from shared.node.outbox import OutboxEntry, new_entry
 from shared.protocol.encoding import parse_json_object
+from shared.protocol.messages import MessageType
 from shared.protocol.profiles import PROFILES
 
 
@@ -62,7 +62,7 @@ class Sender:
             rest = {"requestId": request_id, **rest}
         self._check_content(message_type, request_id, rest)
         now = self._clock.now()
-        entry = new_entry(Outgoing(receiver, message_type.key, request_id, rest), now)
+        entry = new_entry(Outgoing(receiver, message_type, request_id, rest), now)
         place = self._courier.place_for(receiver, now)
         await self._journal.dispatch(Dispatch(entry, place.state, place.due_at))
         if place.is_direct:
@@ -70,17 +70,19 @@ class Sender:
         return entry
 
     def _message_type(self, message: str) -> MessageType:
-        message_type = BY_NAME.get(message)
-        if message_type is None or message_type.sender is not self._identity.role:
+        message_type = find_message(message)
+        if message_type is None or self._identity.role not in message_type.senders:
             sent = (one for one in messages_sent_by(self._identity.role) if one.version in self._directories)
-            ours = ", ".join(one.key for one in sent)
+            ours = ", ".join(one.full_name for one in sent)
             raise SendError(f"{message} is not a message that a {self._identity.role.value} sends; choose from {ours}")
         return message_type
 
     async def _check_receiver(self, message_type: MessageType, receiver: str) -> None:
         directory = self._directories.get(message_type.version)
         if directory is None:
-            raise SendError(f"{message_type.key}: this node does not speak {message_type.version}; see docs/v4.md")
+            raise SendError(
+                f"{message_type.full_name}: this node does not speak {message_type.version}; see docs/v4.md"
+            )
         try:
             participant = await directory.receiver(receiver)
         except CounterpartiesUnavailable as error:
@@ -90,7 +92,7 @@ class Sender:
             raise UnknownReceiverError(
                 f"{receiver} is not in the directory; choose from {known or 'nobody yet'}, or onboard it"
             )
-        if participant.role is not message_type.receiver:
+        if participant.role not in message_type.receivers:
             raise UnknownReceiverError(
                 f"{receiver} is a {participant.role.value}, who does not take {message_type.name}"
             )

@@ -94,11 +94,11 @@ class Telemetry:
     def delivered(self, attempt: DeliveryAttempt, state: OutboxState) -> None:
         """Tell of a try to deliver and what became of it."""
         outgoing = attempt.entry.outgoing
-        self._sent.labels(outgoing.message, attempt.outcome.value).inc()
+        self._sent.labels(outgoing.message.full_name, attempt.outcome.value).inc()
         self._sent_seconds.observe(attempt.milliseconds / 1000)
         self._log.info(
             "sent",
-            message=outgoing.message,
+            message=outgoing.message.full_name,
             request_id=outgoing.request_id,
             trace_id=attempt.trace_id,
             peer=outgoing.receiver,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from shared.protocol.messages import Role
 from shared.protocol.signing import VerificationKey
 
 Network = IPv4Network | IPv6Network
@@ -28,13 +29,6 @@ def lies_in(address: str, networks: Iterable[Network]) -> bool:
     """
     parsed = read_address(address)
     return any(parsed in network for network in networks)
-
-
-class ParticipantRole(StrEnum):
-    """What a participant does in the network. OCEN 4's word for the LSP is Loan Agent; roles use that word."""
-
-    LENDER = "LENDER"
-    LOAN_AGENT = "LOAN_AGENT"
 
 
 class KeyStatus(StrEnum):
@@ -103,7 +97,7 @@ class Participant:
 
     organisation_id: str
     name: str
-    role: ParticipantRole
+    role: Role
     base_url: str
     certificates: frozenset[str]
     keys: tuple[PublicKey, ...]

@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Protocol, TypeGuard
+from typing import Any, ClassVar, Final, TypeGuard
 
 from pydantic import BaseModel, ValidationError
 
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, signing_input
 from shared.protocol.encoding import EncodingError, JsonTexts, base64url_decode, parse_timestamp
+from shared.protocol.messages import MessageType
 from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow, Nonce
-from shared.protocol.participants import Dialect, EnvelopeMember, Participant, ParticipantRole, PublicKey
+from shared.protocol.participants import Dialect, EnvelopeMember, Participant, PublicKey
 from shared.protocol.problems import SUCCESS
 from shared.protocol.tokens import AccessToken, Issuer, bearer_token, open_token
 
@@ -28,34 +29,6 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_IDENTIFIER_LENGTH: Final = 64
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-class ExpectedMessage(Protocol):
-    """What a path promises: implemented by the catalogue's `MessageType`."""
-
-    @property
-    def name(self) -> str:
-        """The OCEN message name."""
-
-    @property
-    def sender(self) -> ParticipantRole:
-        """The role that may send it."""
-
-    @property
-    def body(self) -> type[BaseModel]:
-        """The model that its payload has to satisfy."""
-
-    @property
-    def key(self) -> str:
-        """What tells it from its namesakes in other versions."""
-
-    @property
-    def method(self) -> str:
-        """Its HTTP method."""
-
-    @property
-    def wraps_ack(self) -> bool:
-        """Whether its ack stands inside a member `ack`."""
 
 
 Style = EnvelopeMember | Dialect
@@ -103,7 +76,7 @@ class Opened(ABC):
     id_in_metadata: ClassVar[bool]
 
     wire: WireMessage
-    message_type: ExpectedMessage | None = None
+    message_type: MessageType | None = None
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     window: FreshnessWindow = DEFAULT_WINDOW
     own_id: str = ""
@@ -124,7 +97,7 @@ class Opened(ABC):
         return self.wire.peer
 
     @property
-    def expected(self) -> ExpectedMessage:
+    def expected(self) -> MessageType:
         """The message that its path promises, which has been judged to be one."""
         assert self.message_type is not None
         return self.message_type
@@ -383,7 +356,7 @@ class Identified:
 class VerifiedMessage:
     """A message for which every check held: the only form in which rules and journal ever meet one."""
 
-    message_type: ExpectedMessage
+    message_type: MessageType
     sender: Participant
     answer_style: Style
     kid: str

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.protocol.encoding import dump_json, parse_json_object
 
 METADATA = {
@@ -18,7 +18,7 @@ METADATA = {
 
 def complete(key: str) -> dict[str, Any]:
     """The example of a message with the metadata that the sender's node adds to it, numbers as the node reads them."""
-    return parse_json_object(dump_json({"metadata": dict(METADATA), **BY_NAME[key].example()}))
+    return parse_json_object(dump_json({"metadata": dict(METADATA), **example_of(find_message(key))}))
 
 
 def changed(key: str, place: str, value: object) -> dict[str, Any]:

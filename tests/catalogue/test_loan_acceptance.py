@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.catalogue.otp import OtpStatus
-from shared.catalogue.table import BY_NAME, CATALOGUE
-from shared.catalogue.types import MessageType
-from shared.catalogue.v3.loan_acceptance import VerifyLoanAcceptanceRequest, VerifyLoanAcceptanceResponse
+from shared.catalogue.bodies.otp import OtpStatus
+from shared.catalogue.bodies.v3.loan_acceptance import VerifyLoanAcceptanceRequest, VerifyLoanAcceptanceResponse
+from shared.catalogue.table import CATALOGUE, example_of, find_message, get_message
 from shared.protocol.encoding import parse_json_object
+from shared.protocol.messages import MessageType
 
 METADATA = {"version": "1.0", "timestamp": "2031-03-04T05:06:07.890Z", "traceId": "trace-1", "orgId": "Lsp-417"}
 
@@ -23,7 +23,7 @@ each_message = pytest.mark.parametrize("message", MESSAGES, ids=[message.name fo
 
 def complete(name: str) -> dict[str, Any]:
     """The example of a message with what the sender's node adds to it."""
-    return {"metadata": dict(METADATA), "requestId": "request-1", **BY_NAME[name].example()}
+    return {"metadata": dict(METADATA), "requestId": "request-1", **example_of(find_message(name))}
 
 
 def changed(name: str, place: str, value: object) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_the_example_of_a_message_fits_it(message: MessageType) -> None:
 
 @each_message
 def test_an_example_shows_no_metadata_because_the_node_stamps_it(message: MessageType) -> None:
-    assert "metadata" not in message.example()
+    assert "metadata" not in example_of(message)
 
 
 @each_message
@@ -85,7 +85,7 @@ def test_a_message_without_one_of_its_members_is_refused(message: MessageType, m
 )
 def test_each_message_requires_what_it_cannot_do_without(name: str, place: str) -> None:
     with pytest.raises(ValidationError, match="Field required"):
-        BY_NAME[name].body.model_validate(changed(name, place, ...))
+        find_message(name).body.model_validate(changed(name, place, ...))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_each_message_requires_what_it_cannot_do_without(name: str, place: str) 
 )
 def test_a_value_that_its_type_does_not_allow_is_refused(name: str, place: str, value: object) -> None:
     with pytest.raises(ValidationError):
-        BY_NAME[name].body.model_validate(changed(name, place, value))
+        find_message(name).body.model_validate(changed(name, place, value))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_member_counts_only_under_the_name_that_it_has_on_the_wire() -> None:
     document = complete("TriggerLoanAcceptanceRequest")
     document["loan_application_ids"] = document.pop("loanApplicationIds")
     with pytest.raises(ValidationError, match="loanApplicationIds"):
-        BY_NAME["TriggerLoanAcceptanceRequest"].body.model_validate(document)
+        get_message("v3", "TriggerLoanAcceptanceRequest").body.model_validate(document)
 
 
 def test_a_body_cannot_be_changed() -> None:
@@ -154,7 +154,7 @@ def test_a_body_cannot_be_changed() -> None:
 
 def test_the_published_sample_fits_its_message(documents: Path) -> None:
     sample = json.loads((documents / "examples/v3/TriggerLoanAcceptanceRequest.json").read_text("utf-8"))
-    body = BY_NAME["TriggerLoanAcceptanceRequest"].body.model_validate(sample)
+    body = get_message("v3", "TriggerLoanAcceptanceRequest").body.model_validate(sample)
 
     assert body.model_dump(mode="json", by_alias=True, exclude_unset=True) == sample
 

@@ -8,20 +8,20 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from shared.catalogue.otp import OtpStatus
-from shared.catalogue.table import BY_NAME, CATALOGUE
-from shared.catalogue.types import MessageType
-from shared.catalogue.v4.body import LoanApplicationStatus, ResponseStatus
-from shared.catalogue.v4.heartbeat import HeartbeatEventRequest, LoanDisbursementAnalytics
-from shared.catalogue.v4.loan_acceptance import VerifyLoanAcceptanceRequest
-from shared.catalogue.v4.loan_application import (
+from shared.catalogue.bodies.otp import OtpStatus
+from shared.catalogue.bodies.v4.common import LoanApplicationStatus, ResponseStatus
+from shared.catalogue.bodies.v4.heartbeat import HeartbeatEventRequest, LoanDisbursementAnalytics
+from shared.catalogue.bodies.v4.loan_acceptance import VerifyLoanAcceptanceRequest
+from shared.catalogue.bodies.v4.loan_application import (
     BorrowerCategory,
     ContactType,
     CreateLoanApplicationsRequest,
     PrimaryIdType,
     TenureUnit,
 )
+from shared.catalogue.table import CATALOGUE, example_of, find_message
 from shared.protocol.encoding import dump_json, parse_json_object
+from shared.protocol.messages import MessageType
 from tests.catalogue.documents import changed, complete
 
 MESSAGES = [message for message in CATALOGUE if message.version == "v4"]
@@ -35,7 +35,7 @@ each_message = pytest.mark.parametrize("message", MESSAGES, ids=[message.name fo
 
 def parsed(key: str, document: Any) -> Any:
     """The body, read as a node reads it: from bytes."""
-    return BY_NAME[key].body.model_validate(parse_json_object(dump_json(document)))
+    return find_message(key).body.model_validate(parse_json_object(dump_json(document)))
 
 
 def written(body: BaseModel) -> Any:
@@ -44,26 +44,26 @@ def written(body: BaseModel) -> Any:
 
 @each_message
 def test_the_example_of_a_message_fits_it(message: MessageType) -> None:
-    assert written(parsed(message.key, complete(message.key))) == complete(message.key)
+    assert written(parsed(message.full_name, complete(message.full_name))) == complete(message.full_name)
 
 
 @each_message
 def test_an_example_shows_no_metadata_because_the_node_stamps_it(message: MessageType) -> None:
-    assert not {"metadata", "requestId"} & message.example().keys()
+    assert not {"metadata", "requestId"} & example_of(message).keys()
 
 
 @each_message
 def test_members_that_are_not_known_are_kept(message: MessageType) -> None:
-    document = complete(message.key) | {"note": {"a": [1, None]}}
+    document = complete(message.full_name) | {"note": {"a": [1, None]}}
     document["productData"]["channel"] = {"name": "app"}
-    assert written(parsed(message.key, document)) == document
+    assert written(parsed(message.full_name, document)) == document
 
 
 @pytest.mark.parametrize("spelling", ["productNetworkId", "networkId"])
 @each_message
 def test_the_network_of_a_product_may_be_spelled_either_way(message: MessageType, spelling: str) -> None:
     product = {"productId": "p", spelling: "n"}
-    assert parsed(message.key, complete(message.key) | {"productData": product}).product_data.network == "n"
+    assert parsed(message.full_name, complete(message.full_name) | {"productData": product}).product_data.network == "n"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_network_of_a_product_may_be_spelled_either_way(message: MessageType
 @each_message
 def test_a_product_names_itself_and_one_network(message: MessageType, product: Any, complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
-        parsed(message.key, complete(message.key) | {"productData": product})
+        parsed(message.full_name, complete(message.full_name) | {"productData": product})
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_an_otp_sent_as_a_number_gets_its_leading_zeros_back(sent: str | int, un
 def test_the_published_samples_fit_their_messages(documents: Path, name: str) -> None:
     for sample in (f"{name}.json", f"{name.replace('v4/', 'v4/alt/')}.alt1.json"):
         document = parse_json_object((documents / "examples" / sample).read_bytes())
-        assert written(BY_NAME[name].body.model_validate(document)) == document
+        assert written(find_message(name).body.model_validate(document)) == document
 
 
 ENUMS = {
@@ -212,7 +212,7 @@ def test_an_enumeration_has_the_documented_values(documents: Path, key: str, pla
 
 @each_message
 def test_what_is_typed_has_a_documented_name(documents: Path, message: MessageType) -> None:
-    schema = json.loads((documents / "schemas" / f"{message.key}.json").read_text("utf-8"))
+    schema = json.loads((documents / "schemas" / f"{message.full_name}.json").read_text("utf-8"))
     for place, names in typed_members(message.body):
         described = schema
         for part in place:

@@ -12,17 +12,18 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from shared.catalogue.table import BY_NAME, messages_received_by
-from shared.catalogue.types import MessageType
+from shared.catalogue import table
+from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Decision, Journey, Outgoing, TakeNote
 from shared.node.mounts import Mounts
 from shared.node.net.tls import thumbprint
 from shared.node.outbox import OutboxEntry
 from shared.node.registry.member import Member
-from shared.node.settings import Membership
+from shared.node.settings import RegistryMembership
 from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import dump_json
-from shared.protocol.participants import Dialect, ParticipantRole
+from shared.protocol.messages import Exchange, Role
+from shared.protocol.participants import Dialect
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import V3, V4, Originator
 from shared.protocol.signing import SigningKey
@@ -50,22 +51,26 @@ class Payload(BaseModel):
     loan_applications: list[dict[str, Any]] | None = None
 
 
-def _row(name: str, stem: str, *, from_lender: bool = False, **more: Any) -> MessageType:
-    parties = (ParticipantRole.LOAN_AGENT, ParticipantRole.LENDER)
-    sender, receiver = reversed(parties) if from_lender else parties
-    path = f"{V4.mount}/{stem}{name[0].lower()}{name[1:]}"
-    return MessageType(name, "v4", path, sender, receiver, Payload, "a stage", "A message of the tests.", **more)
+def _path(name: str) -> str:
+    return f"{V4.mount}/loans/{name[0].lower()}{name[1:]}"
 
 
-CREATE = _row("CreateLoanApplicationsRequest", "loans/", answered_by="CreateLoanApplicationsResponse")
-CREATED = _row(
-    "CreateLoanApplicationsResponse",
-    "loans/",
-    from_lender=True,
-    answers="CreateLoanApplicationsRequest",
-    wraps_ack=True,
-)
-GRANT = _row("GrantLoanRequest", "loans/")
+CREATE, CREATED = Exchange(
+    "v4",
+    "CreateLoanApplications",
+    _path("CreateLoanApplications"),
+    Role.LOAN_AGENT >> Role.LENDER,
+    Payload,
+    Payload,
+    stage="a stage",
+    event=("CREATE_LOAN_APPLICATION_REQUEST", "CREATE_LOAN_APPLICATIONS_RESPONSE"),
+    wraps_response_ack=True,
+).messages
+(GRANT,) = Exchange(
+    *("v4", "GrantLoanRequest", _path("GrantLoanRequest"), Role.LOAN_AGENT >> Role.LENDER, Payload),
+    stage="a stage",
+    event="GRANT_LOAN_REQUEST",
+).messages
 MESSAGES = (CREATE, CREATED, GRANT)
 
 CONTENT = {
@@ -77,10 +82,10 @@ CONTENT = {
 def _answered(message: VerifiedMessage, journeys: Mapping[str, Journey], now: Any) -> Decision:
     sender = message.sender.organisation_id
     content = {**CONTENT, "response": {"status": "SUCCESS"}}
-    return Decision(outgoing=[Outgoing(sender, CREATED.key, message.request_id, content)])
+    return Decision(outgoing=[Outgoing(sender, CREATED, message.request_id, content)])
 
 
-RULES = {CREATE.key: RuleOfTest(_answered), CREATED.key: TakeNote(), GRANT.key: TakeNote()}
+RULES = {CREATE: RuleOfTest(_answered), CREATED: TakeNote(), GRANT: TakeNote()}
 
 
 def body_of(request_id: str = "request-1", sender: str = AGENT, **metadata: Any) -> bytes:
@@ -103,7 +108,7 @@ class MemberPair:
     registry: ScriptedRegistry
     clock: FrozenClock
 
-    async def send(self, content: Mapping[str, Any] = CONTENT, message: str = CREATE.key) -> OutboxEntry:
+    async def send(self, content: Mapping[str, Any] = CONTENT, message: str = CREATE.full_name) -> OutboxEntry:
         """Let the loan agent send a message, and wait until both have nothing in hand."""
         entry = await self.agent.sender.send(message, BANK, content)
         await self.settle()
@@ -130,6 +135,12 @@ class MemberPair:
         return await call(self.bank_plane, path, body, headers=headers or self.headers(body), **request)
 
 
+def catalogue(patch: pytest.MonkeyPatch) -> None:
+    """Let the catalogue have the messages above instead of its own of the same names."""
+    for message in MESSAGES:
+        patch.setitem(table._BY_FULL_NAME, message.full_name, message)
+
+
 @asynccontextmanager
 async def member_pair(
     folder: Path,
@@ -139,16 +150,15 @@ async def member_pair(
     explains: bool = True,
 ) -> AsyncIterator[MemberPair]:
     """The two, on a SQLite file each; their v4 messages are those above."""
-    for module in ("courier", "sending", "registry.heartbeat"):
-        patch.setattr(f"shared.node.{module}.BY_NAME", {**BY_NAME, **{message.key: message for message in MESSAGES}})
+    catalogue(patch)
     clock = FrozenClock()
     registry = _registry(clock)
     to_bank = Link(f"{BANK}.example", LSP_CERTIFICATE, LENDER_CERTIFICATE)
     to_agent = Link(f"{AGENT}.example", LENDER_CERTIFICATE, LSP_CERTIFICATE)
     own, bank = identity_of(lsp(), lsp_key()), identity_of(lender(), lender_key())
     members = [
-        Member(Membership(URL, AGENT, "client-1", SECRET, (), dialects), own, registry.transport, clock),
-        Member(Membership(URL, BANK, "client-2", SECRET, networks, dialects), bank, registry.transport, clock),
+        Member(RegistryMembership(URL, AGENT, "client-1", SECRET, (), dialects), own, registry.transport, clock),
+        Member(RegistryMembership(URL, BANK, "client-2", SECRET, networks, dialects), bank, registry.transport, clock),
     ]
     parts: dict[str, Any] = {"clock": clock, "explains": explains}
     with sqlite_engine(folder, "agent") as one, sqlite_engine(folder, "bank") as other:
@@ -189,7 +199,7 @@ def _registry(clock: FrozenClock) -> ScriptedRegistry:
 def _planes(node: MemoryNode) -> Mounts:
     role = node.identity.role
     taken = messages_received_by(role, "v3")
-    v3 = node.mount(V3, taken, node.application(taken, {message.key: TakeNote() for message in taken}))
-    ours = [message for message in MESSAGES if message.receiver is role]
+    v3 = node.mount(V3, taken, node.application(taken, {message: TakeNote() for message in taken}))
+    ours = [message for message in MESSAGES if role in message.receivers]
     v4 = node.mount(V4, ours, node.application(ours, RULES))
     return Mounts({V3.mount: v3, V4.mount: v4}, V3.mount)

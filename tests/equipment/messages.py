@@ -5,28 +5,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import find_message, get_message
 from shared.node.acceptance import Arrival
 from shared.node.journeys import Decision, Journey, Rule, TakeNote
 from shared.node.outbox import OutboxState
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from shared.protocol.phases import Peer, Sender, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V3, Dressed
 from tests.equipment.clock import NOW
 from tests.equipment.parties import LENDER, lender, lender_key, lsp, lsp_key, payload_of
 from tests.equipment.verifying import Known, verify_at_once
 
-TRIGGER = BY_NAME["TriggerLoanAcceptanceRequest"]
-VERIFY = BY_NAME["VerifyLoanAcceptanceRequest"]
-CALLBACK = BY_NAME["TriggerLoanAcceptanceResponse"]
+TRIGGER = get_message("v3", "TriggerLoanAcceptanceRequest")
+VERIFY = get_message("v3", "VerifyLoanAcceptanceRequest")
+CALLBACK = get_message("v3", "TriggerLoanAcceptanceResponse")
 
 
 def verified(document: Mapping[str, Any], name: str = TRIGGER.name, now: datetime = NOW) -> VerifiedMessage:
     """The message with this payload, received at `now` from the participant whose role sends it."""
-    message_type = BY_NAME[name]
-    is_lender = message_type.sender is ParticipantRole.LENDER
+    message_type = find_message(name)
+    is_lender = Role.LENDER in message_type.senders
     sender, key = (lender(), lender_key()) if is_lender else (lsp(), lsp_key())
     body = seal(dump_json(document), key).to_bytes()
     peer = Peer(min(sender.certificates), "192.0.2.7")

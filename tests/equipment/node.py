@@ -8,7 +8,6 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from shared.catalogue.table import messages_received_by
-from shared.catalogue.types import MessageType
 from shared.node.client import SignedClient
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties
@@ -26,6 +25,7 @@ from shared.node.sending import Sender
 from shared.node.store.database import PATIENCE
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
+from shared.protocol.messages import MessageType
 from shared.protocol.nonces import DEFAULT_WINDOW
 from shared.protocol.participants import Network, Participant
 from shared.protocol.profiles import V3, Profile

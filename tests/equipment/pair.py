@@ -10,7 +10,6 @@ import httpx
 from starlette.types import ASGIApp
 
 import lsp_app.app
-from shared.catalogue.table import BY_NAME
 from shared.node.outbox import DeliveryAttempt, OutboxEntry
 from shared.node.receive.middleware import SignedExchange
 from shared.node.settings import NodeSettings
@@ -105,7 +104,7 @@ class Pair:
 
     async def deliver_again(self, entry: OutboxEntry) -> DeliveryAttempt:
         """Deliver a message of the LSP once more, as after an ack that was lost."""
-        message_type = BY_NAME[entry.outgoing.message]
+        message_type = entry.outgoing.message
         return await self.lsp.client.deliver(entry, message_type, self.lender_as_known, V3)
 
     async def trigger(self, *loan_application_ids: str) -> dict[str, Any]:

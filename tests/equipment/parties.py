@@ -6,11 +6,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message, get_message
 from shared.node.identity import Identity
 from shared.node.net.tls import thumbprint
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant, ParticipantRole, PublicKey
+from shared.protocol.messages import Role
+from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant, PublicKey
 from shared.protocol.signing import SigningKey, load_private_key
 from shared.protocol.tampering import GoodMessage, OtherMessage, OtherParticipant
 from tests.equipment.clock import NOW
@@ -59,7 +60,7 @@ def lsp(**changes: Any) -> Participant:
     known = Participant(
         organisation_id=LSP,
         name="Sandbox LSP",
-        role=ParticipantRole.LOAN_AGENT,
+        role=Role.LOAN_AGENT,
         base_url="https://lsp.example",
         certificates=frozenset({thumbprint(LSP_CERTIFICATE)}),
         keys=(
@@ -77,7 +78,7 @@ def lender(**changes: Any) -> Participant:
     known = Participant(
         organisation_id=LENDER,
         name="Sandbox Lender",
-        role=ParticipantRole.LENDER,
+        role=Role.LENDER,
         base_url="https://lender.example/base",
         certificates=frozenset({thumbprint(LENDER_CERTIFICATE)}),
         keys=(PublicKey(lender_key().kid, lender_key().public()),),
@@ -94,20 +95,22 @@ def identity_of(participant: Participant, key: SigningKey) -> Identity:
 def payload_of(name: str, request_id: str = "request-1", **metadata: str) -> dict[str, Any]:
     """A payload of that message, sent by the LSP now."""
     stamp = {"version": "1.0", "timestamp": format_timestamp(NOW), "traceId": "trace-1", "orgId": LSP}
-    return {**BY_NAME[name].example(), "metadata": {**stamp, **metadata}, "requestId": request_id}
+    return {**example_of(find_message(name)), "metadata": {**stamp, **metadata}, "requestId": request_id}
 
 
 def good_message(member: EnvelopeMember = EnvelopeMember.HEADER) -> GoodMessage:
     """A TriggerLoanAcceptanceRequest of the LSP, which the lender accepts, and what a forger could have at hand."""
     return GoodMessage(
-        path=BY_NAME["TriggerLoanAcceptanceRequest"].path,
+        path=get_message("v3", "TriggerLoanAcceptanceRequest").path,
         document=payload_of("TriggerLoanAcceptanceRequest"),
         key=lsp_key(),
         backup_key=lsp_backup_key(),
         blocked_key=lsp_blocked_key(),
         unknown_key=stranger_key(),
         other=OtherParticipant(LENDER, thumbprint(LENDER_CERTIFICATE), lender_key()),
-        elsewhere=OtherMessage(BY_NAME["VerifyLoanAcceptanceRequest"].path, payload_of("VerifyLoanAcceptanceRequest")),
+        elsewhere=OtherMessage(
+            get_message("v3", "VerifyLoanAcceptanceRequest").path, payload_of("VerifyLoanAcceptanceRequest")
+        ),
         now=NOW,
         member=member,
     )

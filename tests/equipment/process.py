@@ -17,7 +17,7 @@ from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import ParticipantRecord
 from shared.node.onboarding.registrar import Registrar
 from shared.node.store.writer import GroupCommit
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from shared.protocol.signing import private_pem
 from tests.equipment.clock import FrozenClock
 from tests.equipment.forms import certificate_pem
@@ -102,7 +102,7 @@ def _identity(folder: Path) -> Identity:
     (folder / "tls.pem").write_text(own_certificate())
     return Identity(
         organisation_id="LSP123",
-        role=ParticipantRole.LOAN_AGENT,
+        role=Role.LOAN_AGENT,
         signing_key=lsp_key(),
         backup_keys=(lsp_backup_key(),),
         tls_certificate=folder / "tls.pem",

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message, get_message
 from shared.node.net.tls import thumbprint
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.participants import Dialect, Participant, ParticipantRole, PublicKey
+from shared.protocol.messages import Role
+from shared.protocol.participants import Dialect, Participant, PublicKey
 from shared.protocol.phases import Peer, Sender, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.signing import SigningKey
@@ -21,10 +22,10 @@ from tests.equipment.verifying import Known, verify_at_once
 AGENT, LENDER_ID = "7034", "7021"
 """The participant ids of the LSP and of the lender in OCEN 4.0."""
 
-CREATE = BY_NAME["v4/CreateLoanApplicationsRequest"]
-CREATED = BY_NAME["v4/CreateLoanApplicationsResponse"]
-TRIGGER_V4 = BY_NAME["v4/TriggerLoanAcceptanceRequest"]
-VERIFY_V4 = BY_NAME["v4/VerifyLoanAcceptanceRequest"]
+CREATE = get_message("v4", "CreateLoanApplicationsRequest")
+CREATED = get_message("v4", "CreateLoanApplicationsResponse")
+TRIGGER_V4 = get_message("v4", "TriggerLoanAcceptanceRequest")
+VERIFY_V4 = get_message("v4", "VerifyLoanAcceptanceRequest")
 
 
 def loan_agent(participant_id: str = AGENT) -> Participant:
@@ -41,16 +42,16 @@ def verified_v4(
     key: str, request_id: str = "request-1", trace_id: str = "trace-1", now: datetime = NOW, **changes: Any
 ) -> VerifiedMessage:
     """The example of that message, with these members changed, as the LSP or the lender sends it at `now`."""
-    is_lender = BY_NAME[key].sender is ParticipantRole.LENDER
+    is_lender = Role.LENDER in find_message(key).senders
     sender = registered_lender() if is_lender else changes.pop("sender", loan_agent())
     signing_key = lender_key() if is_lender else lsp_key()
     originator = Originator(sender.organisation_id, sender.parent_id)
-    body = V4.stamp({**BY_NAME[key].example(), **changes}, originator, request_id, trace_id, now)
+    body = V4.stamp({**example_of(find_message(key)), **changes}, originator, request_id, trace_id, now)
     return _judged(key, body, sender, signing_key.bound_to(V4.algorithm), now)
 
 
 def _judged(key: str, body: bytes, sender: Participant, signing_key: SigningKey, now: datetime) -> VerifiedMessage:
-    message_type = BY_NAME[key]
+    message_type = find_message(key)
     dressed = V4.dress(body, signing_key, Dialect.STRICT)
     headers = {
         "content-type": "application/json",

@@ -9,7 +9,7 @@ import pytest
 
 import lsp_app.app
 from lender_app.policy import LendingPolicy
-from shared.catalogue.types import MessageType
+from shared.catalogue.table import example_of, get_message
 from shared.node.journal import Dispatch
 from shared.node.journeys import Outgoing, TakeNote
 from shared.node.node import Application
@@ -17,6 +17,7 @@ from shared.node.outbox import OutboxState, new_entry
 from shared.node.receive.verify import Refused
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
+from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Dressed
@@ -77,9 +78,11 @@ class Lender:
         """Take a new message of that type, and return what is answered."""
         self._count += 1
         ids = f"request-{self._count}", f"trace-{self._count}"
-        await self.take(verified_v4(message_type.key, *ids, self.clock.now(), sender=loan_agent(sender), **content))
+        await self.take(
+            verified_v4(message_type.full_name, *ids, self.clock.now(), sender=loan_agent(sender), **content)
+        )
         (row,) = [row for row in rows(self.node.engine, OUTBOX) if row["request_id"] == ids[0]]
-        assert (row["receiver"], row["message"]) == (sender, message_type.answer_key)
+        assert (row["receiver"], row["message"]) == (sender, message_type.answered_by.full_name)
         answered: dict[str, Any] = json.loads(row["content"])
         return answered
 
@@ -114,7 +117,7 @@ class Lender:
 
 
 def application(loan_application_id: str = "APPL-1", amount: int = 250_000) -> dict[str, Any]:
-    example: dict[str, Any] = CREATE.example()["loanApplications"][0]
+    example: dict[str, Any] = example_of(CREATE)["loanApplications"][0]
     terms = {**example["terms"], "requestedAmount": amount}
     return {**example, "loanApplicationId": loan_application_id, "terms": terms}
 
@@ -152,7 +155,9 @@ async def test_the_reason_of_a_rejection_is_told(bank: Lender) -> None:
 
 async def test_the_same_request_creates_its_applications_once(bank: Lender) -> None:
     content = {"loanApplications": [application()]}
-    acks = [await bank.take(verified_v4(CREATE.key, "request-1", f"trace-{number}", **content)) for number in range(3)]
+    acks = [
+        await bank.take(verified_v4(CREATE.full_name, "request-1", f"trace-{number}", **content)) for number in range(3)
+    ]
     assert [ack["error"] for ack in acks] == ["0"] * 3
     assert len(rows(bank.node.engine, OUTBOX)) == len(rows(bank.node.engine, INBOX)) == 1
     assert len(rows(bank.node.engine, JOURNEYS)) == 2  # the application, and that its id is taken
@@ -247,38 +252,38 @@ async def agent(tmp_path: Path) -> AsyncIterator[MemoryNode]:
 
 
 async def test_the_loan_agent_takes_the_callback_to_its_own_request_and_wraps_the_ack(agent: MemoryNode) -> None:
-    rule = lsp_app.app.application(NodeSettings.model_construct()).rules[CREATED.key]
+    rule = lsp_app.app.application(NodeSettings.model_construct()).rules[CREATED]
     assert isinstance(rule, TakeNote)
     before = contents(agent.engine)
-    refused = await agent.reception.take(verified_v4(CREATED.key), CREATED, rule)
+    refused = await agent.reception.take(verified_v4(CREATED.full_name), CREATED, rule)
     assert isinstance(refused, Refused)
     assert refused.problem is Problem.UNKNOWN_REFERENCE
     assert contents(agent.engine) == before
-    asked = new_entry(Outgoing(LENDER_ID, CREATE.key, "request-1", CREATE.example()), NOW)
+    asked = new_entry(Outgoing(LENDER_ID, CREATE, "request-1", example_of(CREATE)), NOW)
     await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
-    ack = await agent.reception.take(verified_v4(CREATED.key, trace_id="trace-2"), CREATED, rule)
+    ack = await agent.reception.take(verified_v4(CREATED.full_name, trace_id="trace-2"), CREATED, rule)
     assert isinstance(ack, Dressed)
     assert payload_of_ack(ack) == {"ack": {"error": "0", "traceId": "trace-2", "timestamp": "2031-03-04T05:06:07.890Z"}}
     (row,) = rows(agent.engine, INBOX)
     assert (row["message"], row["request_id"], row["ack_signature"]) == (
-        CREATED.key,
+        CREATED.full_name,
         "request-1",
         ack.headers["signature"],
     )
 
 
 async def test_a_callback_to_a_request_of_v3_does_not_answer_one_of_4_0(agent: MemoryNode) -> None:
-    name = "TriggerLoanAcceptanceRequest"
-    asked = new_entry(Outgoing(LENDER_ID, name, "request-1", {}), NOW)
+    request = get_message("v3", "TriggerLoanAcceptanceRequest")
+    asked = new_entry(Outgoing(LENDER_ID, request, "request-1", {}), NOW)
     await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
     callback = verified_v4("v4/TriggerLoanAcceptanceResponse")
     assert isinstance(callback.message_type, MessageType)
     refused = await agent.reception.take(callback, callback.message_type, TakeNote())
     assert isinstance(refused, Refused)
-    assert f"no v4/{name} with this requestId" in refused.reason
+    assert f"no v4/{request.name} with this requestId" in refused.reason
 
 
 @pytest.mark.parametrize("name", ["TriggerLoanAcceptanceResponse", "VerifyLoanAcceptanceResponse"])
 def test_the_loan_agent_has_a_rule_for_the_callbacks_of_both_versions(name: str) -> None:
     rules = lsp_app.app.application(NodeSettings.model_construct()).rules
-    assert {name, f"v4/{name}"} <= rules.keys()
+    assert {name, f"v4/{name}"} <= {message.full_name for message in rules}

@@ -14,10 +14,10 @@ from lender_app.policy import AcceptancePolicy
 from lender_app.rules import SessionState
 from lender_app.speech.v3 import SpeechOfV3
 from lender_app.wrong_otps import WRONG_OTPS, wrong_otps_keys
-from shared.catalogue.table import BY_NAME, messages_received_by
+from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Decision, Journey
 from shared.node.settings import SettingsError
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from tests.equipment.clock import NOW
@@ -57,7 +57,7 @@ def fits(decision: Decision) -> bool:
     """Tell whether what is sent satisfies the catalogue."""
     metadata = {"version": "1.0", "timestamp": "2031-03-04T05:06:07.890Z", "traceId": "t", "orgId": "LENDER01"}
     for outgoing in decision.outgoing:
-        BY_NAME[outgoing.message].body.model_validate({"metadata": metadata, **outgoing.content})
+        outgoing.message.body.model_validate({"metadata": metadata, **outgoing.content})
     return True
 
 
@@ -68,7 +68,8 @@ def test_a_trigger_opens_a_session_sends_the_sms_and_answers_with_the_key_of_the
     assert (journey.key, journey.kind, journey.participant) == ("session-1", OTP_SESSION, LSP)
     assert notice.text.startswith(f"{OTP} is your OTP")
     assert (notice.reference, notice.expires_at) == ("request-1", journey.expires_at)
-    assert (answer.receiver, answer.message, answer.request_id) == (LSP, "TriggerLoanAcceptanceResponse", "request-1")
+    name = answer.message.name
+    assert (answer.receiver, name, answer.request_id) == (LSP, "TriggerLoanAcceptanceResponse", "request-1")
     assert answer.content["requestId"] == "request-1"
     assert answer.content["response"] == {"error": "0"}
     data = answer.content["credBlock"]["data"]
@@ -149,7 +150,8 @@ def test_the_right_otp_is_answered_with_success_and_closes_the_session() -> None
     (journey,) = decision.journeys
     assert journey == replace(opened(), state={**opened().state, "state": SessionState.VERIFIED.value})
     (answer,) = decision.outgoing
-    assert (answer.receiver, answer.message, answer.request_id) == (LSP, "VerifyLoanAcceptanceResponse", "request-2")
+    name = answer.message.name
+    assert (answer.receiver, name, answer.request_id) == (LSP, "VerifyLoanAcceptanceResponse", "request-2")
     assert fits(decision)
     assert verify({"session-1": journey})[1]["status"] == "INVALID_SESSION"
 
@@ -197,13 +199,13 @@ def settings(file: Path) -> LenderSettings:
 
 def test_the_lender_has_a_rule_for_every_message_that_it_takes(tmp_path: Path) -> None:
     composed = application(settings(tmp_path / "secret"))
-    assert composed.role is ParticipantRole.LENDER
-    assert set(composed.rules) == {message.key for message in messages_received_by(composed.role)}
+    assert composed.role is Role.LENDER
+    assert set(composed.rules) == set(messages_received_by(composed.role))
 
 
 def test_the_secret_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    first, second = (application(settings(file)).rules["VerifyLoanAcceptanceRequest"] for _ in range(2))
+    first, second = (application(settings(file)).rules[VERIFY] for _ in range(2))
     assert first == second
     assert len(file.read_bytes()) == 32
     assert file.stat().st_mode & 0o777 == 0o600

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 import lender_app
-from lender_app.applications import ApplicationStatus, Borrower, IdKind, Rejection, RejectionReason
-from lender_app.rules import Verdict
-from lender_app.speech import AcceptanceSpeech, ApplicationJudged, OtpAnswer, OtpJudged, SessionOpened
+from lender_app.applications import Applicant, ApplicationStatus, IdKind, Rejection, RejectionReason
+from lender_app.rules import OtpOutcome
+from lender_app.speech import AcceptanceSpeech, ApplicationJudged, EnteredOtp, OtpJudged, SessionOpened
 from lender_app.speech.v3 import SpeechOfV3
 from lender_app.speech.v4 import SpeechOfV4
-from shared.catalogue.table import BY_NAME
-from shared.catalogue.v4.body import LoanApplicationStatus
+from shared.catalogue.bodies.v4.common import LoanApplicationStatus
+from shared.catalogue.table import example_of
 from shared.node.journeys import Outgoing
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import PROFILES, Originator
@@ -33,12 +33,12 @@ def verify_v3(**data: Any) -> VerifiedMessage:
 
 
 def verify_v4(**data: Any) -> VerifiedMessage:
-    return verified_v4(VERIFY_V4.key, "request-2", loanApplicationId="APPL-1", credBlock={"data": data})
+    return verified_v4(VERIFY_V4.full_name, "request-2", loanApplicationId="APPL-1", credBlock={"data": data})
 
 
 def fits(outgoing: Outgoing) -> bool:
     """Tell whether what is sent satisfies the catalogue once it is stamped."""
-    message_type = BY_NAME[outgoing.message]
+    message_type = outgoing.message
     profile = PROFILES[message_type.version]
     stamped = profile.stamp(outgoing.content, Originator("7021", "LENDER01"), outgoing.request_id, "trace", NOW)
     message_type.body.model_validate_json(stamped)
@@ -47,29 +47,31 @@ def fits(outgoing: Outgoing) -> bool:
 
 def test_a_request_for_acceptance_names_one_application_in_4_0_and_several_in_v3() -> None:
     assert V3.wanted(request(loanApplicationIds=["APPL-1", "APPL-2"])) == ["APPL-1", "APPL-2"]
-    assert V4.wanted(verified_v4(TRIGGER_V4.key, loanApplicationId="APPL-1")) == ("APPL-1",)
+    assert V4.wanted(verified_v4(TRIGGER_V4.full_name, loanApplicationId="APPL-1")) == ("APPL-1",)
 
 
 @pytest.mark.parametrize("otp", ["042042", 42042])
 def test_an_answer_is_understood_alike(otp: str | int) -> None:
-    answer = OtpAnswer("session-1", "042042")
+    answer = EnteredOtp("session-1", "042042")
     assert V3.answer(verify_v3(otpSessionKey="session-1", otp=otp)) == answer
-    assert V4.answer(verify_v4(otpSessionKey="session-1", otp=otp)) == OtpAnswer("session-1", "042042", ("APPL-1",))
+    assert V4.answer(verify_v4(otpSessionKey="session-1", otp=otp)) == EnteredOtp("session-1", "042042", ("APPL-1",))
 
 
-@pytest.mark.parametrize(("speech", "message"), [(V3, request()), (V4, verified_v4(TRIGGER_V4.key))], ids=["v3", "v4"])
+@pytest.mark.parametrize(
+    ("speech", "message"), [(V3, request()), (V4, verified_v4(TRIGGER_V4.full_name))], ids=["v3", "v4"]
+)
 def test_an_open_session_is_told_in_the_words_of_the_version(
     speech: AcceptanceSpeech, message: VerifiedMessage
 ) -> None:
     outgoing = speech.opened(message, SessionOpened("session-1", "XXXXXXX417"))
     assert outgoing.content["credBlock"]["data"] == {"otpSessionKey": "session-1", "maskedPhoneNumber": "XXXXXXX417"}
     assert (outgoing.receiver, outgoing.request_id) == (message.sender.organisation_id, message.request_id)
-    assert outgoing.message == message.message_type.answer_key  # type: ignore[attr-defined]
+    assert outgoing.message is message.message_type.answered_by
     assert fits(outgoing)
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_verdict_is_told_in_the_words_of_the_version(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", list(OtpOutcome))
+def test_a_verdict_is_told_in_the_words_of_the_version(verdict: OtpOutcome) -> None:
     outcome = OtpJudged("session-1", verdict, ApplicationStatus.AGREEMENT_INITIATED)
     v3 = V3.judged(verify_v3(otpSessionKey="session-1", otp="042042"), outcome)
     v4 = V4.judged(verify_v4(otpSessionKey="session-1", otp="042042"), outcome)
@@ -86,27 +88,29 @@ def test_a_verdict_is_told_in_the_words_of_the_version(verdict: Verdict) -> None
 
 @pytest.mark.parametrize("spelling", ["productNetworkId", "networkId"])
 def test_the_product_is_repeated_with_its_network_under_both_names(spelling: str) -> None:
-    message = verified_v4(TRIGGER_V4.key, productData={"productId": "p", spelling: "n", "rate": Decimal("0.125")})
+    message = verified_v4(TRIGGER_V4.full_name, productData={"productId": "p", spelling: "n", "rate": Decimal("0.125")})
     outgoing = V4.opened(message, SessionOpened("session-1", "XXXXXXX417"))
     assert outgoing.content["productData"] == {"productId": "p", "productNetworkId": "n", "networkId": "n"}
 
 
 def application(**changes: Any) -> dict[str, Any]:
-    return {**CREATE.example()["loanApplications"][0], **changes}
+    return {**example_of(CREATE)["loanApplications"][0], **changes}
 
 
 def test_an_application_is_understood_with_exact_amount_moment_and_days() -> None:
     terms = {"requestedAmount": "250000.50", "currency": "INR", "tenure": {"duration": 3, "unit": "MONTH"}}
-    (form,) = V4.forms(verified_v4(CREATE.key, loanApplications=[application(terms=terms, createdDate="2031-03-04")]))
+    (form,) = V4.forms(
+        verified_v4(CREATE.full_name, loanApplications=[application(terms=terms, createdDate="2031-03-04")])
+    )
     assert (form.amount, form.days) == (Decimal("250000.50"), 90)
     assert form.created_at.isoformat() == "2031-03-03T18:30:00+00:00"  # the day begins in India
-    assert form.borrower == Borrower(IdKind.PAN, "AAGCK4417Q", "Kaveri Handlooms", "9800000417")
+    assert form.borrower == Applicant(IdKind.PAN, "AAGCK4417Q", "Kaveri Handlooms", "9800000417")
 
 
 @pytest.mark.parametrize(("unit", "days"), [("DAY", 2), ("MONTH", 60), ("YEAR", 730)])
 def test_a_tenure_is_counted_in_days(unit: str, days: int) -> None:
     terms = {"requestedAmount": 5, "currency": "INR", "tenure": {"duration": 2, "unit": unit}}
-    (form,) = V4.forms(verified_v4(CREATE.key, loanApplications=[application(terms=terms)]))
+    (form,) = V4.forms(verified_v4(CREATE.full_name, loanApplications=[application(terms=terms)]))
     assert form.days == days
 
 
@@ -114,7 +118,7 @@ def test_what_an_application_does_not_say_is_left_open() -> None:
     borrower = {**application()["borrower"], "contactDetails": [{"type": "OTHER", "phone": "9800000417"}]}
     del borrower["name"]
     terms = {"requestedAmount": 5, "currency": "INR"}
-    (form,) = V4.forms(verified_v4(CREATE.key, loanApplications=[application(borrower=borrower, terms=terms)]))
+    (form,) = V4.forms(verified_v4(CREATE.full_name, loanApplications=[application(borrower=borrower, terms=terms)]))
     assert (form.days, form.loan_type, form.borrower.name, form.borrower.phone) == (None, None, "", "")
 
 
@@ -124,7 +128,7 @@ def test_the_callback_repeats_each_application_with_its_status_and_the_reasons_a
         ApplicationJudged(ApplicationStatus.PROCESSING, ()),
         ApplicationJudged(ApplicationStatus.REJECTED, (REJECTION,)),
     ]
-    outgoing = V4.created(verified_v4(CREATE.key, loanApplications=asked), outcomes)
+    outgoing = V4.created(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
     taken, rejected = outgoing.content["loanApplications"]
     assert taken == {**asked[0], "loanApplicationStatus": "PROCESSING"}
     assert rejected["extensibleData"] == {
@@ -135,13 +139,13 @@ def test_the_callback_repeats_each_application_with_its_status_and_the_reasons_a
         "status": "SUCCESS",
         "responseDetail": f"1 of 2 applications are being processed. APPL-2 is rejected: {REJECTION}",
     }
-    assert outgoing.message == "v4/CreateLoanApplicationsResponse"
+    assert outgoing.message.full_name == "v4/CreateLoanApplicationsResponse"
 
 
 def test_a_summary_that_would_be_too_long_points_to_the_applications() -> None:
     asked = [application(loanApplicationId=f"APPL-{number}") for number in range(100)]
     outcomes = [ApplicationJudged(ApplicationStatus.REJECTED, (REJECTION,))] * 100
-    outgoing = V4.created(verified_v4(CREATE.key, loanApplications=asked), outcomes)
+    outgoing = V4.created(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
     assert outgoing.content["response"]["responseDetail"] == (
         "0 of 100 applications are being processed. Each of the others says why in its extensibleData."
     )

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.ids import new_id
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.envelope import seal
@@ -15,12 +15,12 @@ VERIFY, VERIFIED = "VerifyLoanAcceptanceRequest", "VerifyLoanAcceptanceResponse"
 
 def path_of(message: str) -> str:
     """Where a message is taken."""
-    return BY_NAME[message].path
+    return find_message(message).path
 
 
 def letter(message: str, sender: str, *, age: timedelta = timedelta(0), **members: Any) -> dict[str, Any]:
     """A payload that was written `age` ago: the catalogue's example, with these members changed or added."""
-    return written({"requestId": new_id(), **BY_NAME[message].example(), **members}, sender, age=age)
+    return written({"requestId": new_id(), **example_of(find_message(message)), **members}, sender, age=age)
 
 
 def rewritten(document: dict[str, Any], **members: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.network import Membership, RegistryOps, join, member_environment
 from sandbox.throwaway import registry_environment, throwaway_environments
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from tests.equipment.deadline import DEADLINE
 from tests.live.logs import assert_nothing_failed
 from tests.live.pair import LENDER, LSP, Pair, Side
@@ -82,7 +82,7 @@ class Network(Pair):
         """The catalogue's example of a message between the two, with these members changed or added."""
         member = self.members[LENDER]
         product = {"productId": member.product_id, "productNetworkId": member.product_network_id}
-        return {**BY_NAME[message].example(), "productData": product, **members}
+        return {**example_of(find_message(message)), "productData": product, **members}
 
     def send(self, message: str, **members: Any) -> str:
         """Have the LSP send a message to the lender; its requestId."""

@@ -15,7 +15,7 @@ from sandbox.ops_client import OpsClient
 from sandbox.pki import Organisation
 from sandbox.throwaway import throwaway_environments
 from shared.node.identity import Identity, load_identity
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from tests.equipment.deadline import DEADLINE
 from tests.live.books import Books
 from tests.live.logs import assert_nothing_failed
@@ -26,8 +26,8 @@ LENDER, LSP = "LENDER01", "LSP123"
 NOWHERE = "https://localhost:1"
 """A base URL at which nobody answers."""
 
-ACME = Organisation("ACME", "Acme Loans", ParticipantRole.LOAN_AGENT, NOWHERE)
-SECOND_BANK = Organisation("BANK02", "Second Bank", ParticipantRole.LENDER, NOWHERE)
+ACME = Organisation("ACME", "Acme Loans", Role.LOAN_AGENT, NOWHERE)
+SECOND_BANK = Organisation("BANK02", "Second Bank", Role.LENDER, NOWHERE)
 """Two further participants, who are known to the pair and have keys, but no node."""
 
 

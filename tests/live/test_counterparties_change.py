@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sandbox.errors import SandboxError
 from sandbox.pki import Organisation, issue, own_form
 from sandbox.pki.certificates import public_pem
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.identity import load_identity
 from shared.node.net.tls import thumbprint
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from shared.protocol.problems import SUCCESS
 from shared.protocol.signing import SigningKey, new_private_key, private_pem
 from tests.live.forger import Answer, Forger, caller, calling_as
@@ -26,7 +27,7 @@ from tests.live.traffic import under_load
 from tests.live.waiting import eventually
 from tests.node.certificates import self_signed
 
-LATE = Organisation("LATE01", "Late Loans", ParticipantRole.LOAN_AGENT, NOWHERE)
+LATE = Organisation("LATE01", "Late Loans", Role.LOAN_AGENT, NOWHERE)
 """An LSP that is onboarded only after the pair has started."""
 
 
@@ -133,7 +134,7 @@ def test_a_counterparty_that_is_offboarded_is_shut_out_at_once(make_pair: PairFa
         post(anew, acme, key)
     pair.lsp.ops.offboard(LENDER, "the contract has ended")
     with pytest.raises(SandboxError, match="LENDER01 is not in the directory"):
-        pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())
+        pair.lsp.ops.send(TRIGGER, LENDER, example_of(find_message(TRIGGER)))
 
 
 @pytest.mark.check("OCEN-ROT-04")
@@ -166,7 +167,7 @@ def test_a_restart_undoes_nothing(make_pair: PairFactory, tmp_path: Path) -> Non
     for one in shut_out:
         with one as forger, pytest.raises(httpx.TransportError):
             post(forger, LSP, backup)
-    request_id = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
+    request_id = pair.lsp.ops.send(TRIGGER, LENDER, example_of(find_message(TRIGGER)))["request_id"]
     eventually(lambda: pair.lsp.received(request_id, TRIGGERED))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.ids import new_id
 from shared.node.store.tables import INBOX
 from shared.protocol.problems import SUCCESS
@@ -26,7 +26,7 @@ def test_a_request_to_a_lender_that_is_down_is_delivered_when_it_is_up(make_pair
     pair = make_pair(**PATIENT)
     pair.lsp.start()
 
-    request_id = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
+    request_id = pair.lsp.ops.send(TRIGGER, LENDER, example_of(find_message(TRIGGER)))["request_id"]
 
     tried = eventually(lambda: pair.lsp.tried(request_id, TRIGGER, 3))
     assert tried["state"] == "WAITING"
@@ -37,7 +37,7 @@ def test_a_request_to_a_lender_that_is_down_is_delivered_when_it_is_up(make_pair
 
 def test_a_callback_to_an_lsp_that_is_down_is_delivered_when_it_is_up(make_pair: PairFactory) -> None:
     pair = make_pair(**PATIENT)
-    content = {"requestId": new_id(), **BY_NAME[TRIGGER].example()}
+    content = {"requestId": new_id(), **example_of(find_message(TRIGGER))}
     pair.lsp.start()
     pair.lsp.ops.send(TRIGGER, LENDER, content)
     pair.lsp.stop()
@@ -58,7 +58,7 @@ def test_a_delivery_that_was_given_up_is_shown_as_dead_and_can_be_driven_again(m
     pair = make_pair(retry_base_seconds=0.05, retry_attempts=3)
     pair.lsp.start()
 
-    request_id = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
+    request_id = pair.lsp.ops.send(TRIGGER, LENDER, example_of(find_message(TRIGGER)))["request_id"]
 
     (dead,) = eventually(lambda: pair.lsp.ops.messages(5, state="DEAD"))
     assert (dead["request_id"], dead["tries"]) == (request_id, 3)

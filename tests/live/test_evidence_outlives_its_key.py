@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.store.database import open_engine
 from shared.protocol.participants import KeyStatus
 from tests.equipment.evidence import OPENSSL, Unpacked, spoil, unpack
@@ -22,7 +22,7 @@ PARTS = ["1-request", "1-request-ack", "2-callback", "2-callback-ack"]
 
 def exchange(pair: Pair) -> str:
     """Have the LSP send a request that is answered; its requestId."""
-    request_id: str = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
+    request_id: str = pair.lsp.ops.send(TRIGGER, LENDER, example_of(find_message(TRIGGER)))["request_id"]
     eventually(lambda: pair.lsp.delivered(request_id, TRIGGER))
     eventually(lambda: pair.lender.delivered(request_id, TRIGGERED))
     return request_id

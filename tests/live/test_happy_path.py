@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.protocol.problems import SUCCESS
 from tests.live.letters import TRIGGER, TRIGGERED, VERIFIED, VERIFY
 from tests.live.pair import LENDER, Pair, Side
@@ -25,7 +25,7 @@ def exchange(pair: Pair, message: str, callback: str, content: dict[str, Any]) -
 
 def accept_loan(pair: Pair, wrong_by: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both callbacks of a loan acceptance in which the borrower enters the OTP, or a wrong one."""
-    triggered = exchange(pair, TRIGGER, TRIGGERED, BY_NAME[TRIGGER].example())
+    triggered = exchange(pair, TRIGGER, TRIGGERED, example_of(find_message(TRIGGER)))
     (notice,) = pair.lender.ops.notices(triggered["requestId"])
     otp = (int(notice["text"][:6]) + wrong_by) % 1_000_000
     session = triggered["credBlock"]["data"]["otpSessionKey"]
@@ -48,7 +48,7 @@ def test_another_library_verifies_every_message_and_every_ack_of_an_exchange(pai
         request_id = callback["requestId"]
         name = next(one for one in (TRIGGER, VERIFY) if pair.lsp.sent(request_id, one))
         verify_passage(request_id, name, pair.lsp, pair.lender)
-        verify_passage(request_id, BY_NAME[name].answered_by or "", pair.lender, pair.lsp)
+        verify_passage(request_id, find_message(name).answered_by.full_name, pair.lender, pair.lsp)
 
 
 def verify_passage(request_id: str, message: str, sender: Side, receiver: Side) -> None:
@@ -75,7 +75,7 @@ def opened(envelope: str, signer: Side) -> dict[str, Any]:
 
 
 def test_a_message_that_the_lender_refuses_is_not_sent_again(pair: Pair) -> None:
-    content = {**BY_NAME[TRIGGER].example(), "loanApplicationIds": ["NOTACCEPTED-1"]}
+    content = {**example_of(find_message(TRIGGER)), "loanApplicationIds": ["NOTACCEPTED-1"]}
 
     request_id = pair.lsp.ops.send(TRIGGER, LENDER, content)["request_id"]
 

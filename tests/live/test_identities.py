@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.identity import load_identity
 from shared.node.ids import new_id
 from shared.protocol.problems import SUCCESS
@@ -86,7 +86,7 @@ def test_nobody_sends_what_is_for_another_role_to_send(pair: Pair, lsp_forger: F
 def test_what_belongs_to_another_lsp_looks_as_if_it_were_not_there(make_pair: PairFactory) -> None:
     pair = make_pair()
     pair.start()
-    request_id = pair.lsp.ops.send(TRIGGER, LENDER, BY_NAME[TRIGGER].example())["request_id"]
+    request_id = pair.lsp.ops.send(TRIGGER, LENDER, example_of(find_message(TRIGGER)))["request_id"]
     triggered = eventually(lambda: pair.lsp.received(request_id, TRIGGERED))
     session = triggered["decoded"]["payload"]["credBlock"]["data"]["otpSessionKey"]
     (notice,) = pair.lender.ops.notices(request_id)

@@ -15,7 +15,7 @@ from sandbox.kit import make_kit
 from sandbox.pki import Organisation, load_authority
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from tests.equipment.deadline import DEADLINE
 from tests.equipment.ports import free_base_port
 from tests.live.pair import Pair, Side
@@ -25,10 +25,10 @@ MISSING = [tool for tool in ("sh", "openssl", "curl") if shutil.which(tool) is N
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed here: {', '.join(MISSING)}")
 
-LENDER_KIT = ParticipantRole.LENDER
+LENDER_KIT = Role.LENDER
 
 
-def kit_of(pair: Pair, folder: Path, organisation_id: str, role: ParticipantRole) -> Path:
+def kit_of(pair: Pair, folder: Path, organisation_id: str, role: Role) -> Path:
     """Make the kit of an organisation that the node of the other role then knows."""
     node = pair.lsp if role is LENDER_KIT else pair.lender
     base_url = f"https://localhost:{free_base_port()}"
@@ -45,7 +45,7 @@ def kit_of(pair: Pair, folder: Path, organisation_id: str, role: ParticipantRole
 
 @pytest.fixture(scope="module")
 def lsp_kit(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return kit_of(pair, tmp_path_factory.mktemp("kits") / "lsp", "KIT-LSP", ParticipantRole.LOAN_AGENT)
+    return kit_of(pair, tmp_path_factory.mktemp("kits") / "lsp", "KIT-LSP", Role.LOAN_AGENT)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.types import Receive, Scope, Send
 
 from sandbox.throwaway import throwaway_environments
-from shared.catalogue.table import BY_NAME, messages_received_by
+from shared.catalogue.table import messages_received_by
 from shared.node.clock import SystemClock
 from shared.node.identity import Identity, load_identity
 from shared.node.journeys import TakeNote
@@ -27,9 +27,9 @@ from shared.node.receive.request import read_body
 from shared.node.sending import SendError
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, REFUSALS
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from tests.equipment.deadline import DEADLINE
-from tests.equipment.member_pair import AGENT, BANK, CONTENT, CREATE, CREATED, MESSAGES, RULES
+from tests.equipment.member_pair import AGENT, BANK, CONTENT, CREATE, CREATED, MESSAGES, RULES, catalogue
 from tests.equipment.scripted_registry import EVENTS, SECRET, ScriptedRegistry
 from tests.equipment.storage import rows
 from tests.node.certificates import Identity as Leaf
@@ -58,9 +58,9 @@ def served(registry: ScriptedRegistry) -> Any:
     return app
 
 
-def node_of(environment: dict[str, str], role: ParticipantRole, **membership: Any) -> Node:
+def node_of(environment: dict[str, str], role: Role, **membership: Any) -> Node:
     settings = {name.removeprefix("OCEN_").lower(): value for name, value in environment.items()}
-    rules = {message.key: RULES.get(message.key, TakeNote()) for message in (*messages_received_by(role), *MESSAGES)}
+    rules = {message: RULES.get(message, TakeNote()) for message in (*messages_received_by(role), *MESSAGES)}
     return Node(NodeSettings(**{**settings, **membership}), Application(role, rules))
 
 
@@ -73,13 +73,12 @@ def certificate_of(identity: Identity) -> str:
 async def network(folder: Path, patch: pytest.MonkeyPatch, rogue: Leaf | None = None) -> AsyncIterator[Network]:
     """Start the three; the registry shows a certificate of the sandbox's issuer, or another one."""
 
-    def received_by(role: ParticipantRole, version: str | None = None) -> Any:
-        ours = tuple(one for one in MESSAGES if one.receiver is role and version == "v4")
+    def received_by(role: Role, version: str | None = None) -> Any:
+        ours = tuple(one for one in MESSAGES if role in one.receivers and version == "v4")
         return messages_received_by(role, version) + ours
 
     patch.setattr("shared.node.node.messages_received_by", received_by)
-    for module in ("courier", "sending"):
-        patch.setattr(f"shared.node.{module}.BY_NAME", {**BY_NAME, **{one.key: one for one in MESSAGES}})
+    catalogue(patch)
     environments = throwaway_environments(folder, {})
     secret = folder / "client-secret"
     secret.write_text(SECRET)
@@ -93,10 +92,8 @@ async def network(folder: Path, patch: pytest.MonkeyPatch, rogue: Leaf | None = 
     await server.start()
     registry.url = f"https://localhost:{server.port}"
     common = {"registry_url": registry.url, "client_secret_file": secret}
-    agent = node_of(
-        environments["lsp"], ParticipantRole.LOAN_AGENT, participant_id=AGENT, client_id="client-1", **common
-    )
-    bank = node_of(environments["lender"], ParticipantRole.LENDER, participant_id=BANK, client_id="client-2", **common)
+    agent = node_of(environments["lsp"], Role.LOAN_AGENT, participant_id=AGENT, client_id="client-1", **common)
+    bank = node_of(environments["lender"], Role.LENDER, participant_id=BANK, client_id="client-2", **common)
     registry.clients["client-2"] = BANK
     for participant_id, node in ((AGENT, agent), (BANK, bank)):
         key = node.identity.signing_key.bound_to("RS256")
@@ -123,7 +120,7 @@ async def test_a_certificate_that_only_a_counterparty_has_registered_does_not_pa
         _, writer = await asyncio.open_connection("localhost", port, ssl=agent.trust.client)
         writer.close()
         with pytest.raises(SendError, match="3051 cannot be looked up now"):
-            await agent.sender.send(CREATE.key, BANK, CONTENT)
+            await agent.sender.send(CREATE.full_name, BANK, CONTENT)
         assert parties.registry.requests == []
 
 
@@ -135,10 +132,14 @@ async def eventually(condition: Any) -> None:
 
 async def test_a_request_its_callback_and_their_events_travel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with network(tmp_path, monkeypatch) as parties:
-        entry = await parties.agent.sender.send(CREATE.key, BANK, CONTENT)
+        entry = await parties.agent.sender.send(CREATE.full_name, BANK, CONTENT)
         await eventually(lambda: rows(parties.agent.engine, INBOX))
         (row,) = rows(parties.agent.engine, INBOX)
-        assert (row["message"], row["request_id"], row["sender"]) == (CREATED.key, entry.outgoing.request_id, BANK)
+        assert (row["message"], row["request_id"], row["sender"]) == (
+            CREATED.full_name,
+            entry.outgoing.request_id,
+            BANK,
+        )
         await eventually(lambda: parties.registry.asked(EVENTS) == 8)
     told = {
         json.loads(one.content)["event"]["eventType"] for one in parties.registry.requests if one.content[:2] == b'{"'

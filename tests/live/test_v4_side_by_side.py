@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.ids import new_id
 from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import base64url_encode, dump_json
@@ -18,7 +18,7 @@ from tests.live.pair import LENDER, LSP
 from tests.live.v4_letters import call, key_of, token_of, written
 from tests.live.waiting import eventually
 
-V3, V4 = letters.path_of(letters.TRIGGER), BY_NAME[TRIGGER].path
+V3, V4 = letters.path_of(letters.TRIGGER), find_message(TRIGGER).path
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def v4(network: Network) -> Iterator[Forger]:
 
 def test_the_same_request_id_is_an_exchange_of_its_own_in_each(network: Network) -> None:
     request_id = new_id()
-    content = {"requestId": request_id, **BY_NAME[letters.TRIGGER].example()}
+    content = {"requestId": request_id, **example_of(find_message(letters.TRIGGER))}
 
     network.lsp.ops.send(letters.TRIGGER, LENDER, content)
     network.send(TRIGGER, requestId=request_id)
@@ -90,7 +90,7 @@ def test_a_captured_call_of_v4_is_refused_in_v3_in_every_dress(network: Network,
 
 def test_a_callback_of_one_version_answers_no_request_of_the_other(network: Network) -> None:
     asked_in_v4 = network.send(TRIGGER)
-    asked_in_v3 = network.lsp.ops.send(letters.TRIGGER, LENDER, BY_NAME[letters.TRIGGER].example())["request_id"]
+    asked_in_v3 = network.lsp.ops.send(letters.TRIGGER, LENDER, example_of(find_message(letters.TRIGGER)))["request_id"]
     eventually(lambda: network.lsp.received(asked_in_v4, TRIGGERED))
     eventually(lambda: network.lsp.received(asked_in_v3, letters.TRIGGERED))
     entries, key = network.lsp.books.entries(), key_of(network, LENDER)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Table
 
 from sandbox.errors import SandboxError
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.ids import new_id
 from shared.node.store.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.encoding import base64url_decode, parse_json_object
@@ -45,7 +45,7 @@ def v3(pair: Pair) -> Kind:
     """The exchange of v3."""
 
     def begin(request_id: str) -> object:
-        return pair.lsp.ops.send(TRIGGER, LENDER, {"requestId": request_id, **BY_NAME[TRIGGER].example()})
+        return pair.lsp.ops.send(TRIGGER, LENDER, {"requestId": request_id, **example_of(find_message(TRIGGER))})
 
     def payload(raw: bytes) -> dict[str, Any]:
         return parse_json_object(base64url_decode(parse_json_object(raw)["payload"]))

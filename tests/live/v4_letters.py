@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from sandbox.network import SECRET_FILE
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import find_message
 from shared.node.identity import load_identity, load_own_key
 from shared.node.ids import new_id
 from shared.node.registry.service import JWKS_PATH, TOKEN_PATH
@@ -38,7 +38,7 @@ def call(document: dict[str, Any], key: SigningKey, token: str, message: str = T
     body = dump_json(document)
     signed = seal_detached(body, key.bound_to(V4.algorithm), Dialect.STRICT)
     headers = {"content-type": "application/json", "authorization": f"Bearer {token}", **signed}
-    return OutgoingMessage("POST", BY_NAME[message].path, headers, body)
+    return OutgoingMessage("POST", find_message(message).path, headers, body)
 
 
 def key_of(network: Network, organisation_id: str) -> SigningKey:

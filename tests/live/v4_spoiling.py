@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox.network import Membership
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import find_message
 from shared.node.identity import load_identity
 from shared.node.ids import new_id
 from shared.node.onboarding.record import thumbprint_of
@@ -56,18 +56,18 @@ class CallWorkshop:
         credentials = {"data": {"appToken": "token", "otpSessionKey": new_id(), "otp": "123456"}}
         document = written(self._network, LSP, credBlock=credentials)
         return GoodCall(
-            path=BY_NAME[TRIGGER].path,
+            path=find_message(TRIGGER).path,
             document=document,
             key=self._lsp.signing_key.bound_to(V4.algorithm),
             backup_key=self._lsp.backup_keys[0].bound_to(V4.algorithm),
             blocked_key=self._stranger,
             unknown_key=self._stranger,
             other=self._other,
-            elsewhere=OtherMessage(BY_NAME[CREATE].path, written(self._network, LSP, CREATE)),
+            elsewhere=OtherMessage(find_message(CREATE).path, written(self._network, LSP, CREATE)),
             now=datetime.fromisoformat(document["metadata"]["timestamp"]).astimezone(UTC),
             claims=self._claims,
             auth_key=self._auth_key,
-            twin_path=BY_NAME[VERIFY].path,
+            twin_path=find_message(VERIFY).path,
             foreign_network=self._foreign_network,
         )
 

@@ -8,7 +8,7 @@ import httpx
 from sqlalchemy import Engine
 
 import lsp_app.app
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.evidence.bundle import evidence_bundle
 from shared.node.onboarding.record import ParticipantRecord, participant_of
 from shared.node.onboarding.register import save_record
@@ -55,7 +55,7 @@ async def exchange(
     clock, known = FrozenClock(), [participant_of(lender)]
     own = identity_of(participant_of(lsp_record()), lsp_key())
     async with memory_node(engine, identity=own, counterparties=known, clock=clock, transport=transport) as node:
-        content = {**BY_NAME[TRIGGER].example(), "requestId": request_id}
+        content = {**example_of(find_message(TRIGGER)), "requestId": request_id}
         await node.sender.send(TRIGGER, LENDER, content)
         await node.courier.settle()
         for _ in script[1:] if script else range(1):
@@ -66,7 +66,7 @@ async def exchange(
             stamp = {"orgId": LENDER, "timestamp": clock.now().isoformat(), "traceId": "trace-of-the-callback"}
             body = seal(dump_json(payload_of(TRIGGERED, request_id, **stamp)), key).to_bytes()
             plane = node.protocol_plane(lsp_app.app.application(NodeSettings.model_construct()))
-            answer = await call(plane, BY_NAME[TRIGGERED].path, body, certificate=LENDER_DER)
+            answer = await call(plane, find_message(TRIGGERED).path, body, certificate=LENDER_DER)
             assert answer.status == 200, answer.body
 
 

@@ -27,7 +27,8 @@ from shared.node.store.database import open_engine
 from shared.node.store.tables import METADATA, create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key
 from tests.equipment.records import public_pem
 from tests.node.certificates import Authority, private_pem, rsa_key
@@ -63,7 +64,7 @@ class OperatedStandIn:
         self.clock = StillClock()
         self.identity = Identity(
             organisation_id="LSP123",
-            role=ParticipantRole.LOAN_AGENT,
+            role=Role.LOAN_AGENT,
             signing_key=load_private_key(private_pem(rsa_key("lsp")).decode(), "lsp-kid", "RS512"),
             backup_keys=(load_private_key(private_pem(rsa_key("lsp backup")).decode(), "lsp-backup", "RS512"),),
             tls_certificate=leaf.certificate,
@@ -111,7 +112,7 @@ class OperatedStandIn:
         return ParticipantRecord(
             organisation_id="LSP123",
             name="Sandbox LSP",
-            role=ParticipantRole.LOAN_AGENT,
+            role=Role.LOAN_AGENT,
             base_url="https://localhost:8445",
             tls_certificates=[self.tls_certificate.pem],
             keys=[key_record("lsp-kid", "lsp"), key_record("lsp-backup", "lsp backup", KeyStatus.BACKUP)],
@@ -152,7 +153,7 @@ def lender_record(folder: Path, name: str = "LENDER01", **changes: Any) -> Parti
     stated = {
         "organisation_id": name,
         "name": f"{name} Bank",
-        "role": ParticipantRole.LENDER,
+        "role": Role.LENDER,
         "base_url": f"https://{name.lower()}.example",
         "tls_certificates": [leaf.pem],
         "keys": [key_record(f"{name}-kid", name)],

@@ -38,7 +38,7 @@ LATER = NOW + timedelta(minutes=5)
 JOURNEY = Journey("session-1", "otp-session", LSP, {"triesLeft": 3, "ids": ["é"]}, LATER)
 DECISION = Decision(
     journeys=[JOURNEY],
-    outgoing=[Outgoing(LSP, CALLBACK.name, "request-1", {"requestId": "request-1", "amount": 1.5})],
+    outgoing=[Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1", "amount": 1.5})],
     notices=[Notice("XXXXXXX123", "request-1", "123456 is your OTP", LATER)],
 )
 
@@ -153,9 +153,9 @@ async def test_what_a_rule_refuses_leaves_no_trace_and_may_come_again(journal: J
 
 async def test_a_callback_counts_only_if_its_sender_was_asked(journal: Journal, engine: Engine) -> None:
     asked = [
-        Outgoing("LENDER02", TRIGGER.name, "request-1", {}),  # somebody else
-        Outgoing(LENDER, VERIFY.name, "request-1", {}),  # something else
-        Outgoing(LENDER, TRIGGER.name, "request-2", {}),  # under another requestId
+        Outgoing("LENDER02", TRIGGER, "request-1", {}),  # somebody else
+        Outgoing(LENDER, VERIFY, "request-1", {}),  # something else
+        Outgoing(LENDER, TRIGGER, "request-2", {}),  # under another requestId
     ]
     for outgoing in asked:
         await journal.dispatch(Dispatch(new_entry(outgoing, NOW), OutboxState.WAITING, NOW))

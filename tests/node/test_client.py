@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, get_message
 from shared.node.client import LONGEST_RETRY_AFTER, MAX_ACK_BYTES, SignedClient
 from shared.node.journeys import Outgoing
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
@@ -33,9 +33,9 @@ from tests.equipment.parties import (
     stranger_key,
 )
 
-MESSAGE = BY_NAME["TriggerLoanAcceptanceRequest"]
-CONTENT = {"requestId": "request-1", **MESSAGE.example()}
-ENTRY = OutboxEntry("entry-1", Outgoing(LENDER, MESSAGE.name, "request-1", CONTENT), NOW)
+MESSAGE = get_message("v3", "TriggerLoanAcceptanceRequest")
+CONTENT = {"requestId": "request-1", **example_of(MESSAGE)}
+ENTRY = OutboxEntry("entry-1", Outgoing(LENDER, MESSAGE, "request-1", CONTENT), NOW)
 
 
 def verification(attempt: DeliveryAttempt) -> Verification:

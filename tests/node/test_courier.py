@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
 from shared.node.store.tables import ATTEMPTS, OUTBOX
 from shared.node.store.writer import StorageUnavailable
@@ -22,7 +22,7 @@ from tests.equipment.parties import LENDER, identity_of, lender, lsp, lsp_key
 from tests.equipment.storage import LEASE, rows, sqlite_engine
 
 MESSAGE = "TriggerLoanAcceptanceRequest"
-CONTENT = {"requestId": "request-1", **BY_NAME[MESSAGE].example()}
+CONTENT = {"requestId": "request-1", **example_of(find_message(MESSAGE))}
 
 REFUSED_CONNECTION = failing(httpx.ConnectError("connection refused"))
 

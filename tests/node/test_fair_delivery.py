@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, event
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
 from shared.node.outbox import Claim, ClaimDue, OutboxState, new_entry, share_of
@@ -21,6 +21,7 @@ from shared.node.store.tables import OUTBOX
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
 from tests.equipment.deadline import DEADLINE
+from tests.equipment.messages import TRIGGER
 from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.parties import LENDER, identity_of, lender, lsp, lsp_key
 from tests.equipment.storage import journal_on, rows
@@ -41,7 +42,7 @@ async def journal(engine: Engine) -> AsyncIterator[Journal]:
 async def put(journal: Journal, receiver: str, number: int, due_in: float = 0) -> None:
     """Put some messages to a receiver into the outbox, each due a millisecond after the one before."""
     for one in range(number):
-        outgoing = Outgoing(receiver, "Message", f"{receiver} {due_in} {one}", {})
+        outgoing = Outgoing(receiver, TRIGGER, f"{receiver} {due_in} {one}", {})
         due_at = NOW + timedelta(seconds=due_in, milliseconds=one)
         await journal.dispatch(Dispatch(new_entry(outgoing, NOW), OutboxState.WAITING, due_at))
 
@@ -156,7 +157,7 @@ async def process(engine: Engine, network: HalfHungNetwork, room: int) -> AsyncI
 
 async def send(node: MemoryNode, receiver: str, number: int) -> None:
     for _ in range(number):
-        await node.sender.send(MESSAGE, receiver, BY_NAME[MESSAGE].example())
+        await node.sender.send(MESSAGE, receiver, example_of(find_message(MESSAGE)))
 
 
 def states(engine: Engine, receiver: str) -> Counter[str]:

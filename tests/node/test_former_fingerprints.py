@@ -18,7 +18,9 @@ async def test_a_message_that_a_former_version_has_accepted_may_be_repeated_but_
         first = {**payload_of(TRIGGER.name), "rate": 1.5, "note": "Straße"}
         await lender.post(first)
         kept = {name: value for name, value in first["metadata"].items() if name not in ("timestamp", "traceId")}
-        canonical = json.dumps([TRIGGER.key, {**first, "metadata": kept, "rate": "Decimal('1.5')"}], sort_keys=True)
+        canonical = json.dumps(
+            [TRIGGER.full_name, {**first, "metadata": kept, "rate": "Decimal('1.5')"}], sort_keys=True
+        )
         with lender.node.engine.begin() as connection:
             connection.execute(update(INBOX).values(content_digest=hashlib.sha256(canonical.encode()).digest()))
         for change, status in (({}, 200), ({"note": "other"}, 409)):

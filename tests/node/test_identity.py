@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from shared.node.identity import Identity, IdentityError, load_identity
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from tests.equipment.records import public_pem, tls_identity
 from tests.node.certificates import private_pem, rsa_key
 
@@ -49,7 +50,7 @@ def load(folder: Path, **changes: Any) -> Identity:
 
 def test_files_are_looked_for_beside_the_identity_file(folder: Path) -> None:
     identity = load(folder)
-    assert (identity.organisation_id, identity.role) == ("LSP123", ParticipantRole.LOAN_AGENT)
+    assert (identity.organisation_id, identity.role) == ("LSP123", Role.LOAN_AGENT)
     assert (identity.tls_certificate, identity.tls_private_key) == (folder / "tls.pem", folder / "tls.key")
     assert identity.trust == "the trusted issuers"
 

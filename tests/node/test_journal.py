@@ -20,12 +20,12 @@ from shared.node.store.writer import StorageUnavailable
 from shared.protocol.nonces import DEFAULT_WINDOW, Nonce
 from shared.protocol.problems import Problem
 from tests.equipment.clock import NOW
-from tests.equipment.messages import arrival, deciding, request
+from tests.equipment.messages import CALLBACK, TRIGGER, VERIFY, arrival, deciding, request
 from tests.equipment.storage import contents, journal_on, rows, writing
 
 pytestmark = pytest.mark.on_both_databases
 
-OUTGOING = Outgoing("LENDER01", "Message", "request-1", {"requestId": "request-1"})
+OUTGOING = Outgoing("LENDER01", TRIGGER, "request-1", {"requestId": "request-1"})
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(microseconds=1)
 
@@ -74,16 +74,16 @@ async def test_messages_to_one_receiver_share_request_ids(journal: Journal, engi
     await journal.dispatch(dispatch())
     before = contents(engine)
     with pytest.raises(DuplicateRequestError, match="requestId request-1 has been used"):
-        await journal.dispatch(dispatch(replace(OUTGOING, message="Other")))
+        await journal.dispatch(dispatch(replace(OUTGOING, message=VERIFY)))
     assert contents(engine) == before
 
 
 async def test_a_request_id_under_which_we_have_answered_is_used(journal: Journal, engine: Engine) -> None:
-    answer = replace(OUTGOING, receiver="LSP123", message="Answer")
+    answer = replace(OUTGOING, receiver="LSP123", message=CALLBACK)
     await journal.accept(arrival(request("request-1"), deciding(Decision(outgoing=[answer]))))
     before = contents(engine)
     with pytest.raises(DuplicateRequestError):
-        await journal.dispatch(dispatch(replace(answer, message="Other")))
+        await journal.dispatch(dispatch(replace(answer, message=VERIFY)))
     assert contents(engine) == before
 
 
@@ -94,7 +94,7 @@ async def test_of_messages_dispatched_together_only_the_duplicates_are_refused(j
 
 
 async def test_of_two_messages_dispatched_together_under_one_request_id_one_is_refused(journal: Journal) -> None:
-    two = [OUTGOING, replace(OUTGOING, message="Other")]
+    two = [OUTGOING, replace(OUTGOING, message=VERIFY)]
     results = await asyncio.gather(*(journal.dispatch(dispatch(one)) for one in two), return_exceptions=True)
     assert [isinstance(result, DuplicateRequestError) for result in results] == [False, True]
 

@@ -18,7 +18,8 @@ from shared.node.onboarding.changes import without_key
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import NodeSettings
 from shared.node.store.database import DatabaseError
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from shared.protocol.phases import VerifiedMessage
 from tests.equipment.clock import FrozenClock
 from tests.equipment.registry import Registry, statuses
@@ -36,8 +37,8 @@ class NoRule(Rule):
 
 
 LSP = Application(
-    ParticipantRole.LOAN_AGENT,
-    {message.key: NoRule() for message in messages_received_by(ParticipantRole.LOAN_AGENT)},
+    Role.LOAN_AGENT,
+    {message: NoRule() for message in messages_received_by(Role.LOAN_AGENT)},
 )
 
 

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from sandbox.offline import Beside, verify
-from shared.catalogue.table import BY_NAME, CATALOGUE, messages_received_by
-from shared.catalogue.types import MessageType
+from shared.catalogue.table import CATALOGUE, messages_received_by
+from shared.node.onboarding.record import ONBOARDED_ROLES
 from shared.node.ops.openapi import protocol_openapi
 from shared.protocol.encoding import base64url_decode, parse_json_object
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import MessageType, Role
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import PROFILES
 from shared.protocol.verification import Outcome
 from tests.equipment.parties import lsp
 
 WHOLE = protocol_openapi(CATALOGUE, "0.1.0")
-BY_ROLE = {role: protocol_openapi(messages_received_by(role), "0.1.0") for role in ParticipantRole}
+BY_ROLE = {role: protocol_openapi(messages_received_by(role), "0.1.0") for role in ONBOARDED_ROLES}
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -68,7 +68,7 @@ def ack(example: dict[str, Any], message: MessageType) -> dict[str, Any]:
 
 def of_version(version: str) -> Any:
     messages = [message for message in CATALOGUE if message.version == version]
-    return pytest.mark.parametrize("message", messages, ids=lambda message: message.key)
+    return pytest.mark.parametrize("message", messages, ids=lambda message: message.full_name)
 
 
 @pytest.mark.parametrize("document", [WHOLE, *BY_ROLE.values()], ids=["whole", *BY_ROLE])
@@ -89,18 +89,18 @@ def test_every_message_of_the_catalogue_is_a_path_of_the_role_that_takes_it() ->
     for message in CATALOGUE:
         for role, document in BY_ROLE.items():
             is_there = message.path in document["paths"]
-            assert is_there is (role is message.receiver)
-        assert operation(message)["operationId"] == message.key.replace("/", ".")
+            assert is_there is (role in message.receivers)
+        assert operation(message)["operationId"] == message.full_name.replace("/", ".")
 
 
-@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.key)
+@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.full_name)
 def test_a_request_is_linked_to_the_message_that_answers_it(message: MessageType) -> None:
     callbacks = operation(message).get("callbacks", {})
-    assert list(callbacks) == ([message.answered_by] if message.answered_by else [])
+    assert list(callbacks) == ([message.answered_by.name] if message.answered_by else [])
     for path_items in callbacks.values():
         ((url, methods),) = path_items.items()
         assert url.startswith("https://")
-        assert url.endswith(BY_NAME[message.answer_key or ""].path)
+        assert url.endswith(message.answered_by.path)
         assert set(methods) == {"post"}
 
 
@@ -142,7 +142,7 @@ def test_versions_share_no_schema_of_a_payload() -> None:
 
 
 def test_a_node_that_speaks_one_version_describes_no_other() -> None:
-    document = protocol_openapi(messages_received_by(ParticipantRole.LENDER, "v3"), "0.1.0")
+    document = protocol_openapi(messages_received_by(Role.LENDER, "v3"), "0.1.0")
     assert not any("v4" in name for part in document["components"].values() for name in part)
     assert "v4" not in document["info"]["description"]
     assert "accessToken" not in json.dumps(document)
@@ -188,7 +188,7 @@ def test_a_request_and_its_answer_are_examples_of_one_request_id() -> None:
             assert asked["requestId"] == answered["requestId"]
 
 
-@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.key)
+@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.full_name)
 def test_every_problem_that_we_answer_with_stands_under_its_status(message: MessageType) -> None:
     answers = operation(message)["responses"]
     answered = set(Problem) - {Problem.VERSION, Problem.TIMED_OUT}
@@ -201,7 +201,7 @@ def test_every_problem_that_we_answer_with_stands_under_its_status(message: Mess
         assert problem.code in carried(body(answer)["schema"])["properties"]["error"]["enum"]
 
 
-@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.key)
+@pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.full_name)
 def test_an_answer_that_accepts_carries_a_signed_ack(message: MessageType) -> None:
     answer = resolve(WHOLE, operation(message)["responses"]["200"]["$ref"])
     example = ack(body(answer)["examples"]["accepted"], message)

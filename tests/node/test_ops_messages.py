@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.store.tables import OUTBOX
 from shared.protocol.phases import MAX_BODY_BYTES
 from tests.node.journal_rows import add_notice, add_received, add_refusal, add_sent, row_id
@@ -31,11 +31,11 @@ async def client(node: OperatedStandIn) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def wish(**changes: Any) -> dict[str, Any]:
-    return {"message": TRIGGER, "to": "LENDER01", "content": BY_NAME[TRIGGER].example()} | changes
+    return {"message": TRIGGER, "to": "LENDER01", "content": example_of(find_message(TRIGGER))} | changes
 
 
 def content(**changes: Any) -> dict[str, Any]:
-    return BY_NAME[TRIGGER].example() | changes
+    return example_of(find_message(TRIGGER)) | changes
 
 
 def outbox(node: OperatedStandIn) -> list[Any]:
@@ -160,7 +160,7 @@ async def test_a_request_id_that_was_used_is_refused(
     node: OperatedStandIn, client: httpx.AsyncClient, name: str
 ) -> None:
     first = await client.post("/messages", json=wish(content=content(requestId="once")))
-    other = wish(message=name, content=BY_NAME[name].example() | {"requestId": "once"})
+    other = wish(message=name, content=example_of(find_message(name)) | {"requestId": "once"})
     again = await client.post("/messages", json=other)
     assert (first.status_code, again.status_code) == (202, 409)
     assert "requestId once has been used" in again.json()["detail"]

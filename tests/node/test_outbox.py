@@ -23,6 +23,7 @@ from shared.node.outbox import (
 )
 from shared.node.store.tables import ATTEMPTS, OUTBOX
 from tests.equipment.clock import NOW
+from tests.equipment.messages import TRIGGER
 from tests.equipment.storage import LEASE, contents, journal_on, rows
 
 pytestmark = pytest.mark.on_both_databases
@@ -41,7 +42,7 @@ async def put(
     journal: Journal, name: str, due_in: float = 0, state: OutboxState = OutboxState.WAITING, **content: Any
 ) -> OutboxEntry:
     """Put a message into the outbox; `name` is its requestId."""
-    entry = new_entry(Outgoing("LENDER01", "Message", name, content), NOW)
+    entry = new_entry(Outgoing("LENDER01", TRIGGER, name, content), NOW)
     return await journal.dispatch(Dispatch(entry, state, NOW + timedelta(seconds=due_in)))
 
 
@@ -97,7 +98,7 @@ async def test_processes_that_share_a_database_never_claim_the_same(journal: Jou
 
 async def test_an_entry_comes_back_as_it_went_in(journal: Journal) -> None:
     content = {"requestId": "request-1", "name": "श्री \x7f \\", "list": [1, True, None, {"rate": 12.25}]}
-    entry = new_entry(Outgoing("LENDER01", "Message", "request-1", content), NOW)
+    entry = new_entry(Outgoing("LENDER01", TRIGGER, "request-1", content), NOW)
     await journal.dispatch(Dispatch(entry, OutboxState.WAITING, NOW))
     assert await journal.claim(NOW, 1) == [entry]
 
@@ -209,7 +210,7 @@ def test_text_that_prints_is_stored_as_it_is() -> None:
 
 
 def test_an_entry_knows_when_it_was_made_and_has_an_id_of_its_own() -> None:
-    outgoing = Outgoing("LENDER01", "Message", "request-1", {})
+    outgoing = Outgoing("LENDER01", TRIGGER, "request-1", {})
     first, second = new_entry(outgoing, NOW), new_entry(outgoing, NOW)
     assert first.id < second.id
     assert replace(first, id=second.id) == second

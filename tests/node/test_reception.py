@@ -10,11 +10,12 @@ from starlette.routing import Route
 
 from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Decision, Outgoing, Rule, TakeNote
+from shared.node.onboarding.record import ONBOARDED_ROLES
 from shared.node.receive.verify import Refused
 from shared.node.reception import protocol_app
 from shared.node.store.tables import INBOX, OUTBOX
 from shared.protocol.envelope import seal
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Dressed
@@ -35,7 +36,7 @@ from tests.equipment.parties import (
 )
 from tests.equipment.storage import LEASE, contents, rows, sqlite_engine
 
-ANSWERED = Decision(outgoing=[Outgoing(LSP, CALLBACK.name, "request-1", {"requestId": "request-1"})])
+ANSWERED = Decision(outgoing=[Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1"})])
 
 
 @pytest.fixture
@@ -166,12 +167,10 @@ async def test_listeners_hear_of_each_message_once(node: MemoryNode) -> None:
     assert heard == ["trace-1", "trace-3"]
 
 
-@pytest.mark.parametrize("role", list(ParticipantRole))
-async def test_there_is_a_route_for_each_message_that_the_role_takes_and_no_other(
-    node: MemoryNode, role: ParticipantRole
-) -> None:
+@pytest.mark.parametrize("role", ONBOARDED_ROLES)
+async def test_there_is_a_route_for_each_message_that_the_role_takes_and_no_other(node: MemoryNode, role: Role) -> None:
     messages = {message.path: message for message in messages_received_by(role)}
-    app = protocol_app(node.reception, messages, {message.key: TakeNote() for message in messages.values()})
+    app = protocol_app(node.reception, messages, {message: TakeNote() for message in messages.values()})
     routes = [route for route in app.routes if isinstance(route, Route)]
     assert len(routes) == len(app.routes) == len(messages)
     assert {route.path for route in routes} == set(messages)

@@ -12,6 +12,7 @@ from shared.node.journeys import Outgoing
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry, OutboxState
 from shared.node.schedule import RetrySchedule
 from tests.equipment.clock import NOW
+from tests.equipment.messages import TRIGGER
 
 SCHEDULE = RetrySchedule()
 
@@ -22,7 +23,7 @@ waits = st.one_of(st.none(), st.floats(-1e9, LONGEST_RETRY_AFTER))
 def attempt(
     outcome: AttemptOutcome = AttemptOutcome.FAILED, tries: int = 0, retry_after: float | None = None
 ) -> DeliveryAttempt:
-    entry = OutboxEntry("entry-1", Outgoing("LENDER01", "Message", "request-1", {}), NOW, tries)
+    entry = OutboxEntry("entry-1", Outgoing("LENDER01", TRIGGER, "request-1", {}), NOW, tries)
     return DeliveryAttempt(entry, NOW, 1.0, "trace-1", "kid-1", outcome, "reason", retry_after=retry_after)
 
 

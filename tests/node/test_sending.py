@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.journal import DuplicateRequestError
 from shared.node.sending import SendError, UnknownReceiverError
 from shared.node.store.tables import OUTBOX
@@ -20,7 +20,7 @@ from tests.equipment.parties import LENDER, LSP, identity_of, lender, lsp, lsp_k
 from tests.equipment.storage import LEASE, contents, rows, sqlite_engine
 
 MESSAGE = "TriggerLoanAcceptanceRequest"
-CONTENT = BY_NAME[MESSAGE].example()
+CONTENT = example_of(find_message(MESSAGE))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message
 from shared.node.outbox import AttemptRecord
 from shared.node.store.tables import ATTEMPTS, OUTBOX, create_tables
 from shared.node.store.writer import StorageUnavailable
@@ -58,7 +58,7 @@ def accept_attempts(engine: Engine) -> None:
 
 
 async def send(node: MemoryNode) -> None:
-    await node.sender.send(TRIGGER, LENDER, {**BY_NAME[TRIGGER].example(), "requestId": REQUEST_ID})
+    await node.sender.send(TRIGGER, LENDER, {**example_of(find_message(TRIGGER)), "requestId": REQUEST_ID})
     await node.courier.settle()
 
 

@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, settings
 
-from shared.catalogue.table import BY_NAME
-from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant, ParticipantRole, PublicKey
+from shared.catalogue.table import get_message
+from shared.protocol.messages import Role
+from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant, PublicKey
 from shared.protocol.signing import SigningKey, load_private_key
 from shared.protocol.tampering import GoodMessage, OtherMessage, OtherParticipant
 from tests.protocol.receiver import LENDER_CERTIFICATE, LSP_CERTIFICATE, NOW, Receiver, payload_of
@@ -54,7 +55,7 @@ def lsp(keys: Keys) -> Participant:
     return Participant(
         organisation_id="Lsp-417",
         name="Kisan Credit",
-        role=ParticipantRole.LOAN_AGENT,
+        role=Role.LOAN_AGENT,
         base_url="https://lsp.example",
         certificates=frozenset({LSP_CERTIFICATE}),
         keys=(
@@ -71,7 +72,7 @@ def lender(keys: Keys) -> Participant:
     return Participant(
         organisation_id="LENDER-902",
         name="Gramin Bank",
-        role=ParticipantRole.LENDER,
+        role=Role.LENDER,
         base_url="https://lender.example",
         certificates=frozenset({LENDER_CERTIFICATE}),
         keys=(PublicKey(keys.lender.kid, keys.lender.public()),),
@@ -86,14 +87,16 @@ def receiver(lsp: Participant, lender: Participant) -> Receiver:
 @pytest.fixture(scope="session")
 def good_message(keys: Keys, lender: Participant) -> GoodMessage:
     return GoodMessage(
-        path=BY_NAME["TriggerLoanAcceptanceRequest"].path,
+        path=get_message("v3", "TriggerLoanAcceptanceRequest").path,
         document=payload_of("TriggerLoanAcceptanceRequest"),
         key=keys.lsp,
         backup_key=keys.lsp_backup,
         blocked_key=keys.lsp_blocked,
         unknown_key=keys.stranger,
         other=OtherParticipant(lender.organisation_id, LENDER_CERTIFICATE, keys.lender),
-        elsewhere=OtherMessage(BY_NAME["VerifyLoanAcceptanceRequest"].path, payload_of("VerifyLoanAcceptanceRequest")),
+        elsewhere=OtherMessage(
+            get_message("v3", "VerifyLoanAcceptanceRequest").path, payload_of("VerifyLoanAcceptanceRequest")
+        ),
         now=NOW,
     )
 

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.catalogue.table import BY_NAME, messages_received_by
+from shared.catalogue.table import example_of, find_message, messages_received_by
 from shared.node.receive.verify import Refused
+from shared.protocol.messages import Role
 from shared.protocol.nonces import content_fingerprint
-from shared.protocol.participants import Participant, ParticipantRole
+from shared.protocol.participants import Participant
 from shared.protocol.phases import Opened, Peer, Sender, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.tampering import OutgoingMessage, TlsIdentity
@@ -20,14 +21,14 @@ LENDER_CERTIFICATE = "22" * 32
 LISTED_ADDRESS = "10.4.17.8"
 UNLISTED_ADDRESS = "10.4.18.8"
 
-_PATHS = {message.path: message for message in messages_received_by(ParticipantRole.LENDER)}
+_PATHS = {message.path: message for message in messages_received_by(Role.LENDER)}
 _CERTIFICATES = {TlsIdentity.OWN: LSP_CERTIFICATE, TlsIdentity.OTHER: LENDER_CERTIFICATE}
 
 
 def payload_of(name: str, **metadata: str) -> dict[str, Any]:
     """A payload of that message, sent by the LSP now."""
     stamp = {"version": "1.0", "timestamp": "2031-03-04T05:06:07.890Z", "traceId": "trace-1", "orgId": "Lsp-417"}
-    return {"metadata": {**stamp, **metadata}, "requestId": "request-1", **BY_NAME[name].example()}
+    return {"metadata": {**stamp, **metadata}, "requestId": "request-1", **example_of(find_message(name))}
 
 
 def arrived(message: OutgoingMessage) -> WireMessage:

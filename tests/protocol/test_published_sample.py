@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.offline import verify
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import get_message
 from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json, parse_timestamp
-from shared.protocol.participants import Participant, ParticipantRole, PublicKey
+from shared.protocol.messages import Role
+from shared.protocol.participants import Participant, PublicKey
 from shared.protocol.profiles import V3
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
 from shared.protocol.verification import Verification
@@ -18,7 +19,7 @@ from tests.protocol.vectors import DOCUMENTS, vector
 
 SAMPLE = vector("v3_published_sample")
 ENVELOPE: dict[str, str] = SAMPLE["envelope"]
-MESSAGE = BY_NAME["TriggerLoanAcceptanceRequest"]
+MESSAGE = get_message("v3", "TriggerLoanAcceptanceRequest")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def sender(key: VerificationKey) -> Participant:
     return Participant(
         organisation_id=SAMPLE["organisationId"],
         name="the LSP of the sample",
-        role=ParticipantRole.LOAN_AGENT,
+        role=Role.LOAN_AGENT,
         base_url="https://lsp.example",
         certificates=frozenset(),
         keys=(PublicKey(SAMPLE["kid"], key),),

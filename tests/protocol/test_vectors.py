@@ -9,7 +9,7 @@ import pytest
 from joserfc.errors import BadSignatureError
 
 from sandbox.offline import verify
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import get_message
 from shared.node.client import judge_answer
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.encoding import base64url_decode, parse_timestamp
@@ -21,7 +21,7 @@ from shared.protocol.verification import Outcome, Verification
 from tests.protocol.second_library import verified_payload
 from tests.protocol.vectors import body_of, cases, participants, vector
 
-MESSAGE = BY_NAME["TriggerLoanAcceptanceRequest"]
+MESSAGE = get_message("v3", "TriggerLoanAcceptanceRequest")
 
 
 @pytest.fixture(scope="module")

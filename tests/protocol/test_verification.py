@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from sandbox.offline import Holder, verify
-from shared.catalogue.table import BY_NAME
-from shared.catalogue.types import MessageType
-from shared.catalogue.v3.loan_acceptance import TriggerLoanAcceptanceRequest
+from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequest
+from shared.catalogue.table import get_message
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.checks.envelope import MOST_NAMED, kid_is_given, names_of
 from shared.protocol.checks.journal import nonce_is_new
+from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
@@ -21,7 +21,7 @@ from shared.protocol.verification import Finding, History, Outcome, Phase, Verif
 from tests.equipment.verifying import verification_of, verify_at_once
 from tests.protocol.receiver import NOW, Receiver, arrived
 
-MESSAGE = BY_NAME["TriggerLoanAcceptanceRequest"]
+MESSAGE = get_message("v3", "TriggerLoanAcceptanceRequest")
 
 
 def outcomes(verification: Verification) -> dict[str, Outcome]:

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from shared.protocol.participants import KeyStatus, Participant, ParticipantRole, PublicKey
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus, Participant, PublicKey
 from shared.protocol.signing import load_public_key
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ def _participant(entry: dict[str, Any]) -> Participant:
     return Participant(
         organisation_id=entry["organisationId"],
         name=entry["organisationId"],
-        role=ParticipantRole(entry["role"]),
+        role=Role(entry["role"]),
         base_url="https://participant.example",
         certificates=frozenset({"33" * 32}),
         keys=keys,

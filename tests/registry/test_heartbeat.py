@@ -7,8 +7,7 @@ import pytest
 
 from registry_app.store.reports import purge_reports
 from registry_app.telemetry import RegistryTelemetry
-from shared.catalogue.v4.event_types import EventType
-from shared.catalogue.v4.heartbeat import EVENT_PATH, METRIC_PATH, HeartbeatEventRequest
+from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH, METRIC_PATH, HeartbeatEventRequest
 from tests.equipment.asgi import JSON, http_scope
 from tests.equipment.clock import NOW
 from tests.registry.world import Client, World
@@ -163,7 +162,7 @@ async def test_only_the_latest_reports_are_kept(world: World, lender: Client) ->
 
 def test_a_node_writes_an_event_by_the_names_of_the_fields() -> None:
     read = HeartbeatEventRequest.model_validate(event())
-    assert read.event.event_type is EventType.GRANT_LOAN_REQUEST
+    assert read.event.event_type == "GRANT_LOAN_REQUEST"
     written = HeartbeatEventRequest(event=read.event).model_dump(mode="json", by_alias=True)
     assert HeartbeatEventRequest.model_validate(written) == read
 

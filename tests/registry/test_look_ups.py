@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jwcrypto.jwk import JWK, JWKSet
 
-from shared.catalogue.v4.registry import (
+from shared.catalogue.bodies.v4.registry import (
     CreditProductAnswer,
     IndexedProductNetworkParticipants,
     JsonWebKeySet,

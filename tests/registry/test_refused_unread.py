@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.catalogue.v4.heartbeat import EVENT_PATH
+from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH
 from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
 from tests.registry.world import TOKEN_PATH, Client, World
 

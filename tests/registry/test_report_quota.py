@@ -11,7 +11,7 @@ import registry_app.service
 from registry_app.quota import PLACE, ReportQuota
 from registry_app.settings import RegistrySettings
 from registry_app.store.reports import purge_reports
-from shared.catalogue.v4.heartbeat import EVENT_PATH, METRIC_PATH
+from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH, METRIC_PATH
 from tests.equipment.clock import FrozenClock
 from tests.equipment.deadline import DEADLINE
 from tests.registry.test_heartbeat import event, metrics

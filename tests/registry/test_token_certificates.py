@@ -11,7 +11,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.catalogue.v4.heartbeat import EVENT_PATH
+from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH
 from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.net.tls import PeerCertificate
 from tests.node.certificates import Authority

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from sandbox.pki import SANDBOX_PAIR, Organisation, PkiError, initialise
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # OpenSSL judges by the real clock; the maker is told the time
-THIRD = Organisation("BANK.3", "Third Bank", ParticipantRole.LENDER, "https://bank.example:9443")
+THIRD = Organisation("BANK.3", "Third Bank", Role.LENDER, "https://bank.example:9443")
 
 
 def again(folder: Path, *, now: datetime = NOW) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.network import Membership
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import example_of, find_message, get_message
 from tests.sandbox.nodes import Pair
 from tests.sandbox.test_cli_messages import history, received, refused, sent
 
@@ -56,7 +56,7 @@ def test_a_receiver_is_named_by_its_participant_id_or_by_its_organisation(named:
 
 def test_a_payload_of_ones_own_stays_as_it_is_but_for_the_network_of_the_example(members: Pair, tmp_path: Path) -> None:
     file = tmp_path / "payload.json"
-    example = BY_NAME[TRIGGER].example()
+    example = example_of(find_message(TRIGGER))
     file.write_text(json.dumps(example))
     members.run("send", TRIGGER, "--file", str(file), "--wait", "0")
     assert posted(members)["content"] == {**example, "productData": PRODUCT}
@@ -82,7 +82,7 @@ def test_a_pair_that_speaks_v3_alone_sends_nothing_of_v4(pair: Pair) -> None:
 
 def test_the_gist_of_a_callback_is_told(members: Pair) -> None:
     answer = received("v4/CreateLoanApplicationsResponse")
-    answer["decoded"]["payload"] = BY_NAME["v4/CreateLoanApplicationsResponse"].example()
+    answer["decoded"]["payload"] = example_of(get_message("v4", "CreateLoanApplicationsResponse"))
     members.lsp["GET /messages/r-1"] = history(sent=[sent(message=CREATE)], received=[answer])
     status, out, _ = members.run("send", CREATE)
     assert status == 0

@@ -15,8 +15,9 @@ from sandbox.network import Membership
 from sandbox.running import Run, RunningNode
 from sandbox.settings import NodeName
 from sandbox.visit import visit
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import CATALOGUE, example_of, get_message
 from shared.node.clock import SystemClock
+from shared.protocol.messages import MessageType
 from tests.sandbox.nodes import Pair
 from tests.sandbox.pki_folder import NOW
 
@@ -56,9 +57,9 @@ class Journal:
         return {"sent": list(self._records()), "received": list(self._records())}
 
     def _records(self) -> Iterable[dict[str, Any]]:
-        for message in BY_NAME.values():
-            content = message.example()
-            if message.key == "v4/CreateLoanApplicationsResponse":
+        for message in CATALOGUE:
+            content = example_of(message)
+            if message.full_name == "v4/CreateLoanApplicationsResponse":
                 content["loanApplications"][0]["loanApplicationStatus"] = self.status
             attempt = {
                 "started_at": "2031-05-06T07:08:09.123Z",
@@ -69,7 +70,7 @@ class Journal:
                 "verification": [STEP],
             }
             state = {"state": "DELIVERED", "result": "acknowledged", "attempts": [attempt]}
-            yield {"message": message.key, "peer": "2", "verification": [STEP], **state}
+            yield {"message": message.full_name, "peer": "2", "verification": [STEP], **state}
 
 
 def demo(**status: str) -> tuple[DemoV4, Journal]:
@@ -82,7 +83,7 @@ def test_every_lender_gets_the_same_application_in_a_message_of_its_own() -> Non
     played, lsp = demo()
     assert played.apply() == {NodeName.LENDER: "r-1", NodeName.LENDER02: "r-2"}
     (first, second) = lsp.sent
-    assert [first[:2], second[:2]] == [(CREATE, "1"), (CREATE, "3")]
+    assert [first[:2], second[:2]] == [(CREATE.full_name, "1"), (CREATE.full_name, "3")]
     assert first[2] == second[2]
     assert first[2]["loanApplications"][0]["loanApplicationId"] == APPLICATION
 
@@ -188,12 +189,12 @@ def test_the_heartbeat_counts_when_both_sides_of_every_message_have_reported_it(
         heartbeat_of(Heartbeat(first, other), passages, APPLICATION)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", [key for key in BY_NAME if key.startswith("v4/")])
-def test_an_example_is_filled_with_the_network_of_the_member_and_stays_a_message(name: str) -> None:
-    content = example_for(name, MEMBERS[NodeName.LSP], APPLICATION)
+@pytest.mark.parametrize("message", [message for message in CATALOGUE if message.version == "v4"])
+def test_an_example_is_filled_with_the_network_of_the_member_and_stays_a_message(message: MessageType) -> None:
+    content = example_for(message, MEMBERS[NodeName.LSP], APPLICATION)
     assert content["productData"] == {"productId": "11", "productNetworkId": "12", "networkId": "12"}
     assert APPLICATION in str(content)
-    assert content.keys() == BY_NAME[name].example().keys()
+    assert content.keys() == example_of(message).keys()
 
 
 def test_two_application_ids_differ() -> None:
@@ -201,7 +202,7 @@ def test_two_application_ids_differ() -> None:
 
 
 def test_what_is_told_of_a_long_body_is_its_gist() -> None:
-    content = BY_NAME["v4/CreateLoanApplicationsRequest"].example()
+    content = example_of(get_message("v4", "CreateLoanApplicationsRequest"))
     told = leaves(content, GIST).plain
     assert "requestedAmount 250000, currency INR" in told
     assert "loanApplicationId APPL-2031-000417" in told

@@ -13,7 +13,7 @@ from sandbox.preparation import make_data_folder
 from sandbox.running import nodes_alive, process_exists, read_run, write_run
 from sandbox.settings import NODES, Folders, NodeName, OcenVersion, PairSettings
 from shared.node.clock import SystemClock
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from tests.equipment.ports import free_base_port
 from tests.sandbox.nodes import DIES, WAITS, alive, operator_plane, plan, run_of
 
@@ -209,7 +209,7 @@ def test_a_further_lender_has_keys_a_database_and_an_otp_secret_of_its_own(tmp_p
         assert first[name] != second[name]
     assert second["OCEN_IDENTITY"] == f"{tmp_path}/certs/LENDER02/identity.json"
     organisation = settings.organisation(NodeName.LENDER02)
-    assert (organisation.organisation_id, organisation.role) == ("LENDER02", ParticipantRole.LENDER)
+    assert (organisation.organisation_id, organisation.role) == ("LENDER02", Role.LENDER)
     assert organisation.base_url == "https://localhost:8446"
 
 
@@ -237,6 +237,6 @@ def test_only_a_pair_for_other_machines_listens_beyond_loopback() -> None:
     assert there.environment(NodeName.LENDER)["OCEN_OPS_HOST"] == "127.0.0.1"
     lender = there.organisation(NodeName.LENDER)
     assert (lender.base_url, lender.ip_addresses) == ("https://sandbox.bank.example:8444", ())
-    assert lender.role is ParticipantRole.LENDER
+    assert lender.role is Role.LENDER
     six = PairSettings(host="::1")
     assert (six.organisation(NodeName.LENDER).base_url, six.listen_address) == ("https://[::1]:8444", "::1")

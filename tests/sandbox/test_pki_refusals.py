@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 from tests.sandbox.pki_folder import NOW, THIRD, again, edit_directory, refused
 
 
@@ -122,7 +122,7 @@ def test_a_key_that_is_elliptic_or_encrypted_is_refused(pki_folder: Path, secret
     ],
 )
 def test_an_organisation_id_that_cannot_name_a_folder_is_refused(pki_folder: Path, organisation_id: str) -> None:
-    one = Organisation(organisation_id, "Any", ParticipantRole.LENDER, "https://localhost:1")
+    one = Organisation(organisation_id, "Any", Role.LENDER, "https://localhost:1")
     line = refused(pki_folder.parent, lambda: issue(pki_folder, one, NOW))
     assert "cannot be an organisation id here: use 1 to 64 letters" in line
 
@@ -133,7 +133,7 @@ def test_an_organisation_id_that_cannot_name_a_folder_is_refused(pki_folder: Pat
      "https://u:p@a", "https://a?b", "https://a#b", "https://a\nb", "https://a b"],
 )  # fmt: skip
 def test_a_base_url_that_is_none_is_refused(pki_folder: Path, base_url: str) -> None:
-    one = Organisation("NEW", "Any", ParticipantRole.LENDER, base_url)
+    one = Organisation("NEW", "Any", Role.LENDER, base_url)
     assert "is no base URL: give one such as https://" in refused(pki_folder, lambda: issue(pki_folder, one, NOW))
 
 
@@ -155,7 +155,7 @@ def test_a_host_that_is_none_is_refused(pki_folder: Path, host: str) -> None:
 def test_a_name_or_an_address_that_the_onboarding_form_cannot_take_is_refused(
     pki_folder: Path, name: str, addresses: tuple[str, ...], said: str
 ) -> None:
-    one = Organisation("NEW", name, ParticipantRole.LENDER, "https://localhost:1", ip_addresses=addresses)
+    one = Organisation("NEW", name, Role.LENDER, "https://localhost:1", ip_addresses=addresses)
     assert said in refused(pki_folder, lambda: issue(pki_folder, one, NOW))
 
 
@@ -167,7 +167,7 @@ def test_an_organisation_that_exists_is_not_issued_again(pki_folder: Path) -> No
 
 
 def test_an_organisation_that_differs_in_case_alone_is_refused(pki_folder: Path) -> None:
-    one = Organisation("lender01", "Any", ParticipantRole.LENDER, "https://localhost:1")
+    one = Organisation("lender01", "Any", Role.LENDER, "https://localhost:1")
     assert "lender01 differs from LENDER01 in case alone" in refused(pki_folder, lambda: issue(pki_folder, one, NOW))
 
 

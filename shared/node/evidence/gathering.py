@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import find_message
 from shared.node.evidence.judging import profile_of
 from shared.node.evidence.parts import Part, Verdict
 from shared.node.evidence.received import received_parts
@@ -56,11 +56,11 @@ class _Message:
 
     @property
     def profile(self) -> Profile:
-        return profile_of(BY_NAME.get(self.row.message))
+        return profile_of(find_message(self.row.message))
 
     @property
     def kind(self) -> str:
-        message_type = BY_NAME.get(self.row.message)
+        message_type = find_message(self.row.message)
         return "message" if message_type is None else "callback" if message_type.answers else "request"
 
     @property
@@ -109,16 +109,17 @@ def _messages(connection: Connection, request_id: str) -> Iterator[_Message]:
 
 def _with_its_request(parts: list[Part], message: _Message, messages: Sequence[_Message]) -> list[Part]:
     """Add a flaw to an accepted callback whose request is not in the journal."""
-    answers = message.kind == "callback" and BY_NAME[message.row.message].request_key
+    message_type = find_message(message.row.message)
+    request = message_type.answers.full_name if message_type and message_type.answers else ""
     theirs = [
         one
         for one in messages
-        if one.peer == message.peer and one.row.message == answers and (one.tries is None) != (message.tries is None)
+        if one.peer == message.peer and one.row.message == request and (one.tries is None) != (message.tries is None)
     ]
     message_part = next((part for part in parts if part.is_accepted), None)  # its ack is the next
-    if message_part is None or not answers or theirs:
+    if message_part is None or not request or theirs:
         return parts
-    flaw = f"the {answers} that it answers is not in the journal"
+    flaw = f"the {request} that it answers is not in the journal"
     flawed = replace(message_part, flaws=(*message_part.flaws, flaw))
     return [flawed if part is message_part else part for part in parts]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from shared.catalogue.types import MessageType
 from shared.node.evidence.remembered import Remembered
 from shared.protocol.detached import SIGNATURE_HEADER
+from shared.protocol.messages import MessageType
 from shared.protocol.phases import NO_PEER, Opened, Peer, WireMessage
 from shared.protocol.profiles import PROFILES, V3, HolderOf, Judged, Profile
 from shared.protocol.verification import Need

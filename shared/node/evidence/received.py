@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import find_message
 from shared.node.evidence.judging import SignedText, flaws_of, judge_ack, judge_message, profile_of
 from shared.node.evidence.parts import Part, error_of, message_quotes
 from shared.node.evidence.recorded import flaws_of_record, recorded_checks
@@ -18,7 +18,7 @@ from shared.protocol.profiles import Judged
 
 def received_parts(row: Row[Any], name: str, own_id: str, register: Remembered) -> Iterator[Part]:
     """Judge a row of the inbox again: the message, then our ack."""
-    message_type = BY_NAME.get(row.message)
+    message_type = find_message(row.message)
     profile, peer = profile_of(message_type), Peer(row.certificate, row.address)
     text = SignedText(row.raw, row.sender, row.received_at, profile, peer, row.signature)
     judged = judge_message(text, message_type, register)
@@ -41,7 +41,7 @@ def received_parts(row: Row[Any], name: str, own_id: str, register: Remembered) 
 
 
 def _ack_part(row: Row[Any], name: str, own_id: str, trace_id: str, register: Remembered) -> Part:
-    profile = profile_of(BY_NAME.get(row.message))
+    profile = profile_of(find_message(row.message))
     text = SignedText(row.ack, own_id, row.received_at, profile, signature=row.ack_signature)
     judged = judge_ack(text, trace_id, register)
     flaws = flaws_of(text, judged, register)
@@ -60,7 +60,7 @@ def _ack_part(row: Row[Any], name: str, own_id: str, trace_id: str, register: Re
 
 def _disagreements(row: Row[Any], judged: Judged) -> list[str]:
     """Compare what the row says with what is signed."""
-    flaws = [] if row.message in BY_NAME else [f"{row.message} is no message of the catalogue"]
+    flaws = [] if find_message(row.message) else [f"{row.message} is no message of the catalogue"]
     if judged.verification.failure:
         return flaws
     signed = {

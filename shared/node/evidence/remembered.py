@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from shared.node.onboarding.history import CertificateHistory, KeyHistory, ParticipantHistory, load_history
 from shared.node.onboarding.record import thumbprint_of, verification_key
 from shared.node.registry.sightings import sighted_keys
-from shared.protocol.participants import Dialect, Participant, ParticipantRole, PublicKey
+from shared.protocol.messages import Role
+from shared.protocol.participants import Dialect, Participant, PublicKey
 from shared.protocol.profiles import V4
 from shared.protocol.signing import VerificationKey
 
@@ -96,7 +97,7 @@ class Sighted(Remembered):
         if not sighted:
             return None
         first = min(key.events[0].at for key in sighted)
-        return ParticipantHistory(participant_id, "", ParticipantRole.LENDER, first, None, "", sighted, ())
+        return ParticipantHistory(participant_id, "", Role.LENDER, first, None, "", sighted, ())
 
 
 def usable_key(key: KeyHistory) -> VerificationKey | None:

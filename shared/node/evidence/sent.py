@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import find_message
 from shared.node.client import UNSIGNED
 from shared.node.evidence.judging import SignedText, flaws_of, judge_ack, judge_message, profile_of
 from shared.node.evidence.parts import Part, error_of, message_quotes
@@ -63,7 +63,7 @@ class _Try:
         self._own_id = own_id
         self._register = register
         self._is_accepted = is_accepted
-        self._type = BY_NAME.get(row.message)
+        self._type = find_message(row.message)
         self._profile = profile_of(self._type)
 
     def parts(self, name: str, which: str) -> Iterator[Part]:

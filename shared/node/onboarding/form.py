@@ -17,10 +17,11 @@ from shared.node.onboarding.fields import (
     shown,
 )
 from shared.node.onboarding.key_forms import checked_keys
-from shared.node.onboarding.record import Name, OnboardingError, OrganisationId, ParticipantRecord
-from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
+from shared.node.onboarding.record import ONBOARDED_ROLES, Name, OnboardingError, OrganisationId, ParticipantRecord
+from shared.protocol.messages import Role
+from shared.protocol.participants import EnvelopeMember, KeyStatus
 
-ROLES = {"LSP": ParticipantRole.LOAN_AGENT, **{role.value: role for role in ParticipantRole}}
+ROLES = {"LSP": Role.LOAN_AGENT, **{role.value: role for role in ONBOARDED_ROLES}}
 """The roles by what a form may call them."""
 
 
@@ -86,7 +87,7 @@ def form_of(record: ParticipantRecord) -> OnboardingForm:
     plain = ("organisation_id", "name", "base_url", "ip_addresses", "spoc_email", "spoc_phone")
     return OnboardingForm(
         **{name: getattr(record, name) for name in plain},
-        role="LSP" if record.role is ParticipantRole.LOAN_AGENT else record.role.value,
+        role="LSP" if record.role is Role.LOAN_AGENT else record.role.value,
         tls_certificate=record.tls_certificates[-1],
         public_key=active.pem if active else "",
         kid=active.kid if active else "",
@@ -96,7 +97,7 @@ def form_of(record: ParticipantRecord) -> OnboardingForm:
     )
 
 
-def _role(text: str, flaws: list[Flaw]) -> ParticipantRole | None:
+def _role(text: str, flaws: list[Flaw]) -> Role | None:
     role = ROLES.get(text.strip().upper())
     if role is None:
         flaws.append(Flaw("role", shown(text), "write LENDER or LSP"))

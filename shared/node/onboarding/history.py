@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy import Connection, select
 
 from shared.node.store.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 
 _RANKS: Final = tuple(KeyStatus)
 """Of keys registered at the same time the ACTIVE one comes first."""
@@ -60,7 +61,7 @@ class ParticipantHistory:
 
     organisation_id: str
     name: str
-    role: ParticipantRole
+    role: Role
     onboarded_at: datetime
     offboarded_at: datetime | None
     offboarded_because: str
@@ -77,7 +78,7 @@ def load_history(connection: Connection, organisation_id: str) -> ParticipantHis
     return ParticipantHistory(
         organisation_id=row.organisation_id,
         name=row.name,
-        role=ParticipantRole(row.role),
+        role=Role(row.role),
         onboarded_at=row.onboarded_at,
         offboarded_at=row.offboarded_at,
         offboarded_because=row.offboarded_because,

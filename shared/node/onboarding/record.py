@@ -8,11 +8,20 @@ from typing import Annotated, Final, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+)
 
+from shared.catalogue.bodies.body import among
 from shared.node.net.tls import check_trust, thumbprint
 from shared.node.net.tls_files import TlsConfigurationError
-from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, ParticipantRole, PublicKey
+from shared.protocol.messages import Role
+from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, PublicKey
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
 
 ALGORITHM: Final = "RS512"
@@ -55,6 +64,10 @@ BaseUrl = Annotated[
 """Scheme, host, and maybe port and path: no user, no query, nothing that an HTTP client would refuse later."""
 
 
+ONBOARDED_ROLES: Final = (Role.LENDER, Role.LOAN_AGENT)
+"""What a participant of the register may be."""
+
+
 class OnboardingError(Exception):
     """A participant's record that cannot be used; the message names the field, what was found and the mend."""
 
@@ -85,7 +98,7 @@ class ParticipantRecord(BaseModel):
 
     organisation_id: OrganisationId
     name: Name
-    role: ParticipantRole
+    role: Annotated[Role, *among(ONBOARDED_ROLES)]
     base_url: BaseUrl
     tls_certificates: Annotated[list[str], Field(min_length=1, max_length=MOST_CERTIFICATES)]
     keys: Annotated[list[KeyRecord], Field(min_length=1)]

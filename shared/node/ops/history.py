@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.table import find_message
 from shared.node.evidence import judging as evidence
 from shared.node.evidence.gathering import Registers, registers_of
 from shared.node.evidence.judging import profile_of
@@ -16,7 +16,7 @@ from shared.node.ops.ledger_views import (
     ReceivedMessage,
     RefusedMessage,
     SentMessage,
-    SignedText,
+    SignedTextView,
     VerificationStep,
 )
 from shared.node.store.journal_rows import rows_under, tries_of
@@ -55,7 +55,7 @@ def _latest_refusals(connection: Connection, request_id: str) -> Sequence[Row[An
 
 
 def _attempt(row: Row[Any], sent: Row[Any], registers: Registers) -> Attempt:
-    profile = profile_of(BY_NAME.get(sent.message))
+    profile = profile_of(find_message(sent.message))
     answer = evidence.SignedText(
         row.answer, sent.receiver, row.started_at, profile, Peer(row.certificate, ""), row.answer_signature
     )
@@ -68,16 +68,16 @@ def _attempt(row: Row[Any], sent: Row[Any], registers: Registers) -> Attempt:
         outcome=row.outcome,
         status=row.status,
         reason=row.reason,
-        sent=SignedText.of(row.sent, row.signature, profile),
-        answer=SignedText.of(row.answer, row.answer_signature, profile) if row.answer else None,
+        sent=SignedTextView.of(row.sent, row.signature, profile),
+        answer=SignedTextView.of(row.answer, row.answer_signature, profile) if row.answer else None,
         verification=VerificationStep.all_of(row.steps, profile.ack_checks, judged.verification.steps),
     )
 
 
 def _received(row: Row[Any], registers: Registers) -> ReceivedMessage:
-    message_type = BY_NAME.get(row.message)
+    message_type = find_message(row.message)
     profile, peer = profile_of(message_type), Peer(row.certificate, row.address)
-    text = SignedText.of(row.raw, row.signature, profile)
+    text = SignedTextView.of(row.raw, row.signature, profile)
     signed = evidence.SignedText(row.raw, row.sender, row.received_at, profile, peer, row.signature)
     judged = evidence.judge_message(signed, message_type, registers[profile.name])
     return ReceivedMessage(
@@ -93,7 +93,7 @@ def _received(row: Row[Any], registers: Registers) -> ReceivedMessage:
         envelope=text.envelope,
         signature=text.signature,
         decoded=text.decoded,
-        ack=SignedText.of(row.ack, row.ack_signature, profile),
+        ack=SignedTextView.of(row.ack, row.ack_signature, profile),
     )
 
 

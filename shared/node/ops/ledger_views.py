@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from shared.catalogue.body import Identifier
+from shared.catalogue.bodies.body import Identifier
 from shared.node.outbox import AttemptOutcome, OutboxState
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import format_timestamp
@@ -136,7 +136,7 @@ class Decoded(BaseModel):
         return cls(header=json.loads(header), payload=json.loads(opened.payload))  # decimals would be shown as texts
 
 
-class SignedText(BaseModel):
+class SignedTextView(BaseModel):
     """What travelled, as it travelled, and what it says; `decoded` is null if it cannot be read.
 
     In OCEN 4.0 `envelope` is the body, and `signature` the detached JWS that stood in a header; in v3 that is empty, as
@@ -155,7 +155,7 @@ class SignedText(BaseModel):
         return cls(envelope=raw.decode(errors="replace"), signature=signature, decoded=decoded)
 
 
-class ReceivedMessage(SignedText):
+class ReceivedMessage(SignedTextView):
     """A message that was accepted: the signed original, what each check found, and the signed ack that went out."""
 
     id: str
@@ -167,7 +167,7 @@ class ReceivedMessage(SignedText):
     certificate: str
     address: str
     verification: list[VerificationStep]
-    ack: SignedText
+    ack: SignedTextView
 
 
 class Attempt(BaseModel):
@@ -180,8 +180,8 @@ class Attempt(BaseModel):
     outcome: AttemptOutcome
     status: int | None
     reason: str
-    sent: SignedText
-    answer: SignedText | None
+    sent: SignedTextView
+    answer: SignedTextView | None
     verification: list[VerificationStep]
 
 
@@ -237,7 +237,7 @@ class RefusalPage(BaseModel):
     next: str | None
 
 
-class Notice(BaseModel):
+class NoticeView(BaseModel):
     """A text to a person outside the protocol, such as the SMS with an OTP; forgotten when it expires."""
 
     id: str
@@ -251,4 +251,4 @@ class Notice(BaseModel):
 class Notices(BaseModel):
     """The latest notices, newest first."""
 
-    items: list[Notice]
+    items: list[NoticeView]

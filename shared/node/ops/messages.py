@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Path, Query, Response
 
-from shared.catalogue.body import Identifier
+from shared.catalogue.bodies.body import Identifier
 from shared.node.evidence.bundle import evidence_bundle
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.history import message_history

@@ -11,10 +11,9 @@ from typing import Final
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from shared.catalogue.table import BY_NAME
-from shared.catalogue.types import MessageType
 from shared.node.ops.openapi_dress import DRESSES, SCHEMAS, Schema, reference_to
 from shared.node.ops.openapi_examples import ack_payload, base_url, message_payload
+from shared.protocol.messages import MessageType, one_of
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import PROFILES, Profile
 
@@ -31,8 +30,8 @@ A message is accepted if the answer is 200 and its signature is right; a callbac
 def protocol_openapi(messages: Iterable[MessageType], version: str) -> Schema:
     """Describe these messages as paths, and those that answer them as callbacks; `version` is the software's."""
     taken = list(messages)
-    answering = [BY_NAME[message.answer_key] for message in taken if message.answer_key]
-    described = list({message.key: message for message in (*taken, *answering)}.values())
+    answering = [message.answered_by for message in taken if message.answered_by]
+    described = list({message.full_name: message for message in (*taken, *answering)}.values())
     paths: dict[str, Schema] = {}
     for message in taken:
         operation = {"operationId": _component(message), **_operation(message), **_callbacks(message)}
@@ -52,7 +51,7 @@ def protocol_openapi(messages: Iterable[MessageType], version: str) -> Schema:
 
 
 def _info(messages: list[MessageType], version: str) -> Schema:
-    roles = " and ".join(sorted({message.receiver.value for message in messages}))
+    roles = " and ".join(sorted({role for message in messages for role in message.receivers}))
     dresses = "\n\n".join(DRESSES[profile.name].description(profile) for profile in _profiles(messages))
     return {
         "title": f"Protocol plane of a {roles}",
@@ -67,7 +66,7 @@ def _profiles(messages: Iterable[MessageType]) -> list[Profile]:
 
 def _component(message: MessageType) -> str:
     """Return the message's key in the characters that a component's name may have."""
-    return message.key.replace("/", ".")
+    return message.full_name.replace("/", ".")
 
 
 def _dressing(message: MessageType) -> tuple[Profile, bool]:
@@ -76,7 +75,7 @@ def _dressing(message: MessageType) -> tuple[Profile, bool]:
 
 
 def _operation(message: MessageType) -> Schema:
-    answers = f" It answers {message.answers}, under the requestId of that message." if message.answers else ""
+    answers = f" It answers {message.answers.name}, under the requestId of that message." if message.answers else ""
     profile, dress = PROFILES[message.version], DRESSES[message.version]
     content = {
         "schema": dress.body(reference_to(_component(message))),
@@ -86,7 +85,7 @@ def _operation(message: MessageType) -> Schema:
     return {
         "tags": [message.stage],
         "summary": _component(message),
-        "description": f"{message.summary} Sent by the {message.sender.value}.{answers}",
+        "description": f"{message.summary} Sent by the {one_of(message.senders)}.{answers}",
         "security": dress.security(),
         "parameters": dress.parameters(profile),
         "requestBody": {"required": True, "content": {"application/json": content}},
@@ -99,10 +98,10 @@ def _operation(message: MessageType) -> Schema:
 
 def _callbacks(message: MessageType) -> Schema:
     """Link a request to the message that answers it later, at the sender's own base URL."""
-    if message.answer_key is None:
+    answer = message.answered_by
+    if answer is None:
         return {}
-    answer = BY_NAME[message.answer_key]
-    url = f"{base_url(answer.receiver)}{answer.path}"
+    url = f"{base_url(min(answer.receivers))}{answer.path}"
     return {"callbacks": {answer.name: {url: {answer.method.lower(): _operation(answer)}}}}
 
 

@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.catalogue.body import Identifier
+from shared.catalogue.bodies.body import Identifier
 from shared.node.readiness import Obstacle
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Role
 
 
 class MessageToSend(BaseModel):
@@ -34,18 +34,18 @@ class OwnIdentity(BaseModel):
     """Who this node is: the kid that it signs with, those in reserve, and its TLS certificate's thumbprint in hex."""
 
     organisation_id: str
-    role: ParticipantRole
+    role: Role
     kid: str
     backup_kids: list[str]
     certificate: str
 
 
-class Health(BaseModel):
+class NodeHealth(BaseModel):
     """The process lives."""
 
     status: Literal["ok"] = "ok"
     organisation_id: str
-    role: ParticipantRole
+    role: Role
     pid: int
     version: str
 

@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.catalogue.types import MessageType
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
@@ -24,6 +23,7 @@ from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
 from shared.protocol.acknowledgement import Acknowledgement, explain
+from shared.protocol.messages import MessageType
 from shared.protocol.nonces import FreshnessWindow
 from shared.protocol.participants import Network, Participant
 from shared.protocol.phases import Opened, OpenedCall, VerifiedMessage
@@ -217,12 +217,10 @@ class SignedExchange:
             headers["connection"] = "close"  # for what has not been read of the body must not pass for a request
         return headers
 
-    def _tell(
-        self, opened: Opened, refused: Refused | None, started: float, sender: Participant | None = None
-    ) -> None:
+    def _tell(self, opened: Opened, refused: Refused | None, started: float, sender: Participant | None = None) -> None:
         failure = refused.failure if refused else None
         self._telemetry.received(
-            message=opened.message_type.key if opened.message_type else "unknown",
+            message=opened.message_type.full_name if opened.message_type else "unknown",
             request_id=opened.request_id,
             trace_id=opened.trace_id,
             peer=sender.organisation_id if sender else self._peer_name(opened),

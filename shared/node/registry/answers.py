@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.catalogue.table import CATALOGUE
 from shared.node.onboarding.record import BaseUrl
 from shared.node.registry.service import RegistryUnavailable
 from shared.protocol.encoding import dump_json, kind_of, parse_json_object
-from shared.protocol.participants import Dialect, KeyStatus, Network, Participant, ParticipantRole, PublicKey
+from shared.protocol.participants import Dialect, KeyStatus, Network, Participant, PublicKey
 from shared.protocol.profiles import V4
 from shared.protocol.signing import KeyMaterialError, load_public_key
 
@@ -23,6 +24,9 @@ MOST_KEYS: Final = 2
 
 MOST_NAMED: Final = 16
 """Certificates, and addresses, of one participant that are read at most."""
+
+_ROLES: Final = frozenset(role for message in CATALOGUE for role in message.senders | message.receivers)
+"""The roles that any message comes from or goes to."""
 
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
 _BASE_URL: Final[TypeAdapter[str]] = TypeAdapter(BaseUrl)
@@ -42,7 +46,7 @@ def read_participant(
     Raises:
         RegistryUnavailable: addresses or certificates are no list, or are listed and none of them can be read.
     """
-    role = next((role for role in ParticipantRole if role.value == detail.get("participantRole")), None)
+    role = next((role for role in _ROLES if role == detail.get("participantRole")), None)
     keys = _keys(jwks) or _keys(_as_jwks(detail.get("publicKey")))
     base_url = _base_url(detail.get("baseUrl"))
     if role is None or not keys or not base_url or str(detail.get("id", participant_id)) != participant_id:

@@ -1,6 +1,5 @@
 """The events of OCEN 4.0's heartbeat: which message is reported under which name, and about which loans (OCEN hb)."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -10,53 +9,9 @@ from typing import Any, Final, NamedTuple
 from pydantic import BaseModel
 
 from shared.node.ids import new_id
-from shared.protocol.profiles import V4
-
-EVENT_PATH: Final = "/ocen/v4/event"
 
 MOST_OF_ONE: Final = 100
 """Loans of one bulk message that are reported at most: as many as it may hold."""
-
-_IRREGULAR: Final = {
-    "CreateLoanApplicationsRequest": "CREATE_LOAN_APPLICATION_REQUEST",
-    "ConsentStatusRequest": "CONSENT_HANDLE_STATUS_REQUEST",
-    "ConsentStatusResponse": "CONSENT_HANDLE_STATUS_RESPONSE",
-    "GetLoanRequest": "GET_LOANS_REQUEST",
-    "GetLoanResponse": "GET_LOANS_RESPONSE",
-}
-
-_WITHOUT_EVENT: Final = frozenset(
-    {
-        "CheckCreditGuarantee",
-        "ConsentJourneyNotify",
-        "FinaliseOrder",
-        "GetCatalogue",
-        "GetCollectionsStatus",
-        "GetDerivedData",
-        "GetPaymentMethods",
-        "GetSchema",
-        "InitiateKYC",
-        "SetRepaymentPlanStatus",
-        "SetupCollectionAccount",
-        "StatusKYC",
-        "TriggerCollections",
-    }
-)
-"""Messages, without Request or Response, for which no event type is published: these, and those of the partners."""
-
-_WORDS: Final = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-@lru_cache(maxsize=1024)
-def event_type_of(message: str, is_receiver: bool) -> str | None:
-    """Return the event type of a message by its key in the catalogue; None where there is none.
-
-    `X` is told by the sender of X after its ack, `X_ACK` by its receiver.
-    """
-    version, _, name = message.rpartition("/")
-    if version != V4.name or name.removesuffix("Request").removesuffix("Response") in _WITHOUT_EVENT:
-        return None
-    return (_IRREGULAR.get(name) or _WORDS.sub("_", name).upper()) + ("_ACK" if is_receiver else "")
 
 
 class Occasion(NamedTuple):
@@ -69,7 +24,7 @@ class Occasion(NamedTuple):
     at: datetime
 
 
-class Event(NamedTuple):
+class PendingEvent(NamedTuple):
     """One event to be reported. (Small, because thousands may wait; its body is made when its turn comes.)"""
 
     occasion: Occasion
@@ -96,13 +51,13 @@ class Event(NamedTuple):
         }
 
 
-def events_of(occasion: Occasion, document: Mapping[str, Any]) -> list[Event]:
+def events_of(occasion: Occasion, document: Mapping[str, Any]) -> list[PendingEvent]:
     """Return the events that report it, one for each loan application that the message's payload is about."""
     product = document.get("productData")
     given = product if isinstance(product, dict) else {}
     names = _text(given.get("productId")), _text(given.get("productNetworkId") or given.get("networkId"))
     loans = islice(_loans_in(document), MOST_OF_ONE)
-    return [Event(occasion, _text(application_id), _text(loan_id), *names) for application_id, loan_id in loans]
+    return [PendingEvent(occasion, _text(application_id), _text(loan_id), *names) for application_id, loan_id in loans]
 
 
 def judged_members(document: Mapping[str, Any], body: type[BaseModel]) -> dict[str, Any]:

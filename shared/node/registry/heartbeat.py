@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.catalogue.table import BY_NAME
+from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH
 from shared.node.counterparties import Access, CounterpartiesUnavailable
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt
-from shared.node.registry.events import EVENT_PATH, Event, Occasion, event_type_of, events_of, judged_members
-from shared.node.registry.service import RegistryService
+from shared.node.registry.events import Occasion, PendingEvent, events_of, judged_members
+from shared.node.registry.service import RegistryClient
 from shared.node.telemetry import Telemetry
 from shared.protocol.phases import VerifiedMessage
 
@@ -43,7 +43,7 @@ class HeartbeatReporter:
 
     def __init__(
         self,
-        service: RegistryService,
+        service: RegistryClient,
         access: Access,
         telemetry: Telemetry,
         *,
@@ -55,7 +55,7 @@ class HeartbeatReporter:
         self._access = access
         self._telemetry = telemetry
         self._wait = wait
-        self._queue: asyncio.Queue[Event] = asyncio.Queue(room)
+        self._queue: asyncio.Queue[PendingEvent] = asyncio.Queue(room)
         self._workers: list[asyncio.Task[None]] = []
         self._is_answering = True
 
@@ -66,14 +66,14 @@ class HeartbeatReporter:
         outgoing = attempt.entry.outgoing
         word = SUCCESS if attempt.outcome is AttemptOutcome.ACCEPTED else FAILURE
         at = attempt.started_at + timedelta(milliseconds=attempt.milliseconds)
-        event_type = event_type_of(outgoing.message, is_receiver=False)
+        event_type = outgoing.message.event
         if event_type is not None:
-            content = judged_members(outgoing.content, BY_NAME[outgoing.message].body)
+            content = judged_members(outgoing.content, outgoing.message.body)
             self._put(Occasion(event_type, outgoing.receiver, attempt.status, word, at), content)
 
     def received(self, message: VerifiedMessage) -> None:
         """Report a message that we have accepted; hear it from the reception."""
-        event_type = event_type_of(message.message_type.key, is_receiver=True)
+        event_type = message.message_type.event_of_receiver
         if event_type is not None:
             peer, content = message.sender.organisation_id, judged_members(message.document, message.message_type.body)
             self._put(Occasion(event_type, peer, OK, SUCCESS, message.received_at), content)
@@ -119,7 +119,7 @@ class HeartbeatReporter:
                 self._queue.task_done()
             await self._wait(REST)
 
-    async def _carry(self, event: Event) -> None:
+    async def _carry(self, event: PendingEvent) -> None:
         pause, body = FIRST_PAUSE, event.body()
         while (outcome := await self._attempt(body)) is None:
             await self._wait(pause)

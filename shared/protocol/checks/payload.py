@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_timestamp
+from shared.protocol.messages import one_of
 from shared.protocol.phases import MAX_IDENTIFIER_LENGTH, Identified, is_usable
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
@@ -47,7 +48,7 @@ def sender_is_the_key_holder(message: Identified) -> Finding:
 def sender_has_the_role(message: Identified) -> Finding:
     """The sender's role is the one that sends this message (OCEN API definitions, caller of the message)."""
     expected, found = message.opened.expected, message.holder.role
-    return Finding(found is expected.sender, lambda: f"a {expected.sender}, who sends {expected.name}", found)
+    return Finding(found in expected.senders, lambda: f"a {one_of(expected.senders)}, who sends {expected.name}", found)
 
 
 @check(Problem.NOT_FRESH)

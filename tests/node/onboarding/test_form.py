@@ -8,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from shared.node.onboarding.form import FormError, OnboardingForm, form_of, record_of
-from shared.protocol.participants import EnvelopeMember, KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import EnvelopeMember, KeyStatus
 from tests.equipment.clock import NOW
 from tests.equipment.forms import (
     certificate_pem,
@@ -35,7 +36,7 @@ def refused(**changes: Any) -> list[str]:
 
 def test_a_form_becomes_a_record() -> None:
     record = record_of(form(), NOW)
-    assert (record.organisation_id, record.name, record.role) == ("BANK01", "First Bank", ParticipantRole.LENDER)
+    assert (record.organisation_id, record.name, record.role) == ("BANK01", "First Bank", Role.LENDER)
     assert (record.base_url, record.ip_addresses) == ("https://bank.example/credit", ["192.0.2.7", "198.51.100.0/24"])
     assert (record.spoc_email, record.spoc_phone) == ("ocen@bank.example", "+91 22 5550 0100")
     assert record.tls_certificates == [certificate_pem()]
@@ -67,13 +68,13 @@ def test_a_back_up_is_no_duty() -> None:
 @pytest.mark.parametrize(
     ("role", "meant"),
     [
-        ("LENDER", ParticipantRole.LENDER),
-        ("lender", ParticipantRole.LENDER),
-        ("LSP", ParticipantRole.LOAN_AGENT),
-        (" Loan_Agent ", ParticipantRole.LOAN_AGENT),
+        ("LENDER", Role.LENDER),
+        ("lender", Role.LENDER),
+        ("LSP", Role.LOAN_AGENT),
+        (" Loan_Agent ", Role.LOAN_AGENT),
     ],
 )
-def test_a_role_has_the_name_of_either_document(role: str, meant: ParticipantRole) -> None:
+def test_a_role_has_the_name_of_either_document(role: str, meant: Role) -> None:
     assert record_of(form(role=role), NOW).role is meant
 
 

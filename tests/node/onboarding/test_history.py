@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from shared.node.onboarding.history import load_history
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
 from tests.equipment.records import key_of, lsp_record, tls_identity
 from tests.equipment.registry import Registry
@@ -35,7 +36,7 @@ def test_a_history_tells_whose_it_is(registry: Registry) -> None:
     assert (history.organisation_id, history.name, history.role) == (
         "LSP123",
         "Sandbox LSP",
-        ParticipantRole.LOAN_AGENT,
+        Role.LOAN_AGENT,
     )
     assert (history.onboarded_at, history.offboarded_at, history.offboarded_because) == (NOW, None, "")
 

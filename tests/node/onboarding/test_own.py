@@ -10,7 +10,8 @@ import pytest
 from shared.node.identity import Identity, IdentityError
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord, TakenError
-from shared.protocol.participants import KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key, private_pem
 from tests.equipment.parties import lsp_backup_key, lsp_key
 from tests.equipment.records import key_of, lsp_record, public_pem
@@ -24,7 +25,7 @@ def identity(tmp_path: Path) -> Identity:
         file.write_bytes(private_pem(rsa_key(owner)))
     return Identity(
         organisation_id="LSP123",
-        role=ParticipantRole.LOAN_AGENT,
+        role=Role.LOAN_AGENT,
         signing_key=lsp_key(),
         backup_keys=(lsp_backup_key(),),
         tls_certificate=tmp_path / "tls.pem",

@@ -1,63 +1,14 @@
 """Which message is reported under which name, and about which loans."""
 
-import importlib.util
 from typing import Any
 
 import pytest
 
-from shared.catalogue.table import BY_NAME
-from shared.node.registry.events import MOST_OF_ONE, Occasion, event_type_of, events_of, judged_members
+from shared.catalogue.table import get_message
+from shared.node.registry.events import MOST_OF_ONE, Occasion, events_of, judged_members
 from tests.equipment.clock import NOW
 
 PRODUCT = {"productId": "31", "productNetworkId": "71"}
-
-
-@pytest.mark.parametrize(
-    ("name", "event_type"),
-    [
-        ("CreateLoanApplicationsRequest", "CREATE_LOAN_APPLICATION_REQUEST"),
-        ("CreateLoanApplicationsResponse", "CREATE_LOAN_APPLICATIONS_RESPONSE"),
-        ("ConsentHandleRequest", "CONSENT_HANDLE_REQUEST"),
-        ("ConsentStatusResponse", "CONSENT_HANDLE_STATUS_RESPONSE"),
-        ("GetKYCMethodsRequest", "GET_KYC_METHODS_REQUEST"),
-        ("KYCStatusResponse", "KYC_STATUS_RESPONSE"),
-        ("TriggerKYCRequest", "TRIGGER_KYC_REQUEST"),
-        ("GetLoanRequest", "GET_LOANS_REQUEST"),
-        ("GetLoanResponse", "GET_LOANS_RESPONSE"),
-        ("SetRepaymentPlanRequest", "SET_REPAYMENT_PLAN_REQUEST"),
-        ("ConfirmRepaymentRequest", "CONFIRM_REPAYMENT_REQUEST"),
-    ],
-)
-def test_a_message_is_told_under_its_published_name_by_its_sender_and_with_ack_by_its_receiver(
-    name: str, event_type: str
-) -> None:
-    assert event_type_of(f"v4/{name}", is_receiver=False) == event_type
-    assert event_type_of(f"v4/{name}", is_receiver=True) == f"{event_type}_ACK"
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        "CreateLoanApplicationsRequest",
-        "v4/ConsentJourneyNotify",
-        "v4/SetRepaymentPlanStatusResponse",
-        "v4/GetSchemaRequest",
-        "v4/StatusKYCResponse",
-    ],
-)
-def test_messages_of_v3_and_those_without_a_published_name_are_not_reported(key: str) -> None:
-    assert event_type_of(key, is_receiver=False) is None
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("shared.catalogue.v4") is None, reason="the catalogue has no messages of OCEN 4.0 yet"
-)
-def test_every_name_of_the_catalogue_is_one_that_is_published() -> None:
-    event_types = pytest.importorskip("shared.catalogue.v4.event_types").EventType
-    from shared.catalogue.table import CATALOGUE
-
-    told = {event_type_of(message.key, is_receiver=False) for message in CATALOGUE} - {None}
-    assert {f"{name}{ending}" for name in told for ending in ("", "_ACK")} <= {one.value for one in event_types}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +53,7 @@ def test_of_a_bulk_message_without_end_the_first_hundred_are_told() -> None:
 
 
 def test_only_members_that_the_message_has_are_reported_and_none_that_a_sender_puts_beside_them() -> None:
-    body = BY_NAME["v4/TriggerLoanAcceptanceRequest"].body
+    body = get_message("v4", "TriggerLoanAcceptanceRequest").body
     named = {"loanApplicationId": "A", "productData": PRODUCT}
     beside = {"loanApplications": [{"loanApplicationId": "B"}] * 90, "loanDetails": {"loanId": "L"}, "loanId": "L"}
     (told,) = events_of(Occasion("X", "3051", 200, "Success", NOW), judged_members({**named, **beside}, body))

@@ -9,9 +9,10 @@ import pytest
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.member import Member
 from shared.node.registry.service import NETWORK, USUAL
-from shared.node.settings import Membership
+from shared.node.settings import RegistryMembership
 from shared.protocol.encoding import EncodingError, dump_json, parse_json_object
-from shared.protocol.participants import Dialect, KeyStatus, ParticipantRole
+from shared.protocol.messages import Role
+from shared.protocol.participants import Dialect, KeyStatus
 from tests.equipment.clock import FrozenClock
 from tests.equipment.parties import identity_of, lsp, lsp_key
 from tests.equipment.scripted_registry import ITEMS, ROLES, SECRET, TOKEN_PATH, URL, ScriptedRegistry, jwk_of, rs256
@@ -26,7 +27,7 @@ async def test_a_participant_has_keys_base_url_certificates_and_addresses(
     found = await member.lookup.participant("3051")
     assert found is not None
     assert (found.organisation_id, found.parent_id, found.client_id) == ("3051", "901", "client-3051")
-    assert (found.role, found.base_url) == (ParticipantRole.LENDER, "https://3051.example/ocen")
+    assert (found.role, found.base_url) == (Role.LENDER, "https://3051.example/ocen")
     assert found.certificates == {"ab" * 32}
     assert [(key.kid, key.status) for key in found.keys] == [
         ("LENDER01-kid", KeyStatus.ACTIVE),
@@ -290,7 +291,7 @@ async def test_keys_of_the_auth_service_stay_within_the_bounds_of_a_message(
 
 
 async def test_a_peer_signs_as_its_setting_says(registry: ScriptedRegistry, clock: FrozenClock) -> None:
-    membership = Membership(URL, "3050", "client-1", SECRET, dialects={"3051": Dialect.AUTHSTARTER})
+    membership = RegistryMembership(URL, "3050", "client-1", SECRET, dialects={"3051": Dialect.AUTHSTARTER})
     member = Member(membership, identity_of(lsp(), lsp_key()), registry.transport, clock)
     lender, ourselves = await member.lookup.participant("3051"), await member.lookup.participant("3050")
     assert lender is not None

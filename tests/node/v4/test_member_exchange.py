@@ -46,8 +46,12 @@ async def test_a_request_is_acknowledged_and_answered_by_a_callback(pair: Member
     entry = await pair.send()
     (taken,) = rows(pair.bank.engine, INBOX)
     (called_back,) = rows(pair.agent.engine, INBOX)
-    assert (taken["message"], taken["sender"], taken["request_id"]) == (CREATE.key, AGENT, entry.outgoing.request_id)
-    assert (called_back["message"], called_back["sender"]) == (CREATED.key, BANK)
+    assert (taken["message"], taken["sender"], taken["request_id"]) == (
+        CREATE.full_name,
+        AGENT,
+        entry.outgoing.request_id,
+    )
+    assert (called_back["message"], called_back["sender"]) == (CREATED.full_name, BANK)
     assert called_back["request_id"] == entry.outgoing.request_id
     for node in (pair.agent, pair.bank):
         assert [row["state"] for row in rows(node.engine, OUTBOX)] == [OutboxState.DELIVERED]

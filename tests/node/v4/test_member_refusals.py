@@ -224,7 +224,10 @@ async def test_v3_and_v4_live_side_by_side_with_one_inbox_and_each_its_signature
     assert (await pair.post()).status == 200
     v3 = await call(pair.bank_plane, "/v3/loan/triggerLoanAcceptanceRequest", signed())
     assert (v3.status, "signature" in v3.headers) == (200, False)
-    assert {row["message"] for row in rows(pair.bank.engine, INBOX)} == {CREATE.key, "TriggerLoanAcceptanceRequest"}
+    assert {row["message"] for row in rows(pair.bank.engine, INBOX)} == {
+        CREATE.full_name,
+        "TriggerLoanAcceptanceRequest",
+    }
     crossed = await pair.post(signed(), headers=JSON)
     assert (crossed.status, ack_of(crossed)["error"]) == (401, "AUTH1005")
     body = body_of("request-2", traceId="trace-2")

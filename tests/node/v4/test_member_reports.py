@@ -50,7 +50,7 @@ async def test_a_message_that_is_refused_is_told_with_its_status_by_the_sender_a
     reporters = reporting(pair)
     await pair.agent.directories["v4"].receiver(BANK)  # the sender has been approved for a while
     pair.registry.roles[AGENT]["isApproved"] = False
-    await pair.send(message=GRANT.key)
+    await pair.send(message=GRANT.full_name)
     for reporter in reporters:
         await reporter.stop()
     events = told(pair)

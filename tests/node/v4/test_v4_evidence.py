@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.catalogue.table import BY_NAME
 from shared.node.evidence.bundle import evidence_bundle
 from shared.node.store.database import READ_ONLY
 from shared.node.store.tables import OUTBOX
 from shared.protocol.participants import Dialect
 from tests.equipment.evidence import OPENSSL, Unpacked, delete, spoil, unpack
-from tests.equipment.member_pair import AGENT, BANK, MESSAGES, MemberPair, body_of, member_pair
+from tests.equipment.member_pair import AGENT, BANK, MemberPair, body_of, member_pair
 from tests.equipment.node import MemoryNode
 from tests.equipment.records import lender_record, lsp_record, public_pem
 from tests.equipment.scripted_registry import jwk_of, rs256
@@ -29,9 +28,6 @@ async def pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[MemberPair]:
     """The two, who know themselves; they sign to one another as a peer of each dialect wants it."""
-    for module in ("gathering", "received", "sent"):
-        messages = {**BY_NAME, **{message.key: message for message in MESSAGES}}
-        monkeypatch.setattr(f"shared.node.evidence.{module}.BY_NAME", messages)
     dialects = {AGENT: request.param, BANK: request.param}
     async with member_pair(tmp_path, monkeypatch, dialects=dialects) as pair:
         register(pair.agent.engine, lsp_record())

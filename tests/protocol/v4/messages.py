@@ -6,8 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from shared.catalogue.types import MessageType
-from shared.protocol.participants import ParticipantRole
+from shared.protocol.messages import Exchange, MessageType, Role
 
 LSP = "Role-3051"
 LSP_ORGANISATION = "Org-417"
@@ -43,16 +42,8 @@ class Loan(Part):
 
 
 def _taken(name: str, path: str, body: type[Part]) -> MessageType:
-    return MessageType(
-        name=name,
-        version="v4",
-        path=f"/v4.0.0alpha/{path}",
-        sender=ParticipantRole.LOAN_AGENT,
-        receiver=ParticipantRole.LENDER,
-        body=body,
-        stage="tests",
-        summary="A message of the tests.",
-    )
+    exchange = Exchange("v4", name, f"/v4.0.0alpha/{path}", Role.LOAN_AGENT >> Role.LENDER, body, stage="tests")
+    return exchange.request
 
 
 TRIGGER = _taken("TriggerLoanAcceptanceRequest", "loanAcceptance/triggerLoanAcceptanceRequest", Acceptance)

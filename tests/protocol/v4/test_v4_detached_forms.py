@@ -11,7 +11,8 @@ from joserfc.errors import JoseError
 from sandbox.offline import Beside, verify
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached, signing_input
 from shared.protocol.encoding import base64url_decode, base64url_encode
-from shared.protocol.participants import Dialect, Participant, ParticipantRole, PublicKey
+from shared.protocol.messages import Role
+from shared.protocol.participants import Dialect, Participant, PublicKey
 from shared.protocol.profiles import V4
 from shared.protocol.signing import load_public_key
 from shared.protocol.tampering import GoodCall
@@ -36,7 +37,7 @@ each_dialect = pytest.mark.parametrize("dialect", list(Dialect))
 def peer(dialect: Dialect, jwk: dict[str, str]) -> Callable[[str], Participant]:
     """A peer of that dialect with this key alone, whatever kid is asked for: v4 asks by the token."""
     key = PublicKey(jwk["kid"], load_public_key(json.dumps(jwk), "RS256"))
-    found = Participant("Role-3051", "LSP", ParticipantRole.LOAN_AGENT, "", frozenset(), (key,), dialect=dialect)
+    found = Participant("Role-3051", "LSP", Role.LOAN_AGENT, "", frozenset(), (key,), dialect=dialect)
     return lambda kid: found
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.catalogue.body import Body, Identifier
+from shared.catalogue.bodies.body import Body, Identifier
 
 
 class Metadata(Body):

@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 from pydantic import model_validator
 
-from shared.catalogue.body import Body, Identifier, ShortText
-from shared.catalogue.otp import Otp, OtpStatus
-from shared.catalogue.v4.body import LoanApplicationStatus, Message, Response, ResponseStatus, missing
+from shared.catalogue.bodies.body import Body, Identifier, ShortText
+from shared.catalogue.bodies.otp import Otp, OtpStatus
+from shared.catalogue.bodies.v4.common import LoanApplicationStatus, Message, Response, ResponseStatus, missing
 
 
 class AppToken(Body):
@@ -70,14 +70,14 @@ class CredBlockWithVerdict(Body):
 
 
 class TriggerLoanAcceptanceRequest(Message):
-    """TriggerLoanAcceptanceRequest: for which application the borrower is to be asked."""
+    """The Loan Agent asks the lender to send the borrower an OTP for accepting this loan application."""
 
     loan_application_id: Identifier
     cred_block: CredBlockOfTrigger
 
 
 class TriggerLoanAcceptanceResponse(Message):
-    """TriggerLoanAcceptanceResponse: the OTP session, unless `response` says why there is none."""
+    """The lender tells that the OTP has gone out, to which masked number, and the key of the OTP session."""
 
     response: Response
     loan_application_id: Identifier
@@ -93,14 +93,14 @@ class TriggerLoanAcceptanceResponse(Message):
 
 
 class VerifyLoanAcceptanceRequest(Message):
-    """VerifyLoanAcceptanceRequest: the OTP that the borrower has entered."""
+    """The Loan Agent hands the lender the OTP that the borrower has entered."""
 
     loan_application_id: Identifier
     cred_block: CredBlockWithAnswer
 
 
 class VerifyLoanAcceptanceResponse(Message):
-    """VerifyLoanAcceptanceResponse: whether the OTP was right."""
+    """The lender tells whether the OTP was right: SUCCESS, INCORRECT_OTP or INVALID_SESSION."""
 
     response: Response
     loan_application_id: Identifier

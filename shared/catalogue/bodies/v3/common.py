@@ -1,6 +1,6 @@
 """What the bodies of v3 messages share (OCEN v3 metadata, response, credBlock)."""
 
-from shared.catalogue.body import Body, Identifier
+from shared.catalogue.bodies.body import Body, Identifier
 
 
 class Metadata(Body):

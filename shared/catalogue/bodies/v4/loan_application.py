@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from shared.catalogue.body import Body, Identifier, ShortText
-from shared.catalogue.v4.body import LoanApplicationStatus, Message, Response
-from shared.catalogue.values import DateOrTime, Money, Quantity
+from shared.catalogue.bodies.body import Body, Identifier, ShortText
+from shared.catalogue.bodies.v4.common import LoanApplicationStatus, Message, Response
+from shared.catalogue.bodies.values import DateOrTime, Money, Quantity
 from shared.protocol.encoding import dump_json
 
 
@@ -117,13 +117,16 @@ LoanApplications = Annotated[
 
 
 class CreateLoanApplicationsRequest(Message):
-    """CreateLoanApplicationsRequest: the applications. The schema does not require any; without one it says nothing."""
+    """The Loan Agent asks the lender to take these loan applications.
+
+    The schema does not require any; without one the message says nothing.
+    """
 
     loan_applications: LoanApplications
 
 
 class CreateLoanApplicationsResponse(Message):
-    """CreateLoanApplicationsResponse: each application with its new status, PROCESSING or REJECTED."""
+    """The lender tells of each application whether it is being processed or rejected, and why."""
 
     response: Response
     loan_applications: LoanApplications

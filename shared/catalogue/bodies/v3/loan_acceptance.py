@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from shared.catalogue.body import Body, Identifier, ShortText
-from shared.catalogue.otp import Otp, OtpStatus
-from shared.catalogue.v3.body import Message, Response
+from shared.catalogue.bodies.body import Body, Identifier, ShortText
+from shared.catalogue.bodies.otp import Otp, OtpStatus
+from shared.catalogue.bodies.v3.common import Message, Response
 
 
 class OtpBlock(Body):
@@ -65,27 +65,27 @@ class CredBlockWithVerdict(CredBlock):
 
 
 class TriggerLoanAcceptanceRequest(Message):
-    """TriggerLoanAcceptanceRequest: for which applications the borrower is to be asked."""
+    """The LSP asks the lender to send the borrower an OTP for accepting these loan applications."""
 
     loan_application_ids: Annotated[list[Identifier], Field(min_length=1, max_length=100)]
     cred_block: CredBlock
 
 
 class TriggerLoanAcceptanceResponse(Message):
-    """TriggerLoanAcceptanceResponse: the OTP session, unless `response.error` says why there is none."""
+    """The lender tells that the OTP has gone out, to which masked number, and the key of the OTP session."""
 
     response: Response
     cred_block: CredBlock
 
 
 class VerifyLoanAcceptanceRequest(Message):
-    """VerifyLoanAcceptanceRequest: the OTP that the borrower has entered."""
+    """The LSP hands the lender the OTP that the borrower has entered."""
 
     cred_block: CredBlockWithAnswer
 
 
 class VerifyLoanAcceptanceResponse(Message):
-    """VerifyLoanAcceptanceResponse: whether the OTP was right."""
+    """The lender tells whether the OTP was right: SUCCESS, INCORRECT_OTP or INVALID_SESSION."""
 
     response: Response
     cred_block: CredBlockWithVerdict

@@ -9,20 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from shared.catalogue.body import Body
-
-
-class NetworkRole(StrEnum):
-    """What a participant may be in a product network (OCEN registry, ParticipantRole.participantRole)."""
-
-    LENDER = "LENDER"
-    LOAN_AGENT = "LOAN_AGENT"
-    DISBURSEMENT_PARTNER = "DISBURSEMENT_PARTNER"
-    COLLECTIONS_PARTNER = "COLLECTIONS_PARTNER"
-    DERIVED_DATA_PARTNER = "DERIVED_DATA_PARTNER"
-    KYC_PARTNER = "KYC_PARTNER"
-    ADMIN = "ADMIN"
-    REGULATOR = "REGULATOR"
+from shared.catalogue.bodies.body import Body
+from shared.protocol.messages import Role
 
 
 class RoleStatus(StrEnum):
@@ -73,7 +61,7 @@ RoleId = Annotated[
 """The id of a role: text in messages and tokens, a number in the registry's description. Both are read."""
 
 
-class Organisation(Wire):
+class OrganisationDetail(Wire):
     """The organisation that a role belongs to (member `participant`). Times are RFC 3339 in UTC."""
 
     id: int
@@ -88,18 +76,18 @@ class Organisation(Wire):
     updated_on: str = ""
 
 
-class ParticipantRole(Wire):
+class RoleReference(Wire):
     """A role as other objects of the registry refer to it; `public_key` is a JWK in JSON."""
 
     id: int
-    participant_role: NetworkRole
+    participant_role: Role
     participant_role_status: RoleStatus
     is_approved: bool
     approved_by: str = ""
     public_key: str = ""
 
 
-class NetworkParticipant(ParticipantRole):
+class NetworkParticipant(RoleReference):
     """A role in a product network, with what the starter calls it by: `base_url`, and the organisation."""
 
     base_url: str = ""
@@ -107,7 +95,7 @@ class NetworkParticipant(ParticipantRole):
     approved_on: str = ""
     created_on: str = ""
     updated_on: str = ""
-    participant: Organisation
+    participant: OrganisationDetail
 
 
 class ParticipantDetail(Wire):
@@ -120,7 +108,7 @@ class ParticipantDetail(Wire):
     """
 
     id: RoleId
-    participant_role: NetworkRole
+    participant_role: Role
     participant_role_status: RoleStatus = RoleStatus.APPLIED
     is_approved: bool = False
     approved: bool = False
@@ -132,7 +120,7 @@ class ParticipantDetail(Wire):
     base_url: str = ""
     kc_client_id: str = ""
     tls_certificates: tuple[str, ...] = ()
-    participant: Organisation | None = None
+    participant: OrganisationDetail | None = None
 
 
 class JsonWebKey(Body):
@@ -159,7 +147,7 @@ class CreditProduct(Wire):
     product_name: str = ""
     description: str = ""
     product_description: str = ""
-    product_created_by: ParticipantRole | None = None
+    product_created_by: RoleReference | None = None
     is_private: bool = False
     is_end_use_controlled: bool = False
     is_collection_controlled: bool = False
@@ -181,9 +169,9 @@ class ProductNetwork(Wire):
     id: int
     product_network_name: str
     product_network_description: str = ""
-    participant_roles: tuple[ParticipantRole, ...] = ()
+    participant_roles: tuple[RoleReference, ...] = ()
     credit_product: CreditProduct | None = None
-    network_created_by: ParticipantRole | None = None
+    network_created_by: RoleReference | None = None
 
 
 class IndexedProductNetworkParticipants(Body):
@@ -209,7 +197,7 @@ class LenderNetworkFilter(Wire):
     operator: FilterOperator
     value: str
     product_network: ProductNetwork | None = None
-    participant_id: ParticipantRole | None = None
+    participant_id: RoleReference | None = None
 
 
 class ServerWhitelistingItem(Wire):
@@ -218,7 +206,7 @@ class ServerWhitelistingItem(Wire):
     id: int
     ip_address: str
     port_number: str
-    participant_role: ParticipantRole | None = None
+    participant_role: RoleReference | None = None
 
 
 def as_json(answer: Body) -> dict[str, Any]:
