@@ -1,16 +1,11 @@
-"""The reception: what becomes of a verified message, from the application's route to the committed journal."""
+"""The reception: what becomes of a verified message, from its route to the committed journal."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from fastapi import FastAPI
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from collections.abc import Callable
 
 from shared.node.acceptance import Arrival
 from shared.node.clock import Clock
 from shared.node.courier import Courier
-from shared.node.exchange import MESSAGE_KEY, SEAL_KEY, MessageRefusedError
+from shared.node.exchange import MessageRefusedError
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
 from shared.node.outbox import OutboxState
@@ -61,33 +56,3 @@ class Reception:
             for listener in self.listeners:
                 listener(message)
         return payload
-
-
-def protocol_app(
-    reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[MessageType, Rule]
-) -> FastAPI:
-    """Make the application of the protocol plane: a route per message of the catalogue that this role takes.
-
-    The routes are ASGI endpoints without body models: the middleware has judged the payload already, and FastAPI
-    would parse it a second time. Documentation is served on the operator plane.
-    """
-    app = FastAPI(openapi_url=None)
-    for path, message_type in messages.items():
-        endpoint = MessageEndpoint(reception, message_type, rules[message_type])
-        app.router.routes.append(Route(path, endpoint, methods=[message_type.method]))
-    return app
-
-
-@dataclass(frozen=True, slots=True)
-class MessageEndpoint:
-    """The ASGI endpoint of one message type: answers with the plain payload of the ack, which the middleware signs."""
-
-    reception: Reception
-    message_type: MessageType
-    rule: Rule
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the message that the middleware has verified."""
-        payload = await self.reception.take(scope[MESSAGE_KEY], self.message_type, self.rule, scope[SEAL_KEY])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": payload})

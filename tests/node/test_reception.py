@@ -12,7 +12,7 @@ from shared.catalogue.table import messages_received_by
 from shared.node.exchange import MessageRefusedError
 from shared.node.journeys import Decision, Outgoing, Rule, TakeNote
 from shared.node.onboarding.record import ONBOARDED_ROLES
-from shared.node.reception import protocol_app
+from shared.node.receive.routes import protocol_app
 from shared.node.store.tables import INBOX, OUTBOX
 from shared.protocol.messages import Role
 from shared.protocol.problems import Problem
