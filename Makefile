@@ -9,7 +9,7 @@ NEWER := import sys; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test check bench attack clean
+.PHONY: help install demo test check bench attack openapi clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s%s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ bench: install ## the speed of signed exchanges on this machine
 
 attack: install ## what other clients notice of attacks; ARGS="--only idle" for some
 	$(BIN)/python -m tests.attack $(ARGS)
+
+openapi: install ## the OpenAPI documents that the packages carry, after a change of the catalogue or of a route
+	$(BIN)/python -m sandbox.openapi
 
 clean: ## remove .venv and caches; keys (certs/generated) and data (.sandbox) stay
 	rm -rf $(VENV) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -73,7 +73,7 @@ class RegistryService:
             readiness=ReadinessCheck(lambda: self.protocol_server.is_listening, book.write_check, clock),
         )
         self.plane = plane_app(self.parts)
-        self.ops = registry_ops_app(self.parts, self.plane)
+        self.ops = registry_ops_app(self.parts)
         self._make_servers(settings)
         self._trusted: tuple[list[str], list[str]] = ([], [])
         self._tasks: list[asyncio.Task[None]] = []

@@ -10,9 +10,10 @@ from registry_app.parts import Parts, TheRegistry
 from registry_app.store.reports import Report, ReportFilter, ReportKind, list_reports
 from shared.catalogue.bodies.body import Identifier
 from shared.catalogue.events import EventType
+from shared.node.ops.body import StrictRoute
 from shared.node.ops.ledger_views import Moment
 
-routes: Final = APIRouter(tags=["reports"])
+routes: Final = APIRouter(tags=["reports"], route_class=StrictRoute)
 
 
 class ReportQuery(BaseModel):

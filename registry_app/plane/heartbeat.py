@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from registry_app.auth.tokens import TokenHolder
 from registry_app.parts import Parts, TheRegistry
 from registry_app.plane.bearer import TheCaller
-from registry_app.plane.refusals import ReportRefused
+from registry_app.plane.refusals import ReportRefused, refused_with
 from registry_app.store.reports import Report, ReportKind
 from shared.catalogue.bodies.v4.heartbeat import (
     EVENT_PATH,
@@ -24,7 +24,7 @@ from shared.protocol.encoding import EncodingError, parse_json_object
 from shared.protocol.messages import Role
 from shared.protocol.problems import SUCCESS, Problem
 
-routes: Final = APIRouter(tags=["heartbeat"])
+routes: Final = APIRouter(tags=["heartbeat"], responses=refused_with(ResponseMessage))
 
 Body = TypeVar("Body", bound=BaseModel)
 

@@ -20,6 +20,7 @@ from registry_app.answers import (
 )
 from registry_app.parts import Parts, TheRegistry
 from registry_app.plane.bearer import demand_token
+from registry_app.plane.refusals import refused_with
 from registry_app.store.resources import find, list_rows
 from registry_app.store.roles import StoredRole
 from registry_app.store.tables import FILTERS, NETWORKS, PRODUCTS, WHITELISTING_ITEMS
@@ -31,10 +32,13 @@ from shared.catalogue.bodies.v4.registry import (
     ParticipantDetail,
     ServerWhitelistingItem,
 )
+from shared.node.ops.views import Mistake
 
 T = TypeVar("T")
 
-routes: Final = APIRouter(prefix="/service", tags=["registry"], dependencies=[Depends(demand_token)])
+routes: Final = APIRouter(
+    prefix="/service", tags=["registry"], dependencies=[Depends(demand_token)], responses=refused_with(Mistake)
+)
 
 Number = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$")]
 

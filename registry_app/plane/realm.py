@@ -13,9 +13,9 @@ from registry_app.auth.token_request import SCOPE, read_token_request
 from registry_app.auth.tokens import ALGORITHM
 from registry_app.parts import TheRegistry
 from registry_app.plane.bearer import shown_certificate
-from registry_app.plane.refusals import NO_STORE
+from registry_app.plane.refusals import NO_STORE, TokenRefusal, refused_with
 from registry_app.settings import REALM
-from shared.catalogue.bodies.v4.registry import as_json
+from shared.catalogue.bodies.v4.registry import JsonWebKeySet, as_json
 
 KEYS_PATH: Final = "/protocol/openid-connect/certs"
 TOKEN_PATH: Final = "/protocol/openid-connect/token"
@@ -40,7 +40,7 @@ _TOKEN_BODY: Final = {
     },
 }
 
-routes: Final = APIRouter(prefix=REALM, tags=["auth service"])
+routes: Final = APIRouter(prefix=REALM, tags=["auth service"], responses=refused_with(TokenRefusal))
 
 
 @routes.get("/.well-known/openid-configuration")
@@ -62,7 +62,7 @@ async def discovery(registry: TheRegistry) -> JSONResponse:
     return JSONResponse(document, headers=_CACHED)
 
 
-@routes.get(KEYS_PATH)
+@routes.get(KEYS_PATH, response_model=JsonWebKeySet)
 async def keys(registry: TheRegistry) -> JSONResponse:
     """Return the keys that tokens are verified with: the one that signs, and those that signed tokens still alive."""
     return JSONResponse(as_json(await registry.auth.key_set()), headers=_CACHED)

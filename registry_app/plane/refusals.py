@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -46,6 +47,18 @@ class ReportRefused(Exception):  # noqa: N818 - it is the report that is at faul
         self.status = status
         self.code = code
         self.headers = headers
+
+
+class TokenRefusal(BaseModel):
+    """Why a call to the realm is refused (RFC 6749 s5.2)."""
+
+    error: str
+    error_description: str
+
+
+def refused_with(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Return what routes document of their refusals: every one has this body."""
+    return {"default": {"model": model, "description": "Refused; status and text say why."}}
 
 
 def add_refusals(app: FastAPI) -> None:

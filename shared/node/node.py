@@ -30,8 +30,9 @@ from shared.node.onboarding.stated import take_stated
 from shared.node.ops.app import ops_app
 from shared.node.readiness import ReadinessCheck
 from shared.node.receive.middleware import SignedExchange
+from shared.node.receive.routes import protocol_app
 from shared.node.receive.turns import Turns
-from shared.node.reception import Reception, protocol_app
+from shared.node.reception import Reception
 from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport

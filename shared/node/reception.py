@@ -1,11 +1,6 @@
-"""The reception: what becomes of a verified message, from the application's route to the committed journal."""
+"""The reception: what becomes of a verified message, from its route to the committed journal."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from fastapi import FastAPI
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from collections.abc import Callable
 
 from shared.node.acceptance import Arrival
 from shared.node.clock import Clock
@@ -13,7 +8,6 @@ from shared.node.courier import Courier
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
-from shared.node.receive.middleware import MESSAGE, REFUSED, send_json
 from shared.node.receive.verify import Refused
 from shared.protocol.acknowledgement import Acknowledgement
 from shared.protocol.checks import JOURNAL_CHECKS
@@ -60,35 +54,3 @@ class Reception:
         profile = PROFILES[message_type.version]
         ack = Acknowledgement(message.nonce.trace_id, self._clock.now(), is_wrapped=message_type.wraps_ack)
         return profile.dress(ack.payload(), self._identity.key_for(profile.algorithm), message.answer_style)
-
-
-def protocol_app(
-    reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[MessageType, Rule]
-) -> FastAPI:
-    """Make the application of the protocol plane: a route per message of the catalogue that this role takes.
-
-    The routes are ASGI endpoints without body models: the middleware has judged the payload already, and FastAPI
-    would parse it a second time. Documentation is served on the operator plane.
-    """
-    app = FastAPI(openapi_url=None)
-    for path, message_type in messages.items():
-        endpoint = MessageEndpoint(reception, message_type, rules[message_type])
-        app.router.routes.append(Route(path, endpoint, methods=[message_type.method]))
-    return app
-
-
-@dataclass(frozen=True, slots=True)
-class MessageEndpoint:
-    """The ASGI endpoint of one message type: answers with the signed ack, which the middleware passes as it is."""
-
-    reception: Reception
-    message_type: MessageType
-    rule: Rule
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the message that the middleware has verified."""
-        outcome = await self.reception.take(scope["state"][MESSAGE], self.message_type, self.rule)
-        if isinstance(outcome, Refused):
-            scope["state"][REFUSED] = outcome
-        else:
-            await send_json(send, 200, outcome.body, outcome.headers)

@@ -18,7 +18,8 @@ from shared.node.journal import Journal
 from shared.node.journeys import Rule
 from shared.node.node import Application
 from shared.node.receive.middleware import SignedExchange
-from shared.node.reception import Reception, protocol_app
+from shared.node.receive.routes import protocol_app
+from shared.node.reception import Reception
 from shared.node.registry.member import Member
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender

@@ -69,7 +69,7 @@ class Lender:
         """Take a message and return the payload of the ack."""
         message_type = message.message_type
         assert isinstance(message_type, MessageType)
-        taken = await self.node.reception.take(message, message_type, self._rules[message_type.key])
+        taken = await self.node.reception.take(message, message_type, self._rules[message_type])
         if isinstance(taken, Refused):
             raise NotTakenError(taken)
         return payload_of_ack(taken)

@@ -9,7 +9,8 @@ import pytest
 from sandbox.offline import Beside, verify
 from shared.catalogue.table import CATALOGUE, messages_received_by
 from shared.node.onboarding.record import ONBOARDED_ROLES
-from shared.node.ops.openapi import protocol_openapi
+from shared.node.receive.document import protocol_document
+from shared.node.receive.wire_models import SignedEnvelope
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from shared.protocol.messages import MessageType, Role
 from shared.protocol.problems import SUCCESS, Problem
@@ -17,8 +18,8 @@ from shared.protocol.profiles import PROFILES
 from shared.protocol.verification import Outcome
 from tests.equipment.parties import lsp
 
-WHOLE = protocol_openapi(CATALOGUE, "0.1.0")
-BY_ROLE = {role: protocol_openapi(messages_received_by(role), "0.1.0") for role in ONBOARDED_ROLES}
+WHOLE = protocol_document(CATALOGUE, "0.1.0")
+BY_ROLE = {role: protocol_document(messages_received_by(role), "0.1.0") for role in ONBOARDED_ROLES}
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -53,10 +54,10 @@ def payload(example: dict[str, Any]) -> dict[str, Any]:
 
 
 def carried(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of what is carried."""
-    inner = schema["oneOf"][0]["properties"]["payload"]["contentSchema"] if "oneOf" in schema else schema
-    inner = inner["properties"]["ack"] if "ack" in inner.get("properties", {}) else inner
-    found: dict[str, Any] = resolve(WHOLE, inner["$ref"])
+    """The schema of what is carried: inside an envelope in v3, beside or inside a member `ack` in v4."""
+    found: dict[str, Any] = resolve(WHOLE, schema["$ref"])
+    for inner in (found["properties"].get("payload", {}).get("contentSchema"), found["properties"].get("ack")):
+        found = resolve(WHOLE, inner["$ref"]) if inner else found
     return found
 
 
@@ -106,43 +107,47 @@ def test_a_request_is_linked_to_the_message_that_answers_it(message: MessageType
 
 @of_version("v3")
 def test_the_envelope_names_its_header_either_way_and_says_what_it_carries(message: MessageType) -> None:
-    spellings = body(operation(message)["requestBody"])["schema"]["oneOf"]
-    assert [set(spelling["required"]) for spelling in spellings] == [
-        {"payload", "header", "signature"},
-        {"payload", "protected", "signature"},
-    ]
-    for spelling in spellings:
-        carried = spelling["properties"]["payload"]
-        assert (carried["contentEncoding"], carried["contentMediaType"]) == ("base64url", "application/json")
-        schema = resolve(WHOLE, carried["contentSchema"]["$ref"])
-        assert "metadata" in schema["properties"]
-        message.body.model_validate(schema["examples"][0])
+    envelope = resolve(WHOLE, body(operation(message)["requestBody"])["schema"]["$ref"])
+    assert envelope["required"] == ["payload", "signature"]
+    assert [spelling["required"] for spelling in envelope["oneOf"]] == [["header"], ["protected"]]
+    for name in ("payload", "header", "protected"):
+        part = envelope["properties"][name]
+        assert (part["contentEncoding"], part["contentMediaType"]) == ("base64url", "application/json")
+        assert resolve(WHOLE, part["contentSchema"]["$ref"])["properties"]
+    assert carried(body(operation(message)["requestBody"])["schema"])["title"] == message.body.__name__
+
+
+@of_version("v3")
+def test_an_example_is_what_the_model_of_its_envelope_takes(message: MessageType) -> None:
+    for example in body(operation(message)["requestBody"])["examples"].values():
+        envelope = SignedEnvelope[message.body].model_validate(example["value"])  # type: ignore[name-defined]
+        assert isinstance(envelope.payload, message.body)
 
 
 @of_version("v4")
 def test_a_message_of_4_0_is_its_payload_with_signature_and_token_in_the_headers(message: MessageType) -> None:
     described = operation(message)
-    schema = body(described["requestBody"])["schema"]
-    assert schema == {"$ref": f"#/components/schemas/v4.{message.name}"}
-    assert {"metadata", "productData"} <= set(carried(schema)["properties"])
-    message.body.model_validate(carried(schema)["examples"][0])
+    schema = carried(body(described["requestBody"])["schema"])
+    assert schema["title"] == message.body.__name__
+    assert {"metadata", "productData"} <= set(schema["properties"])
     assert [(one["name"], one["in"], one["required"]) for one in described["parameters"]] == [
         ("Signature", "header", True)
     ]
     assert described["security"] == [{"mutualTLS": [], "accessToken": []}]
     for answer in described["responses"].values():
-        assert "Signature" in resolve(WHOLE, answer["$ref"])["headers"]
+        shared = resolve(WHOLE, answer["$ref"]) if "$ref" in answer else answer
+        assert "Signature" in shared["headers"]
 
 
 def test_versions_share_no_schema_of_a_payload() -> None:
     schemas = WHOLE["components"]["schemas"]
-    assert "loanApplicationIds" in schemas["TriggerLoanAcceptanceRequest"]["properties"]
+    assert "loanApplicationIds" in schemas["v3.TriggerLoanAcceptanceRequest"]["properties"]
     assert "loanApplicationId" in schemas["v4.TriggerLoanAcceptanceRequest"]["properties"]
     assert not any("__" in name for name in schemas)
 
 
 def test_a_node_that_speaks_one_version_describes_no_other() -> None:
-    document = protocol_openapi(messages_received_by(Role.LENDER, "v3"), "0.1.0")
+    document = protocol_document(messages_received_by(Role.LENDER, "v3"), "0.1.0")
     assert not any("v4" in name for part in document["components"].values() for name in part)
     assert "v4" not in document["info"]["description"]
     assert "accessToken" not in json.dumps(document)
@@ -151,7 +156,7 @@ def test_a_node_that_speaks_one_version_describes_no_other() -> None:
 @of_version("v4")
 def test_an_example_of_4_0_passes_every_check_up_to_the_key_of_its_signature(message: MessageType) -> None:
     example = body(operation(message)["requestBody"])["examples"]["payload"]["value"]
-    signature = operation(message)["parameters"][0]["example"]
+    signature = operation(message)["parameters"][0]["examples"]["RFC 7797"]["value"]
     sample = json.dumps(example).encode()
     verification = verify(
         sample, PROFILES["v4"], lambda kid: lsp(), message_type=message, at=None, beside=Beside(signature)
@@ -198,12 +203,14 @@ def test_every_problem_that_we_answer_with_stands_under_its_status(message: Mess
         answer = resolve(WHOLE, answers[str(problem.status)]["$ref"])
         assert problem.code in answer["description"]
         assert ack(body(answer)["examples"][problem.code], message)["error"] == problem.code
-        assert problem.code in carried(body(answer)["schema"])["properties"]["error"]["enum"]
+        error = carried(body(answer)["schema"])["properties"]["error"]
+        assert problem.code in error.get("enum", [error.get("const")])
 
 
 @pytest.mark.parametrize("message", CATALOGUE, ids=lambda message: message.full_name)
 def test_an_answer_that_accepts_carries_a_signed_ack(message: MessageType) -> None:
-    answer = resolve(WHOLE, operation(message)["responses"]["200"]["$ref"])
+    answer = operation(message)["responses"]["200"]
+    assert carried(body(answer)["schema"])["properties"]["error"]["const"] == SUCCESS
     example = ack(body(answer)["examples"]["accepted"], message)
     assert (example["error"], set(example)) == (SUCCESS, {"error", "traceId", "timestamp"})
 

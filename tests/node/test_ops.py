@@ -1,6 +1,8 @@
 """The operator plane's door, its status routes, its mistakes and its documentation."""
 
+import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,14 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from shared.catalogue.table import messages_received_by
 from shared.node.net.tls import thumbprint
 from shared.node.ops.app import ops_app
-from shared.node.ops.guard import OPEN_PATHS
+from shared.node.ops.documentation import package_version
+from shared.node.ops.guard import OPEN_PATHS, PAGE_FILES
+from shared.node.receive.document import protocol_document
+from shared.protocol.messages import Role
+from shared.protocol.profiles import Originator
 from tests.node.journal_rows import add_sent
 from tests.node.operated import TOKEN, OperatedStandIn, caller, operated_node, operator
 
@@ -29,6 +36,11 @@ def closed_operations(node: OperatedStandIn) -> list[tuple[str, str, dict[str, A
         for method, operation in methods.items()
         if path not in OPEN_PATHS
     ]
+
+
+async def document_of(node: OperatedStandIn, path: str) -> Any:
+    async with caller(node) as client:
+        return (await client.get(path)).json()
 
 
 class BrokenEngine:
@@ -191,17 +203,56 @@ async def test_a_fault_of_ours_is_answered_without_its_cause(
 async def test_a_page_of_documentation_needs_nothing_from_elsewhere(node: OperatedStandIn, path: str) -> None:
     async with caller(node) as client:
         page = await client.get(path)
-        document = (await client.get(path.replace("docs", "openapi.json"))).json()
-    assert page.headers["content-security-policy"].startswith("default-src 'none'")
-    assert not any(mark in page.text for mark in ("<script", "<link", "<img", "src=", "@import", "url("))
-    assert all(path in page.text for path in document["paths"])
-    assert all(f"id='{name}'" in page.text for name in document["components"]["schemas"])
+        loaded = re.findall(r'(?:src|href|data-document)="([^"]*)"', page.text)
+        answers = [await client.get(file) for file in loaded if file != "data:,"]
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'; ")
+    assert "http" not in page.headers["content-security-policy"] + page.text
+    assert all(script == "" for script in re.findall(r"<script[^>]*>(.*?)</script>", page.text))
+    assert {*PAGE_FILES, path.replace("docs", "openapi.json")} == set(loaded) - {"data:,"}
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+
+
+async def test_only_the_page_of_the_operator_plane_sends_requests(node: OperatedStandIn) -> None:
+    async with caller(node) as client:
+        pages = [(await client.get(path)).text for path in ("/docs", "/protocol/docs")]
+    assert [re.findall(r'data-tries="(\w+)"', page) for page in pages] == [["true"], ["false"]]
 
 
 async def test_the_page_of_the_operator_plane_leads_to_that_of_the_protocol_plane(node: OperatedStandIn) -> None:
+    assert "[/protocol/docs](/protocol/docs)" in (await document_of(node, "/openapi.json"))["info"]["description"]
+
+
+async def test_a_node_serves_the_document_of_its_role_and_of_the_versions_that_it_speaks(node: OperatedStandIn) -> None:
+    own = await document_of(node, "/protocol/openapi.json")
+    assert own == protocol_document(messages_received_by(Role.LOAN_AGENT, "v3"), package_version())
+    node.identity = replace(node.identity, originators={"v3": Originator("LSP123"), "v4": Originator("7034", "7033")})
+    both = await document_of(node, "/protocol/openapi.json")
+    assert both == protocol_document(messages_received_by(Role.LOAN_AGENT), package_version())
+
+
+async def test_no_document_is_made_while_a_node_runs(node: OperatedStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    for module in ("fastapi.applications", "shared.node.receive.document"):
+        monkeypatch.setattr(f"{module}.get_openapi", lambda **options: made.append(options["title"]))
+    for path in ("/openapi.json", "/protocol/openapi.json"):
+        assert (await document_of(node, path))["paths"]
+    assert made == []
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs/swagger-ui-bundle.js"])
+async def test_what_a_browser_has_already_is_not_sent_again(node: OperatedStandIn, path: str) -> None:
     async with caller(node) as client:
-        page = await client.get("/docs")
-    assert "<a href='/protocol/docs'><code>/protocol/docs</code></a>" in page.text
+        first = await client.get(path)
+        again = await client.get(path, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["cache-control"] == again.headers["cache-control"] == "no-cache"
+
+
+async def test_only_what_is_read_may_be_found_unfit(node: OperatedStandIn) -> None:
+    for method, path, operation in closed_operations(node):
+        takes_body = "requestBody" in operation
+        assert ("422" in operation["responses"]) is (takes_body or "parameters" in operation), (method, path)
+        assert {"413", "415"} & set(operation["responses"]) == ({"413", "415"} if takes_body else set())
 
 
 async def test_every_mistake_is_documented_with_the_shape_that_it_has(node: OperatedStandIn) -> None:

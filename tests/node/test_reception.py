@@ -11,8 +11,8 @@ from starlette.routing import Route
 from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Decision, Outgoing, Rule, TakeNote
 from shared.node.onboarding.record import ONBOARDED_ROLES
+from shared.node.receive.routes import protocol_app
 from shared.node.receive.verify import Refused
-from shared.node.reception import protocol_app
 from shared.node.store.tables import INBOX, OUTBOX
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role

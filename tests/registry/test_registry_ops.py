@@ -102,15 +102,21 @@ async def test_metrics_count_calls_by_operation_and_status(world: World) -> None
     assert 'ocen_registry_calls_total{operation="none",status="404"} 1.0' in text
 
 
-async def test_the_pages_show_both_planes(world: World) -> None:
+async def test_the_documents_show_both_planes(world: World) -> None:
     async with stranger(world) as client:
-        ours, protocol = await client.get("/docs"), await client.get("/protocol/docs")
-    assert "/participants/{participant_id}/approve" in ours.text
+        ours, protocol = await client.get("/openapi.json"), await client.get("/protocol/openapi.json")
+    assert "/participants/{participant_id}/approve" in ours.json()["paths"]
     for path in ("/service/participant-roles/{number}", TOKEN_PATH, "/ocen/v4/event"):
-        assert path in protocol.text
+        assert path in protocol.json()["paths"]
     for name in ("client_secret", "GRANT_LOAN_REQUEST_ACK", "loanMetaData", "interestRate"):
         assert name in protocol.text
-    assert "<script" not in ours.text + protocol.text
+
+
+async def test_the_protocol_plane_documents_no_422_because_it_sends_none(world: World) -> None:
+    paths = world.service.plane.openapi()["paths"]
+    answers = [set(operation["responses"]) for methods in paths.values() for operation in methods.values()]
+    assert answers
+    assert all(statuses == {"200", "default"} for statuses in answers)
 
 
 async def test_a_body_with_a_repeated_member_is_refused(world: World) -> None:

@@ -4,28 +4,25 @@ Plain HTTP with JSON, on a port of its own that listens on loopback, behind a be
 protocol plane has no part in it.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Collection
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Response, Security
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 
-from shared.catalogue.table import messages_received_by
 from shared.node.ops import identity, messages, participants, peers, status
-from shared.node.ops.docs_page import page_response
+from shared.node.ops.documentation import documentation_routes, package_version
 from shared.node.ops.errors import add_error_handlers
 from shared.node.ops.guard import OperatorGuard
-from shared.node.ops.openapi import protocol_openapi
 from shared.node.ops.operated import OperatedNode
 from shared.node.ops.views import Mistake
+from shared.protocol.messages import Role
 
 _DESCRIPTION: Final = """What this node has received, sent and refused, with every signed text and every check; how to
-send a message and to onboard a counterparty. `/protocol/docs` describes what the node takes from its counterparties."""
+send a message and to onboard a counterparty. What the node takes from its counterparties:
+[/protocol/docs](/protocol/docs)."""
 
-_MISTAKES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": Mistake} for status in (401, 413, 415, 421, 422, 503)
-}
+_MISTAKES: Final[dict[int | str, dict[str, Any]]] = {status: {"model": Mistake} for status in (401, 421, 503)}
 
 # The guard demands the token, of this and of all else that is not public. This tells the documentation.
 _operator_token = HTTPBearer(scheme_name="operatorToken", description="From the ops token file", auto_error=False)
@@ -37,46 +34,26 @@ def ops_app(node: OperatedNode) -> FastAPI:
     Raises:
         SettingsError: the token cannot be read, or is too short.
     """
-    app = FastAPI(
-        title=f"Operator plane of {node.identity.organisation_id}",
-        description=_DESCRIPTION,
-        version=package_version(),
-        docs_url=None,
-        redoc_url=None,
-    )
+    app, own = operator_api(), node.identity
     app.state.node = node
     app.add_middleware(OperatorGuard, token=node.settings.ops_token, listens_on=node.settings.ops_host)
     add_error_handlers(app)
-    app.include_router(status.public_routes)
-    for routes in (status.routes, messages.routes, participants.routes, peers.routes, identity.routes):
-        app.include_router(routes, responses=_MISTAKES, dependencies=[Security(_operator_token)])
-    app.include_router(_documentation(app, node))
+    protocol = protocol_document_name(own.role, own.originators)
+    app.include_router(documentation_routes(__package__, "operator.json", protocol, own.organisation_id))
     return app
 
 
-def _documentation(app: FastAPI, node: OperatedNode) -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
-    spoken = [one for one in messages_received_by(node.identity.role) if one.version in node.identity.originators]
-    protocol = protocol_openapi(spoken, app.version)
-
-    @routes.get("/docs")
-    async def docs() -> Response:
-        return page_response(app.openapi())
-
-    @routes.get("/protocol/docs")
-    async def protocol_docs() -> Response:
-        return page_response(protocol)
-
-    @routes.get("/protocol/openapi.json")
-    async def protocol_document() -> Response:
-        return JSONResponse(protocol)
-
-    return routes
+def operator_api() -> FastAPI:
+    """Return the routes of the operator plane, without a node: what its OpenAPI document is written from."""
+    app = FastAPI(
+        title="Operator plane of a node", description=_DESCRIPTION, version=package_version(), openapi_url=None
+    )
+    app.include_router(status.public_routes)
+    for routes in (status.routes, messages.routes, participants.routes, peers.routes, identity.routes):
+        app.include_router(routes, responses=_MISTAKES, dependencies=[Security(_operator_token)])
+    return app
 
 
-def package_version() -> str:
-    """Return the version of this package as it is installed."""
-    try:
-        return version("ocen-reference-pair")
-    except PackageNotFoundError:
-        return "not installed"
+def protocol_document_name(role: Role, versions: Collection[str]) -> str:
+    """Return the file of the document that says what a participant of this role takes, if it speaks these versions."""
+    return f"{role.value.lower()}-{'-'.join(sorted(versions))}.json"

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
+from shared.node.ops.views import Mistake
 from shared.protocol.encoding import EncodingError, parse_json_object
 from shared.protocol.phases import MAX_BODY_BYTES
 
@@ -41,7 +42,13 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body as a `StrictRequest`, if that says that it is JSON."""
+    """A route that reads its body as a `StrictRequest`, if that says that it is JSON, and documents what it refuses."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        reads = self.dependant.path_params or self.dependant.query_params
+        refused = (413, 415, 422) if self.body_field is not None else (422,) if reads else ()
+        self.responses = {**{status: {"model": Mistake} for status in refused}, **self.responses}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Hand the route's own handler a strict request."""

@@ -9,8 +9,11 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+PAGE_FILES: Final = tuple(f"/docs/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "start.js"))
+"""What a page of documentation loads."""
+
 OPEN_PATHS: Final = frozenset(
-    {"/health", "/ready", "/docs", "/openapi.json", "/protocol/docs", "/protocol/openapi.json"}
+    {"/health", "/ready", "/docs", "/openapi.json", "/protocol/docs", "/protocol/openapi.json", *PAGE_FILES}
 )
 """All that is answered without the token; nothing there is secret. What is not listed here is closed."""
 

@@ -1,4 +1,4 @@
-"""Payloads for the examples of the protocol plane's OpenAPI document: the catalogue's, with metadata filled in."""
+"""Payloads for the examples in the OpenAPI documents: the catalogue's, with metadata filled in."""
 
 from datetime import UTC, datetime
 from typing import Final

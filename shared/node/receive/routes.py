@@ -1,0 +1,115 @@
+"""The protocol plane's routes: a FastAPI route for each message of the catalogue that a role takes.
+
+FastAPI writes the documentation from their models. It parses nothing: the middleware has judged the message already.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.node.journeys import Rule
+from shared.node.receive.documented_refusals import references_to_refusals
+from shared.node.receive.examples import ack_payload
+from shared.node.receive.middleware import MESSAGE, REFUSED, send_json
+from shared.node.receive.verify import Refused
+from shared.node.receive.wire_forms import WIRE_FORMS
+from shared.node.receive.wire_models import AcceptedAck, WrappedAck
+from shared.node.reception import Reception
+from shared.protocol.messages import MessageType, one_of
+
+
+def protocol_app(
+    reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[MessageType, Rule]
+) -> FastAPI:
+    """Make the application of the protocol plane: a route per message of the catalogue that this role takes.
+
+    Documentation is served on the operator plane.
+    """
+    app = FastAPI(openapi_url=None)
+    for message_type in messages.values():
+        endpoint = MessageEndpoint(reception, message_type, rules[message_type])
+        app.router.routes.append(message_route(message_type).served_by(endpoint))
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEndpoint:
+    """The ASGI endpoint of one message type: answers with the signed ack, which the middleware passes as it is."""
+
+    reception: Reception
+    message_type: MessageType
+    rule: Rule
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the message that the middleware has verified."""
+        outcome = await self.reception.take(scope["state"][MESSAGE], self.message_type, self.rule)
+        if isinstance(outcome, Refused):
+            scope["state"][REFUSED] = outcome
+        else:
+            await send_json(send, 200, outcome.body, outcome.headers)
+
+
+class MessageRoute(APIRoute):
+    """A route whose models are for the documentation alone: what answers is an ASGI application."""
+
+    def served_by(self, app: ASGIApp) -> "MessageRoute":
+        """Return this route with an application that answers."""
+        route = copy.copy(self)
+        route.app = app
+        return route
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Compare path and method as they are: a message's path has no parameters, so no regular expression is run."""
+        if scope["path"] != self.path:
+            return Match.NONE, {}
+        if scope["method"] not in (self.methods or ()):
+            return super().matches(scope)
+        return Match.FULL, {"endpoint": self.endpoint, "path_params": {}, "route": self}
+
+
+@cache
+def message_route(message: MessageType) -> MessageRoute:
+    """Return the route of a message. It is made once: that takes a millisecond or two."""
+    form = WIRE_FORMS[message.version]
+    answers = f" It answers {message.answers.name}, under the requestId of that message." if message.answers else ""
+    return MessageRoute(
+        message.path,
+        _declaring(form.parameters(message.body)),
+        methods=[message.method],
+        name=message.name,
+        operation_id=component_name(message),
+        tags=[message.stage],
+        summary=component_name(message),
+        description=f"{message.summary} Sent by the {one_of(message.senders)}.{answers}",
+        response_model=form.model(WrappedAck[AcceptedAck] if message.wraps_ack else AcceptedAck),
+        response_description="Accepted, signed.",
+        responses={200: _accepted(message), **references_to_refusals(form, message.wraps_ack)},
+        openapi_extra={"security": [{name: [] for name in form.security_schemes}]},
+    )
+
+
+def component_name(message: MessageType) -> str:
+    """Return the message's full name in the characters that names in an OpenAPI document may have."""
+    return message.full_name.replace("/", ".")
+
+
+def _accepted(message: MessageType) -> dict[str, Any]:
+    form = WIRE_FORMS[message.version]
+    ((_, example), *_) = form.examples(ack_payload(is_wrapped=message.wraps_ack)).items()
+    return {"headers": form.response_headers, "content": {"application/json": {"examples": {"accepted": example}}}}
+
+
+def _declaring(parameters: list[inspect.Parameter]) -> Callable[[], None]:
+    def endpoint() -> None:
+        """Declare the parameters; what answers is another."""
+
+    endpoint.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return endpoint
