@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from shared.catalogue.body import Identifier
 from shared.node.counterparties import CounterpartiesUnavailable
@@ -13,6 +13,7 @@ from shared.node.ops.operated import OperatedNode, TheNode
 from shared.node.ops.views import Mistake
 from shared.node.registry.member import Member
 from shared.node.registry.peers import remove_peer, save_peer
+from shared.node.settings import dialect_named
 from shared.protocol.participants import Dialect, Participant
 
 _NO_MEMBER: Final[dict[int | str, dict[str, Any]]] = {409: {"model": Mistake}}
@@ -40,7 +41,7 @@ class PeerSetting(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dialect: Dialect
+    dialect: Annotated[Dialect, BeforeValidator(dialect_named)]
 
 
 @routes.get("/peers")
