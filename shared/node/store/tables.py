@@ -160,7 +160,6 @@ PARTICIPANTS = Table(
     Column("judges_addresses", Boolean, nullable=False),
     Column("spoc_email", String, nullable=False),
     Column("spoc_phone", String, nullable=False),
-    Column("stated", Text),  # the record as a file stated it last
     Column("onboarded_at", Instant, nullable=False),
     Column("offboarded_at", Instant),
     Column("offboarded_because", Text, nullable=False),
@@ -228,7 +227,11 @@ _TO_2: Final = statements(
 
 
 def _to_3(connection: Connection) -> None:
-    """Deal with peers that were set to the dialect rfc, which is no more (P19), as with any other."""
+    """Deal with peers that were set to the dialect rfc, which is no more (P19), as with any other.
+
+    What a file stated last is no longer kept: it seeds the register.
+    """
+    connection.execute(text("ALTER TABLE participants DROP COLUMN stated"))
     if number := connection.execute(text("UPDATE peers SET dialect = 'strict' WHERE dialect = 'rfc'")).rowcount:
         logger.warning("%d peers were set to the dialect rfc, which is no more: they are dealt with as strict", number)
 
