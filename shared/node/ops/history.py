@@ -52,69 +52,43 @@ def _is_detached(row: Row[Any]) -> bool:
 
 
 def _attempt(row: Row[Any], is_detached: bool) -> Attempt:
-    return Attempt(
-        started_at=row.started_at,
-        milliseconds=row.milliseconds,
-        trace_id=row.trace_id,
-        kid=row.kid,
-        outcome=row.outcome,
-        status=row.status,
-        reason=row.reason,
-        sent=SignedText.of(row.sent, row.signature, is_detached=is_detached),
-        answer=SignedText.of(row.answer, row.answer_signature, is_detached=is_detached) if row.answer else None,
-        verification=VerificationStep.all_of(row.steps),
+    return Attempt.model_validate(
+        {
+            **row._mapping,
+            "sent": SignedText.of(row.sent, row.signature, is_detached=is_detached),
+            "answer": SignedText.of(row.answer, row.answer_signature, is_detached=is_detached) if row.answer else None,
+            "verification": VerificationStep.all_of(row.steps),
+        }
     )
 
 
 def _received(row: Row[Any]) -> ReceivedMessage:
     is_detached = _is_detached(row)
-    text = SignedText.of(row.raw, row.signature, is_detached=is_detached)
-    return ReceivedMessage(
-        id=row.id,
-        message=row.message,
-        peer=row.sender,
-        at=row.received_at,
-        trace_id=row.trace_id,
-        kid=row.kid,
-        certificate=row.certificate,
-        address=row.address,
-        verification=VerificationStep.all_of(row.steps),
-        envelope=text.envelope,
-        signature=text.signature,
-        decoded=text.decoded,
-        ack=SignedText.of(row.ack, row.ack_signature, is_detached=is_detached),
+    return ReceivedMessage.model_validate(
+        {
+            **row._mapping,
+            **dict(SignedText.of(row.raw, row.signature, is_detached=is_detached)),
+            "peer": row.sender,
+            "at": row.received_at,
+            "verification": VerificationStep.all_of(row.steps),
+            "ack": SignedText.of(row.ack, row.ack_signature, is_detached=is_detached),
+        }
     )
 
 
 def _sent(row: Row[Any], attempts: list[Attempt]) -> SentMessage:
-    return SentMessage(
-        id=row.id,
-        message=row.message,
-        peer=row.receiver,
-        at=row.created_at,
-        state=row.state,
-        tries=row.tries,
-        due_at=row.due_at,
-        result=row.result,
-        content=json.loads(row.content),
-        attempts=attempts,
-    )
+    more = {"peer": row.receiver, "at": row.created_at, "content": json.loads(row.content), "attempts": attempts}
+    return SentMessage.model_validate({**row._mapping, **more})
 
 
 def refused_message(row: Row[Any]) -> RefusedMessage:
     """Show a row of the refusals."""
-    return RefusedMessage(
-        id=row.id,
-        at=row.received_at,
-        peer=row.peer,
-        address=row.address,
-        path=row.path,
-        request_id=row.request_id,
-        trace_id=row.trace_id,
-        error=row.error,
-        meaning=next((problem.meaning for problem in Problem if problem.code == row.error), ""),
-        reason=row.reason,
-        verification=VerificationStep.all_of(row.steps),
-        raw=row.raw.decode(errors="replace"),
-        signature=row.signature,
+    return RefusedMessage.model_validate(
+        {
+            **row._mapping,
+            "at": row.received_at,
+            "meaning": next((problem.meaning for problem in Problem if problem.code == row.error), ""),
+            "verification": VerificationStep.all_of(row.steps),
+            "raw": row.raw.decode(errors="replace"),
+        }
     )

@@ -10,7 +10,7 @@ from shared.catalogue.body import Identifier
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import OperatedNode, TheNode
-from shared.node.ops.views import Mistake
+from shared.node.ops.views import Items, Mistake
 from shared.node.registry.member import Member
 from shared.node.registry.peers import remove_peer, save_peer
 from shared.node.settings import dialect_named
@@ -30,12 +30,6 @@ class Peer(BaseModel):
     base_url: str = ""
 
 
-class KnownPeers(BaseModel):
-    """All peers that are known or settled, in the order of their ids."""
-
-    items: list[Peer]
-
-
 class PeerSetting(BaseModel):
     """How a peer is to be understood from now on."""
 
@@ -45,9 +39,9 @@ class PeerSetting(BaseModel):
 
 
 @routes.get("/peers")
-async def peers(node: TheNode) -> KnownPeers:
+async def peers(node: TheNode) -> Items[Peer]:
     """List the peers of OCEN 4.0 that have been looked up, or whose dialect somebody has settled."""
-    return KnownPeers(items=_peers(_member(node)))
+    return Items(items=_peers(_member(node)))
 
 
 @routes.put("/peers/{participant_id}", responses={404: {"model": Mistake}, 503: {"model": Mistake}})
