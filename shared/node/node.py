@@ -26,7 +26,7 @@ from shared.node.onboarding.follower import Follower
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import read_records
 from shared.node.onboarding.registrar import Registrar
-from shared.node.onboarding.stated import take_stated
+from shared.node.onboarding.seed import seed
 from shared.node.ops.app import ops_app
 from shared.node.readiness import ReadinessCheck
 from shared.node.receive.middleware import SignedExchange
@@ -107,8 +107,7 @@ class Node:
     def _meet_counterparties(self) -> None:
         """Who takes part, ourselves included: by the register, and where we are a member by the registry."""
         own, settings = self.identity, self.settings
-        for organisation_id in _load_participants(self.engine, settings, own, self.clock):
-            self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
+        _seed_register(self.engine, settings, own, self.clock)
         self.directory = Directory(own.organisation_id)
         self.directories: dict[str, Counterparties] = {V3.name: self.directory}
         membership = settings.membership
@@ -280,10 +279,10 @@ def _own_identity(settings: NodeSettings, application: Application) -> Identity:
     return identity
 
 
-def _load_participants(engine: Engine, settings: NodeSettings, identity: Identity, clock: Clock) -> list[str]:
-    """Take ourselves and the participants of the file into the register; return whom it has offboarded since."""
+def _seed_register(engine: Engine, settings: NodeSettings, identity: Identity, clock: Clock) -> None:
+    """Take ourselves and the participants of the file into the register, as far as it does not know us."""
     records = [] if settings.participants is None else read_records(settings.participants)
     others = [record for record in records if record.organisation_id != identity.organisation_id]
     own = [] if identity.stated is None else [identity.stated]
     with setting_up(engine) as connection:
-        return take_stated(connection, [*own, *others], clock.now())
+        seed(connection, [*own, *others], clock.now())

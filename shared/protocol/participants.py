@@ -59,12 +59,11 @@ class EnvelopeMember(StrEnum):
 class Dialect(StrEnum):
     """How a peer of OCEN 4.0 signs and acknowledges.
 
-    STRICT: as the documents say. RFC: it takes RFC 7515 Appendix F alone. AUTHSTARTER: it is built on the official
-    starter, whose signatures lack `crit`, may lack a kid, stand in another header, and whose acks are not signed.
+    STRICT: as the documents say. AUTHSTARTER: it is built on the official starter, whose signatures lack `crit`, may
+    lack a kid, stand in another header, and whose acks are not signed.
     """
 
     STRICT = "strict"
-    RFC = "rfc"
     AUTHSTARTER = "authstarter"
 
 

@@ -1,7 +1,7 @@
 """A loan agent and a lender who speak v3 and v4 side by side, with a registry between them; everything in memory."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,11 +120,16 @@ class MemberPair:
             await node.courier.settle()
 
     def headers(
-        self, body: bytes, *, key: SigningKey | None = None, token: str | None = None, style: Dialect = Dialect.STRICT
+        self,
+        body: bytes,
+        *,
+        key: SigningKey | None = None,
+        token: str | None = None,
+        seal: Callable[[bytes, SigningKey, Dialect], dict[str, str]] = seal_detached,
     ) -> dict[str, str]:
         """The headers of a call of the loan agent with that body."""
         bearer = self.registry.token(AGENT) if token is None else token
-        signed = seal_detached(body, key or rs256("lsp"), style)
+        signed = seal(body, key or rs256("lsp"), Dialect.STRICT)
         return {**JSON, "authorization": f"Bearer {bearer}", **signed}
 
     async def post(

@@ -98,18 +98,8 @@ def _received(row: Row[Any], registers: Registers) -> ReceivedMessage:
 
 
 def _sent(row: Row[Any], attempts: list[Attempt]) -> SentMessage:
-    return SentMessage(
-        id=row.id,
-        message=row.message,
-        peer=row.receiver,
-        at=row.created_at,
-        state=row.state,
-        tries=row.tries,
-        due_at=row.due_at,
-        result=row.result,
-        content=json.loads(row.content),
-        attempts=attempts,
-    )
+    more = {"peer": row.receiver, "at": row.created_at, "content": json.loads(row.content), "attempts": attempts}
+    return SentMessage.model_validate({**row._mapping, **more})
 
 
 def refused_message(row: Row[Any]) -> RefusedMessage:

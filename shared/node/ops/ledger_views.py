@@ -35,7 +35,7 @@ class Direction(StrEnum):
     SENT = "sent"
 
 
-class Page(BaseModel):
+class PageWanted(BaseModel):
     """Which page of a list: `limit` entries, newest first, older than the entry `before` (the `next` of a page)."""
 
     model_config = ConfigDict(extra="forbid")
@@ -44,7 +44,7 @@ class Page(BaseModel):
     before: Annotated[Identifier | None, _unless_blank] = None
 
 
-class MessageFilter(Page):
+class MessageFilter(PageWanted):
     """Which messages to list; what is left out or blank does not matter."""
 
     direction: Annotated[Direction | None, _unless_blank] = None
@@ -54,7 +54,7 @@ class MessageFilter(Page):
     state: Annotated[Literal["ACCEPTED"] | OutboxState | None, _unless_blank] = None
 
 
-class RefusalFilter(Page):
+class RefusalFilter(PageWanted):
     """Which refusals to list."""
 
     peer: Annotated[Identifier | None, _unless_blank] = None
@@ -72,16 +72,6 @@ class MessageLine(BaseModel):
     state: Literal["ACCEPTED"] | OutboxState
     tries: int | None
     result: str | None
-
-
-class MessagePage(BaseModel):
-    """A page of messages. `next` is the `before` of the page after it; null says that there is nothing older.
-
-    With a filter that few messages pass, a page may hold less than `limit` lines, or none, and still have a `next`.
-    """
-
-    items: list[MessageLine]
-    next: str | None
 
 
 class VerificationStep(BaseModel):
@@ -230,13 +220,6 @@ class MessageHistory(BaseModel):
     refused: list[RefusedMessage]
 
 
-class RefusalPage(BaseModel):
-    """A page of refusals; `next` is the `before` of the page after it."""
-
-    items: list[RefusedMessage]
-    next: str | None
-
-
 class NoticeView(BaseModel):
     """A text to a person outside the protocol, such as the SMS with an OTP; forgotten when it expires."""
 
@@ -246,9 +229,3 @@ class NoticeView(BaseModel):
     reference: str
     text: str
     expires_at: Moment
-
-
-class Notices(BaseModel):
-    """The latest notices, newest first."""
-
-    items: list[NoticeView]

@@ -10,16 +10,23 @@ from shared.node.evidence.bundle import evidence_bundle
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.history import message_history
 from shared.node.ops.ledger import list_messages, list_notices, list_refusals
-from shared.node.ops.ledger_views import MessageFilter, MessageHistory, MessagePage, Notices, RefusalFilter, RefusalPage
+from shared.node.ops.ledger_views import (
+    MessageFilter,
+    MessageHistory,
+    MessageLine,
+    NoticeView,
+    RefusalFilter,
+    RefusedMessage,
+)
 from shared.node.ops.operated import TheNode
-from shared.node.ops.views import MessageToSend, Mistake, Underway
+from shared.node.ops.views import Items, MessageToSend, Mistake, Page, Underway
 from shared.node.store.reader import read
 
 routes: Final = APIRouter(tags=["messages"], route_class=StrictRoute)
 
 
 @routes.get("/messages")
-async def messages(node: TheNode, wanted: Annotated[MessageFilter, Query()]) -> MessagePage:
+async def messages(node: TheNode, wanted: Annotated[MessageFilter, Query()]) -> Page[MessageLine]:
     """List messages received and sent, newest first."""
     return await read(node.engine, partial(list_messages, wanted=wanted))
 
@@ -71,16 +78,16 @@ async def redrive(node: TheNode, sent_id: Annotated[Identifier, Path()]) -> Unde
 
 
 @routes.get("/refusals")
-async def refusals(node: TheNode, wanted: Annotated[RefusalFilter, Query()]) -> RefusalPage:
+async def refusals(node: TheNode, wanted: Annotated[RefusalFilter, Query()]) -> Page[RefusedMessage]:
     """List messages that were refused, newest first; the latest 10,000 are kept."""
     return await read(node.engine, partial(list_refusals, wanted=wanted))
 
 
 @routes.get("/notices")
-async def notices(node: TheNode, reference: Annotated[Identifier | None, Query()] = None) -> Notices:
+async def notices(node: TheNode, reference: Annotated[Identifier | None, Query()] = None) -> Items[NoticeView]:
     """List texts to persons that have not expired, such as the SMS with an OTP; `reference` is a requestId."""
     now = node.clock.now()
-    return Notices(items=await read(node.engine, partial(list_notices, reference=reference, now=now)))
+    return Items(items=await read(node.engine, partial(list_notices, reference=reference, now=now)))
 
 
 def _own_ids(node: TheNode) -> dict[str, str]:
