@@ -156,7 +156,7 @@ def test_a_node_that_speaks_one_version_describes_no_other() -> None:
 @of_version("v4")
 def test_an_example_of_4_0_passes_every_check_up_to_the_key_of_its_signature(message: MessageType) -> None:
     example = body(operation(message)["requestBody"])["examples"]["payload"]["value"]
-    signature = operation(message)["parameters"][0]["examples"]["RFC 7797"]["value"]
+    signature = operation(message)["parameters"][0]["example"]
     sample = json.dumps(example).encode()
     verification = verify(
         sample, PROFILES["v4"], lambda kid: lsp(), message_type=message, at=None, beside=Beside(signature)
