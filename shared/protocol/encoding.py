@@ -9,8 +9,10 @@ import binascii
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 MAX_DEPTH = 64
@@ -26,6 +28,9 @@ MAX_EXPONENT = 400
 
 MAX_NUMBER_LENGTH = 4300
 """Characters of a number with a fraction or an exponent: as many as Python converts of an integer."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""An object without members."""
 
 _STANDARD_ALPHABET = bytes.maketrans(b"-_+/=", b"+/!!!")
 _ALL_BUT_SIGNS = bytes(set(range(256)) - set(b",{["))
@@ -63,6 +68,14 @@ def base64url_decode(text: str) -> bytes:
     if surplus and base64url_encode(data[-surplus:]) != text[-surplus - 1 :]:
         raise EncodingError("not canonical base64url without padding")
     return data
+
+
+def base64url_decode_if_any(text: Any) -> bytes:
+    """Decode a text like `base64url_decode`; what is none becomes no bytes, which no text decodes to but the empty."""
+    try:
+        return base64url_decode(text) if isinstance(text, str) else b""
+    except EncodingError:
+        return b""
 
 
 def parse_json_object(data: bytes, *, most_values: int = MAX_VALUES) -> dict[str, Any]:
@@ -109,6 +122,13 @@ class JsonTexts:
 
     def __init__(self) -> None:
         self._parsed: dict[bytes, dict[str, Any] | str] = {}
+
+    def read_if_any(self, text: bytes, most_bytes: int) -> Mapping[str, Any]:
+        """Return the object in a text of at most so many bytes; an empty one where there is none."""
+        try:
+            return self.read(text) if 0 < len(text) <= most_bytes else NOTHING
+        except EncodingError:
+            return NOTHING
 
     def flaw_of(self, text: bytes) -> str:
         """Say why a text is no such object; empty where it is one."""

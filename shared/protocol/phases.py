@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, signing_input
-from shared.protocol.encoding import EncodingError, JsonTexts, base64url_decode, parse_timestamp
+from shared.protocol.encoding import NOTHING, EncodingError, JsonTexts, base64url_decode_if_any, parse_timestamp
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow, Nonce
 from shared.protocol.participants import Dialect, EnvelopeMember, Participant, PublicKey
@@ -25,12 +24,13 @@ from shared.protocol.tokens import AccessToken, Issuer, bearer_token, open_token
 MAX_BODY_BYTES: Final = 1024 * 1024
 """The documents give no limit; 1 MiB holds a bulk request with inline documents of ordinary size."""
 
+_MOST_LENGTH_DIGITS: Final = 20
+"""Of a Content-Length; one with more is far beyond any limit with so many, too."""
+
 MAX_HEADER_BYTES: Final = 4096
 """Of a signed header. Of a longer one nothing is read."""
 
 MAX_IDENTIFIER_LENGTH: Final = 64
-
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 Style = EnvelopeMember | Dialect
@@ -67,6 +67,7 @@ class Opened(ABC):
     """A message as it is before anybody has been looked up, taken apart as far as it can be.
 
     Attributes:
+        declared_size: of the body, in bytes; 0 where the head does not tell it.
         expected: what its path promises, once a check has found that it promises something.
         now: our time (aware), by which it is judged.
         own_id: the id that we have in its profile.
@@ -98,10 +99,11 @@ class Opened(ABC):
         self.own_id = own_id
         self.answers = answers
         self.peer = wire.peer
+        self.declared_size = declared_size(wire.headers)
         self.texts = JsonTexts()
         self.signature_text = ""
         self.header_bytes = self.signature = self.payload = b""
-        self.header: Mapping[str, Any] = _NOTHING
+        self.header: Mapping[str, Any] = NOTHING
         self.kid = ""
         self._open_head()
         self.receive(wire.body)
@@ -127,29 +129,21 @@ class Opened(ABC):
         """The bytes that are signed."""
 
     def _open_header(self, encoded: Any) -> None:
-        self.header_bytes = _decoded(encoded)
-        if 0 < len(self.header_bytes) <= MAX_HEADER_BYTES:
-            self.header = self._object_in(self.header_bytes)
+        self.header_bytes = base64url_decode_if_any(encoded)
+        self.header = self.texts.read_if_any(self.header_bytes, MAX_HEADER_BYTES)
         kid = self.header.get("kid")
         self.kid = kid if isinstance(kid, str) else ""
-
-    def _object_in(self, text: bytes) -> Mapping[str, Any]:
-        """Return the members of the JSON object in a text; none of what is too large, for not all of it is here."""
-        try:
-            return self.texts.read(text) if 0 < len(text) <= MAX_BODY_BYTES else _NOTHING
-        except EncodingError:
-            return _NOTHING
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The payload's members: read only when its signature holds, or to say what a refused message was."""
-        return self._object_in(self.payload)
+        return self.texts.read_if_any(self.payload, MAX_BODY_BYTES)
 
     @cached_property
     def metadata(self) -> Mapping[str, Any]:
         """The members of the payload's `metadata`."""
         metadata = self.document.get("metadata")
-        return metadata if isinstance(metadata, dict) else _NOTHING
+        return metadata if isinstance(metadata, dict) else NOTHING
 
     @property
     def identified(self) -> Mapping[str, Any]:
@@ -179,16 +173,16 @@ class OpenedEnvelope(Opened):
     id_in_metadata = False
 
     def _open_head(self) -> None:
-        self.outer: Mapping[str, Any] = _NOTHING
+        self.outer: Mapping[str, Any] = NOTHING
         self.member = EnvelopeMember.HEADER
 
     def _open_body(self) -> None:
-        self.outer = outer = self._object_in(self.body)
+        self.outer = outer = self.texts.read_if_any(self.body, MAX_BODY_BYTES)
         if "protected" in outer and "header" not in outer:
             self.member = EnvelopeMember.PROTECTED
+        self.payload = base64url_decode_if_any(outer.get("payload"))
+        self.signature = base64url_decode_if_any(outer.get("signature"))
         self._open_header(outer.get(self.member))
-        self.payload = _decoded(outer.get("payload"))
-        self.signature = _decoded(outer.get("signature"))
 
     @property
     def signing_input(self) -> bytes:
@@ -216,7 +210,7 @@ class OpenedCall(Opened):
             self.signature_text = text
         self.parts = self.signature_text.split(".")
         self._open_header(self.parts[0])
-        self.signature = _decoded(self.parts[-1])
+        self.signature = base64url_decode_if_any(self.parts[-1])
         self.token_text = bearer_token(headers.get("authorization", ""))
 
     def _open_body(self) -> None:
@@ -300,7 +294,7 @@ class Identified:
         """The members of an ack, which may stand inside `ack`; a starter's null is success (C12)."""
         ack = self.opened.document.get("ack", self.opened.document)
         if not isinstance(ack, dict):
-            return _NOTHING
+            return NOTHING
         is_starters = self.sender.holder is not None and self.sender.holder.dialect is Dialect.AUTHSTARTER
         return {**ack, "error": SUCCESS} if is_starters and ack.get("error") is None else ack
 
@@ -322,6 +316,12 @@ class VerifiedMessage:
     received_at: datetime
 
 
+def declared_size(headers: Mapping[str, str]) -> int:
+    """Return the size in bytes that a body is to have; 0 where the head does not tell it (RFC 9112 s6.3)."""
+    declared = headers.get("content-length", "").lstrip("0")
+    return int(declared[:_MOST_LENGTH_DIGITS]) if declared.isdecimal() else 0
+
+
 def _key_of(opened: Opened, holder: Participant | None) -> PublicKey | None:
     if holder is None:
         return None
@@ -332,10 +332,3 @@ def _key_of(opened: Opened, holder: Participant | None) -> PublicKey | None:
 
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) and len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable() else ""
-
-
-def _decoded(text: Any) -> bytes:
-    try:
-        return base64url_decode(text) if isinstance(text, str) else b""
-    except EncodingError:
-        return b""

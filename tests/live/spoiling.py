@@ -13,9 +13,9 @@ from shared.node.identity import load_identity
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.checks import CONNECTION_CHECKS, JOURNAL_CHECKS
 from shared.protocol.checks.bearer import bearer_token_is_given, certificate_is_the_token_holders
-from shared.protocol.checks.connection import certificate_is_registered, source_address_is_listed
 from shared.protocol.checks.detached import signature_header_is_given_once
 from shared.protocol.checks.payload import timestamp_is_fresh
+from shared.protocol.checks.signature import certificate_is_registered, source_address_is_listed
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key, new_private_key, private_pem
 from shared.protocol.tampering import (

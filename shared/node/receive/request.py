@@ -6,7 +6,6 @@ from starlette.types import Message, Receive, Scope
 
 from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.net.source_address import source_address
-from shared.protocol.checks.connection import declared_size
 from shared.protocol.participants import Network
 from shared.protocol.phases import MAX_BODY_BYTES, Opened, Peer, WireMessage
 
@@ -47,7 +46,7 @@ async def read_wanted_body(receive: Receive, message: Opened) -> bytes | None:
     """
     headers, expected = message.wire.headers, message.message_type
     is_taken = expected is not None and message.wire.method == expected.method
-    is_refused = not is_taken or declared_size(headers) > MAX_BODY_BYTES
+    is_refused = not is_taken or message.declared_size > MAX_BODY_BYTES
     if is_refused and headers.get("expect", "").lower() == "100-continue":
         return b""
     return await read_body(receive)

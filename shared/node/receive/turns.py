@@ -1,12 +1,10 @@
 """One large message of a certificate at a time: whoever sends many must not keep others from being answered."""
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 from weakref import WeakValueDictionary
 
-from shared.protocol.checks.connection import declared_size
 from shared.protocol.phases import Opened
 
 LARGE_BODY_BYTES: Final = 16_384
@@ -28,14 +26,10 @@ class Turns:
 
     def of(self, message: Opened) -> AbstractAsyncContextManager[object]:
         """Return what has to be entered before this message is read; a small one need not wait."""
-        if not _is_large(message.wire.headers):
+        if message.declared_size <= LARGE_BODY_BYTES and "transfer-encoding" not in message.wire.headers:
             return _NO_WAIT
         certificate = message.peer.certificate
         lock = self._locks.get(certificate)
         if lock is None:  # it is forgotten when nobody has or awaits the turn
             lock = self._locks[certificate] = asyncio.Lock()
         return lock
-
-
-def _is_large(headers: Mapping[str, str]) -> bool:
-    return "transfer-encoding" in headers or declared_size(headers) > LARGE_BODY_BYTES

@@ -54,7 +54,7 @@ async def verify(
     if failure := first_failure(profile.opening_checks, opened):
         return Refused(failure.problem, failure)
 
-    if profile.wants_token:
+    if profile.token_checks:
         shown = await counterparties.shown_token(opened)
         if failure := first_failure(profile.token_checks, shown):
             return Refused(failure.problem, failure)

@@ -20,11 +20,9 @@ from shared.protocol.checks.bearer import (
 )
 from shared.protocol.checks.connection import (
     body_is_within_size,
-    certificate_is_registered,
     media_type_is_json,
     method_is_allowed,
     path_is_known,
-    source_address_is_listed,
 )
 from shared.protocol.checks.detached import (
     b64_and_crit_are_right,
@@ -62,7 +60,12 @@ from shared.protocol.checks.payload import (
     timestamp_is_fresh,
     timestamp_is_rfc3339,
 )
-from shared.protocol.checks.signature import kid_selects_a_key_that_counts, signature_verifies
+from shared.protocol.checks.signature import (
+    certificate_is_registered,
+    kid_selects_a_key_that_counts,
+    signature_verifies,
+    source_address_is_listed,
+)
 
 CONNECTION_CHECKS = (path_is_known, method_is_allowed, media_type_is_json, body_is_within_size)
 

@@ -1,19 +1,8 @@
-"""What the HTTP request and the TLS connection under it have to be."""
+"""What the HTTP request has to be."""
 
-from collections.abc import Mapping
-
-from shared.protocol.phases import MAX_BODY_BYTES, Identified, Opened
+from shared.protocol.phases import MAX_BODY_BYTES, Opened
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
-
-MOST_LENGTH_DIGITS = 20
-"""Of a Content-Length; one with more is far beyond any limit with so many, too."""
-
-
-def declared_size(headers: Mapping[str, str]) -> int:
-    """Return the size in bytes that a body is to have; 0 where the head does not tell it (RFC 9112 s6.3)."""
-    declared = headers.get("content-length", "").lstrip("0")
-    return int(declared[:MOST_LENGTH_DIGITS]) if declared.isdecimal() else 0
 
 
 @check(Problem.NO_SUCH_PATH, Need.REQUEST)
@@ -43,27 +32,6 @@ def media_type_is_json(message: Opened) -> Finding:
 @check(Problem.TOO_LARGE, Need.REQUEST)
 def body_is_within_size(message: Opened) -> Finding:
     """The body is not larger than accepted (RFC 9110 s15.5.14)."""
-    size = max(len(message.body), declared_size(message.wire.headers))
+    size = max(len(message.body), message.declared_size)
     is_within = size <= MAX_BODY_BYTES
     return Finding(is_within, f"at most {MAX_BODY_BYTES} bytes", lambda: f"{size} bytes" if is_within else "more")
-
-
-@check(Problem.SIGNATURE, Need.CONNECTION, Need.DIRECTORY)
-def certificate_is_registered(message: Identified) -> Finding:
-    """The TLS certificate is one that the holder of the key has registered (seed 002, Two-way TLS; RFC 8705 s3)."""
-    # The code is that of an unknown kid: which kids exist at other participants is nobody else's business.
-    holder, certificate = message.holder, message.opened.peer.certificate
-    return Finding(
-        certificate in holder.certificates,
-        lambda: f"a certificate registered for {holder.organisation_id}",
-        lambda: f"sha256 {certificate[:16]}...",
-    )
-
-
-@check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY, Need.HISTORY)
-def source_address_is_listed(message: Identified) -> Finding:
-    """The call comes from an address that the holder of the key has listed (seed 002, Onboarding Process 5)."""
-    holder, address = message.holder, message.opened.peer.address
-    if holder.calls_from(address):
-        return Finding(True, lambda: f"an address of {holder.organisation_id}", address)
-    return Finding(False, ", ".join(str(network) for network in holder.networks), address)

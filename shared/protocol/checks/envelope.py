@@ -24,7 +24,7 @@ _ONLY_THESE = f"only {', '.join(sorted(HEADER_MEMBERS))}"
 @check(Problem.MALFORMED)
 def body_is_a_json_object(message: OpenedEnvelope) -> Finding:
     """The body is one UTF-8 JSON object without repeated members (RFC 7515 s7.2.2, s10.12; RFC 8259 s8.1)."""
-    return _is_object(message, message.body, "one UTF-8 JSON object")
+    return _is_object(message, message.body, message.outer, "one UTF-8 JSON object")
 
 
 @check(Problem.MALFORMED)
@@ -75,7 +75,7 @@ def judge_signed_header(message: Opened) -> Finding:
     expected = f"one JSON object of at most {MAX_HEADER_BYTES} bytes"
     if len(message.header_bytes) > MAX_HEADER_BYTES:
         return Finding(False, expected, f"{len(message.header_bytes)} bytes")
-    return _is_object(message, message.header_bytes, expected)
+    return _is_object(message, message.header_bytes, message.header, expected)
 
 
 @check(Problem.MALFORMED)
@@ -127,9 +127,9 @@ def flaw_of_base64url(text: str) -> str:
     return ""
 
 
-def _is_object(message: Opened, text: bytes, expected: str) -> Finding:
-    flaw = message.texts.flaw_of(text)
-    return Finding(not flaw, expected, flaw or (lambda: f"members {names_of(message.texts.read(text))}"))
+def _is_object(message: Opened, text: bytes, members: Mapping[str, Any], expected: str) -> Finding:
+    flaw = "" if members else message.texts.flaw_of(text)
+    return Finding(not flaw, expected, flaw or (lambda: f"members {names_of(members)}"))
 
 
 def _show(value: Any) -> str:

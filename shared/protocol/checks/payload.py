@@ -19,7 +19,7 @@ _IDENTIFIER = f"1 to {MAX_IDENTIFIER_LENGTH} printable characters"
 def payload_is_a_json_object(message: Identified) -> Finding:
     """The payload is one UTF-8 JSON object without repeated members (seed 002, utf8 encode; RFC 7493 s2.3)."""
     payload = message.opened.payload
-    flaw = message.opened.texts.flaw_of(payload)
+    flaw = "" if message.opened.document else message.opened.texts.flaw_of(payload)
     return Finding(not flaw, "one UTF-8 JSON object", flaw or (lambda: f"{len(payload)} bytes"))
 
 

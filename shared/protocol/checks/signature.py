@@ -1,4 +1,4 @@
-"""Whose key it is, and whether the signature is that key's."""
+"""Whose key it is, whether it comes from its holder, and whether the signature is that key's."""
 
 import hashlib
 
@@ -21,6 +21,27 @@ def kid_selects_a_key_that_counts(message: Identified) -> Finding:
         return Finding(False, expected, f"{kid}, which is nobody's")
     holder = message.holder.organisation_id
     return Finding(key.status.counts, expected, lambda: f"{kid}, {key.status} key of {holder}")
+
+
+@check(Problem.SIGNATURE, Need.CONNECTION, Need.DIRECTORY)
+def certificate_is_registered(message: Identified) -> Finding:
+    """The TLS certificate is one that the holder of the key has registered (seed 002, Two-way TLS; RFC 8705 s3)."""
+    # The code is that of an unknown kid: which kids exist at other participants is nobody else's business.
+    holder, certificate = message.holder, message.opened.peer.certificate
+    return Finding(
+        certificate in holder.certificates,
+        lambda: f"a certificate registered for {holder.organisation_id}",
+        lambda: f"sha256 {certificate[:16]}...",
+    )
+
+
+@check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY, Need.HISTORY)
+def source_address_is_listed(message: Identified) -> Finding:
+    """The call comes from an address that the holder of the key has listed (seed 002, Onboarding Process 5)."""
+    holder, address = message.holder, message.opened.peer.address
+    if holder.calls_from(address):
+        return Finding(True, lambda: f"an address of {holder.organisation_id}", address)
+    return Finding(False, ", ".join(str(network) for network in holder.networks), address)
 
 
 @check(Problem.SIGNATURE, Need.KEY, Need.SIGNATURE)

@@ -8,8 +8,8 @@ from shared.protocol.checks.connection import (
     media_type_is_json,
     method_is_allowed,
     path_is_known,
-    source_address_is_listed,
 )
+from shared.protocol.checks.signature import source_address_is_listed
 from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.table import Rows
