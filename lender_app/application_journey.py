@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lender_app.applications import ApplicationStatus, LoanApplication, decide_on, standing_of
+from lender_app.applications import ApplicationRecord, ApplicationStatus, decide_on, standing_of
 from lender_app.policy import ApplicationStanding, LendingPolicy
 from lender_app.speech import ApplicationJudged, CreationSpeech
 from shared.node.journeys import Decision, Journey, Rule
@@ -73,11 +73,11 @@ def known_standings(
     return found
 
 
-def application_of(journey: Journey | None) -> LoanApplication | None:
+def application_of(journey: Journey | None) -> ApplicationRecord | None:
     """Read an application from its journey."""
     if journey is None:
         return None
-    return LoanApplication(
+    return ApplicationRecord(
         id=journey.state["loanApplicationId"],
         sender=journey.participant,
         status=ApplicationStatus(journey.state["status"]),
@@ -86,7 +86,7 @@ def application_of(journey: Journey | None) -> LoanApplication | None:
     )
 
 
-def journey_of(application: LoanApplication) -> Journey:
+def journey_of(application: ApplicationRecord) -> Journey:
     """Write an application as its journey."""
     state = {
         "loanApplicationId": application.id,
@@ -101,6 +101,6 @@ def _id_key(loan_application_id: str) -> str:
     return f"application id\n{loan_application_id}"
 
 
-def _journeys(application: LoanApplication) -> tuple[Journey, Journey]:
+def _journeys(application: ApplicationRecord) -> tuple[Journey, Journey]:
     id_taken = Journey(_id_key(application.id), APPLICATION_ID, application.sender, {}, application.expires_at)
     return journey_of(application), id_taken

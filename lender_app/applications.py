@@ -67,7 +67,7 @@ _SHAPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Borrower:
+class Applicant:
     """Who asks for the loan; `phone` is that of the primary contact, where the OTP goes."""
 
     kind: IdKind
@@ -77,7 +77,7 @@ class Borrower:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ApplicationForm:
     """An application as it is asked for.
 
     `created_at` is aware; `amount` is in `currency`; `days` is the tenure, None if left to the lender.
@@ -89,11 +89,11 @@ class Form:
     currency: str
     days: Decimal | None
     loan_type: str | None
-    borrower: Borrower
+    borrower: Applicant
 
 
 @dataclass(frozen=True, slots=True)
-class LoanApplication:
+class ApplicationRecord:
     """What the lender remembers of an application; of the borrower only where the OTP goes, and that masked."""
 
     id: str
@@ -103,7 +103,7 @@ class LoanApplication:
     expires_at: datetime
 
 
-def judge(form: Form, policy: LendingPolicy, now: datetime) -> Sequence[Rejection]:
+def judge(form: ApplicationForm, policy: LendingPolicy, now: datetime) -> Sequence[Rejection]:
     """Return every reason against an application; with none it is processed."""
     found = [
         *(Rejection(RejectionReason.BORROWER_DATA, flaw) for flaw in borrower_flaws(form.borrower)),
@@ -114,15 +114,15 @@ def judge(form: Form, policy: LendingPolicy, now: datetime) -> Sequence[Rejectio
 
 
 def decide_on(
-    form: Form, sender: str, policy: LendingPolicy, now: datetime
-) -> tuple[LoanApplication, Sequence[Rejection]]:
+    form: ApplicationForm, sender: str, policy: LendingPolicy, now: datetime
+) -> tuple[ApplicationRecord, Sequence[Rejection]]:
     """Take or reject an application; return what is to be remembered, and the reasons against it."""
     rejections = judge(form, policy, now)
     status = ApplicationStatus.REJECTED if rejections else ApplicationStatus.PROCESSING
-    return LoanApplication(form.id, sender, status, masked(form.borrower.phone), now + policy.memory), rejections
+    return ApplicationRecord(form.id, sender, status, masked(form.borrower.phone), now + policy.memory), rejections
 
 
-def standing_of(application: LoanApplication) -> ApplicationStanding:
+def standing_of(application: ApplicationRecord) -> ApplicationStanding:
     """Tell how an application stands that came in by message.
 
     Until this lender makes offers, an application that is being processed counts as one whose offer was accepted.
@@ -132,14 +132,14 @@ def standing_of(application: LoanApplication) -> ApplicationStanding:
     return ApplicationStanding.CLOSED
 
 
-def agreed(application: LoanApplication, *, is_complete: bool) -> LoanApplication:
+def agreed(application: ApplicationRecord, *, is_complete: bool) -> ApplicationRecord:
     """Return the application once its loan agreement has been begun or, with the right OTP, completed."""
     is_complete = is_complete or application.status is ApplicationStatus.AGREEMENT_COMPLETED
     status = ApplicationStatus.AGREEMENT_COMPLETED if is_complete else ApplicationStatus.AGREEMENT_INITIATED
     return replace(application, status=status)
 
 
-def borrower_flaws(borrower: Borrower) -> list[str]:
+def borrower_flaws(borrower: Applicant) -> list[str]:
     """Say what is wrong with the data of a borrower, without quoting any of it."""
     flaws = []
     if not borrower.name.strip():
@@ -156,7 +156,7 @@ def masked(phone: str) -> str:
     return f"XXXXXXX{phone[-3:]}"
 
 
-def _against_date_and_type(form: Form, policy: LendingPolicy, now: datetime) -> list[Rejection]:
+def _against_date_and_type(form: ApplicationForm, policy: LendingPolicy, now: datetime) -> list[Rejection]:
     found = []
     if form.created_at > now + policy.clock_tolerance:
         found.append(Rejection(RejectionReason.CREATED_LATER, f"createdDate is later than {now:%Y-%m-%dT%H:%M:%SZ}."))
@@ -166,7 +166,7 @@ def _against_date_and_type(form: Form, policy: LendingPolicy, now: datetime) -> 
     return found
 
 
-def _against_terms(form: Form, policy: LendingPolicy) -> list[Rejection]:
+def _against_terms(form: ApplicationForm, policy: LendingPolicy) -> list[Rejection]:
     if form.currency != policy.currency:  # then neither limit can be compared
         return [Rejection(RejectionReason.CURRENCY, f"currency is not {policy.currency}.")]
     found = []

@@ -14,12 +14,12 @@ from lender_app.application_journey import (
     journey_of,
     known_standings,
 )
-from lender_app.applications import ApplicationStatus, LoanApplication, agreed
+from lender_app.applications import ApplicationRecord, ApplicationStatus, agreed
 from lender_app.policy import AcceptancePolicy, ApplicationStanding
 from lender_app.rules import (
-    OtpSession,
+    AcceptanceSession,
+    OtpOutcome,
     SessionState,
-    Verdict,
     answer_session,
     applications_standing,
     masked_phone_number,
@@ -117,13 +117,13 @@ class VerifyAcceptance(Rule):
             loan_application_ids=answer.loan_application_ids,
         )
         applications = _applications(sender, answer.loan_application_ids, journeys)
-        if verdict is Verdict.SUCCESS:
+        if verdict is OtpOutcome.SUCCESS:
             applications = [agreed(one, is_complete=True) for one in applications]
         outcome = OtpJudged(answer.session_key, verdict, _status(verdict, applications))
         changed = _changed(after)
-        if verdict is Verdict.SUCCESS:
+        if verdict is OtpOutcome.SUCCESS:
             changed += [journey_of(one) for one in applications]
-        elif verdict is Verdict.INCORRECT_OTP and after is not None:
+        elif verdict is OtpOutcome.INCORRECT_OTP and after is not None:
             changed += counted(sender, after.loan_application_ids, journeys, self.policy, now)
         return Decision(
             journeys=changed,
@@ -131,24 +131,24 @@ class VerifyAcceptance(Rule):
         )
 
 
-def _applications(sender: str, ids: Sequence[str], journeys: Mapping[str, Journey]) -> list[LoanApplication]:
+def _applications(sender: str, ids: Sequence[str], journeys: Mapping[str, Journey]) -> list[ApplicationRecord]:
     found = (application_of(journeys.get(application_key(sender, one))) for one in ids)
     return [one for one in found if one is not None]
 
 
-def _status(verdict: Verdict, applications: Sequence[LoanApplication]) -> ApplicationStatus:
+def _status(verdict: OtpOutcome, applications: Sequence[ApplicationRecord]) -> ApplicationStatus:
     """Return the status of the application that was named, or what it would be if it had come in by message."""
     if applications:
         return applications[0].status
-    is_complete = verdict is Verdict.SUCCESS
+    is_complete = verdict is OtpOutcome.SUCCESS
     return ApplicationStatus.AGREEMENT_COMPLETED if is_complete else ApplicationStatus.AGREEMENT_INITIATED
 
 
-def _changed(session: OtpSession | None) -> list[Journey]:
+def _changed(session: AcceptanceSession | None) -> list[Journey]:
     return [_journey(session)] if session is not None else []
 
 
-def _journey(session: OtpSession) -> Journey:
+def _journey(session: AcceptanceSession) -> Journey:
     state = {
         "loanApplicationIds": list(session.loan_application_ids),
         "otpDigest": session.otp_digest,
@@ -158,10 +158,10 @@ def _journey(session: OtpSession) -> Journey:
     return Journey(session.key, OTP_SESSION, session.sender, state, session.expires_at)
 
 
-def _session(journey: Journey | None) -> OtpSession | None:
+def _session(journey: Journey | None) -> AcceptanceSession | None:
     if journey is None or journey.kind != OTP_SESSION:
         return None
-    return OtpSession(
+    return AcceptanceSession(
         key=journey.key,
         sender=journey.participant,
         loan_application_ids=journey.state["loanApplicationIds"],

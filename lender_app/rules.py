@@ -21,7 +21,7 @@ class SessionState(StrEnum):
     LOCKED = "LOCKED"
 
 
-class Verdict(StrEnum):
+class OtpOutcome(StrEnum):
     """How the verification of an OTP ended."""
 
     SUCCESS = "SUCCESS"
@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class OtpSession:
+class AcceptanceSession:
     """One request for acceptance: for whom, for what, and the OTP's digest (never the OTP).
 
     `expires_at` is aware, in UTC. `tries_left` counts wrong answers that are still allowed.
@@ -66,9 +66,9 @@ def open_session(
     secret: bytes,
     policy: AcceptancePolicy,
     now: datetime,
-) -> OtpSession:
+) -> AcceptanceSession:
     """Open an OTP session for one TriggerLoanAcceptanceRequest; each request has a session of its own."""
-    return OtpSession(
+    return AcceptanceSession(
         key=key,
         sender=sender,
         loan_application_ids=tuple(loan_application_ids),
@@ -79,22 +79,22 @@ def open_session(
 
 
 def answer_session(
-    session: OtpSession | None, *, sender: str, otp: str, secret: bytes, loan_application_ids: Sequence[str] = ()
-) -> tuple[Verdict, OtpSession | None]:
+    session: AcceptanceSession | None, *, sender: str, otp: str, secret: bytes, loan_application_ids: Sequence[str] = ()
+) -> tuple[OtpOutcome, AcceptanceSession | None]:
     """Judge an answer to a session and return the verdict with the session as it is afterwards.
 
     A session that is missing, expired, another sender's, used up, locked or not for the applications that the answer
     names is INVALID_SESSION, all alike.
     """
     if session is None or session.sender != sender or session.state is not SessionState.OPEN:
-        return Verdict.INVALID_SESSION, None
+        return OtpOutcome.INVALID_SESSION, None
     if not set(loan_application_ids) <= set(session.loan_application_ids):
-        return Verdict.INVALID_SESSION, None
+        return OtpOutcome.INVALID_SESSION, None
     if hmac.compare_digest(session.otp_digest, digest(session.key, otp, secret)):
-        return Verdict.SUCCESS, replace(session, state=SessionState.VERIFIED)
+        return OtpOutcome.SUCCESS, replace(session, state=SessionState.VERIFIED)
     tries_left = session.tries_left - 1
     state = SessionState.OPEN if tries_left > 0 else SessionState.LOCKED
-    return Verdict.INCORRECT_OTP, replace(session, tries_left=tries_left, state=state)
+    return OtpOutcome.INCORRECT_OTP, replace(session, tries_left=tries_left, state=state)
 
 
 def digest(session_key: str, otp: str, secret: bytes) -> str:

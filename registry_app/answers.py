@@ -15,7 +15,7 @@ from shared.catalogue.bodies.v4.registry import (
     JsonWebKeySet,
     LenderNetworkFilter,
     NetworkParticipant,
-    Organisation,
+    OrganisationDetail,
     ParticipantDetail,
     ProductNetwork,
     RoleReference,
@@ -146,8 +146,8 @@ def _first_key(role: StoredRole) -> str:
     return json.dumps(public_jwk(first.kid, first.pem).model_dump(), separators=(",", ":"))
 
 
-def _organisation(organisation: StoredOrganisation) -> Organisation:
-    return Organisation(
+def _organisation(organisation: StoredOrganisation) -> OrganisationDetail:
+    return OrganisationDetail(
         id=organisation.id,
         participant_name=organisation.name,
         participant_description=organisation.description,

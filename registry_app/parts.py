@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 
 from registry_app.auth.service import AuthService
 from registry_app.quota import ReportQuota
-from registry_app.registrar import Registrar
+from registry_app.registrar import NetworkRegistrar
 from registry_app.settings import RegistrySettings
 from registry_app.store.book import Book
 from registry_app.telemetry import RegistryTelemetry
@@ -24,7 +24,7 @@ class Parts:
     book: Book
     auth: AuthService
     quota: ReportQuota
-    registrar: Registrar
+    registrar: NetworkRegistrar
     telemetry: RegistryTelemetry
     readiness: ReadinessCheck
 

@@ -17,7 +17,7 @@ from registry_app.registration import (
     judged_contact,
     judged_keys,
 )
-from registry_app.standing import Step
+from registry_app.standing import StatusChange
 from registry_app.store.book import Book
 from registry_app.store.entry import enter, refuse_taken
 from registry_app.store.roles import (
@@ -57,7 +57,7 @@ class Amendment:
     website: str | None = None
 
 
-class Registrar:
+class NetworkRegistrar:
     """Registers, approves, changes and offboards participants.
 
     Raises (all methods): UnknownError where there is no such participant, TakenError where what is asked
@@ -80,7 +80,7 @@ class Registrar:
         participant = await self._act(lambda connection: enter(connection, registration, client, now))
         return Credentials(participant, secret)
 
-    async def step(self, participant_id: int, step: Step, by: str, reason: str) -> StoredRole:
+    async def step(self, participant_id: int, step: StatusChange, by: str, reason: str) -> StoredRole:
         """Take a step in a participant's life: approve, suspend or reject it."""
         now = self._clock.now()
 

@@ -14,7 +14,7 @@ from registry_app.ops.app import registry_ops_app
 from registry_app.parts import Parts
 from registry_app.plane.app import plane_app
 from registry_app.quota import ReportQuota
-from registry_app.registrar import Registrar
+from registry_app.registrar import NetworkRegistrar
 from registry_app.settings import RegistrySettings
 from registry_app.standing import APPLYING
 from registry_app.store.book import Book
@@ -68,7 +68,7 @@ class RegistryService:
             book=book,
             auth=AuthService(settings, book, keys, self._hasher, clock),
             quota=ReportQuota(settings.reports_per_second, settings.reports_burst, clock),
-            registrar=Registrar(book, self._hasher, clock, self.refresh_trust),
+            registrar=NetworkRegistrar(book, self._hasher, clock, self.refresh_trust),
             telemetry=RegistryTelemetry(),
             readiness=ReadinessCheck(lambda: self.protocol_server.is_listening, book.write_check, clock),
         )

@@ -13,7 +13,7 @@ from shared.catalogue.bodies.v4.registry import RoleStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StatusChange:
     """One step: the statuses that it begins at, the one that it ends at, and what to do where it cannot be taken."""
 
     begins: frozenset[RoleStatus]
@@ -34,10 +34,10 @@ class Step:
 APPLYING: Final = frozenset({RoleStatus.APPLIED, RoleStatus.UNDER_REVIEW})
 """The statuses of who may be approved yet, or again."""
 
-APPROVE: Final = Step(APPLYING | {RoleStatus.REJECTED}, RoleStatus.APPROVED, "it is approved already")
+APPROVE: Final = StatusChange(APPLYING | {RoleStatus.REJECTED}, RoleStatus.APPROVED, "it is approved already")
 
-SUSPEND: Final = Step(
+SUSPEND: Final = StatusChange(
     frozenset({RoleStatus.APPROVED}), RoleStatus.UNDER_REVIEW, "only one that is APPROVED can be suspended"
 )
 
-REJECT: Final = Step(APPLYING, RoleStatus.REJECTED, "suspend it first, or offboard it")
+REJECT: Final = StatusChange(APPLYING, RoleStatus.REJECTED, "suspend it first, or offboard it")

@@ -14,7 +14,7 @@ from shared.node.identity import Identity, load_identity
 from shared.node.net.tls import client_context
 from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport
-from shared.node.settings import Membership as MemberSettings
+from shared.node.settings import RegistryMembership
 from shared.protocol.participants import Participant
 from shared.protocol.tokens import open_token
 
@@ -62,7 +62,7 @@ def visit(home: Path, registry_url: str, sought: frozenset[str], clock: Clock) -
 async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[str], clock: Clock) -> Visit:
     identity, member = load_identity(home / "identity.json"), read_membership(home)
     transport = registry_transport(client_context(identity.tls_certificate, identity.tls_private_key, identity.trust))
-    settings = MemberSettings(registry_url, member.participant_id, member.client_id, secret)
+    settings = RegistryMembership(registry_url, member.participant_id, member.client_id, secret)
     at_the_registry = Member(settings, identity, transport, clock)
     try:
         token = await at_the_registry.access.token()

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lender_app.applications import ApplicationStatus, Form, Rejection
-from lender_app.rules import Verdict
+from lender_app.applications import ApplicationForm, ApplicationStatus, Rejection
+from lender_app.rules import OtpOutcome
 from shared.node.journeys import Outgoing
 from shared.protocol.verification import VerifiedMessage
 
 
 @dataclass(frozen=True, slots=True)
-class OtpAnswer:
+class EnteredOtp:
     """The OTP that a borrower entered; `loan_application_ids` are those that the message names, if it names any."""
 
     session_key: str
@@ -35,7 +35,7 @@ class OtpJudged:
     """The answer to an OTP; `status` is that of the application afterwards."""
 
     session_key: str
-    verdict: Verdict
+    verdict: OtpOutcome
     status: ApplicationStatus
 
 
@@ -57,7 +57,7 @@ class AcceptanceSpeech(Protocol):
     def wanted(self, message: VerifiedMessage) -> Sequence[str]:
         """Return the ids of the loan applications that are to be accepted."""
 
-    def answer(self, message: VerifiedMessage) -> OtpAnswer:
+    def answer(self, message: VerifiedMessage) -> EnteredOtp:
         """Return the borrower's answer."""
 
     def opened(self, message: VerifiedMessage, session: SessionOpened) -> Outgoing:
@@ -70,7 +70,7 @@ class AcceptanceSpeech(Protocol):
 class CreationSpeech(Protocol):
     """Translates the messages by which loan applications are created."""
 
-    def forms(self, message: VerifiedMessage) -> Sequence[Form]:
+    def forms(self, message: VerifiedMessage) -> Sequence[ApplicationForm]:
         """Return the applications of a message, in its order."""
 
     def created(self, message: VerifiedMessage, outcomes: Sequence[ApplicationJudged]) -> Outgoing:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from lender_app.speech import OtpAnswer, OtpJudged, SessionOpened
+from lender_app.speech import EnteredOtp, OtpJudged, SessionOpened
 from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
 from shared.node.journeys import Outgoing, callback_to
 from shared.protocol.problems import SUCCESS
@@ -21,10 +21,10 @@ class SpeechOfV3:
         """Return the ids of the loan applications that are to be accepted."""
         return cast("TriggerLoanAcceptanceRequest", message.content).loan_application_ids
 
-    def answer(self, message: VerifiedMessage) -> OtpAnswer:
+    def answer(self, message: VerifiedMessage) -> EnteredOtp:
         """Return the borrower's answer; it names no application."""
         data = cast("VerifyLoanAcceptanceRequest", message.content).cred_block.data
-        return OtpAnswer(data.otp_session_key, data.otp)
+        return EnteredOtp(data.otp_session_key, data.otp)
 
     def opened(self, message: VerifiedMessage, session: SessionOpened) -> Outgoing:
         """Write the callback to a request for acceptance."""

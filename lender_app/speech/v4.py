@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from lender_app.applications import ApplicationStatus, Borrower, Form, IdKind
-from lender_app.speech import ApplicationJudged, OtpAnswer, OtpJudged, SessionOpened
+from lender_app.applications import Applicant, ApplicationForm, ApplicationStatus, IdKind
+from lender_app.speech import ApplicationJudged, EnteredOtp, OtpJudged, SessionOpened
 from shared.catalogue.bodies.v4.common import DETAIL_LENGTH, Message, ResponseStatus
 from shared.catalogue.bodies.v4.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
 from shared.catalogue.bodies.v4.loan_application import (
@@ -29,7 +29,7 @@ class SpeechOfV4:
 
     knows_applications: bool = True
 
-    def forms(self, message: VerifiedMessage) -> Sequence[Form]:
+    def forms(self, message: VerifiedMessage) -> Sequence[ApplicationForm]:
         """Return the applications of a message, in its order."""
         return [_form(one) for one in cast("CreateLoanApplicationsRequest", message.content).loan_applications]
 
@@ -46,11 +46,11 @@ class SpeechOfV4:
         """Return the id of the loan application that is to be accepted."""
         return (cast("TriggerLoanAcceptanceRequest", message.content).loan_application_id,)
 
-    def answer(self, message: VerifiedMessage) -> OtpAnswer:
+    def answer(self, message: VerifiedMessage) -> EnteredOtp:
         """Return the borrower's answer."""
         content = cast("VerifyLoanAcceptanceRequest", message.content)
         data = content.cred_block.data
-        return OtpAnswer(data.otp_session_key, data.otp, (content.loan_application_id,))
+        return EnteredOtp(data.otp_session_key, data.otp, (content.loan_application_id,))
 
     def opened(self, message: VerifiedMessage, session: SessionOpened) -> Outgoing:
         """Write the callback to a request for acceptance."""
@@ -65,17 +65,17 @@ class SpeechOfV4:
         return _callback(message, content)
 
 
-def _form(application: LoanApplication) -> Form:
+def _form(application: LoanApplication) -> ApplicationForm:
     terms, borrower = application.terms, application.borrower
     phones = [contact.phone for contact in borrower.contact_details if contact.type is ContactType.PRIMARY]
-    return Form(
+    return ApplicationForm(
         id=application.loan_application_id,
         created_at=moment_of(application.created_date),
         amount=terms.requested_amount,
         currency=terms.currency,
         days=_days(terms.tenure),
         loan_type=application.loan_type,
-        borrower=Borrower(
+        borrower=Applicant(
             IdKind(borrower.primary_id_type), borrower.primary_id, borrower.name or "", phones[0] if phones else ""
         ),
     )

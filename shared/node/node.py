@@ -37,7 +37,7 @@ from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport
 from shared.node.schedule import RetrySchedule
 from shared.node.sending import Sender
-from shared.node.settings import Membership, Mode, NodeSettings
+from shared.node.settings import Mode, NodeSettings, RegistryMembership
 from shared.node.store.database import open_engine, setting_up
 from shared.node.store.tables import SCHEMA, create_tables
 from shared.node.store.writer import GroupCommit
@@ -157,7 +157,7 @@ class Node:
             clock=self.clock,
         )
 
-    def _join(self, membership: Membership) -> Member:
+    def _join(self, membership: RegistryMembership) -> Member:
         member = Member(membership, self.identity, self.registry_transport, self.clock)
         member.remember_in(self.journal)
         return member

@@ -90,7 +90,7 @@ class ServiceSettings(BaseSettings):
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
+class RegistryMembership:
     """What OCEN 4.0's registry knows a node by.
 
     Attributes:
@@ -170,7 +170,7 @@ class NodeSettings(ServiceSettings):
         return FreshnessWindow(timedelta(seconds=self.past_seconds), timedelta(seconds=self.future_seconds))
 
     @property
-    def membership(self) -> Membership | None:
+    def membership(self) -> RegistryMembership | None:
         """What OCEN 4.0's registry knows us by; None where OCEN 4.0 is not spoken.
 
         Raises:
@@ -185,7 +185,7 @@ class NodeSettings(ServiceSettings):
                 "OCEN_REGISTRY_URL needs OCEN_PARTICIPANT_ID, OCEN_CLIENT_ID and OCEN_CLIENT_SECRET_FILE: "
                 "the registry gives them at registration"
             )
-        return Membership(
+        return RegistryMembership(
             self.registry_url,
             self.participant_id,
             self.client_id,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 
-class Direction(NamedTuple):
+class Parties(NamedTuple):
     """Who begins an exchange, and with whom: any one of `senders` with any one of `receivers`."""
 
     senders: frozenset["Role"]
@@ -31,11 +31,11 @@ class Role(StrEnum):
     REGULATOR = "REGULATOR"
     META_SERVICE = "META_SERVICE"
 
-    def __rshift__(self, receivers: "Role | Iterable[Role]") -> Direction:
-        return Direction(frozenset({self}), _roles(receivers))
+    def __rshift__(self, receivers: "Role | Iterable[Role]") -> Parties:
+        return Parties(frozenset({self}), _roles(receivers))
 
-    def __rrshift__(self, senders: Iterable["Role"]) -> Direction:
-        return Direction(_roles(senders), frozenset({self}))
+    def __rrshift__(self, senders: Iterable["Role"]) -> Parties:
+        return Parties(_roles(senders), frozenset({self}))
 
 
 def _roles(given: Role | Iterable[Role]) -> frozenset[Role]:
@@ -124,7 +124,7 @@ class Exchange:
         version: the profile that carries it (`v3`, `v4`).
         name: what the names of both messages begin with, before `Request` and `Response`; the whole name of one alone.
         path: what both paths begin with, before `Request` and `Response`, or both paths; the whole path of one alone.
-        direction: who sends the request to whom; the callback goes the other way.
+        parties: who sends the request to whom; the callback goes the other way.
         request_body: the model of the request's payload.
         response_body: the model of the callback's payload; None if there is no callback.
         stage: the stage of the loan journey.
@@ -139,7 +139,7 @@ class Exchange:
     version: str
     name: str
     path: str | tuple[str, str]
-    direction: Direction
+    parties: Parties
     request_body: type[BaseModel]
     response_body: type[BaseModel] | None = None
     stage: str = field(kw_only=True)
@@ -150,7 +150,7 @@ class Exchange:
     response: MessageType | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        ((senders, receivers), is_alone) = self.direction, self.response_body is None
+        ((senders, receivers), is_alone) = self.parties, self.response_body is None
         names = _pair(self.name, "Request", "Response", is_alone)
         paths = _pair(self.path, "Request", "Response", is_alone)
         events = _pair(self.event, "_REQUEST", "_RESPONSE", is_alone) if self.event else (None, None)

@@ -19,7 +19,7 @@ from shared.node.mounts import Mounts
 from shared.node.net.tls import thumbprint
 from shared.node.outbox import OutboxEntry
 from shared.node.registry.member import Member
-from shared.node.settings import Membership
+from shared.node.settings import RegistryMembership
 from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import dump_json
 from shared.protocol.messages import Exchange, Role
@@ -157,8 +157,8 @@ async def member_pair(
     to_agent = Link(f"{AGENT}.example", LENDER_CERTIFICATE, LSP_CERTIFICATE)
     own, bank = identity_of(lsp(), lsp_key()), identity_of(lender(), lender_key())
     members = [
-        Member(Membership(URL, AGENT, "client-1", SECRET, (), dialects), own, registry.transport, clock),
-        Member(Membership(URL, BANK, "client-2", SECRET, networks, dialects), bank, registry.transport, clock),
+        Member(RegistryMembership(URL, AGENT, "client-1", SECRET, (), dialects), own, registry.transport, clock),
+        Member(RegistryMembership(URL, BANK, "client-2", SECRET, networks, dialects), bank, registry.transport, clock),
     ]
     parts: dict[str, Any] = {"clock": clock, "explains": explains}
     with sqlite_engine(folder, "agent") as one, sqlite_engine(folder, "bank") as other:

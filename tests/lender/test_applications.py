@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lender_app.applications import (
+    Applicant,
+    ApplicationForm,
+    ApplicationRecord,
     ApplicationStatus,
-    Borrower,
-    Form,
     IdKind,
-    LoanApplication,
     RejectionReason,
     agreed,
     decide_on,
@@ -25,19 +25,19 @@ from lender_app.policy import ApplicationStanding, LendingPolicy
 from tests.equipment.clock import NOW
 
 POLICY = LendingPolicy()
-BORROWER = Borrower(IdKind.PAN, "AAGCK4417Q", "Kaveri Handlooms", "9800000417")
+BORROWER = Applicant(IdKind.PAN, "AAGCK4417Q", "Kaveri Handlooms", "9800000417")
 
 
-def form(**changes: Any) -> Form:
-    asked = Form("APPL-1", NOW - timedelta(days=1), Decimal(250_000), "INR", Decimal(90), None, BORROWER)
+def form(**changes: Any) -> ApplicationForm:
+    asked = ApplicationForm("APPL-1", NOW - timedelta(days=1), Decimal(250_000), "INR", Decimal(90), None, BORROWER)
     return replace(asked, **changes)
 
 
-def reasons(asked: Form) -> list[RejectionReason]:
+def reasons(asked: ApplicationForm) -> list[RejectionReason]:
     return [rejection.reason for rejection in judge(asked, POLICY, NOW)]
 
 
-def borrower(**changes: Any) -> Form:
+def borrower(**changes: Any) -> ApplicationForm:
     return form(borrower=replace(BORROWER, **changes))
 
 
@@ -56,7 +56,7 @@ def borrower(**changes: Any) -> Form:
         borrower(kind=IdKind.AADHAAR, number="498000041700"),
     ],
 )
-def test_an_application_within_the_policy_is_processed(asked: Form) -> None:
+def test_an_application_within_the_policy_is_processed(asked: ApplicationForm) -> None:
     application, rejections = decide_on(asked, "LSP123", POLICY, NOW)
     assert rejections == ()
     assert application.status is ApplicationStatus.PROCESSING
@@ -84,7 +84,7 @@ def test_an_application_within_the_policy_is_processed(asked: Form) -> None:
     ],
 )
 def test_an_application_outside_the_policy_is_rejected_for_its_reason(
-    asked: Form, reason: RejectionReason, code: str
+    asked: ApplicationForm, reason: RejectionReason, code: str
 ) -> None:
     application, (rejection,) = decide_on(asked, "LSP123", POLICY, NOW)
     assert application.status is ApplicationStatus.REJECTED
@@ -107,7 +107,7 @@ def test_amounts_in_a_foreign_currency_are_not_compared() -> None:
 
 
 def test_a_rejection_quotes_no_personal_data() -> None:
-    wrong = Borrower(IdKind.AADHAAR, "12345678", "", "call me")
+    wrong = Applicant(IdKind.AADHAAR, "12345678", "", "call me")
     text = " ".join(map(str, judge(form(borrower=wrong), POLICY, NOW)))
     assert "borrower.primaryId is no AADHAAR" in text
     assert not any(value in text for value in ("12345678", "call me"))
@@ -124,8 +124,8 @@ def test_the_amount_alone_decides_within_the_two_limits(amount: Decimal) -> None
     assert (reasons(form(amount=amount)) == []) is (POLICY.least <= amount <= POLICY.most)
 
 
-def application(status: ApplicationStatus) -> LoanApplication:
-    return LoanApplication("APPL-1", "LSP123", status, "XXXXXXX417", NOW + POLICY.memory)
+def application(status: ApplicationStatus) -> ApplicationRecord:
+    return ApplicationRecord("APPL-1", "LSP123", status, "XXXXXXX417", NOW + POLICY.memory)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lender_app.app import draw_otp
 from lender_app.policy import AcceptancePolicy, ApplicationStanding, standing
 from lender_app.rules import (
-    OtpSession,
+    AcceptanceSession,
+    OtpOutcome,
     SessionState,
-    Verdict,
     answer_session,
     applications_standing,
     digest,
@@ -31,7 +31,7 @@ RIGHT, WRONG = "042042", "042043"
 otps = st.from_regex(r"[0-9]{4,8}", fullmatch=True)
 
 
-def session(**changes: Any) -> OtpSession:
+def session(**changes: Any) -> AcceptanceSession:
     opened = open_session(
         key="session-1",
         sender="LSP123",
@@ -45,8 +45,8 @@ def session(**changes: Any) -> OtpSession:
 
 
 def answer(
-    to: OtpSession | None, otp: str = RIGHT, sender: str = "LSP123", secret: bytes = SECRET
-) -> tuple[Verdict, OtpSession | None]:
+    to: AcceptanceSession | None, otp: str = RIGHT, sender: str = "LSP123", secret: bytes = SECRET
+) -> tuple[OtpOutcome, AcceptanceSession | None]:
     return answer_session(to, sender=sender, otp=otp, secret=secret)
 
 
@@ -63,49 +63,49 @@ def test_a_session_does_not_hold_its_otp() -> None:
 
 def test_the_right_otp_succeeds_once() -> None:
     verdict, after = answer(session())
-    assert verdict is Verdict.SUCCESS
+    assert verdict is OtpOutcome.SUCCESS
     assert after == session(state=SessionState.VERIFIED)
-    assert answer(after) == (Verdict.INVALID_SESSION, None)
-    assert answer(after, WRONG) == (Verdict.INVALID_SESSION, None)
+    assert answer(after) == (OtpOutcome.INVALID_SESSION, None)
+    assert answer(after, WRONG) == (OtpOutcome.INVALID_SESSION, None)
 
 
 def test_three_wrong_otps_lock_the_session_for_the_right_one_too() -> None:
-    current: OtpSession | None = session()
+    current: AcceptanceSession | None = session()
     for left in (2, 1, 0):
         verdict, current = answer(current, WRONG)
-        assert verdict is Verdict.INCORRECT_OTP
+        assert verdict is OtpOutcome.INCORRECT_OTP
         assert current is not None
         assert current.tries_left == left
     assert current == session(tries_left=0, state=SessionState.LOCKED)
-    assert answer(current) == (Verdict.INVALID_SESSION, None)
+    assert answer(current) == (OtpOutcome.INVALID_SESSION, None)
 
 
 def test_after_a_wrong_otp_the_right_one_still_succeeds() -> None:
     _, once = answer(session(), WRONG)
     _, twice = answer(once, WRONG)
-    assert answer(twice)[0] is Verdict.SUCCESS
+    assert answer(twice)[0] is OtpOutcome.SUCCESS
 
 
 @pytest.mark.parametrize("otp", [RIGHT, WRONG])
 def test_a_foreign_sender_learns_nothing_and_uses_up_no_try(otp: str) -> None:
-    assert answer(session(), otp, sender="LSP999") == (Verdict.INVALID_SESSION, None)
-    assert answer(None, otp) == (Verdict.INVALID_SESSION, None)
+    assert answer(session(), otp, sender="LSP999") == (OtpOutcome.INVALID_SESSION, None)
+    assert answer(None, otp) == (OtpOutcome.INVALID_SESSION, None)
 
 
 @given(otps)
 def test_no_other_otp_succeeds(otp: str) -> None:
     verdict, after = answer(session(), otp)
-    assert (verdict is Verdict.SUCCESS) == (otp == RIGHT)
+    assert (verdict is OtpOutcome.SUCCESS) == (otp == RIGHT)
     assert after is not None
 
 
 @given(st.lists(otps, max_size=6))
 def test_a_session_never_takes_more_answers_than_its_tries(answers: list[str]) -> None:
-    current: OtpSession | None = session()
+    current: AcceptanceSession | None = session()
     judged = 0
     for otp in answers:
         verdict, after = answer(current, otp)
-        judged += verdict is not Verdict.INVALID_SESSION
+        judged += verdict is not OtpOutcome.INVALID_SESSION
         current = after or current
     assert judged <= POLICY.tries
 
@@ -120,8 +120,8 @@ def test_a_digest_depends_on_session_otp_and_secret() -> None:
     assert len(digests) == 4
 
 
-def test_verdicts_are_those_of_the_catalogue() -> None:
-    assert {verdict.value for verdict in Verdict} == {status.value for status in OtpStatus}
+def test_outcomes_are_those_of_the_catalogue() -> None:
+    assert {outcome.value for outcome in OtpOutcome} == {status.value for status in OtpStatus}
 
 
 @pytest.mark.parametrize(

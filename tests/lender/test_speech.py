@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import lender_app
-from lender_app.applications import ApplicationStatus, Borrower, IdKind, Rejection, RejectionReason
-from lender_app.rules import Verdict
-from lender_app.speech import AcceptanceSpeech, ApplicationJudged, OtpAnswer, OtpJudged, SessionOpened
+from lender_app.applications import Applicant, ApplicationStatus, IdKind, Rejection, RejectionReason
+from lender_app.rules import OtpOutcome
+from lender_app.speech import AcceptanceSpeech, ApplicationJudged, EnteredOtp, OtpJudged, SessionOpened
 from lender_app.speech.v3 import SpeechOfV3
 from lender_app.speech.v4 import SpeechOfV4
 from shared.catalogue.bodies.v4.common import LoanApplicationStatus
@@ -52,9 +52,9 @@ def test_a_request_for_acceptance_names_one_application_in_4_0_and_several_in_v3
 
 @pytest.mark.parametrize("otp", ["042042", 42042])
 def test_an_answer_is_understood_alike(otp: str | int) -> None:
-    answer = OtpAnswer("session-1", "042042")
+    answer = EnteredOtp("session-1", "042042")
     assert V3.answer(verify_v3(otpSessionKey="session-1", otp=otp)) == answer
-    assert V4.answer(verify_v4(otpSessionKey="session-1", otp=otp)) == OtpAnswer("session-1", "042042", ("APPL-1",))
+    assert V4.answer(verify_v4(otpSessionKey="session-1", otp=otp)) == EnteredOtp("session-1", "042042", ("APPL-1",))
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_an_open_session_is_told_in_the_words_of_the_version(
     assert fits(outgoing)
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_verdict_is_told_in_the_words_of_the_version(verdict: Verdict) -> None:
+@pytest.mark.parametrize("verdict", list(OtpOutcome))
+def test_a_verdict_is_told_in_the_words_of_the_version(verdict: OtpOutcome) -> None:
     outcome = OtpJudged("session-1", verdict, ApplicationStatus.AGREEMENT_INITIATED)
     v3 = V3.judged(verify_v3(otpSessionKey="session-1", otp="042042"), outcome)
     v4 = V4.judged(verify_v4(otpSessionKey="session-1", otp="042042"), outcome)
@@ -104,7 +104,7 @@ def test_an_application_is_understood_with_exact_amount_moment_and_days() -> Non
     )
     assert (form.amount, form.days) == (Decimal("250000.50"), 90)
     assert form.created_at.isoformat() == "2031-03-03T18:30:00+00:00"  # the day begins in India
-    assert form.borrower == Borrower(IdKind.PAN, "AAGCK4417Q", "Kaveri Handlooms", "9800000417")
+    assert form.borrower == Applicant(IdKind.PAN, "AAGCK4417Q", "Kaveri Handlooms", "9800000417")
 
 
 @pytest.mark.parametrize(("unit", "days"), [("DAY", 2), ("MONTH", 60), ("YEAR", 730)])

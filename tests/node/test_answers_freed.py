@@ -12,7 +12,7 @@ import pytest
 from shared.node.net.connection import BufferedResponse, Connection
 from shared.node.net.tls import client_context, server_context
 from shared.node.net.transport import PooledTransport
-from shared.node.registry.service import RegistryService, registry_transport
+from shared.node.registry.service import RegistryClient, registry_transport
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import Run
 from tests.node.scripted_peer import OK, Line, Script, ScriptedPeer, answering, silence
@@ -180,7 +180,7 @@ def test_the_answers_of_a_registry_are_freed(
 ) -> None:
     async def scenario() -> None:
         async with ScriptedPeer(answering(answer), server) as peer:
-            service = RegistryService(f"https://127.0.0.1:{peer.port}", registry_transport(client))
+            service = RegistryClient(f"https://127.0.0.1:{peer.port}", registry_transport(client))
             for _ in range(NUMBER):
                 await service.post("/hb/events", "token", {})
             assert alive(BufferedResponse) <= FEW

@@ -13,7 +13,7 @@ import pytest
 from shared.node.net.dialing import AddressInfo, Resolve, open_socket, resolve
 from shared.node.net.tls import client_context, server_context
 from shared.node.net.transport import PooledTransport
-from shared.node.registry.service import Credentials, RegistryService, RegistryUnavailable
+from shared.node.registry.service import ClientCredentials, RegistryClient, RegistryUnavailable
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import Run
 from tests.node.scripted_peer import OK, ScriptedPeer, answering, silence
@@ -212,14 +212,14 @@ async def test_calls_to_the_registry_for_a_token_and_to_the_heartbeat_try_every_
     document = b"HTTP/1.1 200 OK\r\nConnection: close\r\ncontent-length: 2\r\n\r\n{}"
     async with ScriptedPeer(answering(document), server) as peer:
         transport = PooledTransport(client, resolve=knowing(dead, at(peer)))
-        service = RegistryService("https://localhost", transport)
-        assert await service.issue_token(Credentials("client", "secret")) == {}
+        service = RegistryClient("https://localhost", transport)
+        assert await service.issue_token(ClientCredentials("client", "secret")) == {}
         assert await service.get("/service/participant-roles/1", "token") == {}
         assert await service.post("/hb/events", "token", {}) == 200
         assert peer.connected == 3
         await service.aclose()
 
-    service = RegistryService("https://localhost", PooledTransport(client, resolve=knowing(refusing)))
+    service = RegistryClient("https://localhost", PooledTransport(client, resolve=knowing(refusing)))
     with pytest.raises(RegistryUnavailable, match=r"tried: 127\.0\.0\.8"):
         await service.jwks()
     await service.aclose()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shared.node.net import doorway
-from shared.node.net.doorway import Doorway
+from shared.node.net import accept_loop
+from shared.node.net.accept_loop import AcceptLoop
 from shared.node.net.server import NodeServer, make_server
 from shared.node.net.tls import TlsTrust
 from shared.protocol.participants import Network
@@ -24,8 +24,8 @@ HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01"
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here is closed for being late."""
-    monkeypatch.setattr(Doorway, "first_byte_seconds", 600)
-    monkeypatch.setattr(Doorway, "handshake_seconds", 600)
+    monkeypatch.setattr(AcceptLoop, "first_byte_seconds", 600)
+    monkeypatch.setattr(AcceptLoop, "handshake_seconds", 600)
 
 
 class Crowd:
@@ -82,7 +82,7 @@ def test_of_what_a_stranger_opens_beyond_64_unfinished_connections_some_wait_the
     async def crowd_and_call() -> tuple[int, list[bytes]]:
         async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
             crowd = Crowd(node.port, said)
-            await crowd.grow(64 + Doorway.max_waiting + 20)
+            await crowd.grow(64 + AcceptLoop.max_waiting + 20)
             await crowd.wait_for_closed(20)
             answers = await send(node.port, caller(lsp, authority), GET)
             closed = crowd.closed
@@ -98,16 +98,16 @@ def test_of_what_a_stranger_opens_beyond_64_unfinished_connections_some_wait_the
 def test_a_peer_that_opens_more_at_once_than_one_source_may_have_unfinished_is_served_over_all(
     run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "max_unfinished_of_source", 2)
+    monkeypatch.setattr(AcceptLoop, "max_unfinished_of_source", 2)
     shaking: list[int] = []
-    shake_hands = Doorway._shake_hands
+    shake_hands = AcceptLoop._shake_hands
 
-    async def count(door: Doorway, *of: Any) -> None:
+    async def count(door: AcceptLoop, *of: Any) -> None:
         shaking.append(1)
         await shake_hands(door, *of)
         shaking.pop()
 
-    monkeypatch.setattr(Doorway, "_shake_hands", count)
+    monkeypatch.setattr(AcceptLoop, "_shake_hands", count)
 
     async def call_at_once() -> list[list[bytes]]:
         async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
@@ -121,12 +121,12 @@ def test_a_peer_that_opens_more_at_once_than_one_source_may_have_unfinished_is_s
 def test_a_stranger_whose_turn_does_not_come_is_closed_and_leaves_its_place(
     run: Run, witness: Witness, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "max_unfinished_of_source", 1)
-    monkeypatch.setattr(Doorway, "max_waiting", 2)
+    monkeypatch.setattr(AcceptLoop, "max_unfinished_of_source", 1)
+    monkeypatch.setattr(AcceptLoop, "max_waiting", 2)
 
     async def crowd() -> int:
         async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
-            monkeypatch.setattr(Doorway, "first_byte_seconds", 0.5)
+            monkeypatch.setattr(AcceptLoop, "first_byte_seconds", 0.5)
             strangers = Crowd(node.port, b"")
             await strangers.grow(3)
             await strangers.wait_for_closed(3)
@@ -135,7 +135,7 @@ def test_a_stranger_whose_turn_does_not_come_is_closed_and_leaves_its_place(
             await again.wait_for_closed(3)
             await strangers.leave()
             await again.leave()
-            return node._doorway._waiting
+            return node._accept_loop._waiting
 
     assert run(crowd()) == 0
 
@@ -143,8 +143,8 @@ def test_a_stranger_whose_turn_does_not_come_is_closed_and_leaves_its_place(
 def test_where_all_places_are_taken_the_source_with_most_gives_one_up_for_a_peer(
     run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "max_handshakes", 8)
-    monkeypatch.setattr(Doorway, "max_waiting", 0)
+    monkeypatch.setattr(AcceptLoop, "max_handshakes", 8)
+    monkeypatch.setattr(AcceptLoop, "max_waiting", 0)
 
     async def crowd_and_call() -> tuple[int, list[bytes]]:
         async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
@@ -168,7 +168,7 @@ def test_connections_that_are_finished_do_not_count(
     authority: Authority,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(Doorway, "max_unfinished_of_source", 1)
+    monkeypatch.setattr(AcceptLoop, "max_unfinished_of_source", 1)
 
     async def call_over_three() -> None:
         async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
@@ -189,15 +189,15 @@ def test_connections_that_are_finished_do_not_count(
 def test_an_unlimited_source_may_have_more_unfinished_connections(
     run: Run, witness: Witness, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "max_unfinished_of_source", 2)
+    monkeypatch.setattr(AcceptLoop, "max_unfinished_of_source", 2)
     taken = asyncio.Semaphore(0)
-    shake_hands = Doorway._shake_hands
+    shake_hands = AcceptLoop._shake_hands
 
-    async def count(door: Doorway, *of: Any) -> None:
+    async def count(door: AcceptLoop, *of: Any) -> None:
         taken.release()
         await shake_hands(door, *of)
 
-    monkeypatch.setattr(Doorway, "_shake_hands", count)
+    monkeypatch.setattr(AcceptLoop, "_shake_hands", count)
 
     async def crowd() -> int:
         async with server(witness, trust, (ip_network("127.0.0.2/32"),)) as node, asyncio.timeout(DEADLINE):
@@ -215,16 +215,16 @@ def test_an_unlimited_source_may_have_more_unfinished_connections(
 def test_a_flood_of_connections_leaves_turns_of_the_loop_to_others(
     run: Run, witness: Witness, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "max_unfinished_of_source", 0)
-    monkeypatch.setattr(Doorway, "max_waiting", 0)
+    monkeypatch.setattr(AcceptLoop, "max_unfinished_of_source", 0)
+    monkeypatch.setattr(AcceptLoop, "max_waiting", 0)
     taken_in_turn = [0]
-    take_one = Doorway._take_one
+    take_one = AcceptLoop._take_one
 
-    async def count(door: Doorway) -> None:
+    async def count(door: AcceptLoop) -> None:
         await take_one(door)
         taken_in_turn[-1] += 1
 
-    monkeypatch.setattr(Doorway, "_take_one", count)
+    monkeypatch.setattr(AcceptLoop, "_take_one", count)
 
     async def flood() -> None:
         async with server(witness, trust) as node, asyncio.timeout(DEADLINE):
@@ -236,4 +236,4 @@ def test_a_flood_of_connections_leaves_turns_of_the_loop_to_others(
                 stranger.close()
 
     run(flood())
-    assert 0 < max(taken_in_turn) <= doorway.CONNECTIONS_PER_TURN
+    assert 0 < max(taken_in_turn) <= accept_loop.CONNECTIONS_PER_TURN

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel
 
-from shared.protocol.messages import NETWORK_ROLES, Direction, Exchange, MessageType, Role, one_of
+from shared.protocol.messages import NETWORK_ROLES, Exchange, MessageType, Parties, Role, one_of
 
 LENDER, LOAN_AGENT, KYC_PARTNER = Role.LENDER, Role.LOAN_AGENT, Role.KYC_PARTNER
 
@@ -86,17 +86,15 @@ def test_what_is_said_of_the_callback_is_not_said_of_the_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("direction", "senders", "receivers"),
+    ("parties", "senders", "receivers"),
     [
         (LOAN_AGENT >> LENDER, {LOAN_AGENT}, {LENDER}),
         ({LOAN_AGENT, LENDER} >> KYC_PARTNER, {LOAN_AGENT, LENDER}, {KYC_PARTNER}),
         (KYC_PARTNER >> {LOAN_AGENT, LENDER}, {KYC_PARTNER}, {LOAN_AGENT, LENDER}),
     ],
 )
-def test_sender_and_receiver_may_be_several_roles(
-    direction: Direction, senders: set[Role], receivers: set[Role]
-) -> None:
-    assert direction == (senders, receivers)
+def test_sender_and_receiver_may_be_several_roles(parties: Parties, senders: set[Role], receivers: set[Role]) -> None:
+    assert parties == (senders, receivers)
 
 
 def test_texts_name_several_roles_in_order() -> None:

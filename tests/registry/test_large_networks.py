@@ -10,7 +10,7 @@ from sqlalchemy import event, insert
 
 from registry_app.store.tables import FILTERS, MEMBERS, NETWORKS, ORGANISATIONS, PRODUCTS, ROLE_KEYS, ROLES
 from shared.node.registry.lookup import RegistryLookup
-from shared.node.registry.service import RegistryService
+from shared.node.registry.service import RegistryClient
 from shared.protocol.participants import Dialect
 from tests.equipment.clock import NOW
 from tests.equipment.records import public_pem
@@ -98,7 +98,7 @@ async def test_all_participants_are_listed_by_three_queries(world: World, lender
 async def test_a_node_reads_a_network_that_no_message_could_hold(world: World, lender: Client) -> None:
     fill(world, lender, size=2_000)  # two mebibytes, and twice as many members as a message may have
     transport = httpx.ASGITransport(app=world.service.plane)
-    service = RegistryService("https://localhost:8443", transport)
+    service = RegistryClient("https://localhost:8443", transport)
     lookup = RegistryLookup(service, Shown(await world.token(lender)), lambda _: Dialect.STRICT)
     assert await lookup.members("1") == {"1", *map(str, range(FIRST, FIRST + 1_999))}
     await service.aclose()

@@ -1,7 +1,7 @@
 """The HTTP server of a node: uvicorn's, started and stopped by the node that owns it.
 
 Uvicorn exits the process when a port is taken, and catches the signals that end it; neither is for a node's server to
-do. Who comes in is the business of `Doorway`, what is said over a connection that of `PeerProtocol`.
+do. Who comes in is the business of `AcceptLoop`, what is said over a connection that of `PeerProtocol`.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
+from shared.node.net.accept_loop import AcceptLoop
 from shared.node.net.certificate_connections import CONNECTIONS_PER_CERTIFICATE, CertificateConnections
-from shared.node.net.doorway import Doorway
 from shared.node.net.peer_protocol import PeerProtocol
 from shared.protocol.participants import Network
 
@@ -62,7 +62,7 @@ class NodeServer:
         self.unlimited_sources = unlimited_sources
         self.of_certificates = CertificateConnections(connections_per_certificate, unlimited_sources)
         self._server = uvicorn.Server(config)
-        self._server.servers = []  # what listens is the doorway
+        self._server.servers = []  # what listens is the accept loop
 
     @property
     def is_listening(self) -> bool:
@@ -81,8 +81,8 @@ class NodeServer:
         if not self._config.loaded:
             self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
-        self._doorway = Doorway(listener, self._protocol, self._tls, self.unlimited_sources)
-        self._doorway.open()
+        self._accept_loop = AcceptLoop(listener, self._protocol, self._tls, self.unlimited_sources)
+        self._accept_loop.open()
         self._server.started = True
 
     async def stop(self) -> None:
@@ -90,7 +90,7 @@ class NodeServer:
         if not self._server.started:
             return
         self._server.started = False
-        await self._doorway.close()
+        await self._accept_loop.close()
         async with asyncio.TaskGroup() as group:
             ending = group.create_task(self._server.shutdown())
             while not ending.done():
@@ -100,7 +100,7 @@ class NodeServer:
                 await asyncio.wait([ending], timeout=SWEEP_SECONDS)
         if self._server.server_state.tasks:  # cancelled just now: they answer that they were
             await asyncio.wait(self._server.server_state.tasks, timeout=LAST_WORDS_SECONDS)
-        await self._doorway.clear()
+        await self._accept_loop.clear()
         for connection in list(self._server.server_state.connections):
             connection.transport.abort()
 
@@ -140,7 +140,7 @@ def make_server(
     """A server for `app` on `host` and `port` (0: any free one), with TLS as `tls` says or in plain HTTP.
 
     `keep_alive` is how many seconds an idle connection stays open, `grace` how many seconds `stop` waits.
-    Of `unlimited_sources` tells `Doorway`, of `connections_per_certificate` `CertificateConnections`.
+    Of `unlimited_sources` tells `AcceptLoop`, of `connections_per_certificate` `CertificateConnections`.
     The application sees the address of the connection itself: X-Forwarded-For is for `source_address` to judge.
     """
     config = uvicorn.Config(

@@ -13,7 +13,7 @@ from shared.node.ops.ledger_views import (
     ReceivedMessage,
     RefusedMessage,
     SentMessage,
-    SignedText,
+    SignedTextView,
     VerificationStep,
 )
 from shared.node.store.journal_rows import rows_under, tries_of
@@ -60,15 +60,15 @@ def _attempt(row: Row[Any], is_detached: bool) -> Attempt:
         outcome=row.outcome,
         status=row.status,
         reason=row.reason,
-        sent=SignedText.of(row.sent, row.signature, is_detached=is_detached),
-        answer=SignedText.of(row.answer, row.answer_signature, is_detached=is_detached) if row.answer else None,
+        sent=SignedTextView.of(row.sent, row.signature, is_detached=is_detached),
+        answer=SignedTextView.of(row.answer, row.answer_signature, is_detached=is_detached) if row.answer else None,
         verification=VerificationStep.all_of(row.steps),
     )
 
 
 def _received(row: Row[Any]) -> ReceivedMessage:
     is_detached = _is_detached(row)
-    text = SignedText.of(row.raw, row.signature, is_detached=is_detached)
+    text = SignedTextView.of(row.raw, row.signature, is_detached=is_detached)
     return ReceivedMessage(
         id=row.id,
         message=row.message,
@@ -82,7 +82,7 @@ def _received(row: Row[Any]) -> ReceivedMessage:
         envelope=text.envelope,
         signature=text.signature,
         decoded=text.decoded,
-        ack=SignedText.of(row.ack, row.ack_signature, is_detached=is_detached),
+        ack=SignedTextView.of(row.ack, row.ack_signature, is_detached=is_detached),
     )
 
 

@@ -17,7 +17,7 @@ from shared.node.ops.ledger_views import (
     MessageFilter,
     MessageLine,
     MessagePage,
-    Notice,
+    NoticeView,
     Page,
     RefusalFilter,
     RefusalPage,
@@ -144,10 +144,10 @@ def list_refusals(connection: Connection, wanted: RefusalFilter) -> RefusalPage:
     return RefusalPage(items=page, next=page[-1].id if len(rows) > wanted.limit else None)
 
 
-def list_notices(connection: Connection, reference: str | None, now: datetime) -> list[Notice]:
+def list_notices(connection: Connection, reference: str | None, now: datetime) -> list[NoticeView]:
     """Return the latest notices that have not expired at `now`, newest first."""
     about = [NOTICES.c.reference == reference] if reference else []
     within = NOTICES.c.id >= _lowest_examined(connection, NOTICES, [])
     latest = select(NOTICES).where(within, NOTICES.c.expires_at > now, *about).order_by(NOTICES.c.id.desc())
     rows = connection.execute(latest.limit(_NOTICES_SHOWN))
-    return [Notice(at=row.created_at, **row._mapping) for row in rows]
+    return [NoticeView(at=row.created_at, **row._mapping) for row in rows]

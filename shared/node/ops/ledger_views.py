@@ -135,7 +135,7 @@ class Decoded(BaseModel):
             return None
 
 
-class SignedText(BaseModel):
+class SignedTextView(BaseModel):
     """What travelled, as it travelled, and what it says; `decoded` is null if it cannot be read.
 
     In OCEN 4.0 `envelope` is the body, and `signature` the detached JWS that stood in a header; in v3 that is empty, as
@@ -153,7 +153,7 @@ class SignedText(BaseModel):
         return cls(envelope=raw.decode(errors="replace"), signature=signature, decoded=decoded)
 
 
-class ReceivedMessage(SignedText):
+class ReceivedMessage(SignedTextView):
     """A message that was accepted: the signed original, what each check found, and the signed ack that went out."""
 
     id: str
@@ -165,7 +165,7 @@ class ReceivedMessage(SignedText):
     certificate: str
     address: str
     verification: list[VerificationStep]
-    ack: SignedText
+    ack: SignedTextView
 
 
 class Attempt(BaseModel):
@@ -178,8 +178,8 @@ class Attempt(BaseModel):
     outcome: AttemptOutcome
     status: int | None
     reason: str
-    sent: SignedText
-    answer: SignedText | None
+    sent: SignedTextView
+    answer: SignedTextView | None
     verification: list[VerificationStep]
 
 
@@ -235,7 +235,7 @@ class RefusalPage(BaseModel):
     next: str | None
 
 
-class Notice(BaseModel):
+class NoticeView(BaseModel):
     """A text to a person outside the protocol, such as the SMS with an OTP; forgotten when it expires."""
 
     id: str
@@ -249,7 +249,7 @@ class Notice(BaseModel):
 class Notices(BaseModel):
     """The latest notices, newest first."""
 
-    items: list[Notice]
+    items: list[NoticeView]
 
 
 def _shown(text: bytes) -> dict[str, Any]:

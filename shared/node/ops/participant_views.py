@@ -154,7 +154,7 @@ class ParticipantDetails(BaseModel):
         )
 
 
-class Reason(BaseModel):
+class ReasonedChange(BaseModel):
     """Why something is done; kept with the change."""
 
     model_config = ConfigDict(extra="forbid")
@@ -162,7 +162,7 @@ class Reason(BaseModel):
     reason: Line = ""
 
 
-class Amendment(Reason):
+class ParticipantChanges(ReasonedChange):
     """New values for a participant's fields; null leaves a field as it is."""
 
     name: Name | None = None
@@ -174,26 +174,26 @@ class Amendment(Reason):
     spoc_phone: str | None = None
 
 
-class NewKey(Reason):
+class NewKey(ReasonedChange):
     """A public key in PEM, X.509 or JWK; a JWK may bear the kid itself."""
 
     public_key: str
     kid: str = ""
 
 
-class NewOwnKey(Reason):
+class NewOwnKey(ReasonedChange):
     """A wish for a further signing key of ours; without a kid, a UUID becomes one."""
 
     kid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
 
 
-class KeyStanding(Reason):
+class KeyStanding(ReasonedChange):
     """How a key is to stand from now on."""
 
     status: Literal[KeyStatus.ACTIVE, KeyStatus.RETIRED, KeyStatus.BLOCKED]
 
 
-class NewCertificate(Reason):
+class NewCertificate(ReasonedChange):
     """A TLS certificate in PEM."""
 
     tls_certificate: str

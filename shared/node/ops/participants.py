@@ -17,15 +17,15 @@ from shared.node.onboarding.wishes import amended, new_certificate, new_key, sta
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import TheNode
 from shared.node.ops.participant_views import (
-    Amendment,
     KeyStanding,
     KnownParticipant,
     KnownParticipants,
     NewCertificate,
     NewKey,
     Onboarded,
+    ParticipantChanges,
     ParticipantDetails,
-    Reason,
+    ReasonedChange,
 )
 from shared.node.ops.views import Mistake
 from shared.node.store.reader import read
@@ -60,7 +60,7 @@ async def participant(node: TheNode, organisation_id: OrganisationId) -> Partici
 
 
 @routes.patch("/participants/{organisation_id}", responses=_UNKNOWN)
-async def amend(node: TheNode, organisation_id: OrganisationId, amendment: Amendment) -> ParticipantDetails:
+async def amend(node: TheNode, organisation_id: OrganisationId, amendment: ParticipantChanges) -> ParticipantDetails:
     """Change what is neither key nor certificate, such as addresses; what is left out stays."""
     change = amended(amendment.model_dump(exclude={"reason"}, exclude_none=True))
     await node.registrar.change(organisation_id, change, amendment.reason)
@@ -68,7 +68,7 @@ async def amend(node: TheNode, organisation_id: OrganisationId, amendment: Amend
 
 
 @routes.post("/participants/{organisation_id}/offboard", responses=_UNKNOWN)
-async def offboard(node: TheNode, organisation_id: OrganisationId, why: Reason) -> ParticipantDetails:
+async def offboard(node: TheNode, organisation_id: OrganisationId, why: ReasonedChange) -> ParticipantDetails:
     """Offboard a counterparty: its keys and certificates count no more, its history stays."""
     await node.registrar.offboard(organisation_id, why.reason)
     return await participant(node, organisation_id)

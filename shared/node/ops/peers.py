@@ -20,7 +20,7 @@ _NO_MEMBER: Final[dict[int | str, dict[str, Any]]] = {409: {"model": Mistake}}
 routes: Final = APIRouter(tags=["peers"], route_class=StrictRoute, responses=_NO_MEMBER)
 
 
-class Peer(BaseModel):
+class PeerView(BaseModel):
     """A peer and its dialect; name and base URL are there once it has been looked up in the registry."""
 
     participant_id: str
@@ -32,7 +32,7 @@ class Peer(BaseModel):
 class KnownPeers(BaseModel):
     """All peers that are known or settled, in the order of their ids."""
 
-    items: list[Peer]
+    items: list[PeerView]
 
 
 class PeerSetting(BaseModel):
@@ -50,7 +50,7 @@ async def peers(node: TheNode) -> KnownPeers:
 
 
 @routes.put("/peers/{participant_id}", responses={404: {"model": Mistake}, 503: {"model": Mistake}})
-async def set_peer(node: TheNode, participant_id: Annotated[Identifier, Path()], wish: PeerSetting) -> Peer:
+async def set_peer(node: TheNode, participant_id: Annotated[Identifier, Path()], wish: PeerSetting) -> PeerView:
     """Settle how a peer signs; it counts from its next message on, and outlives a restart."""
     member = _member(node)
     known = await _registered(member, participant_id)
@@ -61,7 +61,7 @@ async def set_peer(node: TheNode, participant_id: Annotated[Identifier, Path()],
 
 
 @routes.delete("/peers/{participant_id}", responses={404: {"model": Mistake}})
-async def unset_peer(node: TheNode, participant_id: Annotated[Identifier, Path()]) -> Peer:
+async def unset_peer(node: TheNode, participant_id: Annotated[Identifier, Path()]) -> PeerView:
     """Take back what was settled here about a peer, registered or not; what the settings say counts again."""
     member = _member(node)
     if not await node.journal.act(partial(remove_peer, participant_id=participant_id)):
@@ -77,14 +77,14 @@ def _member(node: OperatedNode) -> Member:
     return node.member
 
 
-def _peers(member: Member) -> list[Peer]:
+def _peers(member: Member) -> list[PeerView]:
     known = {one.organisation_id: one for one in member.directory.participants()}
     ids = sorted({*known, *member.peers.settled()})
     return [_peer(member, participant_id, known.get(participant_id)) for participant_id in ids]
 
 
-def _peer(member: Member, participant_id: str, known: Participant | None) -> Peer:
-    return Peer(
+def _peer(member: Member, participant_id: str, known: Participant | None) -> PeerView:
+    return PeerView(
         participant_id=participant_id,
         dialect=member.peers.dialect_of(participant_id),
         name=known.name if known is not None else "",

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.node.ops.operated import TheNode
-from shared.node.ops.views import Health, Readiness
+from shared.node.ops.views import NodeHealth, Readiness
 from shared.node.outbox import OutboxState
 
 public_routes: Final = APIRouter(tags=["node"])
@@ -15,10 +15,10 @@ routes: Final = APIRouter(tags=["node"])
 
 
 @public_routes.get("/health")
-async def health(node: TheNode, request: Request) -> Health:
+async def health(node: TheNode, request: Request) -> NodeHealth:
     """Tell that the process lives, and whose it is."""
     identity, version = node.identity, request.app.version
-    return Health(organisation_id=identity.organisation_id, role=identity.role, pid=os.getpid(), version=version)
+    return NodeHealth(organisation_id=identity.organisation_id, role=identity.role, pid=os.getpid(), version=version)
 
 
 @public_routes.get("/ready", response_model_exclude_none=True, responses={503: {"model": Readiness}})

@@ -40,7 +40,7 @@ class OwnIdentity(BaseModel):
     certificate: str
 
 
-class Health(BaseModel):
+class NodeHealth(BaseModel):
     """The process lives."""
 
     status: Literal["ok"] = "ok"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from shared.node.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept, Pace
-from shared.node.registry.service import Credentials, RegistryService, RegistryUnavailable
+from shared.node.registry.service import ClientCredentials, RegistryClient, RegistryUnavailable
 from shared.protocol.encoding import EncodingError, dump_json
 from shared.protocol.profiles import V4
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
@@ -28,7 +28,7 @@ TOKEN_PACE: Final = Pace(asks=1, per=timedelta(seconds=10))
 class AuthServiceKeys:
     """The public keys of the Auth Service."""
 
-    def __init__(self, service: RegistryService, clock: Clock, times: CacheTimes = USUAL_TIMES) -> None:
+    def __init__(self, service: RegistryClient, clock: Clock, times: CacheTimes = USUAL_TIMES) -> None:
         self._service = service
         self._kept = Kept(self._fetch, clock, times.auth_keys_pace, lambda _: times.auth_keys)
 
@@ -67,9 +67,9 @@ class OwnToken:
 
     def __init__(
         self,
-        service: RegistryService,
+        service: RegistryClient,
         keys: AuthServiceKeys,
-        credentials: Credentials,
+        credentials: ClientCredentials,
         participant_id: str,
         clock: Clock,
     ) -> None:

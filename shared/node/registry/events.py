@@ -24,7 +24,7 @@ class Occasion(NamedTuple):
     at: datetime
 
 
-class Event(NamedTuple):
+class PendingEvent(NamedTuple):
     """One event to be reported. (Small, because thousands may wait; its body is made when its turn comes.)"""
 
     occasion: Occasion
@@ -51,13 +51,13 @@ class Event(NamedTuple):
         }
 
 
-def events_of(occasion: Occasion, document: Mapping[str, Any]) -> list[Event]:
+def events_of(occasion: Occasion, document: Mapping[str, Any]) -> list[PendingEvent]:
     """Return the events that report it, one for each loan application that the message's payload is about."""
     product = document.get("productData")
     given = product if isinstance(product, dict) else {}
     names = _text(given.get("productId")), _text(given.get("productNetworkId") or given.get("networkId"))
     loans = islice(_loans_in(document), MOST_OF_ONE)
-    return [Event(occasion, _text(application_id), _text(loan_id), *names) for application_id, loan_id in loans]
+    return [PendingEvent(occasion, _text(application_id), _text(loan_id), *names) for application_id, loan_id in loans]
 
 
 def judged_members(document: Mapping[str, Any], body: type[BaseModel]) -> dict[str, Any]:

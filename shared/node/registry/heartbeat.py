@@ -12,8 +12,8 @@ from typing import Any, Final
 from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH
 from shared.node.counterparties import Access, CounterpartiesUnavailable
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt
-from shared.node.registry.events import Event, Occasion, events_of, judged_members
-from shared.node.registry.service import RegistryService
+from shared.node.registry.events import Occasion, PendingEvent, events_of, judged_members
+from shared.node.registry.service import RegistryClient
 from shared.node.telemetry import Telemetry
 from shared.protocol.verification import VerifiedMessage
 
@@ -43,7 +43,7 @@ class HeartbeatReporter:
 
     def __init__(
         self,
-        service: RegistryService,
+        service: RegistryClient,
         access: Access,
         telemetry: Telemetry,
         *,
@@ -55,7 +55,7 @@ class HeartbeatReporter:
         self._access = access
         self._telemetry = telemetry
         self._wait = wait
-        self._queue: asyncio.Queue[Event] = asyncio.Queue(room)
+        self._queue: asyncio.Queue[PendingEvent] = asyncio.Queue(room)
         self._workers: list[asyncio.Task[None]] = []
         self._is_answering = True
 
@@ -119,7 +119,7 @@ class HeartbeatReporter:
                 self._queue.task_done()
             await self._wait(REST)
 
-    async def _carry(self, event: Event) -> None:
+    async def _carry(self, event: PendingEvent) -> None:
         pause, body = FIRST_PAUSE, event.body()
         while (outcome := await self._attempt(body)) is None:
             await self._wait(pause)

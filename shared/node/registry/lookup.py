@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from shared.node.counterparties import Access
 from shared.node.registry.answers import is_approved, read_participant
-from shared.node.registry.service import NETWORK, USUAL, Bounds, QueryRejectedError, RegistryService, TokenRefusedError
+from shared.node.registry.service import NETWORK, USUAL, Bounds, QueryRejectedError, RegistryClient, TokenRefusedError
 from shared.protocol.participants import Dialect, Participant
 
 ROLES: Final = "/service/participant-roles"
@@ -21,7 +21,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 class RegistryLookup:
     """Asks the registry, with our token; a token that it does not take is renewed once."""
 
-    def __init__(self, service: RegistryService, access: Access, dialect_of: Callable[[str], Dialect]) -> None:
+    def __init__(self, service: RegistryClient, access: Access, dialect_of: Callable[[str], Dialect]) -> None:
         """`dialect_of` tells how the peer of a participant id signs; the registry does not say."""
         self._service = service
         self._access = access

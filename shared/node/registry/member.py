@@ -14,9 +14,9 @@ from shared.node.registry.directory import RegistryDirectory
 from shared.node.registry.lookup import RegistryLookup
 from shared.node.registry.path_signing import PathSigner
 from shared.node.registry.peers import Peers
-from shared.node.registry.service import Credentials, RegistryService
+from shared.node.registry.service import ClientCredentials, RegistryClient
 from shared.node.registry.sightings import note_keys
-from shared.node.settings import Membership, PathSigning
+from shared.node.settings import PathSigning, RegistryMembership
 from shared.node.store.reader import read
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V4, Originator
@@ -26,15 +26,15 @@ class Member:
     """Our token, the directory of the registry's participants, and the way to both."""
 
     def __init__(
-        self, membership: Membership, identity: Identity, transport: httpx.AsyncBaseTransport, clock: Clock
+        self, membership: RegistryMembership, identity: Identity, transport: httpx.AsyncBaseTransport, clock: Clock
     ) -> None:
         """Nothing is asked for before it is needed, so that a node starts while the registry is down."""
         self._clock = clock
         self.peers = Peers(membership.dialects)
         signs = membership.signs
         sign_path = None if signs is PathSigning.NONE else PathSigner(identity, signs)
-        credentials = Credentials(membership.client_id, membership.client_secret)
-        self.service = RegistryService(membership.registry_url, transport, sign_path)
+        credentials = ClientCredentials(membership.client_id, membership.client_secret)
+        self.service = RegistryClient(membership.registry_url, transport, sign_path)
         times = CacheTimes(membership.keeps_for)
         keys = AuthServiceKeys(self.service, clock, times)
         self.access = OwnToken(self.service, keys, credentials, membership.participant_id, clock)

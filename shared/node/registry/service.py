@@ -50,7 +50,7 @@ class QueryRejectedError(RegistryUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class ClientCredentials:
     """What the Auth Service knows us by; the secret is nobody else's business."""
 
     client_id: str
@@ -62,7 +62,7 @@ def registry_transport(ssl_context: ssl.SSLContext | Callable[[], ssl.SSLContext
     return PooledTransport(ssl_context, max_response_bytes=NETWORK.size + HEAD_BYTES)
 
 
-class RegistryService:
+class RegistryClient:
     """One Auth Service and registry, behind one base URL.
 
     Raises (all methods): RegistryUnavailable when there is no answer that can be used.
@@ -89,7 +89,7 @@ class RegistryService:
         """Close all connections."""
         await self._http.aclose()
 
-    async def issue_token(self, credentials: Credentials) -> dict[str, Any]:
+    async def issue_token(self, credentials: ClientCredentials) -> dict[str, Any]:
         """Have a token issued by client credentials, in a form body (RFC 6749 s4.4; C16)."""
         form = {"grant_type": "client_credentials", **asdict(credentials)}
         response = await self._send(self._http.build_request("POST", TOKEN_PATH, data=form))

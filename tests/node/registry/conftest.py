@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.node.registry.member import Member
-from shared.node.settings import Membership
+from shared.node.settings import RegistryMembership
 from tests.equipment.clock import FrozenClock
 from tests.equipment.parties import identity_of, lsp, lsp_key
 from tests.equipment.scripted_registry import SECRET, URL, ScriptedRegistry, rs256
@@ -27,7 +27,7 @@ def registry(clock: FrozenClock) -> ScriptedRegistry:
 
 @pytest.fixture
 async def member(registry: ScriptedRegistry, clock: FrozenClock) -> AsyncIterator[Member]:
-    membership = Membership(URL, "3050", "client-1", SECRET)
+    membership = RegistryMembership(URL, "3050", "client-1", SECRET)
     member = Member(membership, identity_of(lsp(), lsp_key()), registry.transport, clock)
     yield member
     await member.aclose()

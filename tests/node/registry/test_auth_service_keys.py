@@ -8,14 +8,14 @@ import pytest
 
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.auth_service import MOST_KEYS, AuthServiceKeys, token_kid
-from shared.node.registry.service import RegistryService
+from shared.node.registry.service import RegistryClient
 from tests.equipment.clock import FrozenClock
 from tests.equipment.scripted_registry import ISSUER, JWKS_PATH, URL, ScriptedRegistry, jwk_of, rs256
 
 
 @pytest.fixture
 def keys(registry: ScriptedRegistry, clock: FrozenClock) -> AuthServiceKeys:
-    return AuthServiceKeys(RegistryService(URL, registry.transport), clock)
+    return AuthServiceKeys(RegistryClient(URL, registry.transport), clock)
 
 
 async def test_they_are_fetched_once_without_a_token(keys: AuthServiceKeys, registry: ScriptedRegistry) -> None:
@@ -31,7 +31,7 @@ async def test_of_a_jwks_without_end_the_beginning_is_read(keys: AuthServiceKeys
 
 
 async def test_cookies_are_neither_kept_nor_sent(registry: ScriptedRegistry) -> None:
-    service = RegistryService(URL, registry.transport)
+    service = RegistryClient(URL, registry.transport)
     registry.replies[JWKS_PATH] = lambda _: httpx.Response(
         200, json={"keys": registry.jwks}, headers=[("set-cookie", f"c{number}={'x' * 3000}") for number in range(50)]
     )

@@ -9,7 +9,7 @@ import pytest
 
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.member import Member
-from shared.node.registry.service import Credentials
+from shared.node.registry.service import ClientCredentials
 from tests.equipment.clock import FrozenClock
 from tests.equipment.scripted_registry import SECRET, TOKEN_PATH, ScriptedRegistry, rs256
 
@@ -162,7 +162,7 @@ async def test_neither_token_nor_secret_is_in_a_log_line_a_repr_or_an_error(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     token = await member.access.token()
-    texts = [caplog.text, repr(member.access._kept.last), repr(Credentials("client-1", SECRET))]
+    texts = [caplog.text, repr(member.access._kept.last), repr(ClientCredentials("client-1", SECRET))]
     registry.claims = {"participantId": "3051"}
     with pytest.raises(CounterpartiesUnavailable) as caught:
         await member.access._fetch()

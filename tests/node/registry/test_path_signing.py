@@ -6,7 +6,7 @@ import pytest
 
 from shared.node.registry.member import Member
 from shared.node.registry.path_signing import PathSigner
-from shared.node.settings import Membership, PathSigning
+from shared.node.settings import PathSigning, RegistryMembership
 from shared.protocol.detached import signing_input
 from shared.protocol.encoding import base64url_decode
 from tests.equipment.clock import FrozenClock
@@ -27,7 +27,7 @@ def signs(signature: str, path: str) -> bool:
 async def test_look_ups_are_signed_as_the_setting_says(
     registry: ScriptedRegistry, clock: FrozenClock, how: PathSigning
 ) -> None:
-    membership = Membership(URL, "3050", "client-1", SECRET, signs=how)
+    membership = RegistryMembership(URL, "3050", "client-1", SECRET, signs=how)
     member = Member(membership, identity_of(lsp(), lsp_key()), registry.transport, clock)
     assert await member.lookup.participant("3051") is not None
     signed = {one.url.path: one.headers.get("signature") for one in registry.requests if "roles" in one.url.path}

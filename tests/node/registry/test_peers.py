@@ -8,7 +8,7 @@ import pytest
 
 from shared.node.registry.member import Member
 from shared.node.registry.peers import Peers
-from shared.node.settings import Membership
+from shared.node.settings import RegistryMembership
 from shared.protocol.participants import Dialect
 from tests.equipment.clock import FrozenClock
 from tests.equipment.parties import identity_of, lsp, lsp_key
@@ -19,7 +19,7 @@ from tests.node.operated import OperatedStandIn, contents, operated_node, operat
 @pytest.fixture
 async def node(tmp_path: Path, registry: ScriptedRegistry, clock: FrozenClock) -> AsyncIterator[OperatedStandIn]:
     """A node whose settings say that 3052 signs by the RFC."""
-    membership = Membership(URL, "3050", "client-1", SECRET, dialects={"3052": Dialect.RFC})
+    membership = RegistryMembership(URL, "3050", "client-1", SECRET, dialects={"3052": Dialect.RFC})
     async with operated_node(tmp_path) as node:
         node.member = Member(membership, identity_of(lsp(), lsp_key()), registry.transport, clock)
         yield node

@@ -9,7 +9,7 @@ import pytest
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.member import Member
 from shared.node.registry.service import NETWORK, USUAL
-from shared.node.settings import Membership
+from shared.node.settings import RegistryMembership
 from shared.protocol.encoding import EncodingError, dump_json, parse_json_object
 from shared.protocol.messages import Role
 from shared.protocol.participants import Dialect, KeyStatus
@@ -291,7 +291,7 @@ async def test_keys_of_the_auth_service_stay_within_the_bounds_of_a_message(
 
 
 async def test_a_peer_signs_as_its_setting_says(registry: ScriptedRegistry, clock: FrozenClock) -> None:
-    membership = Membership(URL, "3050", "client-1", SECRET, dialects={"3051": Dialect.AUTHSTARTER})
+    membership = RegistryMembership(URL, "3050", "client-1", SECRET, dialects={"3051": Dialect.AUTHSTARTER})
     member = Member(membership, identity_of(lsp(), lsp_key()), registry.transport, clock)
     lender, ourselves = await member.lookup.participant("3051"), await member.lookup.participant("3050")
     assert lender is not None

@@ -6,7 +6,7 @@ import re
 from sqlalchemy import Engine
 
 from shared.node.ops.history import message_history
-from shared.node.ops.ledger_views import MessageHistory, SignedText
+from shared.node.ops.ledger_views import MessageHistory, SignedTextView
 from shared.node.store.tables import ATTEMPTS, INBOX, REFUSALS
 from tests.equipment.member_pair import MemberPair, body_of
 from tests.equipment.storage import rows
@@ -19,7 +19,7 @@ def history(engine: Engine, request_id: str) -> MessageHistory:
     return found
 
 
-def is_shown(text: SignedText, body: bytes, signature: str, kid: str) -> bool:
+def is_shown(text: SignedTextView, body: bytes, signature: str, kid: str) -> bool:
     """Whether a text is shown as it travelled, and read: the header of the JWS, and the body."""
     assert text.decoded is not None
     assert (text.decoded.header["kid"], text.decoded.header["alg"]) == (kid, "RS256")
@@ -60,12 +60,12 @@ async def test_a_refused_body_is_shown_with_the_signature_that_came_with_it(pair
 
 
 def test_an_answer_that_nobody_signed_is_shown_with_an_empty_header() -> None:
-    text = SignedText.of(b'{"error":"0"}', "", is_detached=True)
+    text = SignedTextView.of(b'{"error":"0"}', "", is_detached=True)
     assert text.decoded is not None
     assert (text.decoded.header, text.decoded.payload, text.signature) == ({}, {"error": "0"}, "")
 
 
 def test_what_cannot_be_read_is_shown_undecoded() -> None:
     for body, signature in ((b"<html>", ""), (b"{}", "no header at all"), (b"[]", "e30..c2ln")):
-        text = SignedText.of(body, signature, is_detached=True)
+        text = SignedTextView.of(body, signature, is_detached=True)
         assert (text.envelope.encode(), text.signature, text.decoded) == (body, signature, None)

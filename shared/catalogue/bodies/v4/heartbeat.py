@@ -20,7 +20,7 @@ def _text(value: Any) -> Any:
     return "" if value is None else value
 
 
-class ProductData(Wire):
+class ReportedProduct(Wire):
     """Which product, in which product network."""
 
     product_id: Identifier
@@ -32,7 +32,7 @@ class LoanMetaData(Wire):
 
     loan_application_id: ShortText
     loan_id: Annotated[ShortText, BeforeValidator(_text)] = ""
-    product_data: ProductData
+    product_data: ReportedProduct
 
 
 class Recipient(Wire):
@@ -59,7 +59,7 @@ class HeartbeatEventRequest(Wire):
     event: Event
 
 
-class Tenure(Wire):
+class TenureInDays(Wire):
     """How long a loan runs, in days."""
 
     days: Annotated[int, Field(strict=True, ge=0, lt=1 << 31)] | None = None
@@ -69,14 +69,14 @@ class DisbursementMetrics(Wire):
     """One disbursement: amount in rupees, interest rate in percent a year."""
 
     amount: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    tenure: Tenure
+    tenure: TenureInDays
     interest_rate: Annotated[float, Field(allow_inf_nan=False)]
 
 
 class LoanDisbursementAnalytics(Wire):
     """The body of `POST /ocen/v4/metrics/lender/loanDisbursementMetric`, which lenders send after a disbursement."""
 
-    product_data: ProductData | None = None
+    product_data: ReportedProduct | None = None
     loan_id: ShortText | None = None
     loan_application_id: ShortText | None = None
     metrics: Annotated[list[DisbursementMetrics], Field(fail_fast=True)]

@@ -61,7 +61,7 @@ RoleId = Annotated[
 """The id of a role: text in messages and tokens, a number in the registry's description. Both are read."""
 
 
-class Organisation(Wire):
+class OrganisationDetail(Wire):
     """The organisation that a role belongs to (member `participant`). Times are RFC 3339 in UTC."""
 
     id: int
@@ -95,7 +95,7 @@ class NetworkParticipant(RoleReference):
     approved_on: str = ""
     created_on: str = ""
     updated_on: str = ""
-    participant: Organisation
+    participant: OrganisationDetail
 
 
 class ParticipantDetail(Wire):
@@ -120,7 +120,7 @@ class ParticipantDetail(Wire):
     base_url: str = ""
     kc_client_id: str = ""
     tls_certificates: tuple[str, ...] = ()
-    participant: Organisation | None = None
+    participant: OrganisationDetail | None = None
 
 
 class JsonWebKey(Body):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.node.net import doorway
-from shared.node.net.doorway import Doorway
+from shared.node.net import accept_loop
+from shared.node.net.accept_loop import AcceptLoop
 from shared.node.net.server import NodeServer, make_server
 from shared.node.net.tls import TlsTrust
 from tests.equipment.deadline import DEADLINE
@@ -21,7 +21,7 @@ HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01"
 def test_a_stranger_who_does_not_finish_the_handshake_is_dropped(
     run: Run, witness: Witness, trust: TlsTrust, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "handshake_seconds", 0.05)
+    monkeypatch.setattr(AcceptLoop, "handshake_seconds", 0.05)
     assert run(talk_until_dropped(witness, None, HALF_A_HELLO, tls=trust.server)) == b""
     assert witness.scopes == []
 
@@ -30,7 +30,7 @@ def test_a_stranger_who_does_not_finish_the_handshake_is_dropped(
 def test_a_stranger_who_says_nothing_is_dropped_before_anything_is_made_for_the_connection(
     run: Run, witness: Witness, trust: TlsTrust, with_tls: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "first_byte_seconds", 0.05)
+    monkeypatch.setattr(AcceptLoop, "first_byte_seconds", 0.05)
     monkeypatch.setattr(NodeServer, "_protocol", None)
     assert run(talk_until_dropped(witness, None, tls=trust.server if with_tls else None)) == b""
 
@@ -38,17 +38,17 @@ def test_a_stranger_who_says_nothing_is_dropped_before_anything_is_made_for_the_
 def test_only_so_many_strangers_are_let_in_at_a_time_and_a_peer_comes_in_after_them(
     run: Run, witness: Witness, trust: TlsTrust, lsp: Identity, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Doorway, "first_byte_seconds", 1.0)
-    monkeypatch.setattr(Doorway, "max_handshakes", 2)
-    monkeypatch.setattr(Doorway, "max_waiting", 0)
+    monkeypatch.setattr(AcceptLoop, "first_byte_seconds", 1.0)
+    monkeypatch.setattr(AcceptLoop, "max_handshakes", 2)
+    monkeypatch.setattr(AcceptLoop, "max_waiting", 0)
     seen: list[int] = []
-    shake_hands = Doorway._shake_hands
+    shake_hands = AcceptLoop._shake_hands
 
-    async def count(door: Doorway, *of: Any) -> None:
+    async def count(door: AcceptLoop, *of: Any) -> None:
         seen.append(door.handshakes)
         await shake_hands(door, *of)
 
-    monkeypatch.setattr(Doorway, "_shake_hands", count)
+    monkeypatch.setattr(AcceptLoop, "_shake_hands", count)
 
     async def crowd() -> list[bytes]:
         async with (
@@ -97,7 +97,7 @@ def test_a_connection_that_cannot_be_taken_is_not_the_last(
         return await accept(loop, listener)
 
     monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_accept", fail_at_first)
-    monkeypatch.setattr(doorway, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(accept_loop, "PAUSE_SECONDS", 0)
 
     async def call() -> list[bytes]:
         async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(DEADLINE):

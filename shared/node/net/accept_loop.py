@@ -1,4 +1,4 @@
-"""The door of a server: takes the connections that come, and lets only so many at a time be strangers.
+"""The accept loop of a server: takes the connections that come, and lets only so many at a time be strangers.
 
 Whoever can reach the port may open connections and say nothing; until the TLS handshake is done, nobody knows who it
 is. The event loops wait a minute for each handshake, and for as many as there are descriptors, so that none is left
@@ -30,7 +30,7 @@ CONNECTIONS_PER_TURN = 32
 answered goes on while somebody floods the port."""
 
 
-class Doorway:
+class AcceptLoop:
     """Takes connections from a listening socket, from `open` to `close`.
 
     A connection is unfinished until its first byte is here and, with TLS, its handshake is done.
