@@ -36,7 +36,7 @@ def protocol_document(messages: Sequence[MessageType], version: str) -> dict[str
     document = get_openapi(
         title=f"Protocol plane of a {roles}",
         version=version,
-        description=_DESCRIPTION.format(role=roles, forms="\n\n".join(form.description for form in forms)),
+        description=_DESCRIPTION.format(role=roles, forms="\n\n".join(form.how_to_send for form in forms)),
         tags=[{"name": stage} for stage in dict.fromkeys(message.stage for message in messages)],
         routes=[*(_documented(message) for message in messages), *refusals],
         separate_input_output_schemas=False,  # else a response's envelope would be described by what it carries

@@ -36,7 +36,7 @@ def _refusal(form: WireForm, problems: list[Problem], is_wrapped: bool) -> dict[
         problem.code: next(iter(form.examples(ack_payload(problem, is_wrapped=is_wrapped)).values()))
         for problem in problems
     }
-    headers = form.response_headers | _http_headers(form, problems)
+    headers = {**form.signature_headers, **_http_headers(form, problems)}
     return {
         "model": form.model(WrappedAck[model] if is_wrapped else model),  # type: ignore[valid-type]
         "description": _described(problems),

@@ -4,7 +4,6 @@ FastAPI writes the documentation from their models. It parses nothing: the middl
 """
 
 import copy
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -79,7 +78,7 @@ def message_route(message: MessageType) -> MessageRoute:
     answers = f" It answers {message.answers.name}, under the requestId of that message." if message.answers else ""
     return MessageRoute(
         message.path,
-        _declaring(form.parameters(message.body)),
+        _declaring(form.model(message.body)),
         methods=[message.method],
         name=message.name,
         operation_id=component_name(message),
@@ -89,7 +88,7 @@ def message_route(message: MessageType) -> MessageRoute:
         response_model=form.model(WrappedAck[AcceptedAck] if message.wraps_ack else AcceptedAck),
         response_description="Accepted, signed.",
         responses={200: _accepted(message), **references_to_refusals(form, message.wraps_ack)},
-        openapi_extra={"security": [{name: [] for name in form.security_schemes}]},
+        openapi_extra=form.operation,
     )
 
 
@@ -101,12 +100,15 @@ def component_name(message: MessageType) -> str:
 def _accepted(message: MessageType) -> dict[str, Any]:
     form = WIRE_FORMS[message.version]
     ((_, example), *_) = form.examples(ack_payload(is_wrapped=message.wraps_ack)).items()
-    return {"headers": form.response_headers, "content": {"application/json": {"examples": {"accepted": example}}}}
+    return {
+        "headers": dict(form.signature_headers),
+        "content": {"application/json": {"examples": {"accepted": example}}},
+    }
 
 
-def _declaring(parameters: list[inspect.Parameter]) -> Callable[[], None]:
-    def endpoint() -> None:
-        """Declare the parameters; what answers is another."""
+def _declaring(body: Any) -> Callable[[Any], None]:
+    def endpoint(body: Any) -> None:
+        """Declare the body; what answers is another."""
 
-    endpoint.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    endpoint.__annotations__ = {"body": body}
     return endpoint
