@@ -29,8 +29,8 @@ from lender_app.rules import (
 from lender_app.speech import AcceptanceSpeech, OtpJudged, SessionOpened
 from lender_app.wrong_otps import counted, is_guessed_at, wrong_otps_keys
 from shared.node.journeys import Decision, Journey, Notice, Rule
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.verification import VerifiedMessage
 
 OTP_SESSION = "otp-session"
 

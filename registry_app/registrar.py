@@ -10,12 +10,13 @@ from sqlalchemy import Connection, update
 
 from registry_app.auth.client_secrets import SecretHasher, new_secret
 from registry_app.registration import (
+    AmendmentForm,
     KeysForm,
     RegistrationForm,
     judged,
     judged_address,
-    judged_contact,
     judged_keys,
+    judged_organisation,
 )
 from registry_app.standing import StatusChange
 from registry_app.store.book import Book
@@ -43,18 +44,6 @@ class Credentials:
 
     participant: StoredRole
     client_secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Amendment:
-    """New values for a participant's fields; None leaves a field as it is."""
-
-    base_url: str | None = None
-    tls_certificates: list[str] | None = None
-    email: str | None = None
-    phone: str | None = None
-    description: str | None = None
-    website: str | None = None
 
 
 class NetworkRegistrar:
@@ -116,17 +105,15 @@ class NetworkRegistrar:
 
         return await self._changed(participant_id, work)
 
-    async def amend(self, participant_id: int, amendment: Amendment) -> StoredRole:
+    async def amend(self, participant_id: int, form: AmendmentForm) -> StoredRole:
         """Change what is not a key. The certificates have to be right for the base URL, whichever of them changes."""
         now = self._clock.now()
-        contact = judged_contact(amendment.email, amendment.phone)
-        texts = {"description": amendment.description, "website": amendment.website}
-        columns = contact | {name: text for name, text in texts.items() if text is not None}
+        columns = judged_organisation(form)
 
         def work(connection: Connection) -> None:
             participant = demand_participant(connection, participant_id)
-            if amendment.base_url is not None or amendment.tls_certificates is not None:
-                _move(connection, participant, amendment, now)
+            if form.base_url is not None or form.tls_certificates is not None:
+                _move(connection, participant, form, now)
             if columns:
                 _amend_organisation(connection, participant.organisation.id, {**columns, "updated_at": now})
             update_role(connection, participant_id, updated_at=now)
@@ -160,10 +147,10 @@ class NetworkRegistrar:
         return result
 
 
-def _move(connection: Connection, participant: StoredRole, amendment: Amendment, now: datetime) -> None:
-    given = amendment.tls_certificates
+def _move(connection: Connection, participant: StoredRole, form: AmendmentForm, now: datetime) -> None:
+    given = form.tls_certificates
     pems = [one.pem for one in participant.certificates] if given is None else given
-    base_url, certificates = judged_address(amendment.base_url or participant.base_url, pems, now)
+    base_url, certificates = judged_address(form.base_url or participant.base_url, pems, now)
     refuse_taken(connection, (), certificates, participant)
     replace_certificates(connection, participant.id, certificates)
     update_role(connection, participant.id, base_url=base_url)

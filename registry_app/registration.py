@@ -60,6 +60,19 @@ class RegistrationForm(KeysForm):
     website: Line = ""
 
 
+class AmendmentForm(BaseModel):
+    """New values for a participant's fields; null leaves a field as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_url: str | None = None
+    tls_certificates: list[str] | None = None
+    spoc_email: str | None = None
+    spoc_phone: str | None = None
+    description: Line | None = None
+    website: Line | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Registration:
     """A form that was judged and found right."""
@@ -128,16 +141,18 @@ def judged_address(
     return checked, stored
 
 
-def judged_contact(email: str | None, phone: str | None) -> dict[str, str]:
-    """Judge an e-mail address and a telephone number, where given; return them as columns of an organisation.
+def judged_organisation(form: AmendmentForm) -> dict[str, str]:
+    """Judge what is given of an organisation; return it as columns.
 
     Raises:
         FormError: as `judged`.
     """
     flaws: list[Flaw] = []
-    columns = {} if email is None else {"email": checked_email(email, flaws)}
-    if phone is not None:
-        columns["phone"] = checked_phone(phone, flaws)
+    columns = form.model_dump(include={"description", "website"}, exclude_none=True)
+    if form.spoc_email is not None:
+        columns["email"] = checked_email(form.spoc_email, flaws)
+    if form.spoc_phone is not None:
+        columns["phone"] = checked_phone(form.spoc_phone, flaws)
     if flaws:
         raise FormError(flaws)
     return columns

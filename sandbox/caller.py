@@ -7,10 +7,11 @@ from typing import Final, Self
 
 import httpx
 
+from shared.node.client import judge_answer
 from shared.node.net.tls import thumbprint
 from shared.protocol.participants import Participant
-from shared.protocol.profiles import V3, Profile
-from shared.protocol.verification import Examination, Peer
+from shared.protocol.phases import Peer
+from shared.protocol.profiles import V3, Judged, Profile
 
 _HEADERS: Final = {"content-type": "application/json"}
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -45,7 +46,7 @@ class Caller:
 
     def post(
         self, path: str, body: bytes, trace_id: str, headers: Mapping[str, str] = _NO_HEADERS
-    ) -> tuple[int, Examination]:
+    ) -> tuple[int, Judged]:
         """Send a message whose traceId is `trace_id`; return the HTTP status, and what was found in the answer.
 
         Raises:
@@ -56,6 +57,4 @@ class Caller:
         self.connection = stream.get_extra_info("client_addr")
         shown: ssl.SSLSocket = stream.get_extra_info("ssl_object")
         peer = Peer(thumbprint(shown.getpeercert(True) or b""), self._receiver.base_url)
-        shown_beside = {name.lower(): value for name, value in response.headers.items()}
-        examination = self._profile.examine_ack(response.content, peer, self._receiver, trace_id, shown_beside)
-        return response.status_code, examination
+        return response.status_code, judge_answer(response, peer, self._receiver, trace_id, self._profile)

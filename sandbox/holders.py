@@ -53,6 +53,15 @@ def own_details(ops: OpsClient) -> Record:
     return details
 
 
+def tell_base_urls(pair: Nodes, urls: Mapping[str, str]) -> None:
+    """Tell each node where it and the others are now, by organisation id: it may know the ports of an earlier start."""
+    for ops in pair.values():
+        for known in (*ops.participants(), ops.own_form()):
+            url = urls.get(known["organisation_id"], known["base_url"])
+            if url != known["base_url"]:
+                ops.amend(known["organisation_id"], base_url=url, reason="started there")
+
+
 def holder_of_own_key(pair: Nodes, kid: str, at: NodeName | None = None) -> NodeName:
     """Return the node whose own signing key has that kid.
 

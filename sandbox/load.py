@@ -23,8 +23,8 @@ from shared.node.outbox import DeliveryAttempt
 from shared.node.process import calm_garbage_collector, run
 from shared.node.settings import NodeSettings, load_settings
 from shared.node.telemetry import configure_logging
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.signing import SigningKey, VerificationKey
-from shared.protocol.verification import VerifiedMessage
 
 PROGRESS_SECONDS = 0.25
 

@@ -1,23 +1,26 @@
 """Signing and verifying without any node: for a team that wants its own code to agree with ours, byte by byte."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sandbox.errors import SandboxError
 from shared.catalogue.table import CATALOGUE, find_message
 from shared.protocol.checks.signature import signature_verifies
 from shared.protocol.detached import SIGNATURE_HEADER
-from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
+from shared.protocol.encoding import EncodingError, parse_json_object
 from shared.protocol.messages import MessageType, Role
 from shared.protocol.participants import Dialect, Participant, PublicKey
-from shared.protocol.profiles import PROFILES, Dressed, Profile, Style
+from shared.protocol.phases import NO_PEER, Opened, WireMessage
+from shared.protocol.profiles import PROFILES, Dressed, Judged, Profile, Style
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_private_key, load_public_key
 from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer, open_token
-from shared.protocol.verification import Examination, Need, Outcome, Verification, conclude, examine
+from shared.protocol.verification import Need, Outcome, Verification
 
 Holder = Callable[[str], Participant | None]
+
+NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _OWNER: Final = "its owner"
 
@@ -26,9 +29,22 @@ _OWNER: Final = "its owner"
 class Judgement:
     """What became of an envelope from a file: the steps, and what it says, as far as it could be read."""
 
-    verification: Verification
-    header: dict[str, Any] = field(default_factory=dict)
-    payload: bytes = b""
+    judged: Judged
+
+    @property
+    def verification(self) -> Verification:
+        """The verdict, and each step that led to it."""
+        return self.judged.verification
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The signed header, as far as it can be read."""
+        return dict(self.judged.opened.header)
+
+    @property
+    def payload(self) -> bytes:
+        """The payload, as far as it can be read."""
+        return self.judged.opened.payload
 
     @property
     def signature_holds(self) -> bool:
@@ -64,7 +80,8 @@ class Beside:
     @property
     def headers(self) -> dict[str, str]:
         """The HTTP headers that are judged."""
-        return {} if self.signature is None else {SIGNATURE_HEADER: self.signature}
+        given = {} if self.signature is None else {SIGNATURE_HEADER: self.signature}
+        return given | ({"authorization": f"Bearer {self.token}"} if self.token else {})
 
 
 NOTHING: Final = Beside()
@@ -160,29 +177,25 @@ def verify(
     Whether it fits its type is judged with a `message_type`, whether it is fresh with a time `at` (aware), and what
     comes `beside` it is judged in v4: there the signature stands, and the token with the issuer that it has to be of.
     """
-    token, issuer = beside.token, beside.issuer
-    verification = profile.examine_offline(
-        body, holder, message_type, at, headers=beside.headers, token=token, issuer=issuer
-    )
-    return _judgement(body, beside, verification)
+    opened = _opened(body, profile, beside, message_type, at)
+    given = {Need.ISSUER: beside.issuer, Need.CLOCK: at, Need.MESSAGE_TYPE: message_type}
+    provided = {Need.KEY, Need.SIGNATURE} | {need for need, value in given.items() if value is not None}
+    return Judgement(profile.judge_offline(opened, holder, frozenset(provided), beside.issuer))
 
 
 def verify_ack(body: bytes, profile: Profile, holder: Holder, beside: Beside = NOTHING) -> Judgement:
     """Judge an acknowledgement, whose payload has no metadata of its own."""
-    callee, headers = holder(""), beside.headers
-    examination = Examination(
-        body=body,
-        payload=body,
-        algorithm=profile.algorithm,
-        headers=headers,
-        provided=frozenset({Need.KEY}),
-        may_be_unsigned=callee is not None and profile.may_be_unsigned(callee, headers),
-    )
-    examine(examination, profile.ack_opening_checks)
-    if examination.problem is None:
-        examination.holder = holder(examination.kid or "")
-        examine(examination, profile.ack_verdict_checks)
-    return _judgement(body, beside, conclude(examination, profile.ack_checks))
+    opened, callee = _opened(body, profile, beside), holder("")
+    is_unsigned = callee is not None and profile.may_be_unsigned(callee, opened)
+    provided = {Need.KEY} if is_unsigned else {Need.KEY, Need.SIGNATURE}
+    return Judgement(profile.judge_ack(opened, holder, frozenset(provided)))
+
+
+def _opened(
+    body: bytes, profile: Profile, beside: Beside, message_type: MessageType | None = None, at: datetime | None = None
+) -> Opened:
+    wire = WireMessage("", "", beside.headers, body, NO_PEER)
+    return profile.opened(wire, message_type, at or NO_TIME)
 
 
 def _own_kids(public_key: str) -> list[str]:
@@ -207,14 +220,3 @@ def _holder(kid: str, key: VerificationKey, dialect: Dialect) -> Participant:
         keys=(PublicKey(kid, key),),
         dialect=dialect,
     )
-
-
-def _judgement(body: bytes, beside: Beside, verification: Verification) -> Judgement:
-    try:
-        if beside.signature is not None:
-            return Judgement(verification, parse_json_object(base64url_decode(beside.signature.split(".")[0])), body)
-        outer = parse_json_object(body)
-        header = parse_json_object(base64url_decode(outer.get("header") or outer["protected"]))
-        return Judgement(verification, header, base64url_decode(outer["payload"]))
-    except (EncodingError, KeyError, TypeError, AttributeError):
-        return Judgement(verification)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sandbox.enrolment import enrolled
 from sandbox.errors import NodeDiedError, SandboxError
-from sandbox.holders import own_details
+from sandbox.holders import own_details, tell_base_urls
 from sandbox.network import RegistryOps, join, member_environment
 from sandbox.preparation import prepare
 from sandbox.running import (
@@ -93,6 +93,8 @@ def started_pair(
                 run = run.model_copy(update={"nodes": nodes})
                 write_run(folders, run)
                 _await_ready(supervisor, folders, run)
+            with connected(folders) as ready:
+                tell_base_urls(ready, {node.organisation_id: node.url for node in run.nodes.values()})
             if run.speaks_v4:
                 _register_keys_of_now(folders)
             yield StartedPair(settings, run, supervisor)

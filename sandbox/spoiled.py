@@ -27,8 +27,7 @@ from shared.protocol.encoding import base64url_encode, dump_json, parse_json_obj
 from shared.protocol.envelope import seal
 from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
-from shared.protocol.profiles import V3, V4, Originator, Profile
-from shared.protocol.verification import Examination
+from shared.protocol.profiles import V3, V4, Judged, Originator, Profile
 
 MESSAGE: Final = get_message("v3", "TriggerLoanAcceptanceRequest")
 MESSAGE_V4: Final = get_message("v4", "CreateLoanApplicationsRequest")
@@ -131,7 +130,7 @@ def send_spoiled_v4(visit: Visit, receiver: Participant, lender: OpsClient, cloc
 
 
 def _send(forgery: Forgery, identity: Identity, receiver: Participant, lender: OpsClient, lender_id: str) -> Refusal:
-    status, examination = _post(forgery, identity, receiver)
+    status, judged = _post(forgery, identity, receiver)
     history = lender.wait_for(lambda ops: ops.message(forgery.request_id), 2.0) or {"received": [], "refused": []}
     return Refusal(
         message=forgery.message.full_name,
@@ -140,8 +139,8 @@ def _send(forgery: Forgery, identity: Identity, receiver: Participant, lender: O
         sender=identity.organisation_id,
         receiver=lender_id,
         status=status,
-        ack=examination.document,
-        ack_checks=tuple(step.as_dict() for step in examination.steps),
+        ack=dict(judged.identified.ack) if judged.identified else {},
+        ack_checks=tuple(step.as_dict() for step in judged.verification.steps),
         checks=tuple(history["refused"][0]["verification"]) if history["refused"] else (),
         accepted=bool(history["received"]),
     )
@@ -155,7 +154,7 @@ def _receiver(run: Run) -> Participant:
     return replace(listed, base_url=lender.url)
 
 
-def _post(forgery: Forgery, identity: Identity, receiver: Participant) -> tuple[int, Examination]:
+def _post(forgery: Forgery, identity: Identity, receiver: Participant) -> tuple[int, Judged]:
     context = client_context(identity.tls_certificate, identity.tls_private_key, identity.trust)
     path = forgery.message.path
     try:

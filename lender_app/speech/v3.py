@@ -7,8 +7,8 @@ from typing import Any, cast
 from lender_app.speech import EnteredOtp, OtpJudged, SessionOpened
 from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
 from shared.node.journeys import Outgoing, callback_to
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import SUCCESS
-from shared.protocol.verification import VerifiedMessage
 
 
 @dataclass(frozen=True, slots=True)

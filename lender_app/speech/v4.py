@@ -18,7 +18,7 @@ from shared.catalogue.bodies.v4.loan_application import (
 )
 from shared.catalogue.bodies.values import moment_of
 from shared.node.journeys import Outgoing, callback_to
-from shared.protocol.verification import VerifiedMessage
+from shared.protocol.phases import VerifiedMessage
 
 _DAYS: Final = {TenureUnit.DAY: 1, TenureUnit.MONTH: 30, TenureUnit.YEAR: 365}
 

@@ -5,20 +5,19 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from registry_app.ops.views import (
-    AmendmentForm,
     Approval,
     Id,
-    ParticipantList,
     ParticipantView,
     Reason,
     Registered,
 )
 from registry_app.parts import TheRegistry
-from registry_app.registrar import Amendment, Credentials
-from registry_app.registration import KeysForm, RegistrationForm
+from registry_app.registrar import Credentials
+from registry_app.registration import AmendmentForm, KeysForm, RegistrationForm
 from registry_app.standing import APPROVE, REJECT, SUSPEND
 from registry_app.store.roles import load_role, load_roles
 from shared.node.ops.body import StrictRoute
+from shared.node.ops.views import Items
 
 routes: Final = APIRouter(tags=["participants"], route_class=StrictRoute)
 
@@ -26,11 +25,11 @@ ParticipantId = Annotated[Id, Path()]
 
 
 @routes.get("/participants")
-async def participants(registry: TheRegistry, offboarded: Annotated[bool, Query()] = False) -> ParticipantList:
+async def participants(registry: TheRegistry, offboarded: Annotated[bool, Query()] = False) -> Items[ParticipantView]:
     """List participants; those that were offboarded only if asked for too."""
     roles = await registry.book.read(load_roles)
     shown = [role for role in roles if offboarded or role.offboarded_at is None]
-    return ParticipantList(items=[ParticipantView.of(role) for role in shown])
+    return Items(items=[ParticipantView.of(role) for role in shown])
 
 
 @routes.post("/participants", status_code=201)
@@ -51,15 +50,7 @@ async def participant(registry: TheRegistry, participant_id: ParticipantId) -> P
 @routes.patch("/participants/{participant_id}")
 async def amend(registry: TheRegistry, participant_id: ParticipantId, form: AmendmentForm) -> ParticipantView:
     """Change base URL, TLS certificates or contact; what is left out stays."""
-    amendment = Amendment(
-        base_url=form.base_url,
-        tls_certificates=form.tls_certificates,
-        email=form.spoc_email,
-        phone=form.spoc_phone,
-        description=form.description,
-        website=form.website,
-    )
-    return ParticipantView.of(await registry.registrar.amend(int(participant_id), amendment))
+    return ParticipantView.of(await registry.registrar.amend(int(participant_id), form))
 
 
 @routes.put("/participants/{participant_id}/keys")

@@ -3,26 +3,22 @@
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from registry_app.ops.views import Id
 from registry_app.parts import Parts, TheRegistry
-from registry_app.store.reports import Report, ReportFilter, ReportKind, list_reports
-from shared.catalogue.bodies.body import Identifier
+from registry_app.store.reports import ReportFilter, ReportKind, list_reports
 from shared.catalogue.events import EventType
 from shared.node.ops.body import StrictRoute
-from shared.node.ops.ledger_views import Moment
+from shared.node.ops.ledger_views import Moment, PageWanted
+from shared.node.ops.views import Page
 
 routes: Final = APIRouter(tags=["reports"], route_class=StrictRoute)
 
 
-class ReportQuery(BaseModel):
-    """Which reports to list: `limit` of them, older than `before` (the `next` of a page), of one participant or all."""
+class ReportQuery(PageWanted):
+    """Which reports to list, of one participant or of all."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(default=50, ge=1, le=200)
-    before: Identifier | None = None
     participant_id: Id | None = None
 
 
@@ -36,39 +32,26 @@ class ReportView(BaseModel):
     """A report: who sent it, when it came, and its body as it was sent."""
 
     id: str
-    participant_id: str
+    participant_id: Annotated[Id, Field(validation_alias="role_id")]
     received_at: Moment
     body: dict[str, Any]
 
 
-class ReportPage(BaseModel):
-    """A page of reports. `next` is the `before` of the page after it; null says that there is nothing older."""
-
-    items: list[ReportView]
-    next: str | None
-
-
 @routes.get("/events")
-async def events(registry: TheRegistry, wanted: Annotated[EventQuery, Query()]) -> ReportPage:
+async def events(registry: TheRegistry, wanted: Annotated[EventQuery, Query()]) -> Page[ReportView]:
     """List the events of the heartbeat."""
     return await _page(registry, ReportKind.EVENT, wanted, wanted.event_type or "")
 
 
 @routes.get("/disbursement-metrics")
-async def disbursements(registry: TheRegistry, wanted: Annotated[ReportQuery, Query()]) -> ReportPage:
+async def disbursements(registry: TheRegistry, wanted: Annotated[ReportQuery, Query()]) -> Page[ReportView]:
     """List the metrics of disbursements."""
     return await _page(registry, ReportKind.DISBURSEMENT, wanted, "")
 
 
-async def _page(registry: Parts, kind: ReportKind, wanted: ReportQuery, event_type: str) -> ReportPage:
+async def _page(registry: Parts, kind: ReportKind, wanted: ReportQuery, event_type: str) -> Page[ReportView]:
     role_id = None if wanted.participant_id is None else int(wanted.participant_id)
     conditions = ReportFilter(kind, wanted.limit, wanted.before or "", role_id, event_type)
     reports = await registry.book.read(lambda connection: list_reports(connection, conditions))
-    page = [_view(report) for report in reports[: wanted.limit]]
-    return ReportPage(items=page, next=page[-1].id if len(reports) > wanted.limit else None)
-
-
-def _view(report: Report) -> ReportView:
-    return ReportView(
-        id=report.id, participant_id=str(report.role_id), received_at=report.received_at, body=report.body
-    )
+    page = [ReportView.model_validate(report, from_attributes=True) for report in reports[: wanted.limit]]
+    return Page(items=page, next=page[-1].id if len(reports) > wanted.limit else None)

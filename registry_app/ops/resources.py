@@ -8,17 +8,13 @@ from sqlalchemy import Connection, Row, Table
 
 from registry_app.ops.views import (
     FilterForm,
-    FilterList,
     FilterView,
     Id,
     NetworkForm,
-    NetworkList,
     NetworkView,
     ProductForm,
-    ProductList,
     ProductView,
     WhitelistingForm,
-    WhitelistingList,
     WhitelistingView,
 )
 from registry_app.parts import Parts, TheRegistry
@@ -27,6 +23,7 @@ from registry_app.store.tables import FILTERS, NETWORKS, PRODUCTS, WHITELISTING_
 from shared.node.onboarding.fields import Flaw, checked_addresses
 from shared.node.onboarding.form import FormError
 from shared.node.ops.body import StrictRoute
+from shared.node.ops.views import Items
 
 routes: Final = APIRouter(tags=["resources"], route_class=StrictRoute)
 
@@ -35,10 +32,10 @@ View = TypeVar("View", bound=BaseModel)
 
 
 @routes.get("/products")
-async def products(registry: TheRegistry) -> ProductList:
+async def products(registry: TheRegistry) -> Items[ProductView]:
     """List the credit products."""
     rows = await registry.book.read(lambda connection: list_rows(connection, PRODUCTS))
-    return ProductList(items=[_view(ProductView, row) for row in rows])
+    return Items(items=[_view(ProductView, row) for row in rows])
 
 
 @routes.post("/products", status_code=201)
@@ -54,13 +51,13 @@ async def remove_product(registry: TheRegistry, number: Number) -> None:
 
 
 @routes.get("/networks")
-async def networks(registry: TheRegistry) -> NetworkList:
+async def networks(registry: TheRegistry) -> Items[NetworkView]:
     """List the product networks with their members."""
 
     def query(connection: Connection) -> list[NetworkView]:
         return [_network(connection, row) for row in list_rows(connection, NETWORKS)]
 
-    return NetworkList(items=await registry.book.read(query))
+    return Items(items=await registry.book.read(query))
 
 
 @routes.post("/networks", status_code=201)
@@ -105,11 +102,11 @@ async def leave(registry: TheRegistry, number: Number, participant_id: Number) -
 
 
 @routes.get("/whitelisting-items")
-async def items(registry: TheRegistry, participant_id: Annotated[Id | None, Query()] = None) -> WhitelistingList:
+async def items(registry: TheRegistry, participant_id: Annotated[Id | None, Query()] = None) -> Items[WhitelistingView]:
     """List the addresses that participants call from, of one participant or of all."""
     role_id = None if participant_id is None else int(participant_id)
     rows = await registry.book.read(lambda connection: list_rows(connection, WHITELISTING_ITEMS, role_id=role_id))
-    return WhitelistingList(items=[_view(WhitelistingView, row) for row in rows])
+    return Items(items=[_view(WhitelistingView, row) for row in rows])
 
 
 @routes.post("/whitelisting-items", status_code=201)
@@ -130,11 +127,11 @@ async def remove_item(registry: TheRegistry, number: Number) -> None:
 
 
 @routes.get("/lender-network-filters")
-async def filters(registry: TheRegistry, network_id: Annotated[Id | None, Query()] = None) -> FilterList:
+async def filters(registry: TheRegistry, network_id: Annotated[Id | None, Query()] = None) -> Items[FilterView]:
     """List the lenders' filters, of one network or of all."""
     wanted = None if network_id is None else int(network_id)
     rows = await registry.book.read(lambda connection: list_rows(connection, FILTERS, network_id=wanted))
-    return FilterList(items=[_view(FilterView, row) for row in rows])
+    return Items(items=[_view(FilterView, row) for row in rows])
 
 
 @routes.post("/lender-network-filters", status_code=201)

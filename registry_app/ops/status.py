@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from registry_app.auth.signing_keys import published_keys
-from registry_app.ops.views import Health, SigningKeyList, SigningKeyView
+from registry_app.ops.views import Health, SigningKeyView
 from registry_app.parts import TheRegistry
-from shared.node.ops.views import Readiness
+from shared.node.ops.views import Items, Readiness
 
 public_routes: Final = APIRouter(tags=["registry"])
 routes: Final = APIRouter(tags=["registry"])
@@ -36,11 +36,11 @@ async def metrics(registry: TheRegistry) -> Response:
 
 
 @routes.get("/signing-keys")
-async def signing_keys(registry: TheRegistry) -> SigningKeyList:
+async def signing_keys(registry: TheRegistry) -> Items[SigningKeyView]:
     """List the keys of the JWKS: the one that signs tokens, and those that have signed tokens still alive."""
     now = registry.clock.now()
     published = await registry.book.read(lambda connection: published_keys(connection, now))
-    return SigningKeyList(items=[SigningKeyView.of(key) for key in published])
+    return Items(items=[SigningKeyView.of(key) for key in published])
 
 
 @routes.post("/signing-keys/rotate", status_code=201)

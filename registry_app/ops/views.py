@@ -7,9 +7,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from registry_app.auth.signing_keys import TokenKey
 from registry_app.store.roles import StoredRole
 from shared.catalogue.bodies.v4.registry import FilterOperator, RequirementName, RoleStatus
-from shared.node.onboarding.certificates import leaf_summary
 from shared.node.onboarding.record import Line, Name
 from shared.node.ops.ledger_views import Moment
+from shared.node.ops.participant_views import CertificateView
 from shared.protocol.messages import Role
 
 
@@ -39,17 +39,6 @@ class Approval(Reason):
     approved_by: Line = "operator"
 
 
-class AmendmentForm(Form):
-    """New values for a participant's fields; null leaves a field as it is."""
-
-    base_url: str | None = None
-    tls_certificates: list[str] | None = None
-    spoc_email: str | None = None
-    spoc_phone: str | None = None
-    description: Line | None = None
-    website: Line | None = None
-
-
 class KeyView(BaseModel):
     """A public key of a participant; `thumbprint` is that of RFC 7638."""
 
@@ -58,30 +47,21 @@ class KeyView(BaseModel):
     pem: str
 
 
-class CertificateView(BaseModel):
-    """A TLS certificate of a participant; `thumbprint` is SHA-256 of its DER in lower-case hex."""
-
-    thumbprint: str
-    subject: str
-    expires_at: Moment
-    pem: str
-
-
 class OrganisationView(BaseModel):
     """The organisation that a participant belongs to."""
 
-    id: str
+    id: Id
     name: str
     description: str
     website: str
-    spoc_email: str
-    spoc_phone: str
+    spoc_email: Annotated[str, Field(validation_alias="email")]
+    spoc_phone: Annotated[str, Field(validation_alias="phone")]
 
 
 class ParticipantView(BaseModel):
     """A participant; `id` is the participantId of messages and tokens, `client_id` that of its Auth Service client."""
 
-    id: str
+    id: Id
     client_id: str
     role: Role
     status: RoleStatus
@@ -89,7 +69,7 @@ class ParticipantView(BaseModel):
     base_url: str
     organisation: OrganisationView
     keys: list[KeyView]
-    tls_certificates: list[CertificateView]
+    tls_certificates: Annotated[list[CertificateView], Field(validation_alias="certificates")]
     approved_by: str
     approved_at: Moment | None
     created_at: Moment
@@ -99,29 +79,7 @@ class ParticipantView(BaseModel):
     @classmethod
     def of(cls, role: StoredRole) -> Self:
         """Show what is stored."""
-        organisation = role.organisation
-        plain = ("client_id", "role", "status", "status_because", "base_url", "approved_by")
-        times = ("approved_at", "created_at", "updated_at", "offboarded_at")
-        return cls(
-            id=str(role.id),
-            organisation=OrganisationView(
-                id=str(organisation.id),
-                name=organisation.name,
-                description=organisation.description,
-                website=organisation.website,
-                spoc_email=organisation.email,
-                spoc_phone=organisation.phone,
-            ),
-            keys=[KeyView(kid=key.kid, thumbprint=key.thumbprint, pem=key.pem) for key in role.keys],
-            tls_certificates=[_certificate(one.thumbprint, one.pem) for one in role.certificates],
-            **{name: getattr(role, name) for name in (*plain, *times)},
-        )
-
-
-class ParticipantList(BaseModel):
-    """Participants, in the order of their ids."""
-
-    items: list[ParticipantView]
+        return cls.model_validate(role, from_attributes=True)
 
 
 class Registered(BaseModel):
@@ -200,30 +158,6 @@ class FilterView(FilterForm):
     id: Id
 
 
-class ProductList(BaseModel):
-    """All products."""
-
-    items: list[ProductView]
-
-
-class NetworkList(BaseModel):
-    """All product networks."""
-
-    items: list[NetworkView]
-
-
-class WhitelistingList(BaseModel):
-    """Whitelisting items."""
-
-    items: list[WhitelistingView]
-
-
-class FilterList(BaseModel):
-    """Lender network filters."""
-
-    items: list[FilterView]
-
-
 class SigningKeyView(BaseModel):
     """A key of the Auth Service: null `retired_at` says that it signs; it is in the JWKS until `published_until`."""
 
@@ -235,13 +169,7 @@ class SigningKeyView(BaseModel):
     @classmethod
     def of(cls, key: TokenKey) -> Self:
         """Show a key."""
-        return cls(kid=key.kid, made_at=key.made_at, retired_at=key.retired_at, published_until=key.published_until)
-
-
-class SigningKeyList(BaseModel):
-    """The published keys: the one that signs, then the newest."""
-
-    items: list[SigningKeyView]
+        return cls.model_validate(key, from_attributes=True)
 
 
 class Health(BaseModel):
@@ -251,8 +179,3 @@ class Health(BaseModel):
     issuer: str
     pid: int
     version: str
-
-
-def _certificate(thumbprint: str, pem: str) -> CertificateView:
-    subject, expires_at = leaf_summary(pem)
-    return CertificateView(thumbprint=thumbprint, subject=subject, expires_at=expires_at, pem=pem)

@@ -11,10 +11,6 @@ from shared.node.onboarding.record import MOST_ADDRESSES, OnboardingError, Taken
 from shared.protocol.messages import Role
 
 
-class UnknownResourceError(UnknownError):
-    """There is no product, network, item or filter of that id."""
-
-
 def find(connection: Connection, table: Table, number: int) -> Row[Any] | None:
     """Return a row by its number."""
     return connection.execute(select(table).where(table.c.id == number)).one_or_none()
@@ -24,11 +20,11 @@ def demand(connection: Connection, table: Table, number: int) -> Row[Any]:
     """Return a row by its number.
 
     Raises:
-        UnknownResourceError: there is none.
+        UnknownError: there is none.
     """
     row = find(connection, table, number)
     if row is None:
-        raise UnknownResourceError(f"{table.name}: there is no {number}; list them to see what there is")
+        raise UnknownError(f"{table.name}: there is no {number}; list them to see what there is")
     return row
 
 
@@ -42,7 +38,7 @@ def create(connection: Connection, table: Table, columns: Mapping[str, Any]) -> 
     """Create a row, once what it refers to is there.
 
     Raises:
-        UnknownResourceError, UnknownError: it refers to something that is not there.
+        UnknownError: it refers to something that is not there.
         OnboardingError, TakenError: as `_check_filter` and `_check_address` say.
     """
     if columns.get("product_id") is not None:
@@ -63,7 +59,7 @@ def remove(connection: Connection, table: Table, number: int) -> None:
     """Remove a row; a network goes with its memberships and filters.
 
     Raises:
-        UnknownResourceError: there is none.
+        UnknownError: there is none.
         TakenError: it is a product that a network is made for.
     """
     demand(connection, table, number)
@@ -85,7 +81,7 @@ def add_member(connection: Connection, network_id: int, participant_id: int) -> 
     """Let a participant take part in a network; once more changes nothing.
 
     Raises:
-        UnknownResourceError, UnknownError: there is no such network or participant.
+        UnknownError: there is no such network or participant.
     """
     demand(connection, NETWORKS, network_id)
     demand_participant(connection, participant_id)
@@ -98,12 +94,12 @@ def remove_member(connection: Connection, network_id: int, participant_id: int) 
     """Let a participant take part in a network no more.
 
     Raises:
-        UnknownResourceError: there is no such network, or the participant is not in it.
+        UnknownError: there is no such network, or the participant is not in it.
     """
     demand(connection, NETWORKS, network_id)
     membership = (MEMBERS.c.network_id == network_id, MEMBERS.c.role_id == participant_id)
     if not connection.execute(delete(MEMBERS).where(*membership)).rowcount:
-        raise UnknownResourceError(f"participant {participant_id} is not in network {network_id}")
+        raise UnknownError(f"participant {participant_id} is not in network {network_id}")
 
 
 def _check_filter(connection: Connection, participant_id: int) -> None:

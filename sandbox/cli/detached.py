@@ -1,6 +1,7 @@
 """The options of `sign` and `verify` that only one profile has, and what is made of them."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from sandbox.cli.inputs import PUBLIC_KEY, read_text
 from sandbox.errors import SandboxError
 from sandbox.offline import Beside, issuer_of
+from shared.node.settings import dialect_named
 from shared.protocol.participants import Dialect, EnvelopeMember
 from shared.protocol.profiles import Profile, Style
 from shared.protocol.signing import KeyMaterialError
@@ -19,8 +21,19 @@ Member = Annotated[
         help="v3: how the signed header is called; OCEN says header, RFC 7515 protected.", show_default="header"
     ),
 ]
+
+
+class DialectChoice(StrEnum):
+    """How a peer signs, as `--dialect` has it."""
+
+    STRICT = Dialect.STRICT.value
+    AUTHSTARTER = Dialect.AUTHSTARTER.value
+    RFC = "rfc"  # of former releases; `dialect_named` takes it for strict, and says so
+
+
 DialectName = Annotated[
-    Dialect | None, typer.Option("--dialect", help="v4: how the peer signs.", show_default="strict")
+    DialectChoice | None,
+    typer.Option("--dialect", metavar="[strict|authstarter]", help="v4: how the peer signs.", show_default="strict"),
 ]
 Signature = Annotated[str | None, typer.Option(metavar="HEADER", help="v4: the value of the HTTP header Signature.")]
 Token = Annotated[str | None, typer.Option(help="v4: the access token, to judge it as well.")]
@@ -30,7 +43,7 @@ IssuerUrl = Annotated[
 ]
 
 
-def style_of(profile: Profile, member: EnvelopeMember | None, dialect: Dialect | None) -> Style:
+def style_of(profile: Profile, member: EnvelopeMember | None, dialect: DialectChoice | None) -> Style:
     """Return how a message of the profile is dressed.
 
     Raises:
@@ -38,7 +51,7 @@ def style_of(profile: Profile, member: EnvelopeMember | None, dialect: Dialect |
     """
     if profile.wants_token:
         _refuse({"--member": member}, profile)
-        return dialect or Dialect.STRICT
+        return dialect_named(dialect or Dialect.STRICT)
     _refuse({"--dialect": dialect}, profile)
     return member or EnvelopeMember.HEADER
 

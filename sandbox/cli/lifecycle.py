@@ -78,8 +78,10 @@ def print_pair(pair: StartedPair) -> None:
     rows = [("keys and certificates", shown(folders.certs)), ("databases, logs, ops token", shown(folders.data))]
     say(facts(rows))
     if unreachable:
-        line = f"\nparticipants.json lets {' and '.join(unreachable)} call from loopback only: empty ip_addresses there"
-        say(f"{line}, or calls over {pair.settings.host} are refused.", style="yellow")
+        who = " and ".join(unreachable)
+        mend = "`ocen-sandbox participants set ORG --no-judge-addresses`"
+        line = f"\nThe nodes let {who} call from loopback only: {mend}, or calls over {pair.settings.host} are refused."
+        say(line, style="yellow")
 
 
 def _only_from_loopback(run: Run, nodes: Mapping[NodeName, OpsClient]) -> list[str]:
@@ -89,7 +91,7 @@ def _only_from_loopback(run: Run, nodes: Mapping[NodeName, OpsClient]) -> list[s
     return [
         one["organisation_id"]
         for one in known
-        if one["ip_addresses"] and LOOPBACK_NAMES.issuperset(one["ip_addresses"])
+        if one["ip_addresses"] and one["judges_addresses"] and LOOPBACK_NAMES.issuperset(one["ip_addresses"])
     ]
 
 

@@ -13,6 +13,7 @@ from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, asked_of
 from sandbox.running import connected, connected_registry
 from sandbox.settings import Folders
+from shared.node.settings import dialect_named
 from shared.protocol.participants import Dialect
 
 
@@ -20,9 +21,9 @@ class Setting(StrEnum):
     """What can be settled about a peer: a dialect, or that nothing is settled any more."""
 
     STRICT = Dialect.STRICT.value
-    RFC = Dialect.RFC.value
     AUTHSTARTER = Dialect.AUTHSTARTER.value
     DEFAULT = "default"
+    RFC = "rfc"  # of former releases; `dialect_named` takes it for strict, and says so
 
 
 def peers(*, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
@@ -44,15 +45,17 @@ def peers(*, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR
 def set_dialect(
     *,
     participant_id: Id,
-    dialect: Annotated[Setting, typer.Argument(help="How it signs; strict is as the documents say.")],
+    dialect: Annotated[
+        Setting,
+        typer.Argument(metavar="DIALECT", help="How it signs; strict is as the documents say."),
+    ],
     at: options.At = None,
     data_dir: options.DataDir = options.DATA_DIR,
 ) -> None:
     """Settle how a peer signs.
 
-    strict: RFC 7797 with crit; rfc: RFC 7515 Appendix F; authstarter: as the
-    official starters do; default: take back what was settled so. It counts
-    from the next message on.
+    strict: as the documents say; authstarter: as the official starters do;
+    default: take back what was settled so. It counts from the next message on.
 
     [cyan]ocen-sandbox registry dialect 7 authstarter --at lender[/cyan]
     [cyan]ocen-sandbox registry dialect 7 default[/cyan]
@@ -63,9 +66,10 @@ def set_dialect(
         if dialect is Setting.DEFAULT:
             _take_back(asked, peer)
             return
+        settled = dialect_named(dialect.value)
         for name, ops in asked.items():
-            ops.set_peer(peer, Dialect(dialect.value))
-            say(f"For the {name.label}, participant {peer} is dealt with as {dialect.value} from now on.")
+            ops.set_peer(peer, settled)
+            say(f"For the {name.label}, participant {peer} is dealt with as {settled} from now on.")
 
 
 def _take_back(asked: Nodes, peer: str) -> None:

@@ -77,11 +77,11 @@ class Witness:
         payload = V3.stamp(content_of(request_id), originator, request_id, trace_id, now)
         body = seal(payload, key, self._lender.envelope_member).to_bytes()
         try:
-            status, examination = caller.post(MESSAGE.path, body, trace_id)
+            status, judged = caller.post(MESSAGE.path, body, trace_id)
         except httpx.TransportError as error:
             return Answer(None, "", f"no connection ({str(error).rstrip('.')})", on_open_connection=False)
-        if examination.problem is not None:
+        if judged.verification.failure or judged.identified is None:
             return Answer(status, "", "an answer that is no signed ack", on_open_connection=False)
-        reason = str(examination.document.get("detail", {}).get("check", ""))
+        reason = str(judged.identified.ack.get("detail", {}).get("check", ""))
         is_open = before is not None and caller.connection == before
-        return Answer(status, str(examination.document["error"]), reason, on_open_connection=is_open)
+        return Answer(status, str(judged.identified.ack["error"]), reason, on_open_connection=is_open)

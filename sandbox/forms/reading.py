@@ -12,8 +12,8 @@ from sandbox.errors import SandboxError
 from sandbox.forms.fields import FIELDS, IN_FILES, file_field
 from shared.node.onboarding.fields import Flaw
 from shared.node.onboarding.form import FormError, OnboardingForm, record_of
-from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import EncodingError, kind_of, parse_json_object
+from shared.protocol.phases import MAX_BODY_BYTES
 
 LIST_FIELD: Final = "ip_addresses"
 _NULL: Final = "tag:yaml.org,2002:null"

@@ -15,14 +15,15 @@ from sqlalchemy import Connection, bindparam, insert, select
 from shared.node.batch_journeys import BatchJourneys
 from shared.node.ids import new_id
 from shared.node.journeys import Decision, Notice, Rule
-from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, steps_text
+from shared.node.outbox import OutboxEntry, OutboxState, entry_row, new_entry, verdict_text
 from shared.node.store.tables import INBOX, NONCES, NOTICES, OUTBOX
 from shared.protocol.detached import signature_in
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import content_fingerprint, is_fingerprint_of
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Dressed
-from shared.protocol.verification import History, VerifiedMessage
+from shared.protocol.verification import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
         "signature": signature_in(message.wire.headers),
         "ack": unit.ack.body,
         "ack_signature": signature_in(unit.ack.headers),
-        "steps": steps_text(message.verification.steps),
+        "steps": verdict_text(None),
     }
 
 

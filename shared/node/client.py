@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import httpx
@@ -19,9 +19,10 @@ from shared.node.refusals import MAX_RAW_BYTES
 from shared.protocol.detached import signature_in
 from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
+from shared.protocol.phases import Peer, WireMessage
 from shared.protocol.problems import SUCCESS, Problem
-from shared.protocol.profiles import Profile
-from shared.protocol.verification import Examination, Peer
+from shared.protocol.profiles import Judged, Profile
+from shared.protocol.verification import Need
 
 LONGEST_RETRY_AFTER = 86_400.0
 """Seconds; a receiver that asks for more is taken to ask for a day. It must not reach beyond what dates can hold."""
@@ -31,6 +32,9 @@ LONGEST_UNSIGNED_RETRY_AFTER = 60.0
 
 UNSIGNED = "acknowledged, unsigned"
 """How a try is noted that only a peer may answer so which is built on an official starter."""
+
+_UNSIGNED_ACK = frozenset({Need.CONNECTION, Need.KEY, Need.DIRECTORY, Need.SENT_MESSAGE, Need.HISTORY})
+_ACK = _UNSIGNED_ACK | {Need.SIGNATURE}
 
 MAX_CODE_LENGTH = 64
 """Characters of an ack's `error` that are kept and logged; a code of the catalogue has eight."""
@@ -153,16 +157,14 @@ class SignedClient:
         peer = Peer(thumbprint(response.extensions.get("tls_peer_certificate", b"")), receiver.base_url)
         if len(response.content) > MAX_ACK_BYTES:
             return self._told(response, peer, AttemptOutcome.FAILED, _too_long(response), LONGEST_UNSIGNED_RETRY_AFTER)
-        headers = {name.lower(): value for name, value in response.headers.items()} if profile.wants_token else {}
-        examination = profile.examine_ack(response.content, peer, receiver, trace_id, headers)
-        is_judged_by_receiver = examination.problem is not None and examination.holder is not None
-        if is_judged_by_receiver and (now := await ask_anew(receiver)) is not None:
-            examination = profile.examine_ack(response.content, peer, now, trace_id, headers)
-        outcome, reason = _judge(response.status_code, examination)
-        longest = LONGEST_UNSIGNED_RETRY_AFTER if examination.problem else LONGEST_RETRY_AFTER
+        judged = judge_answer(response, peer, receiver, trace_id, profile)
+        if judged.verification.failure and judged.holder is not None and (now := await ask_anew(receiver)) is not None:
+            judged = judge_answer(response, peer, now, trace_id, profile)
+        outcome, reason = _meaning_of(response.status_code, judged)
+        longest = LONGEST_UNSIGNED_RETRY_AFTER if judged.verification.failure else LONGEST_RETRY_AFTER
         return self._told(response, peer, outcome, reason, longest) | {
-            "answer_signature": examination.signature_text,
-            "steps": tuple(examination.steps),
+            "answer_signature": judged.opened.signature_text,
+            "verification": judged.verification,
         }
 
     def _told(
@@ -208,18 +210,27 @@ def _url(base_url: str, path: str) -> httpx.URL:
     return httpx.URL(base_url + path)
 
 
-def _judge(status: int, examination: Examination) -> tuple[AttemptOutcome, str]:
+def judge_answer(response: httpx.Response, peer: Peer, callee: Participant, trace_id: str, profile: Profile) -> Judged:
+    """Judge the answer to our message with that traceId: only a key of the party that we called counts."""
+    headers = {name.lower(): value for name, value in response.headers.items()} if profile.wants_token else {}
+    opened = profile.opened(WireMessage("", "", headers, response.content, peer), answers=trace_id)
+    provided = _UNSIGNED_ACK if profile.may_be_unsigned(callee, opened) else _ACK
+    return profile.judge_ack(opened, partial(profile.answerer, callee), provided)
+
+
+def _meaning_of(status: int, judged: Judged) -> tuple[AttemptOutcome, str]:
     """Read an answer: only a signed ack that names our traceId says anything (docs/positions.md P9, P10)."""
-    if examination.problem is not None:
-        failed = examination.steps[-1]
-        return AttemptOutcome.FAILED, f"HTTP {status} without a valid ack: {failed.check.name}: {failed.found}"
-    error = examination.document["error"][:MAX_CODE_LENGTH]
+    failure, identified = judged.verification.failure, judged.identified
+    if failure is not None or identified is None:
+        found = f"{failure.check.name}: {failure.found}" if failure else ""
+        return AttemptOutcome.FAILED, f"HTTP {status} without a valid ack: {found}"
+    error = identified.ack["error"][:MAX_CODE_LENGTH]
     if error == SUCCESS and status < 300:
-        return AttemptOutcome.ACCEPTED, "acknowledged" if examination.signature else UNSIGNED
+        return AttemptOutcome.ACCEPTED, "acknowledged" if judged.opened.signature else UNSIGNED
     # A token that is refused says nothing of the message: it comes again with another token.
     if error in (SUCCESS, Problem.TOKEN.code) or status == 429 or status >= 500:
         return AttemptOutcome.FAILED, f"HTTP {status} with error {error}"
-    detail = examination.document.get("detail")
+    detail = identified.ack.get("detail")
     return AttemptOutcome.REFUSED, f"refused with {error}" + (f": {_words(detail)}" if isinstance(detail, dict) else "")
 
 

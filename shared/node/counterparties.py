@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shared.protocol.participants import Participant
-from shared.protocol.profiles import Profile
-from shared.protocol.verification import Examination
+from shared.protocol.phases import Identified, Opened, Sender, ShownToken
+from shared.protocol.verification import Failure
 
 
 class CounterpartiesUnavailable(Exception):  # noqa: N818 - named as HTTP's Service Unavailable, which it becomes
@@ -29,15 +29,26 @@ class Access(Protocol):
 class Counterparties(Protocol):
     """Knows who sends, and where to send."""
 
-    async def identify(self, profile: Profile, examination: Examination) -> None:
-        """Find out who has sent an opened message: put its `holder` into the examination, and what leads to it.
+    async def shown_token(self, message: Opened) -> ShownToken:
+        """Return the access token that a message shows, together with the Auth Service that it has to be of.
+
+        Raises:
+            CounterpartiesUnavailable: the keys of the Auth Service are not known now.
+        """
+
+    async def sender(self, message: Opened) -> Sender:
+        """Find out who has sent a message: by its kid in v3, in v4 by its token, which has been judged.
 
         Raises:
             CounterpartiesUnavailable: it cannot be found out now.
         """
 
-    async def renew(self, examination: Examination) -> bool:
-        """Ask again for what a message was refused by, if that may be out of date; tell whether it has changed."""
+    async def sender_anew(self, message: Identified, failure: Failure) -> Sender | None:
+        """Look the sender up again if the failure may be due to something that has changed since; None if nothing has.
+
+        Raises:
+            CounterpartiesUnavailable: it cannot be found out now.
+        """
 
     async def receiver(self, participant_id: str) -> Participant | None:
         """Return the participant that a message is to be sent to; None if there is none.

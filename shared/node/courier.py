@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
 
 from shared.node.client import SignedClient
 from shared.node.clock import Clock
@@ -19,6 +21,18 @@ from shared.protocol.profiles import PROFILES
 
 LANE_WIDTH = 64
 """Concurrent tries towards one receiver at most (equals its connections in the pool)."""
+
+
+class Place(NamedTuple):
+    """Where a new entry belongs: its state in the table, and when anyone may take it from there."""
+
+    state: OutboxState
+    due_at: datetime
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether the courier is to take it without looking into the table."""
+        return self.state is OutboxState.SENDING
 
 
 class Courier:
@@ -57,9 +71,11 @@ class Courier:
         self._lanes: dict[str, asyncio.Semaphore] = {}
         self._stopping = asyncio.Event()
 
-    def has_room(self, receiver: str) -> bool:
-        """Tell whether an entry for it may be handed over directly; otherwise it waits in the table."""
-        return share_of(self._free, self._held[receiver]) > 0 and not self._stopping.is_set()
+    def place_for(self, receiver: str, now: datetime) -> Place:
+        """Say where an entry made at `now` belongs: with us, where there is room, to `take` it after its commit."""
+        if share_of(self._free, self._held[receiver]) > 0 and not self._stopping.is_set():
+            return Place(OutboxState.SENDING, now + self._journal.lease)
+        return Place(OutboxState.WAITING, now)
 
     def take(self, entries: Iterable[OutboxEntry]) -> None:
         """Deliver these entries, which are held for us already."""
@@ -212,5 +228,5 @@ def _without_answer(attempt: DeliveryAttempt, refused: Exception) -> DeliveryAtt
         certificate="",
         answer=b"",
         answer_signature="",
-        steps=(),
+        verification=None,
     )

@@ -13,8 +13,8 @@ from shared.node.onboarding.record import ParticipantRecord, participant_of
 from shared.node.onboarding.register import load_records, removed_certificates
 from shared.node.store.tables import PARTICIPANTS
 from shared.protocol.participants import Participant
-from shared.protocol.profiles import Profile
-from shared.protocol.verification import Examination
+from shared.protocol.phases import Identified, Opened, Sender, ShownToken
+from shared.protocol.verification import Failure
 
 
 class Directory:
@@ -45,20 +45,21 @@ class Directory:
         """Return the participant of that organisation id."""
         return self._by_id.get(organisation_id)
 
-    async def holder(self, kid: str) -> Participant | None:
-        """Return the participant that holds the key of that kid, also one that no longer counts.
-
-        A coroutine, because a directory may have to ask a registry; this one never waits.
-        """
+    def holder(self, kid: str) -> Participant | None:
+        """Return the participant that holds the key of that kid, also one that no longer counts."""
         return self._by_kid.get(kid)
 
-    async def identify(self, profile: Profile, examination: Examination) -> None:
-        """Take the holder of the kid for the sender; whether he is, the checks will tell."""
-        examination.holder = await self.holder(examination.kid or "")
+    async def shown_token(self, message: Opened) -> ShownToken:
+        """Never asked for: in v3 nobody shows a token."""
+        raise NotImplementedError("OCEN v3 has no access tokens")
 
-    async def renew(self, examination: Examination) -> bool:
+    async def sender(self, message: Opened) -> Sender:
+        """Take the holder of the kid for the sender; whether he is, the checks will tell."""
+        return Sender(self.holder(message.kid))
+
+    async def sender_anew(self, message: Identified, failure: Failure) -> Sender | None:
         """Never know more than before: the register is followed all the time."""
-        return False
+        return None
 
     async def receiver(self, participant_id: str) -> Participant | None:
         """Return the participant of that organisation id."""

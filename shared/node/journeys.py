@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from shared.protocol.messages import MessageType
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.verification import VerifiedMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from shared.node.clock import Clock, SystemClock
 from shared.node.counterparties import Counterparties
 from shared.node.courier import Courier
 from shared.node.directory import Directory
-from shared.node.exchange import SignedExchange
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
@@ -27,10 +26,12 @@ from shared.node.onboarding.follower import Follower
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import read_records
 from shared.node.onboarding.registrar import Registrar
-from shared.node.onboarding.stated import take_stated
+from shared.node.onboarding.seed import seed
 from shared.node.ops.app import ops_app
 from shared.node.readiness import ReadinessCheck
+from shared.node.receive.middleware import SignedExchange
 from shared.node.receive.routes import protocol_app
+from shared.node.receive.turns import Turns
 from shared.node.reception import Reception
 from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
@@ -42,7 +43,6 @@ from shared.node.store.database import open_engine, setting_up
 from shared.node.store.tables import SCHEMA, create_tables
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
-from shared.node.turns import Turns
 from shared.protocol.messages import MessageType, Role
 from shared.protocol.profiles import PROFILES, V3, V4, Profile
 
@@ -107,8 +107,7 @@ class Node:
     def _meet_counterparties(self) -> None:
         """Who takes part, ourselves included: by the register, and where we are a member by the registry."""
         own, settings = self.identity, self.settings
-        for organisation_id in _load_participants(self.engine, settings, own, self.clock):
-            self.telemetry.say("offboarded, so its record in the participants file is left aside", peer=organisation_id)
+        _seed_register(self.engine, settings, own, self.clock)
         self.directory = Directory(own.organisation_id)
         self.directories: dict[str, Counterparties] = {V3.name: self.directory}
         membership = settings.membership
@@ -147,7 +146,7 @@ class Node:
             jitter=random.random,
             telemetry=self.telemetry,
         )
-        self.reception = Reception(self.journal, self.courier, self.clock)
+        self.reception = Reception(self.journal, self.courier, self.identity, self.clock)
         self.heartbeat = self._reporting(self.member) if self.member is not None and self.settings.heartbeat else None
         self.sender = Sender(
             journal=self.journal,
@@ -280,10 +279,10 @@ def _own_identity(settings: NodeSettings, application: Application) -> Identity:
     return identity
 
 
-def _load_participants(engine: Engine, settings: NodeSettings, identity: Identity, clock: Clock) -> list[str]:
-    """Take ourselves and the participants of the file into the register; return whom it has offboarded since."""
+def _seed_register(engine: Engine, settings: NodeSettings, identity: Identity, clock: Clock) -> None:
+    """Take ourselves and the participants of the file into the register, as far as it does not know us."""
     records = [] if settings.participants is None else read_records(settings.participants)
     others = [record for record in records if record.organisation_id != identity.organisation_id]
     own = [] if identity.stated is None else [identity.stated]
     with setting_up(engine) as connection:
-        return take_stated(connection, [*own, *others], clock.now())
+        seed(connection, [*own, *others], clock.now())

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, func, or_, select, update
@@ -19,7 +20,9 @@ from shared.node.journeys import Outgoing
 from shared.node.store.tables import ATTEMPTS, OUTBOX, UNFINISHED
 from shared.node.store.upserts import upsert
 from shared.protocol.encoding import dump_json
-from shared.protocol.verification import Outcome, Step
+from shared.protocol.verification import Failure, Outcome, Verification
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class OutboxState(StrEnum):
@@ -75,7 +78,7 @@ class DeliveryAttempt:
     sent: bytes = b""
     answer: bytes = b""
     retry_after: float | None = None
-    steps: Sequence[Step] = ()
+    verification: Verification | None = None
 
     @property
     def first_started_at(self) -> datetime:
@@ -243,17 +246,14 @@ def entry_row(entry: OutboxEntry, state: OutboxState, due_at: datetime) -> dict[
     }
 
 
-def steps_text(steps: Sequence[Step]) -> str:
-    """Write verification steps as JSON: name, outcome and found of each, and of one that failed also the expected.
+def verdict_text(failure: Failure | None, not_judged: Mapping[str, str] = NOTHING) -> str:
+    """Write down as JSON which checks have not held, by name; those before a failure that are not there have held.
 
-    A row of the journal has a score of steps, and what a check that passed had expected is what it found.
+    In an array, which former versions wrote, stands each check.
     """
-    return dump_json(
-        [
-            [step.check.name, step.outcome, step.found, *([step.expected] if step.outcome is Outcome.FAILED else ())]
-            for step in steps
-        ]
-    ).decode()
+    exceptions = {name: [Outcome.NOT_JUDGED, why] for name, why in not_judged.items()}
+    failed = {failure.check.name: [Outcome.FAILED, failure.found, failure.expected]} if failure else {}
+    return dump_json(exceptions | failed).decode()
 
 
 def storable(text: str) -> str:
@@ -278,5 +278,9 @@ def _attempt_row(attempt: DeliveryAttempt) -> dict[str, Any]:
         "reason": storable(attempt.reason),
         "sent": attempt.sent,
         "answer": attempt.answer,
-        "steps": steps_text(attempt.steps),
+        "steps": _verdict_text(attempt.verification),
     }
+
+
+def _verdict_text(verification: Verification | None) -> str:
+    return verdict_text(verification.failure, verification.not_judged) if verification else "[]"

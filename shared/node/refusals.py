@@ -8,10 +8,10 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, insert, select
 
 from shared.node.ids import new_id
-from shared.node.outbox import steps_text, storable
+from shared.node.outbox import storable, verdict_text
 from shared.node.store.tables import REFUSALS
 from shared.protocol.problems import Problem
-from shared.protocol.verification import Step
+from shared.protocol.verification import Failure
 
 KEPT: Final = 10_000
 """Refusals kept at most; a flood pushes out the older ones, of whatever peer."""
@@ -33,7 +33,7 @@ class Refusal:
     request_id: str
     trace_id: str
     problem: Problem
-    steps: Sequence[Step]
+    failure: Failure | None
     raw: bytes
     signature: str = ""
     reason: str = ""
@@ -66,7 +66,7 @@ def _row(refusal: Refusal) -> dict[str, object]:
         "trace_id": storable(refusal.trace_id[:200]),
         "error": refusal.problem.code,
         "reason": refusal.reason,
-        "steps": steps_text(refusal.steps),
+        "steps": verdict_text(refusal.failure),
         "raw": refusal.raw[:MAX_RAW_BYTES],
         "signature": refusal.signature,
     }

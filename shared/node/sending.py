@@ -14,7 +14,7 @@ from shared.node.ids import new_id
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
 from shared.node.onboarding.record import first_flaw
-from shared.node.outbox import OutboxEntry, OutboxState, new_entry
+from shared.node.outbox import OutboxEntry, new_entry
 from shared.protocol.encoding import parse_json_object
 from shared.protocol.messages import MessageType
 from shared.protocol.profiles import PROFILES
@@ -63,10 +63,9 @@ class Sender:
         self._check_content(message_type, request_id, rest)
         now = self._clock.now()
         entry = new_entry(Outgoing(receiver, message_type, request_id, rest), now)
-        direct = self._courier.has_room(receiver)
-        state, due_at = (OutboxState.SENDING, now + self._journal.lease) if direct else (OutboxState.WAITING, now)
-        await self._journal.dispatch(Dispatch(entry, state, due_at))
-        if direct:
+        place = self._courier.place_for(receiver, now)
+        await self._journal.dispatch(Dispatch(entry, place.state, place.due_at))
+        if place.is_direct:
             self._courier.take([entry])
         return entry
 

@@ -1,5 +1,6 @@
 """The settings of a node, from environment variables `OCEN_...`. Only `settings.py` files read the environment."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.node.net.certificate_connections import CONNECTIONS_PER_CERTIFICATE
 from shared.protocol.nonces import FreshnessWindow
 from shared.protocol.participants import Dialect, Network
+
+logger = logging.getLogger(__name__)
 
 
 class SettingsError(Exception):
@@ -124,13 +127,25 @@ def _read_secret(variable: str, file: Path) -> str:
     return secret
 
 
+def dialect_named(name: str) -> Dialect:
+    """Return the dialect of that name; `rfc`, one of former releases, is taken for STRICT with a warning (P19).
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name != "rfc":
+        return Dialect(name)
+    logger.warning("the dialect rfc is no more: the peer is dealt with as strict, and gets RFC 7797 with crit")
+    return Dialect.STRICT
+
+
 def _dialects(text: str) -> dict[str, Dialect]:
-    """Read `3052=authstarter,3053=rfc`."""
+    """Read `3052=authstarter,3053=strict`."""
     pairs = [part.strip().partition("=") for part in text.split(",") if part.strip()]
     try:
-        return {peer.strip(): Dialect(name.strip()) for peer, _, name in pairs}
+        return {peer.strip(): dialect_named(name.strip()) for peer, _, name in pairs}
     except ValueError as error:
-        raise SettingsError("OCEN_DIALECTS: write 3052=authstarter,3053=rfc; strict is for all others") from error
+        raise SettingsError("OCEN_DIALECTS: write 3052=authstarter,3053=strict; strict is for all others") from error
 
 
 class NodeSettings(ServiceSettings):

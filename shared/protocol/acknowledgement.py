@@ -5,7 +5,7 @@ from datetime import datetime
 
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.problems import SUCCESS, Problem
-from shared.protocol.verification import Step
+from shared.protocol.verification import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,10 @@ class Acknowledgement:
         return dump_json({"ack": members} if self.is_wrapped else members)
 
 
-def explain(problem: Problem, step: Step | None = None) -> dict[str, str]:
+def explain(problem: Problem, failure: Failure | None = None, reason: str = "") -> dict[str, str]:
     """Say why in words, for a sandbox only: a stranger who gets this much detail learns how to do better."""
     detail = {"meaning": problem.meaning}
-    if step is not None:
-        detail |= {
-            "check": step.check.name,
-            "clause": step.check.clause,
-            "expected": step.expected,
-            "found": step.found,
-        }
-    return detail
+    if failure is not None:
+        check = failure.check
+        detail |= {"check": check.name, "clause": check.clause, "expected": failure.expected, "found": failure.found}
+    return detail | ({"reason": reason} if reason else {})

@@ -22,10 +22,10 @@ STARTER_HEADER = "x-jws-signature"
 def seal_detached(body: bytes, key: SigningKey, dialect: Dialect) -> dict[str, str]:
     """Sign exactly this body; return the HTTP headers that carry the signature.
 
-    A peer of the dialect RFC gets Appendix F, every other RFC 7797; an official starter gets it under both names.
+    Every peer gets the form of RFC 7797 with `crit` (P19); an official starter gets it under both names.
     """
-    header = _protected_header(key.kid, key.algorithm, dialect is not Dialect.RFC)
-    signature = f"{header}..{base64url_encode(key.sign(signing_input(header, body, dialect is not Dialect.RFC)))}"
+    header = _protected_header(key.kid, key.algorithm)
+    signature = f"{header}..{base64url_encode(key.sign(signing_input(header, body, is_unencoded=True)))}"
     names = (SIGNATURE_HEADER, STARTER_HEADER) if dialect is Dialect.AUTHSTARTER else (SIGNATURE_HEADER,)
     return dict.fromkeys(names, signature)
 
@@ -42,6 +42,5 @@ def signing_input(header: str, body: bytes, is_unencoded: bool) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _protected_header(kid: str, algorithm: str, is_unencoded: bool) -> str:
-    unencoded = {"b64": False, "crit": ["b64"]} if is_unencoded else {}
-    return base64url_encode(dump_json({"alg": algorithm, "kid": kid, **unencoded}))
+def _protected_header(kid: str, algorithm: str) -> str:
+    return base64url_encode(dump_json({"alg": algorithm, "kid": kid, "b64": False, "crit": ["b64"]}))

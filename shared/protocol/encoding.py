@@ -110,6 +110,14 @@ class JsonTexts:
     def __init__(self) -> None:
         self._parsed: dict[bytes, dict[str, Any] | str] = {}
 
+    def flaw_of(self, text: bytes) -> str:
+        """Say why a text is no such object; empty where it is one."""
+        try:
+            self.read(text)
+        except EncodingError as error:
+            return str(error)
+        return ""
+
     def read(self, text: bytes) -> dict[str, Any]:
         """Return the object in a text; raises EncodingError as `parse_json_object` does."""
         if text not in self._parsed:

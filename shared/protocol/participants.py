@@ -59,12 +59,11 @@ class EnvelopeMember(StrEnum):
 class Dialect(StrEnum):
     """How a peer of OCEN 4.0 signs and acknowledges.
 
-    STRICT: as the documents say. RFC: it takes RFC 7515 Appendix F alone. AUTHSTARTER: it is built on the official
-    starter, whose signatures lack `crit`, may lack a kid, stand in another header, and whose acks are not signed.
+    STRICT: as the documents say. AUTHSTARTER: it is built on the official starter, whose signatures lack `crit`, may
+    lack a kid, stand in another header, and whose acks are not signed.
     """
 
     STRICT = "strict"
-    RFC = "rfc"
     AUTHSTARTER = "authstarter"
 
 
@@ -113,6 +112,11 @@ class Participant:
     def __post_init__(self) -> None:
         self._by_kid.update({key.kid: key for key in self.keys})
         self._hosts.update(str(network[0]) for network in self.networks if network.num_addresses == 1)
+
+    @property
+    def counting_keys(self) -> list[PublicKey]:
+        """The keys whose signatures count."""
+        return [key for key in self.keys if key.status.counts]
 
     def key(self, kid: str) -> PublicKey | None:
         """Return the key of that kid, also one that no longer counts, or None."""

@@ -1,5 +1,6 @@
 """Access tokens of OCEN 4.0: JWTs that the Auth Service signs (OCEN 4.0 access token; RFC 7519, RFC 6750)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,6 +10,8 @@ from typing import Any
 from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
 from shared.protocol.problems import Problem
 from shared.protocol.signing import VerificationKey
+
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 TOKEN_ALGORITHM = "RS256"
 
@@ -77,6 +80,13 @@ def challenge(problem: Problem, is_given: bool) -> str:
     if problem is Problem.TOKEN and is_given:
         return 'Bearer error="invalid_token"'
     return 'Bearer error="insufficient_scope"' if problem is Problem.SENDER else "Bearer"
+
+
+@lru_cache(maxsize=256)
+def bearer_token(authorization: str) -> str:
+    """Return the token in the value of a header Authorization (RFC 6750 s2.1); empty where there is none."""
+    found = _BEARER.fullmatch(authorization.strip(" \t"))
+    return found[1] if found is not None else ""
 
 
 @lru_cache(maxsize=256)

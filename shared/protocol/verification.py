@@ -1,25 +1,23 @@
-"""Judging one message: an ordered table of named checks, and the steps that tell what each one saw.
+"""Judging one message: ordered tables of named checks, and the verdict, which tells what each of them saw.
 
-The first check that fails ends the examination; what stands behind it in the table is not reached. A check that
-lacks what it needs (offline there is no connection, and maybe no clock) is not judged, and says so.
+The first check that fails ends it; what stands behind it in the table is not reached. A check that lacks what it needs
+(offline there is no connection, and maybe no clock) is not judged, and says so.
+
+A check that holds costs its test alone: what it expected and found is worked out when somebody looks.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel
-
-from shared.protocol.encoding import JsonTexts
-from shared.protocol.envelope import Envelope
-from shared.protocol.messages import MessageType
-from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow, Nonce
-from shared.protocol.participants import Participant, PublicKey
 from shared.protocol.problems import Problem
-from shared.protocol.tokens import AccessToken, Issuer
+
+T = TypeVar("T")
+
+Text = str | Callable[[], str]
+"""A text, or what writes it when it is wanted."""
 
 
 class Outcome(StrEnum):
@@ -45,9 +43,11 @@ class Need(Enum):
     MESSAGE_TYPE = "path that says which message this is"
     JOURNAL = "journal of earlier messages"
     SENT_MESSAGE = "message that this ack answers"
+    HISTORY = "history of it"
 
 
-_SIGNED = frozenset({Need.SIGNATURE})
+ALL_OF_A_REQUEST = frozenset(Need) - {Need.SENT_MESSAGE}
+"""What a node has by which to judge a message that comes in."""
 
 
 class History(Enum):
@@ -63,110 +63,16 @@ class Finding(NamedTuple):
     """What a check saw. `problem` replaces the check's own where the refusal has a more exact code."""
 
     passed: bool
-    expected: str
-    found: str
+    expected: Text
+    found: Text
     problem: Problem | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """The other end of the connection: its certificate's thumbprint and the address it calls from."""
-
-    certificate: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class WireMessage:
-    """One HTTP request as it arrived: nothing decoded, nothing believed. `headers` has lower-case names."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str] = field(repr=False)  # an access token is among them, and no log may have it
-    body: bytes
-    peer: Peer
-
-
-@dataclass(slots=True)
-class Examination:
-    """One message while it is judged: first what is given, then what the checks draw out of it, in their order."""
-
-    body: bytes
-    algorithm: str
-    wire: WireMessage | None = None
-    peer: Peer | None = None
-    message_type: MessageType | None = None
-    allowed_methods: tuple[str, ...] = ()
-    holder: Participant | None = None
-    now: datetime | None = None
-    window: FreshnessWindow = DEFAULT_WINDOW
-    sent_trace_id: str | None = None
-    history: History = History.NEW
-    provided: frozenset[Need] = frozenset()
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    id_in_metadata: bool = False
-    may_be_unsigned: bool = False
-    issuer: Issuer | None = None
-    networks: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    own_id: str = ""
-    shown_by: str = ""
-
-    texts: JsonTexts = field(default_factory=JsonTexts, repr=False)
-    outer: dict[str, Any] = field(default_factory=dict)
-    envelope: Envelope | None = None
-    token_text: str = field(default="", repr=False)
-    token: AccessToken | None = field(default=None, repr=False)
-    signature_text: str = ""
-    header_text: str = ""
-    header_bytes: bytes = b""
-    payload: bytes = b""
-    signature: bytes = b""
-    signing_input: bytes = b""
-    key: PublicKey | None = None
-    header: dict[str, Any] = field(default_factory=dict)
-    document: dict[str, Any] = field(default_factory=dict)
-    instant: datetime | None = None
-    content: BaseModel | None = None
-    steps: "list[Step]" = field(default_factory=list)
-    problem: Problem | None = None
-
-    def checkpoint(self) -> int:
-        """Return where the examination stands, for `rewind`; nothing may have failed yet."""
-        return len(self.steps)
-
-    def rewind(self, checkpoint: int) -> None:
-        """Go back to a checkpoint, because what it was judged by has changed since."""
-        del self.steps[checkpoint:]
-        self.problem = self.holder = self.key = None
-
-    @property
-    def kid(self) -> str | None:
-        """The kid of the signed header once it has been read."""
-        kid = self.header.get("kid")
-        return kid if isinstance(kid, str) else None
-
-    @property
-    def identified(self) -> dict[str, Any]:
-        """The object in which this profile's messages have their requestId."""
-        return self.metadata if self.id_in_metadata else self.document
-
-    @property
-    def request_id(self) -> Any:
-        """What stands in place of the requestId; None where nothing does."""
-        return self.identified.get("requestId")
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """The payload's `metadata`, empty where it is none."""
-        metadata = self.document.get("metadata")
-        return metadata if isinstance(metadata, dict) else {}
 
 
 _CITATION = re.compile(r"^(?P<text>.*?)\s*\((?P<clause>[^()]*(?:\([^()]*\)[^()]*)*)\)\.?$", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+@dataclass(frozen=True, slots=True, eq=False)
+class Check(Generic[T]):
     """A named condition. Its text and clause come from the docstring of its function, the only place that has them."""
 
     name: str
@@ -174,13 +80,16 @@ class Check:
     clause: str
     problem: Problem
     needs: frozenset[Need]
-    judge: Callable[[Examination], Finding]
+    judge: Callable[[T], Finding]
 
 
-def check(problem: Problem, *needs: Need) -> Callable[[Callable[[Examination], Finding]], Check]:
+AnyCheck = Check[Any]
+
+
+def check(problem: Problem, *needs: Need) -> Callable[[Callable[[T], Finding]], Check[T]]:
     """Make a check out of a function whose docstring ends with its clause in parentheses."""
 
-    def make(judge: Callable[[Examination], Finding]) -> Check:
+    def make(judge: Callable[[T], Finding]) -> Check[T]:
         cited = _CITATION.match(" ".join((judge.__doc__ or "").split()))
         if cited is None:
             raise TypeError(f"the docstring of {judge.__name__} does not end with a clause in parentheses")
@@ -189,10 +98,19 @@ def check(problem: Problem, *needs: Need) -> Callable[[Callable[[Examination], F
     return make
 
 
-class Step(NamedTuple):
-    """One check and what became of it. (A tuple, because a message has a score of them.)"""
+class Failure(NamedTuple):
+    """The check that failed, with what it expected and found, and the code of the refusal."""
 
-    check: Check
+    check: AnyCheck
+    expected: str
+    found: str
+    problem: Problem
+
+
+class Step(NamedTuple):
+    """One check and what became of it."""
+
+    check: AnyCheck
     outcome: Outcome
     expected: str = ""
     found: str = ""
@@ -209,66 +127,77 @@ class Step(NamedTuple):
         }
 
 
+def first_failure(checks: Sequence[Check[T]], judged: T) -> Failure | None:
+    """Judge something by these checks in turn; return the first that fails, None if all hold."""
+    for one in checks:
+        finding = one.judge(judged)
+        if not finding.passed:
+            return Failure(one, _text(finding.expected), _text(finding.found), finding.problem or one.problem)
+    return None
+
+
+class Phase(NamedTuple):
+    """Checks, and what they judge; None as long as it is not known."""
+
+    checks: Sequence[AnyCheck]
+    judged: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The verdict on one message: every step in order; `problem` is None if nothing failed."""
+    """The verdict on one message, `failure` None if every check held; `provided` is what there was to judge by."""
 
-    steps: tuple[Step, ...]
-    problem: Problem | None
+    phases: Sequence[Phase]
+    provided: frozenset[Need]
+    failure: Failure | None
 
     @property
     def passed(self) -> bool:
         """Whether no check failed."""
-        return self.problem is None
+        return self.failure is None
 
     @property
-    def failure(self) -> Step | None:
-        """The step that failed, if one did."""
-        return next((step for step in self.steps if step.outcome is Outcome.FAILED), None)
+    def problem(self) -> Problem | None:
+        """The code of the refusal, None if there is none."""
+        return self.failure.problem if self.failure else None
+
+    @property
+    def not_judged(self) -> dict[str, str]:
+        """What was not judged, and why, by the names of the checks."""
+        checks = (one for phase in self.phases for one in phase.checks)
+        return {one.name: f"there is no {missing}" for one in checks if (missing := missing_for(one, self.provided))}
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Every check in order. What those that hold expected and found is worked out here."""
+        steps: list[Step] = []
+        is_over = False
+        for phase in self.phases:
+            for one in phase.checks:
+                steps.append(Step(one, Outcome.NOT_REACHED) if is_over else self._step(one, phase.judged))
+                is_over = is_over or steps[-1].outcome is Outcome.FAILED
+        return tuple(steps)
+
+    def _step(self, one: AnyCheck, judged: Any) -> Step:
+        if self.failure is not None and one is self.failure.check:
+            return Step(one, Outcome.FAILED, self.failure.expected, self.failure.found)
+        if missing := missing_for(one, self.provided):
+            return Step(one, Outcome.NOT_JUDGED, "", f"there is no {missing}")
+        if judged is None:
+            return Step(one, Outcome.NOT_REACHED)
+        finding = one.judge(judged)
+        return Step(one, Outcome.PASSED, _text(finding.expected), _text(finding.found))
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedMessage:
-    """A message for which every check held: the only form in which rules and journal ever meet one."""
-
-    message_type: MessageType
-    sender: Participant
-    kid: str
-    payload: bytes
-    document: dict[str, Any]
-    content: BaseModel
-    nonce: Nonce
-    request_id: str
-    wire: WireMessage
-    received_at: datetime
-    verification: Verification
+def judgeable(checks: Sequence[Check[T]], provided: frozenset[Need]) -> Sequence[Check[T]]:
+    """Return those checks that can be judged by what there is."""
+    return [one for one in checks if one.needs <= provided]
 
 
-def examine(examination: Examination, checks: Sequence[Check]) -> None:
-    """Run the checks in order, adding a step for each; stop at the first that fails and note its problem.
-
-    An examination that has failed goes no further, whoever calls.
-    """
-    if examination.problem is not None:
-        return
-    steps, provided = examination.steps, examination.provided
-    if not examination.may_be_unsigned:
-        provided |= _SIGNED  # so that nobody has to think of it: only who says so gets by without a signature
-    for one in checks:
-        if not one.needs <= provided:
-            missing = min(need.value for need in one.needs - provided)
-            steps.append(Step(one, Outcome.NOT_JUDGED, "", f"there is no {missing}"))
-            continue
-        finding = one.judge(examination)
-        if not finding.passed:
-            steps.append(Step(one, Outcome.FAILED, finding.expected, finding.found))
-            examination.problem = finding.problem or one.problem
-            return
-        steps.append(Step(one, Outcome.PASSED, finding.expected, finding.found))
+def missing_for(one: AnyCheck, provided: frozenset[Need]) -> str:
+    """Say what a check lacks; empty where it lacks nothing."""
+    return min((need.value for need in one.needs - provided), default="")
 
 
-def conclude(examination: Examination, checks: Sequence[Check]) -> Verification:
-    """Close an examination: the checks of the table that no step was made for were not reached."""
-    reached = {step.check.name for step in examination.steps}
-    rest = (Step(one, Outcome.NOT_REACHED) for one in checks if one.name not in reached)
-    return Verification((*examination.steps, *rest), examination.problem)
+def _text(text: Text) -> str:
+    return text if isinstance(text, str) else text()

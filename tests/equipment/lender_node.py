@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import lender_app.app
-from shared.node.exchange import SignedExchange
 from shared.node.node import Application
+from shared.node.receive.middleware import SignedExchange
 from shared.node.store.database import PATIENCE
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal

@@ -1,7 +1,7 @@
 """A loan agent and a lender who speak v3 and v4 side by side, with a registry between them; everything in memory."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,9 @@ from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import dump_json
 from shared.protocol.messages import Exchange, Role
 from shared.protocol.participants import Dialect
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import V3, V4, Originator
 from shared.protocol.signing import SigningKey
-from shared.protocol.verification import VerifiedMessage
 from tests.equipment.asgi import JSON, Answer, call
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.messages import RuleOfTest
@@ -120,11 +120,16 @@ class MemberPair:
             await node.courier.settle()
 
     def headers(
-        self, body: bytes, *, key: SigningKey | None = None, token: str | None = None, style: Dialect = Dialect.STRICT
+        self,
+        body: bytes,
+        *,
+        key: SigningKey | None = None,
+        token: str | None = None,
+        seal: Callable[[bytes, SigningKey, Dialect], dict[str, str]] = seal_detached,
     ) -> dict[str, str]:
         """The headers of a call of the loan agent with that body."""
         bearer = self.registry.token(AGENT) if token is None else token
-        signed = seal_detached(body, key or rs256("lsp"), style)
+        signed = seal(body, key or rs256("lsp"), Dialect.STRICT)
         return {**JSON, "authorization": f"Bearer {bearer}", **signed}
 
     async def post(

@@ -12,11 +12,11 @@ from shared.node.outbox import OutboxState
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
-from shared.protocol.nonces import DEFAULT_WINDOW
+from shared.protocol.phases import Peer, Sender, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V3, Dressed
-from shared.protocol.verification import Peer, VerifiedMessage, WireMessage
 from tests.equipment.clock import NOW
 from tests.equipment.parties import LENDER, lender, lender_key, lsp, lsp_key, payload_of
+from tests.equipment.verifying import Known, verify_at_once
 
 TRIGGER = get_message("v3", "TriggerLoanAcceptanceRequest")
 VERIFY = get_message("v3", "VerifyLoanAcceptanceRequest")
@@ -31,10 +31,9 @@ def verified(document: Mapping[str, Any], name: str = TRIGGER.name, now: datetim
     body = seal(dump_json(document), key).to_bytes()
     peer = Peer(min(sender.certificates), "192.0.2.7")
     wire = WireMessage("POST", message_type.path, {"content-type": "application/json"}, body, peer)
-    examination = V3.open(wire, message_type, ("POST",), now, DEFAULT_WINDOW)
-    V3.judge(examination, sender)
-    assert examination.problem is None, examination.steps[-1]
-    return V3.accept(examination)
+    message = verify_at_once(V3, V3.opened(wire, message_type, now), Known(Sender(sender)))
+    assert isinstance(message, VerifiedMessage), message
+    return message
 
 
 def request(request_id: str = "request-1", trace_id: str = "trace-1", now: datetime = NOW, **content: Any) -> Any:

@@ -13,11 +13,11 @@ from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties
 from shared.node.courier import Courier
 from shared.node.directory import Directory
-from shared.node.exchange import SignedExchange
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
 from shared.node.node import Application
+from shared.node.receive.middleware import SignedExchange
 from shared.node.receive.routes import protocol_app
 from shared.node.reception import Reception
 from shared.node.registry.member import Member
@@ -88,7 +88,7 @@ class MemoryNode:
             room=room,
             tick=tick,
         )
-        self.reception = Reception(self.journal, self.courier, clock)
+        self.reception = Reception(self.journal, self.courier, identity, clock)
         self.sender = Sender(
             journal=self.journal,
             courier=self.courier,

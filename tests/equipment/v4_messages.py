@@ -10,14 +10,14 @@ from shared.catalogue.table import example_of, find_message, get_message
 from shared.node.net.tls import thumbprint
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.messages import Role
-from shared.protocol.nonces import DEFAULT_WINDOW
 from shared.protocol.participants import Dialect, Participant, PublicKey
+from shared.protocol.phases import Peer, Sender, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer
-from shared.protocol.verification import Peer, VerifiedMessage, WireMessage
 from tests.equipment.clock import NOW
 from tests.equipment.parties import LENDER_CERTIFICATE, LSP_CERTIFICATE, lender, lender_key, lsp, lsp_key, stranger_key
+from tests.equipment.verifying import Known, verify_at_once
 
 AGENT, LENDER_ID = "7034", "7021"
 """The participant ids of the LSP and of the lender in OCEN 4.0."""
@@ -59,14 +59,14 @@ def _judged(key: str, body: bytes, sender: Participant, signing_key: SigningKey,
         **dressed.headers,
     }
     wire = WireMessage("POST", message_type.path, headers, body, Peer(min(sender.certificates), "192.0.2.7"))
-    examination = V4.open(wire, message_type, ("POST",), now, DEFAULT_WINDOW)
-    V4.judge_token(examination, Issuer("https://auth.example", {_auth_key().kid: _auth_key().public()}))
-    examination.own_id = AGENT if sender.organisation_id == LENDER_ID else LENDER_ID
+    own_id = AGENT if sender.organisation_id == LENDER_ID else LENDER_ID
     product = json.loads(body)["productData"].values()
-    examination.networks = {str(one): frozenset({sender.organisation_id, examination.own_id}) for one in product}
-    V4.judge(examination, sender)
-    assert examination.problem is None, examination.steps[-1]
-    return V4.accept(examination)
+    networks = {str(one): frozenset({sender.organisation_id, own_id}) for one in product}
+    issuer = Issuer("https://auth.example", {_auth_key().kid: _auth_key().public()})
+    known = Known(Sender(sender, networks=networks), issuer)
+    message = verify_at_once(V4, V4.opened(wire, message_type, now, own_id=own_id), known)
+    assert isinstance(message, VerifiedMessage), message
+    return message
 
 
 def _registered(known: Participant, participant_id: str, key: SigningKey, certificate: bytes) -> Participant:

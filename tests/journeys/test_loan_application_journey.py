@@ -10,19 +10,20 @@ import pytest
 import lsp_app.app
 from lender_app.policy import LendingPolicy
 from shared.catalogue.table import example_of, get_message
-from shared.node.exchange import MessageRefusedError
 from shared.node.journal import Dispatch
 from shared.node.journeys import Outgoing, TakeNote
 from shared.node.node import Application
 from shared.node.outbox import OutboxState, new_entry
+from shared.node.receive.verify import Refused
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
 from shared.protocol.messages import MessageType
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Dressed
-from shared.protocol.verification import VerifiedMessage
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
+from tests.equipment.envelopes import payload_inside
 from tests.equipment.lender_node import lender_application
 from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.parties import identity_of, lender, lender_key, lsp_key
@@ -41,6 +42,20 @@ from tests.equipment.v4_messages import (
 OTHER_AGENT = "7099"
 
 
+class NotTakenError(Exception):
+    """A message was refused."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.reason)
+        self.refused = refused
+
+
+def payload_of_ack(ack: Dressed) -> dict[str, Any]:
+    """The payload of an ack of either version."""
+    payload: dict[str, Any] = json.loads(ack.body)
+    return payload if ack.headers else payload_inside(ack.body)
+
+
 class Lender:
     """A lender that takes verified messages; what it has to say stays in its outbox."""
 
@@ -54,9 +69,10 @@ class Lender:
         """Take a message and return the payload of the ack."""
         message_type = message.message_type
         assert isinstance(message_type, MessageType)
-        ack = await self.node.reception.take(message, message_type, self._rules[message_type], seal)
-        answered: dict[str, Any] = json.loads(ack)
-        return answered
+        taken = await self.node.reception.take(message, message_type, self._rules[message_type])
+        if isinstance(taken, Refused):
+            raise NotTakenError(taken)
+        return payload_of_ack(taken)
 
     async def ask(self, message_type: MessageType, sender: str = AGENT, **content: Any) -> dict[str, Any]:
         """Take a new message of that type, and return what is answered."""
@@ -70,13 +86,13 @@ class Lender:
         answered: dict[str, Any] = json.loads(row["content"])
         return answered
 
-    async def refuse(self, message_type: MessageType, sender: str = AGENT, **content: Any) -> MessageRefusedError:
+    async def refuse(self, message_type: MessageType, sender: str = AGENT, **content: Any) -> Refused:
         """Take a new message that is refused and changes nothing."""
         before = contents(self.node.engine)
-        with pytest.raises(MessageRefusedError) as refusal:
+        with pytest.raises(NotTakenError) as refusal:
             await self.ask(message_type, sender, **content)
         assert contents(self.node.engine) == before
-        return refusal.value
+        return refusal.value.refused
 
     async def create(self, *applications: dict[str, Any], sender: str = AGENT) -> list[str]:
         """Have applications created, and return their statuses."""
@@ -98,10 +114,6 @@ class Lender:
     def otp(self) -> str:
         """The OTP in the latest SMS."""
         return str(rows(self.node.engine, NOTICES)[-1]["text"])[:6]
-
-
-def seal(payload: bytes) -> Dressed:
-    return Dressed(payload, {"signature": "signed"})
 
 
 def application(loan_application_id: str = "APPL-1", amount: int = 250_000) -> dict[str, Any]:
@@ -243,18 +255,21 @@ async def test_the_loan_agent_takes_the_callback_to_its_own_request_and_wraps_th
     rule = lsp_app.app.application(NodeSettings.model_construct()).rules[CREATED]
     assert isinstance(rule, TakeNote)
     before = contents(agent.engine)
-    with pytest.raises(MessageRefusedError) as refusal:
-        await agent.reception.take(verified_v4(CREATED.full_name), CREATED, rule, seal)
-    assert refusal.value.problem is Problem.UNKNOWN_REFERENCE
+    refused = await agent.reception.take(verified_v4(CREATED.full_name), CREATED, rule)
+    assert isinstance(refused, Refused)
+    assert refused.problem is Problem.UNKNOWN_REFERENCE
     assert contents(agent.engine) == before
     asked = new_entry(Outgoing(LENDER_ID, CREATE, "request-1", example_of(CREATE)), NOW)
     await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
-    ack = json.loads(
-        await agent.reception.take(verified_v4(CREATED.full_name, trace_id="trace-2"), CREATED, rule, seal)
-    )
-    assert ack == {"ack": {"error": "0", "traceId": "trace-2", "timestamp": "2031-03-04T05:06:07.890Z"}}
+    ack = await agent.reception.take(verified_v4(CREATED.full_name, trace_id="trace-2"), CREATED, rule)
+    assert isinstance(ack, Dressed)
+    assert payload_of_ack(ack) == {"ack": {"error": "0", "traceId": "trace-2", "timestamp": "2031-03-04T05:06:07.890Z"}}
     (row,) = rows(agent.engine, INBOX)
-    assert (row["message"], row["request_id"], row["ack_signature"]) == (CREATED.full_name, "request-1", "signed")
+    assert (row["message"], row["request_id"], row["ack_signature"]) == (
+        CREATED.full_name,
+        "request-1",
+        ack.headers["signature"],
+    )
 
 
 async def test_a_callback_to_a_request_of_v3_does_not_answer_one_of_4_0(agent: MemoryNode) -> None:
@@ -263,8 +278,9 @@ async def test_a_callback_to_a_request_of_v3_does_not_answer_one_of_4_0(agent: M
     await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
     callback = verified_v4("v4/TriggerLoanAcceptanceResponse")
     assert isinstance(callback.message_type, MessageType)
-    with pytest.raises(MessageRefusedError, match=f"no v4/{request.name} with this requestId"):
-        await agent.reception.take(callback, callback.message_type, TakeNote(), seal)
+    refused = await agent.reception.take(callback, callback.message_type, TakeNote())
+    assert isinstance(refused, Refused)
+    assert f"no v4/{request.name} with this requestId" in refused.reason
 
 
 @pytest.mark.parametrize("name", ["TriggerLoanAcceptanceResponse", "VerifyLoanAcceptanceResponse"])

@@ -12,16 +12,16 @@ from sqlalchemy import insert
 
 from lender_app.policy import AcceptancePolicy
 from lender_app.rules import digest
-from shared.node.exchange import MessageRefusedError
+from shared.node.receive.verify import Refused
 from shared.node.store.tables import JOURNEYS, OUTBOX
 from shared.protocol.encoding import format_timestamp
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.verification import VerifiedMessage
 from tests.equipment.messages import TRIGGER, VERIFY, verified
 from tests.equipment.parties import LSP, lsp, payload_of
 from tests.equipment.storage import contents, rows
 from tests.equipment.v4_messages import TRIGGER_V4, VERIFY_V4
-from tests.journeys.test_loan_application_journey import Lender, bank
+from tests.journeys.test_loan_application_journey import Lender, NotTakenError, bank
 
 __all__ = ["bank"]
 
@@ -56,13 +56,13 @@ class Guesser:
             verdicts = [await self.verify(key, wrong(otp)) for _ in range(POLICY.tries)]
             assert verdicts == ["INCORRECT_OTP"] * POLICY.tries
 
-    async def refuse(self, *loan_application_ids: str) -> MessageRefusedError:
+    async def refuse(self, *loan_application_ids: str) -> Refused:
         """Ask for a session that is refused and changes nothing."""
         before = contents(self.bank.node.engine)
-        with pytest.raises(MessageRefusedError) as refusal:
+        with pytest.raises(NotTakenError) as refusal:
             await self.open(*loan_application_ids)
         assert contents(self.bank.node.engine) == before
-        return refusal.value
+        return refusal.value.refused
 
     async def _ask(self, name: str, **content: Any) -> dict[str, Any]:
         self._count += 1

@@ -18,8 +18,8 @@ from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Decision, Journey
 from shared.node.settings import SettingsError
 from shared.protocol.messages import Role
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.verification import VerifiedMessage
 from tests.equipment.clock import NOW
 from tests.equipment.messages import VERIFY, request, verified
 from tests.equipment.parties import LSP, lsp, payload_of

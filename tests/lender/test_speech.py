@@ -16,8 +16,8 @@ from lender_app.speech.v4 import SpeechOfV4
 from shared.catalogue.bodies.v4.common import LoanApplicationStatus
 from shared.catalogue.table import example_of
 from shared.node.journeys import Outgoing
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import PROFILES, Originator
-from shared.protocol.verification import VerifiedMessage
 from tests.equipment.clock import NOW
 from tests.equipment.messages import VERIFY, request, verified
 from tests.equipment.parties import payload_of

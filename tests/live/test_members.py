@@ -17,13 +17,13 @@ from starlette.types import Receive, Scope, Send
 from sandbox.throwaway import throwaway_environments
 from shared.catalogue.table import messages_received_by
 from shared.node.clock import SystemClock
-from shared.node.exchange import read_body
 from shared.node.identity import Identity, load_identity
 from shared.node.journeys import TakeNote
 from shared.node.net.server import make_server
 from shared.node.net.tls import TlsTrust, thumbprint
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import with_certificate
+from shared.node.receive.request import read_body
 from shared.node.sending import SendError
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, REFUSALS

@@ -7,10 +7,9 @@ import pytest
 
 from shared.catalogue.table import example_of, find_message
 from shared.node.ids import new_id
-from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.participants import Dialect
 from shared.protocol.problems import SUCCESS
+from tests.equipment.appendix_f import seal_in_base64
 from tests.live import letters
 from tests.live.forger import JSON, CallForger, Forger, calling_as
 from tests.live.network import TRIGGER, TRIGGERED, Network
@@ -71,7 +70,7 @@ def test_a_captured_call_of_v4_is_refused_in_v3_in_every_dress(network: Network,
     document, key = written(network, LSP), key_of(network, LSP)
     good = call(document, key, token_of(network, LSP))
     assert v4.send(good).error == SUCCESS
-    in_base64 = seal_detached(good.body, key.bound_to("RS256"), Dialect.RFC)["signature"]
+    in_base64 = seal_in_base64(good.body, key.bound_to("RS256"))["signature"]
     entries = network.lender.books.entries()
 
     refusals = [v3.call("POST", V3, good.body, good.headers)]

@@ -1,29 +1,25 @@
 """Rows for a journal, written straight into its tables. A higher number is a later row, in whatever table."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from shared.node.outbox import steps_text
 from shared.node.store.tables import ATTEMPTS, INBOX, NOTICES, OUTBOX, REFUSALS
-from shared.protocol.checks.journal import nonce_is_new
-from shared.protocol.checks.signature import signature_verifies
 from shared.protocol.envelope import seal
 from shared.protocol.signing import load_private_key
-from shared.protocol.verification import Outcome, Step
 from tests.node.certificates import private_pem, rsa_key
 from tests.node.operated import NOW
 
-STEPS = steps_text(
+STEPS = json.dumps(
     [
-        Step(signature_verifies, Outcome.PASSED, "", "such a one"),
-        Step(replace(signature_verifies, name="a_check_of_long_ago"), Outcome.FAILED, "this", "that"),
-        Step(nonce_is_new, Outcome.NOT_REACHED),
+        ["signature_verifies", "passed", "such a one"],
+        ["a_check_of_long_ago", "failed", "that", "this"],
+        ["nonce_is_new", "not reached", ""],
     ]
 )
+"""As former versions wrote them."""
 
 
 def row_id(number: int) -> str:

@@ -14,6 +14,7 @@ from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.outbox import OutboxState, new_entry
 from shared.node.store.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
+from shared.protocol.messages import Exchange, Role
 from shared.protocol.problems import Problem
 from shared.protocol.verification import History, VerifiedMessage
 from tests.equipment.clock import NOW
@@ -166,6 +167,17 @@ async def test_a_callback_counts_only_if_its_sender_was_asked(journal: Journal, 
     assert contents(engine) == before
 
     accepted = await journal.accept(arrival(callback("request-2")))
+    assert (accepted.history, accepted.problem) == (History.NEW, None)
+
+
+async def test_a_callback_that_may_come_unasked_counts_though_nobody_was_asked(journal: Journal) -> None:
+    row = CALLBACK.exchange
+    unasked = Exchange(
+        *("v3", row.name, "/v3/unasked", Role.LOAN_AGENT >> Role.LENDER, row.request.body, CALLBACK.body),
+        stage=row.stage,
+        may_come_unasked=True,
+    ).response
+    accepted = await journal.accept(arrival(callback(), message_type=unasked))
     assert (accepted.history, accepted.problem) == (History.NEW, None)
 
 

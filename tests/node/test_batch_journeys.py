@@ -13,8 +13,8 @@ from shared.node.batch_journeys import BatchJourneys
 from shared.node.journal import Journal
 from shared.node.journeys import Decision, Journey
 from shared.node.store.tables import INBOX, JOURNEYS, create_tables
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.verification import VerifiedMessage
 from tests.equipment.clock import NOW
 from tests.equipment.messages import TRIGGER, RuleOfTest, arrival, deciding, request, verified
 from tests.equipment.parties import LSP, payload_of

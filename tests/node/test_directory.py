@@ -84,10 +84,10 @@ async def test_a_participant_is_found_by_id_by_kid_and_by_certificate() -> None:
     directory.replace([known, lender()])
     assert directory.participant("LSP123") is known
     for key in (lsp_key(), lsp_backup_key(), lsp_blocked_key()):
-        assert await directory.holder(key.kid) is known
+        assert directory.holder(key.kid) is known
     (certificate,) = known.certificates
     assert directory.owner(certificate) is known
-    assert await directory.holder(lender_key().kid) is not known
+    assert directory.holder(lender_key().kid) is not known
     assert [one.organisation_id for one in directory.participants()] == ["LENDER01", "LSP123"]
 
 
@@ -95,7 +95,7 @@ async def test_nobody_is_found_by_what_nobody_has() -> None:
     directory = Directory()
     directory.replace([lsp()])
     assert directory.participant("LENDER01") is None
-    assert await directory.holder("LENDER01-kid") is None
+    assert directory.holder("LENDER01-kid") is None
     assert directory.owner("00" * 32) is None
 
 
@@ -104,7 +104,7 @@ async def test_those_who_are_replaced_are_not_found_any_more() -> None:
     directory.replace([lsp()])
     directory.replace([lender()])
     assert directory.participant("LSP123") is None
-    assert await directory.holder(lsp_key().kid) is None
+    assert directory.holder(lsp_key().kid) is None
     assert directory.owner(next(iter(lsp().certificates))) is None
 
 
@@ -133,7 +133,7 @@ async def test_a_key_that_is_blocked_elsewhere_is_blocked_here_after_a_refresh(e
     refresh(directory, engine)
     save(engine, lsp_record(keys=[key_of("lsp", status="BLOCKED"), key_of("lsp backup")]), LATER)
     assert refresh(directory, engine)
-    holder = await directory.holder("lsp-kid")
+    holder = directory.holder("lsp-kid")
     assert holder is not None
     blocked = holder.key("lsp-kid")
     assert blocked is not None

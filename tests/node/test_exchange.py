@@ -3,22 +3,22 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, select
 
-from shared.node.exchange import MESSAGE_KEY, SEAL_KEY
+from shared.node.receive.middleware import MESSAGE, send_json
 from shared.node.store.reader import read
 from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
 from shared.node.store.writer import StorageUnavailable
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.signing import SigningKey
-from shared.protocol.verification import VerifiedMessage
 from tests.equipment.asgi import Answer, http_scope
 from tests.equipment.clock import NOW
 from tests.equipment.lender_node import LenderNode, lender_node, signed
@@ -84,25 +84,22 @@ async def test_a_repeated_message_gets_an_ack_of_its_own_and_has_no_second_effec
     assert after == before
 
 
-async def test_the_application_sees_a_verified_message_and_its_plain_payload(tmp_path: Path) -> None:
+async def test_the_application_sees_a_verified_message_and_what_it_answers_leaves_as_it_is(tmp_path: Path) -> None:
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append((scope[MESSAGE_KEY], await receive(), scope[SEAL_KEY](b"{}")))
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"x-of-the-app", b"1")]})
-        await send({"type": "http.response.body", "body": b'{"a":', "more_body": True})
-        await send({"type": "http.response.body", "body": b"1}"})
+        seen.append((scope["state"][MESSAGE], await receive()))
+        await send_json(send, 200, b"an ack, signed by the application", {"x-of-the-app": "1"})
 
     async with lender_node(tmp_path, app=app) as lender:
         answer = await lender.post()
-    ((message, event, sealed),) = seen
+    ((message, event),) = seen
     assert isinstance(message, VerifiedMessage)
     assert (message.request_id, message.sender.organisation_id) == ("request-1", "LSP123")
     assert json.loads(event["body"]) == payload_of(TRIGGER.name)
     assert event["more_body"] is False
-    assert sealed.body == seal(b"{}", lender_key()).to_bytes()
-    assert answer.ack(lender_key().public()) == {"a": 1}
-    assert "x-of-the-app" not in answer.headers
+    assert answer.body == b"an ack, signed by the application"
+    assert answer.headers["x-of-the-app"] == "1"
 
 
 async def raises(scope: Any, receive: Any, send: Any) -> None:
@@ -143,11 +140,12 @@ async def test_whatever_fails_in_judging_becomes_a_signed_500_too(
     async def unreachable(_: str) -> None:
         raise TimeoutError("the registry does not answer")
 
-    monkeypatch.setattr(lender.node.directory, "holder", unreachable)
+    monkeypatch.setattr(lender.node.directory, "sender", unreachable)
     before = contents(lender.node.engine)
     answer = await lender.post(member=member)
     ack = problem_of(answer, member.value)
-    assert (answer.status, ack) == (500, {**ACKNOWLEDGED, "error": Problem.INTERNAL.code})
+    assert answer.status == 500
+    assert ack == {**ACKNOWLEDGED, "error": Problem.INTERNAL.code, "detail": {"meaning": Problem.INTERNAL.meaning}}
     assert contents(lender.node.engine) == before
     assert [event for event, _ in lender.node.telemetry.troubles] == ["message not judged"]
 
@@ -231,7 +229,8 @@ async def test_a_message_that_is_interrupted_is_answered_with_a_signed_503(tmp_p
         post.cancel()
         answer = await post
         ack = problem_of(answer, "protected")
-        assert ack == {**ACKNOWLEDGED, "error": Problem.UNAVAILABLE.code}
+        detail = {"meaning": Problem.UNAVAILABLE.meaning}
+        assert ack == {**ACKNOWLEDGED, "error": Problem.UNAVAILABLE.code, "detail": detail}
         assert answer.headers["retry-after"] == "5"
         assert contents(lender.node.engine) == before
 
@@ -262,7 +261,7 @@ async def test_nothing_but_http_is_served(lender: LenderNode, kind: str) -> None
         await lender.plane({"type": kind}, untouched, untouched)
 
 
-def count(lender: LenderNode, **labels: str) -> float | None:
+def number_of(lender: LenderNode, **labels: str) -> float | None:
     return lender.node.telemetry.registry.get_sample_value("ocen_messages_received_total", labels)
 
 
@@ -270,9 +269,9 @@ async def test_what_came_in_is_counted_by_message_and_verdict(lender: LenderNode
     await lender.post()
     await lender.post()
     await lender.post(path="/v3/loan/unknown")
-    assert count(lender, message=TRIGGER.name, verdict="0") == 1
-    assert count(lender, message=TRIGGER.name, verdict=Problem.REPLAYED.code) == 1
-    assert count(lender, message="unknown", verdict=Problem.NO_SUCH_PATH.code) == 1
+    assert number_of(lender, message=TRIGGER.name, verdict="0") == 1
+    assert number_of(lender, message=TRIGGER.name, verdict=Problem.REPLAYED.code) == 1
+    assert number_of(lender, message="unknown", verdict=Problem.NO_SUCH_PATH.code) == 1
 
 
 def number_accepted(connection: Connection) -> int | None:
@@ -292,8 +291,11 @@ async def test_a_message_that_was_stored_after_its_503_is_acknowledged_when_it_c
         assert await read(lender.node.engine, number_accepted) == 0
 
         gate.open()
-        again = await lender.send(signed(payload_of(TRIGGER.name, traceId="trace-2")))
+        for number in count(2):  # a busy machine may be slower than the writer's patience once more
+            again = await lender.send(signed(payload_of(TRIGGER.name, traceId=f"trace-{number}")))
+            if again.status != 503:
+                break
         ack = again.ack(lender_key().public())
-        assert (again.status, ack["error"], ack["traceId"]) == (200, "0", "trace-2")
+        assert (again.status, ack["error"], ack["traceId"]) == (200, "0", f"trace-{number}")
         assert [row["trace_id"] for row in rows(lender.node.engine, INBOX)] == ["trace-1"]
         assert len(rows(lender.node.engine, OUTBOX)) == 1

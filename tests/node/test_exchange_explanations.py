@@ -7,7 +7,7 @@ import pytest
 
 from shared.node.store.tables import REFUSALS
 from shared.protocol.checks.signature import MAX_GUESSED_BYTES, kid_selects_a_key_that_counts
-from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json
+from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json, parse_json_object
 from shared.protocol.problems import Problem
 from shared.protocol.tampering import TAMPERINGS
 from tests.equipment.clock import NOW
@@ -88,7 +88,8 @@ async def test_a_refusal_is_noted_with_all_that_is_known_of_it(lender: LenderNod
         "raw": body,
         "signature": "",
     }
-    assert '"path_is_known","failed"' in noted["steps"]
+    expected = "the path of a message taken here"
+    assert parse_json_object(noted["steps"].encode()) == {"path_is_known": ["failed", "/v3/loan/unknown", expected]}
 
 
 async def test_a_rule_that_refuses_leaves_its_reason_with_the_operator(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def refusal(**parts: Any) -> Refusal:
         "request_id": "request-1",
         "trace_id": "trace-1",
         "problem": Problem.SIGNATURE,
-        "steps": (),
+        "failure": None,
         "raw": b"raw",
     }
     return Refusal(**(given | parts))

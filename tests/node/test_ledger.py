@@ -174,7 +174,7 @@ def test_a_request_id_is_found_by_an_index(connection: Connection) -> None:
 def test_the_history_of_a_request_has_every_text_as_it_travelled(connection: Connection) -> None:
     message, ack = envelope({"requestId": "r", "amount": 10.25}), envelope({"error": "0"})
     add_received(connection, 1, request_id="r", raw=message, ack=ack)
-    history = message_history(connection, "r")
+    history = message_history(connection, "r", {"v3": "LSP123"})
     assert history is not None
     (received,) = history.received
     assert received.envelope.encode() == message
@@ -190,7 +190,7 @@ def test_the_history_of_a_request_has_every_text_as_it_travelled(connection: Con
 
 def test_the_checks_of_a_message_are_told_in_full(connection: Connection) -> None:
     add_received(connection, 1, request_id="r")
-    history = message_history(connection, "r")
+    history = message_history(connection, "r", {"v3": "LSP123"})
     assert history is not None
     verifies, forgotten, nonce = history.received[0].verification
     assert (verifies.check, verifies.outcome, verifies.found) == ("signature_verifies", "passed", "such a one")
@@ -206,7 +206,7 @@ def test_every_try_of_a_delivery_is_told_in_its_order(connection: Connection) ->
     add_attempt(connection, 1, 0)
     add_attempt(connection, 1, 10, answer=b"<html>Bad Gateway\xff", status=502)
     add_attempt(connection, 2, 0)
-    history = message_history(connection, "r")
+    history = message_history(connection, "r", {"v3": "LSP123"})
     assert history is not None
     (entry,) = history.sent
     assert entry.content == {"requestId": "request", "amount": 10.25}
@@ -222,7 +222,7 @@ def test_every_try_of_a_delivery_is_told_in_its_order(connection: Connection) ->
 def test_refusals_under_a_request_id_are_part_of_its_history(connection: Connection) -> None:
     for number in range(60):
         add_refusal(connection, number, request_id="r")
-    history = message_history(connection, "r")
+    history = message_history(connection, "r", {"v3": "LSP123"})
     assert history is not None
     assert [refused.id for refused in history.refused] == [row_id(number) for number in range(10, 60)]
     assert history.refused[0].raw == "\ufffd not even text"
@@ -230,7 +230,7 @@ def test_refusals_under_a_request_id_are_part_of_its_history(connection: Connect
 
 def test_nothing_under_a_request_id_is_no_history(connection: Connection) -> None:
     add_received(connection, 1)
-    assert message_history(connection, "r") is None
+    assert message_history(connection, "r", {"v3": "LSP123"}) is None
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_nothing_under_a_request_id_is_no_history(connection: Connection) -> Non
 )
 def test_a_text_that_is_no_envelope_is_shown_undecoded(connection: Connection, text: bytes) -> None:
     add_received(connection, 1, request_id="r", ack=text)
-    history = message_history(connection, "r")
+    history = message_history(connection, "r", {"v3": "LSP123"})
     assert history is not None
     assert history.received[0].ack.envelope == text.decode()
     assert history.received[0].ack.decoded is None

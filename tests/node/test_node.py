@@ -20,7 +20,7 @@ from shared.node.settings import NodeSettings
 from shared.node.store.database import DatabaseError
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
-from shared.protocol.verification import VerifiedMessage
+from shared.protocol.phases import VerifiedMessage
 from tests.equipment.clock import FrozenClock
 from tests.equipment.registry import Registry, statuses
 from tests.equipment.storage import contents

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.offline import Beside, verify
 from shared.catalogue.table import CATALOGUE, messages_received_by
 from shared.node.onboarding.record import ONBOARDED_ROLES
 from shared.node.receive.document import protocol_document
@@ -157,7 +158,9 @@ def test_an_example_of_4_0_passes_every_check_up_to_the_key_of_its_signature(mes
     example = body(operation(message)["requestBody"])["examples"]["payload"]["value"]
     signature = operation(message)["parameters"][0]["example"]
     sample = json.dumps(example).encode()
-    verification = PROFILES["v4"].examine_offline(sample, lambda kid: lsp(), message, headers={"signature": signature})
+    verification = verify(
+        sample, PROFILES["v4"], lambda kid: lsp(), message_type=message, at=None, beside=Beside(signature)
+    ).verification
     failed = [step.check.name for step in verification.steps if step.outcome is Outcome.FAILED]
     assert failed == ["kid_selects_a_registered_key"]
     message.body.model_validate(example)
@@ -168,7 +171,9 @@ def test_an_example_passes_every_check_up_to_its_signature(message: MessageType)
     for name, example in body(operation(message)["requestBody"])["examples"].items():
         assert name in example["value"]
         sample = json.dumps(example["value"]).encode()
-        verification = PROFILES[message.version].examine_offline(sample, lambda kid: None, message)
+        verification = verify(
+            sample, PROFILES[message.version], lambda kid: None, message_type=message, at=None
+        ).verification
         assert verification.failure is not None
         assert verification.failure.check.name == "kid_selects_a_key_that_counts"
         assert all(step.outcome is not Outcome.FAILED for step in verification.steps[:9])

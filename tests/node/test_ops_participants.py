@@ -78,7 +78,7 @@ async def test_a_form_is_answered_with_what_is_known_and_with_our_own_form(
         {"bank-a": "ACTIVE", "bank-b": "BACKUP"},
     )
     assert told["ours"] == (await client.get("/identity/form")).json()
-    assert await node.directory.holder("bank-a") is node.directory.participant("BANK01")
+    assert node.directory.holder("bank-a") is node.directory.participant("BANK01")
     assert len((await client.get("/participants")).json()["items"]) == 2
 
 
@@ -146,7 +146,7 @@ async def test_keys_are_added_switched_retired_and_blocked(client: httpx.AsyncCl
 
 async def test_a_block_counts_at_once(node: OperatedStandIn, client: httpx.AsyncClient, bank: str) -> None:
     await client.put(f"{bank}/keys/bank-a", json={"status": "BLOCKED"})
-    holder = await node.directory.holder("bank-a")
+    holder = node.directory.holder("bank-a")
     assert holder is not None
     blocked = holder.key("bank-a")
     assert blocked is not None
@@ -161,7 +161,7 @@ async def test_a_block_counts_and_is_told_as_stored_though_our_own_certificate_c
     assert (told.status_code, told.json()["detail"][:13]) == (500, "It is stored,")
     assert "cannot be read" in told.json()["detail"]
     assert statuses(await client.get(bank)) == {"bank-a": "BLOCKED", "bank-b": "ACTIVE"}
-    holder = await node.directory.holder("bank-a")
+    holder = node.directory.holder("bank-a")
     assert holder is not None
     assert [key.kid for key in holder.keys if key.status.counts] == ["bank-b"]
 

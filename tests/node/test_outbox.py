@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
@@ -85,6 +85,19 @@ async def test_what_is_held_is_claimed_again_only_when_its_lease_has_run_out(jou
     (again,) = await journal.claim(AFTER_THE_LEASE, 10)
     assert again.tries == 0
     assert await journal.claim(AFTER_THE_LEASE, 10) == []
+
+
+async def test_a_message_that_only_a_later_release_knows_waits_and_holds_up_nothing(
+    journal: Journal, engine: Engine
+) -> None:
+    for number in (1, 2):
+        await put(journal, f"request-{number}")
+    with engine.begin() as connection:
+        of_later = update(OUTBOX).where(OUTBOX.c.request_id == "request-1").values(message="v5/GrantLoanRequest")
+        connection.execute(of_later)
+    assert names(await journal.claim(NOW, 10)) == ["request-2"]
+    assert states(engine)["request-1"] == OutboxState.SENDING
+    assert names(await journal.claim(AFTER_THE_LEASE, 10)) == ["request-2"]
 
 
 async def test_processes_that_share_a_database_never_claim_the_same(journal: Journal, engine: Engine) -> None:

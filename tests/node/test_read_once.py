@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.protocol import encoding
-from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import dump_json
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.tampering import TAMPERINGS
 from shared.protocol.tokens import open_token
 from tests.equipment.lender_node import LenderNode, lender_node, signed

@@ -9,17 +9,20 @@ import pytest
 from starlette.routing import Route
 
 from shared.catalogue.table import messages_received_by
-from shared.node.exchange import MessageRefusedError
 from shared.node.journeys import Decision, Outgoing, Rule, TakeNote
 from shared.node.onboarding.record import ONBOARDED_ROLES
 from shared.node.receive.routes import protocol_app
+from shared.node.receive.verify import Refused
 from shared.node.store.tables import INBOX, OUTBOX
+from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Dressed
-from shared.protocol.verification import History, VerifiedMessage
+from shared.protocol.signing import SigningKey
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
+from tests.equipment.envelopes import payload_inside
 from tests.equipment.messages import CALLBACK, TRIGGER, deciding, request
 from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.parties import (
@@ -56,12 +59,13 @@ def room() -> int:
     return 8
 
 
-def seal(payload: bytes) -> Dressed:
-    return Dressed(b"signed " + payload, {})
+async def take(node: MemoryNode, message: VerifiedMessage | None = None, rule: Rule | None = None) -> Dressed | Refused:
+    return await node.reception.take(message or request(), TRIGGER, rule or deciding(ANSWERED))
 
 
-async def take(node: MemoryNode, message: VerifiedMessage | None = None, rule: Rule | None = None) -> bytes:
-    return await node.reception.take(message or request(), TRIGGER, rule or deciding(ANSWERED), seal)
+def payload_of_ack(taken: Dressed | Refused) -> dict[str, Any]:
+    assert isinstance(taken, Dressed)
+    return payload_inside(taken.body)
 
 
 def row_of(node: MemoryNode) -> dict[str, Any]:
@@ -69,11 +73,12 @@ def row_of(node: MemoryNode) -> dict[str, Any]:
     return row
 
 
-async def test_the_ack_is_returned_unsigned_and_stored_as_it_travels(node: MemoryNode) -> None:
-    payload = await take(node)
-    assert payload == b'{"error":"0","traceId":"trace-1","timestamp":"2031-03-04T05:06:07.890Z"}'
+async def test_the_ack_is_returned_signed_and_stored_as_it_travels(node: MemoryNode) -> None:
+    ack = await take(node)
+    expected = b'{"error":"0","traceId":"trace-1","timestamp":"2031-03-04T05:06:07.890Z"}'
+    assert ack == Dressed(seal(expected, lender_key()).to_bytes(), {})
     (row,) = rows(node.engine, INBOX)
-    assert row["ack"] == b"signed " + payload
+    assert row["ack"] == ack.body
 
 
 async def test_what_the_rule_sends_is_held_and_handed_to_the_courier(node: MemoryNode) -> None:
@@ -95,47 +100,49 @@ async def test_a_repeated_message_sends_nothing_a_second_time(node: MemoryNode) 
     await take(node)
     await node.courier.settle()
     again = request(trace_id="trace-2")
-    assert b'"traceId":"trace-2"' in await take(node, again)
+    assert payload_of_ack(await take(node, again))["traceId"] == "trace-2"
     await node.courier.settle()
     assert row_of(node)["tries"] == 1
 
 
 @pytest.mark.parametrize(
-    ("message", "rule", "history", "problem"),
+    ("message", "rule", "problem"),
     [
-        (request(), TakeNote(), History.NONCE_USED, None),
-        (request(trace_id="trace-2", extra=1), TakeNote(), History.CONFLICT, None),
+        (request(), TakeNote(), Problem.REPLAYED),
+        (request(trace_id="trace-2", extra=1), TakeNote(), Problem.CONFLICT),
         (
             request("request-2", "trace-2"),
             deciding(replace(ANSWERED, problem=Problem.NOT_ALLOWED_NOW, reason="not yet")),
-            History.NEW,
             Problem.NOT_ALLOWED_NOW,
         ),
     ],
     ids=["replayed", "in conflict", "refused by its rule"],
 )
-async def test_what_is_not_accepted_is_raised_and_has_no_effect(
-    node: MemoryNode, message: VerifiedMessage, rule: Rule, history: History, problem: Problem | None
+async def test_what_is_not_accepted_is_refused_and_has_no_effect(
+    node: MemoryNode, message: VerifiedMessage, rule: Rule, problem: Problem
 ) -> None:
     await take(node, rule=TakeNote())
     before = contents(node.engine)
     heard: list[VerifiedMessage] = []
     node.reception.listeners.append(heard.append)
-    with pytest.raises(MessageRefusedError) as refusal:
-        await take(node, message, rule)
-    assert (refusal.value.history, refusal.value.problem) == (history, problem)
-    assert refusal.value.reason == ("not yet" if problem else "")
+    refused = await take(node, message, rule)
+    assert isinstance(refused, Refused)
+    assert refused.problem is problem
+    is_the_rules = problem is Problem.NOT_ALLOWED_NOW
+    assert refused.reason == ("not yet" if is_the_rules else "")
+    assert (refused.failure is None) is is_the_rules
     assert contents(node.engine) == before
     assert heard == []
 
 
-async def test_an_ack_that_cannot_be_signed_accepts_nothing(node: MemoryNode) -> None:
-    def fail(payload: bytes) -> bytes:
+async def test_an_ack_that_cannot_be_signed_accepts_nothing(node: MemoryNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(key: SigningKey, signing_input: bytes) -> bytes:
         raise OSError("the key store is gone")
 
-    before = contents(node.engine)
+    before, message = contents(node.engine), request()
+    monkeypatch.setattr(SigningKey, "sign", fail)
     with pytest.raises(OSError, match="key store"):
-        await node.reception.take(request(), TRIGGER, deciding(ANSWERED), fail)
+        await take(node, message)
     assert contents(node.engine) == before
 
 

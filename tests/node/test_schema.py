@@ -77,6 +77,18 @@ def test_a_migration_keeps_every_row(engine: Engine) -> None:
     assert rows_kept(engine)
 
 
+def test_peers_that_were_set_to_rfc_are_set_to_strict_and_that_is_logged(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    lay_out(engine, "node")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO peers VALUES ('7', 'rfc', 1), ('8', 'authstarter', 1)"))
+    NODE.bring_up_to_date(engine)
+    with engine.connect() as connection:
+        assert set(connection.execute(text("SELECT * FROM peers"))) == {("7", "strict", 1), ("8", "authstarter", 1)}
+    assert "1 peers were set to the dialect rfc, which is no more" in caplog.text
+
+
 def test_a_database_that_is_up_to_date_stays_as_it_is(engine: Engine) -> None:
     NODE.bring_up_to_date(engine)
     before = described(engine)

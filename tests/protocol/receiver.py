@@ -5,19 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.catalogue.table import example_of, find_message, messages_received_by
+from shared.node.receive.verify import Refused
 from shared.protocol.messages import Role
-from shared.protocol.nonces import DEFAULT_WINDOW, content_fingerprint
+from shared.protocol.nonces import content_fingerprint
 from shared.protocol.participants import Participant
+from shared.protocol.phases import Opened, Peer, Sender, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.tampering import OutgoingMessage, TlsIdentity
-from shared.protocol.verification import (
-    Examination,
-    History,
-    Peer,
-    Verification,
-    VerifiedMessage,
-    WireMessage,
-)
+from shared.protocol.verification import History, Verification, first_failure
+from tests.equipment.verifying import Known, verification_of, verify_at_once
 
 NOW = datetime(2031, 3, 4, 5, 6, 7, 890_000, tzinfo=UTC)
 LSP_CERTIFICATE = "11" * 32
@@ -57,23 +53,29 @@ class Receiver:
 
     def take(self, message: OutgoingMessage, now: datetime = NOW) -> Verification:
         """Judge a message as a whole."""
-        examination = self.judge(message, now)
-        if examination.problem is None:
-            verified = self.profile.accept(examination)
-            self.profile.judge_history(examination, self._history(verified))
-            if examination.problem is None:
-                self.nonces.add(verified.nonce.key)
-                self.requests[verified.sender.organisation_id, verified.request_id] = _fingerprint(verified)
-        return self.profile.verdict(examination)
+        opened, known = self.opened(message, now), self.known(message)
+        verdict = verify_at_once(self.profile, opened, known)
+        if isinstance(verdict, Refused):
+            return verification_of(self.profile, opened, known, verdict.failure)
+        history = self._history(verdict)
+        failure = first_failure(self.profile.journal_checks, history)
+        if failure is None:
+            self.nonces.add(verdict.nonce.key)
+            self.requests[verdict.sender.organisation_id, verdict.request_id] = _fingerprint(verdict)
+        return verification_of(self.profile, opened, known, failure, history)
 
-    def judge(self, message: OutgoingMessage, now: datetime = NOW) -> Examination:
+    def judge(self, message: OutgoingMessage, now: datetime = NOW) -> VerifiedMessage | Refused:
         """Judge a message up to the point at which the journal is asked."""
-        expected = _PATHS.get(message.path)
-        methods = (expected.method,) if expected else ()
-        examination = V3.open(arrived(message), expected, methods, now, DEFAULT_WINDOW)
-        if examination.problem is None:
-            V3.judge(examination, self._holders.get(examination.kid or ""))
-        return examination
+        return verify_at_once(self.profile, self.opened(message, now), self.known(message))
+
+    def opened(self, message: OutgoingMessage, now: datetime = NOW) -> Opened:
+        """The message as it is before anybody is looked up."""
+        wire = arrived(message)
+        return V3.opened(wire, _PATHS.get(wire.path), now)
+
+    def known(self, message: OutgoingMessage) -> Known:
+        """What there is to know of its sender."""
+        return Known(Sender(self._holders.get(self.opened(message).kid)))
 
     def _history(self, verified: VerifiedMessage) -> History:
         if verified.nonce.key in self.nonces:

@@ -1,20 +1,25 @@
 """Writing acks, and judging those that answer our own messages."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta, timezone
+from typing import Any
 
+import httpx
 import pytest
 
+from shared.node.client import judge_answer
 from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.checks import ACK_CHECKS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant
+from shared.protocol.phases import Peer
 from shared.protocol.problems import Problem
-from shared.protocol.profiles import V3
+from shared.protocol.profiles import V3, Judged
 from shared.protocol.tampering import TAMPERINGS, GoodMessage
-from shared.protocol.verification import Examination, Outcome, Peer
+from shared.protocol.verification import Outcome
 from tests.protocol.conftest import Keys
 from tests.protocol.receiver import LENDER_CERTIFICATE, LSP_CERTIFICATE, NOW, Receiver
 
@@ -22,12 +27,18 @@ PEER = Peer(LENDER_CERTIFICATE, "10.9.2.1")
 ACK = Acknowledgement("trace-1", NOW)
 
 
-def judge(body: bytes, callee: Participant, peer: Peer = PEER, trace_id: str = "trace-1") -> Examination:
-    return V3.examine_ack(body, peer, callee, trace_id)
+def judge(body: bytes, callee: Participant, peer: Peer = PEER, trace_id: str = "trace-1") -> Judged:
+    return judge_answer(httpx.Response(200, content=body), peer, callee, trace_id, V3)
 
 
-def failed_check(examination: Examination) -> str:
-    (failed,) = [step.check.name for step in examination.steps if step.outcome is Outcome.FAILED]
+def ack_of(judged: Judged) -> Mapping[str, Any]:
+    assert judged.verification.passed
+    assert judged.identified is not None
+    return judged.identified.ack
+
+
+def failed_check(judged: Judged) -> str:
+    (failed,) = [step.check.name for step in judged.verification.steps if step.outcome is Outcome.FAILED]
     return failed
 
 
@@ -74,21 +85,19 @@ def test_a_problem_that_no_check_found_is_explained_by_its_meaning() -> None:
 def test_a_signed_ack_is_accepted(member: EnvelopeMember, wrapped: bool, keys: Keys, lender: Participant) -> None:
     payload = b'{"ack":' + ACK.payload() + b"}" if wrapped else ACK.payload()
 
-    examination = judge(seal(payload, keys.lender, member).to_bytes(), lender)
+    judged = judge(seal(payload, keys.lender, member).to_bytes(), lender)
 
-    assert examination.problem is None
-    assert [step.check for step in examination.steps] == list(ACK_CHECKS)
-    assert {step.outcome for step in examination.steps} == {Outcome.PASSED}
-    assert examination.document["error"] == "0"
+    assert [step.check for step in judged.verification.steps] == list(ACK_CHECKS)
+    assert {step.outcome for step in judged.verification.steps} == {Outcome.PASSED}
+    assert ack_of(judged)["error"] == "0"
 
 
 def test_a_signed_refusal_is_a_good_ack_whose_code_can_be_read(keys: Keys, lender: Participant) -> None:
     ack = replace(ACK, problem=Problem.CONFLICT, detail=explain(Problem.CONFLICT))
-    examination = judge(seal(ack.payload(), keys.lender).to_bytes(), lender)
+    judged = judge(seal(ack.payload(), keys.lender).to_bytes(), lender)
 
-    assert examination.problem is None
-    assert examination.document["error"] == "GEN5009"
-    assert examination.document["detail"] == {"meaning": Problem.CONFLICT.meaning}
+    assert ack_of(judged)["error"] == "GEN5009"
+    assert ack_of(judged)["detail"] == {"meaning": Problem.CONFLICT.meaning}
 
 
 def test_an_unsigned_ack_is_none(lender: Participant) -> None:
@@ -114,8 +123,8 @@ def test_an_ack_by_a_blocked_key_is_none(keys: Keys, lender: Participant) -> Non
 
 def test_an_ack_over_the_connection_of_another_participant_is_none(keys: Keys, lender: Participant) -> None:
     body = seal(ACK.payload(), keys.lender).to_bytes()
-    examination = judge(body, lender, Peer(LSP_CERTIFICATE, PEER.address))
-    assert failed_check(examination) == "certificate_is_registered"
+    judged = judge(body, lender, Peer(LSP_CERTIFICATE, PEER.address))
+    assert failed_check(judged) == "certificate_is_registered"
 
 
 def test_an_ack_for_another_message_is_none(keys: Keys, lender: Participant) -> None:

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.protocol import claims
-from shared.protocol.encoding import JsonTexts, base64url_encode, dump_json
+from shared.protocol.encoding import base64url_encode, dump_json
+from shared.protocol.phases import NO_PEER, WireMessage
+from shared.protocol.profiles import V3
 from shared.protocol.tampering import TAMPERINGS, GoodMessage
 
 
 def claimed_ids(body: bytes) -> tuple[str, str]:
-    texts = JsonTexts()
-    return claims.claimed_ids(texts, claims.claimed_payload(texts, body), id_in_metadata=False)
+    opened = V3.opened(WireMessage("", "", {}, body, NO_PEER))
+    return opened.request_id, opened.trace_id
 
 
 def claiming(document: object) -> bytes:

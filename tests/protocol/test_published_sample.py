@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sandbox.offline import verify
 from shared.catalogue.table import get_message
 from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json, parse_timestamp
 from shared.protocol.messages import Role
@@ -46,7 +47,7 @@ def pem(base64_text: str) -> str:
 def judge(sender: Participant, **changes: str) -> Verification:
     at = parse_timestamp("2018-12-06T11:40:00Z")
     body = dump_json({**ENVELOPE, **changes})
-    return V3.examine_offline(body, {SAMPLE["kid"]: sender}.get, MESSAGE, at)
+    return verify(body, V3, {SAMPLE["kid"]: sender}.get, message_type=MESSAGE, at=at).verification
 
 
 def verifies(key: VerificationKey, header: str, payload: str, signature: bytes) -> bool:
@@ -72,12 +73,13 @@ def test_the_second_library_verifies_it_too() -> None:
 def test_it_verifies_under_the_standards_name_of_the_header_as_well(sender: Participant) -> None:
     members = {"payload": ENVELOPE["payload"], "protected": ENVELOPE["header"], "signature": ENVELOPE["signature"]}
     at = parse_timestamp("2018-12-06T11:40:00Z")
-    assert V3.examine_offline(dump_json(members), {SAMPLE["kid"]: sender}.get, MESSAGE, at).passed
+    assert verify(dump_json(members), V3, {SAMPLE["kid"]: sender}.get, message_type=MESSAGE, at=at).verification.passed
 
 
 def test_it_is_stale_when_judged_years_later(sender: Participant) -> None:
     at = parse_timestamp("2031-03-04T05:06:07Z")
-    verification = V3.examine_offline(dump_json(ENVELOPE), {SAMPLE["kid"]: sender}.get, MESSAGE, at)
+    holder = {SAMPLE["kid"]: sender}.get
+    verification = verify(dump_json(ENVELOPE), V3, holder, message_type=MESSAGE, at=at).verification
     assert verification.failure is not None
     assert verification.failure.check.name == "timestamp_is_fresh"
 

@@ -4,16 +4,20 @@ import json
 from datetime import datetime
 from typing import Any
 
+import httpx
 import pytest
 from joserfc.errors import BadSignatureError
 
+from sandbox.offline import verify
 from shared.catalogue.table import get_message
+from shared.node.client import judge_answer
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.encoding import base64url_decode, parse_timestamp
 from shared.protocol.participants import Participant
+from shared.protocol.phases import Peer
 from shared.protocol.profiles import V3
 from shared.protocol.signing import VerificationKey, load_public_key
-from shared.protocol.verification import Outcome, Peer, Verification
+from shared.protocol.verification import Outcome, Verification
 from tests.protocol.second_library import verified_payload
 from tests.protocol.vectors import body_of, cases, participants, vector
 
@@ -36,7 +40,7 @@ def named(name: str) -> pytest.MarkDecorator:
 
 
 def judge(case: dict[str, Any], holders: dict[str, Participant], at: datetime) -> Verification:
-    return V3.examine_offline(body_of(case), holders.get, MESSAGE, at)
+    return verify(body_of(case), V3, holders.get, message_type=MESSAGE, at=at).verification
 
 
 def key_of(body: bytes, holders: dict[str, Participant]) -> VerificationKey:
@@ -103,11 +107,13 @@ def test_a_signed_ack_verifies(case: dict[str, Any], holders: dict[str, Particip
     lender = holders["lender-2031"]
     peer = Peer(min(lender.certificates), "10.9.2.1")
 
-    examination = V3.examine_ack(body_of(case), peer, lender, vector("v3_ack")["traceId"])
+    response = httpx.Response(200, content=body_of(case))
+    judged = judge_answer(response, peer, lender, vector("v3_ack")["traceId"], V3)
 
-    assert examination.problem is None
-    assert examination.payload == case["payload"].encode()
-    assert examination.document["error"] == ("AUTH1002" if case["name"] == "refused" else "0")
+    assert judged.identified is not None
+    assert judged.verification.passed
+    assert judged.opened.payload == case["payload"].encode()
+    assert judged.identified.ack["error"] == ("AUTH1002" if case["name"] == "refused" else "0")
 
 
 @named("v3_ack")

@@ -1,22 +1,24 @@
 """How an examination proceeds: what is not reached, what is not judged, and that nothing passes by default."""
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 
+from sandbox.offline import Holder, verify
 from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequest
 from shared.catalogue.table import get_message
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.checks.envelope import MOST_NAMED, kid_is_given, names_of
 from shared.protocol.checks.journal import nonce_is_new
-from shared.protocol.checks.signature import signature_verifies
-from shared.protocol.nonces import DEFAULT_WINDOW
+from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V3
 from shared.protocol.tampering import TAMPERINGS, GoodMessage
-from shared.protocol.verification import Examination, Finding, History, Outcome, Step, Verification, check
+from shared.protocol.verification import Finding, History, Outcome, Phase, Verification, check, first_failure
+from tests.equipment.verifying import verification_of, verify_at_once
 from tests.protocol.receiver import NOW, Receiver, arrived
 
 MESSAGE = get_message("v3", "TriggerLoanAcceptanceRequest")
@@ -24,6 +26,12 @@ MESSAGE = get_message("v3", "TriggerLoanAcceptanceRequest")
 
 def outcomes(verification: Verification) -> dict[str, Outcome]:
     return {step.check.name: step.outcome for step in verification.steps}
+
+
+def offline(
+    body: bytes, holder: Holder, message_type: MessageType | None = None, at: datetime | None = None
+) -> Verification:
+    return verify(body, V3, holder, message_type=message_type, at=at).verification
 
 
 def test_what_stands_behind_a_failed_check_is_not_reached(good: GoodMessage, receiver: Receiver) -> None:
@@ -38,23 +46,13 @@ def test_what_stands_behind_a_failed_check_is_not_reached(good: GoodMessage, rec
     assert not verification.passed
 
 
-def test_a_failed_examination_goes_no_further_whoever_calls(good: GoodMessage, lsp: Participant) -> None:
-    examination = V3.open(arrived(good.send(b"{}")), MESSAGE, ("POST",), NOW, DEFAULT_WINDOW)
-    steps, problem = list(examination.steps), examination.problem
-
-    V3.judge(examination, lsp)
-    V3.judge_history(examination, History.NEW)
-
-    assert examination.steps == steps
-    assert examination.problem is problem is Problem.MALFORMED
-
-
 def test_a_message_that_passed_is_handed_on_with_all_that_was_drawn_from_it(
     good: GoodMessage, receiver: Receiver, lsp: Participant
 ) -> None:
     message = good.send()
-    verified = V3.accept(receiver.judge(message))
+    verified = receiver.judge(message)
 
+    assert isinstance(verified, VerifiedMessage)
     assert verified.sender is lsp
     assert verified.message_type is MESSAGE
     assert isinstance(verified.content, TriggerLoanAcceptanceRequest)
@@ -66,39 +64,24 @@ def test_a_message_that_passed_is_handed_on_with_all_that_was_drawn_from_it(
     assert verified.nonce.instant == NOW
     assert verified.received_at == NOW
     assert verified.wire == arrived(message)
-    assert [step.check for step in verified.verification.steps] == list(REQUEST_CHECKS)
 
 
-INCOMPLETE: dict[str, Callable[[list[Step]], list[Step]]] = {
-    "nothing was judged": lambda steps: [],
-    "the last check is missing": lambda steps: steps[:-1],
-    "the signature check is missing": lambda steps: [one for one in steps if one.check is not signature_verifies],
-    "a check was not judged": lambda steps: [steps[0]._replace(outcome=Outcome.NOT_JUDGED), *steps[1:]],
-    "a check was not reached": lambda steps: [*steps[:-1], steps[-1]._replace(outcome=Outcome.NOT_REACHED)],
-    "a check failed": lambda steps: [*steps[:-1], steps[-1]._replace(outcome=Outcome.FAILED)],
-    "a check was judged twice": lambda steps: [steps[0], *steps],
-    "the checks changed places": lambda steps: steps[::-1],
-}
+def test_what_a_check_that_holds_has_found_is_worked_out_only_when_somebody_looks() -> None:
+    written: list[str] = []
+
+    @check(Problem.VALUE)
+    def holds(message: str) -> Finding:
+        """It holds (nowhere)."""
+        return Finding(True, "anything", lambda: written.append(message) or message)
+
+    assert first_failure([holds], "a message") is None
+    assert written == []
+
+    (step,) = Verification([Phase([holds], "a message")], frozenset(), None).steps
+    assert (step.outcome, step.expected, step.found) == (Outcome.PASSED, "anything", "a message")
 
 
-@pytest.mark.parametrize("damage", INCOMPLETE.values(), ids=INCOMPLETE)
-def test_an_examination_in_which_not_every_check_passed_is_not_accepted(
-    damage: Callable[[list[Step]], list[Step]], good_message: GoodMessage, receiver: Receiver
-) -> None:
-    examination = receiver.judge(good_message.send())
-    examination.steps = damage(examination.steps)
-    with pytest.raises(ValueError, match="every check held"):
-        V3.accept(examination)
-
-
-def test_an_examination_that_was_only_opened_is_not_accepted(good_message: GoodMessage) -> None:
-    examination = V3.open(arrived(good_message.send()), MESSAGE, ("POST",), NOW, DEFAULT_WINDOW)
-    assert examination.problem is None
-    with pytest.raises(ValueError, match="every check held"):
-        V3.accept(examination)
-
-
-def test_what_the_journal_knows_decides_the_last_two_checks(good_message: GoodMessage, receiver: Receiver) -> None:
+def test_what_the_journal_knows_decides_the_last_two_checks() -> None:
     expected = {
         History.NEW: None,
         History.REPEATED: None,
@@ -106,15 +89,15 @@ def test_what_the_journal_knows_decides_the_last_two_checks(good_message: GoodMe
         History.CONFLICT: Problem.CONFLICT,
     }
     for history, problem in expected.items():
-        examination = receiver.judge(good_message.send())
-        V3.judge_history(examination, history)
-        verification = V3.verdict(examination)
-        assert verification.problem is problem
-        assert verification.passed is (problem is None)
+        failure = first_failure(V3.journal_checks, history)
+        assert (failure.problem if failure else None) is problem
 
 
 def test_before_the_journal_is_asked_its_checks_are_not_reached(good_message: GoodMessage, receiver: Receiver) -> None:
-    verification = V3.verdict(receiver.judge(good_message.send()))
+    message = good_message.send()
+    opened, known = receiver.opened(message), receiver.known(message)
+    assert isinstance(verify_at_once(V3, opened, known), VerifiedMessage)
+    verification = verification_of(V3, opened, known, None)
     assert {name for name, outcome in outcomes(verification).items() if outcome is not Outcome.PASSED} == {
         "nonce_is_new",
         "request_id_is_new_or_repeats_its_content",
@@ -122,7 +105,7 @@ def test_before_the_journal_is_asked_its_checks_are_not_reached(good_message: Go
 
 
 def test_offline_what_a_file_cannot_tell_is_not_judged(good: GoodMessage, lsp: Participant) -> None:
-    verification = V3.examine_offline(good.send().body, {good.key.kid: lsp}.get)
+    verification = offline(good.send().body, {good.key.kid: lsp}.get)
 
     not_judged = {step.check.name: step.found for step in verification.steps if step.outcome is Outcome.NOT_JUDGED}
     assert verification.passed
@@ -144,17 +127,17 @@ def test_offline_what_a_file_cannot_tell_is_not_judged(good: GoodMessage, lsp: P
 
 
 def test_offline_a_time_and_a_message_type_add_their_checks(good: GoodMessage, lsp: Participant) -> None:
-    judged = outcomes(V3.examine_offline(good.send().body, {good.key.kid: lsp}.get, MESSAGE, NOW))
+    judged = outcomes(offline(good.send().body, {good.key.kid: lsp}.get, MESSAGE, NOW))
     names = ("timestamp_is_fresh", "request_id_is_usable", "content_fits_the_message")
     assert {judged[name] for name in names} == {Outcome.PASSED}
 
-    later = V3.examine_offline(good.send().body, {good.key.kid: lsp}.get, MESSAGE, NOW + timedelta(days=1))
+    later = offline(good.send().body, {good.key.kid: lsp}.get, MESSAGE, NOW + timedelta(days=1))
     assert later.problem is Problem.NOT_FRESH
 
 
 def test_offline_a_key_that_is_not_given_is_nobodys(good: GoodMessage) -> None:
     directory: dict[str, Participant] = {}
-    verification = V3.examine_offline(good.send().body, directory.get)
+    verification = offline(good.send().body, directory.get)
     assert verification.failure is not None
     assert verification.failure.check.name == "kid_selects_a_key_that_counts"
     assert verification.problem is Problem.SIGNATURE
@@ -164,7 +147,7 @@ def test_offline_a_file_that_is_no_envelope_is_refused_without_asking_for_a_key(
     def never(kid: str) -> Participant | None:
         raise AssertionError(f"asked for {kid}")
 
-    verification = V3.examine_offline(b"not an envelope", never)
+    verification = offline(b"not an envelope", never)
     assert verification.problem is Problem.MALFORMED
 
 
@@ -173,7 +156,7 @@ def test_a_step_tells_in_words_what_was_expected_and_found(good: GoodMessage, re
     failure = receiver.take(stale).failure
 
     assert failure is not None
-    assert failure.as_dict() == {
+    assert receiver.take(stale).steps[REQUEST_CHECKS.index(failure.check)].as_dict() == {
         "check": "timestamp_is_fresh",
         "outcome": "failed",
         "text": "The timestamp is neither older nor further ahead than allowed by our clock",
@@ -205,7 +188,7 @@ def test_of_a_strangers_many_members_only_those_are_read_that_are_named() -> Non
 
 
 def test_a_check_without_a_clause_cannot_be_written() -> None:
-    def bare(examination: Examination) -> Finding:
+    def bare(message: object) -> Finding:
         """A demand that nobody has made."""
         return Finding(True, "", "")
 

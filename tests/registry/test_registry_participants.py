@@ -74,6 +74,7 @@ FORMS = [
     ({"spoc_email": "somebody@gmail.com"}, "spoc_email: gmail.com gives addresses to anybody"),
     ({"spoc_phone": "12"}, "spoc_phone: '12' is no telephone number"),
     ({"role": "BANK"}, "role: Input should be"),
+    ({"role": "META_SERVICE"}, "role: Input should be"),
     ({"colour": "blue"}, "colour: Extra inputs are not permitted"),
 ]
 

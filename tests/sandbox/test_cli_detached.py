@@ -58,11 +58,18 @@ def test_the_value_of_the_signature_header_is_printed_and_nothing_else(bench: Be
 
 
 def test_what_is_signed_verifies_in_the_form_of_each_dialect(bench: Bench) -> None:
-    for dialect in ("strict", "rfc", "authstarter"):
+    for dialect in ("strict", "authstarter"):
         status, out = verify(bench, sign(bench, BODY, "--dialect", dialect))
         assert status == 0
         assert "✓ signature_verifies" in out
         assert "✓ 12 checks hold; 24 cannot be judged here" in out
+
+
+def test_the_dialect_rfc_of_former_releases_is_taken_for_strict_and_that_is_said(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert sign(bench, BODY, "--dialect", "rfc") == sign(bench)
+    assert "the dialect rfc is no more: the peer is dealt with as strict" in caplog.text
 
 
 @pytest.mark.parametrize("body", [BODY + b"\n", BODY.replace(b"Role", b"Rule"), b"{}"])
@@ -172,8 +179,8 @@ def test_the_result_as_json_has_the_header_and_the_body(bench: Bench) -> None:
         (["--profile", "v4", "--token", "t"], "--token, --issuer-key and --issuer go together"),
         (["--profile", "v4", "--issuer", ISSUER], "--token, --issuer-key and --issuer go together"),
         (["--signature", "x"], "--signature is not for v3"),
-        (["--dialect", "rfc"], "--dialect is not for v3"),
-        (["--profile", "v4", "--dialect", "loose"], "'loose' is not one of 'strict', 'rfc', 'authstarter'"),
+        (["--dialect", "strict"], "--dialect is not for v3"),
+        (["--profile", "v4", "--dialect", "loose"], "'loose' is not one of 'strict', 'authstarter', 'rfc'"),
         (["--profile", "v4", "--signature", "x", "--body", "no-such-file"], "no-such-file cannot be read"),
     ],
 )

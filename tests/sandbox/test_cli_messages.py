@@ -291,7 +291,7 @@ def test_participants_are_shown_with_every_key(pair: Pair) -> None:
         ["registry", "list"],
         ["registry", "peers"],
         ["registry", "show", "LENDER01"],
-        ["registry", "dialect", "7", "rfc"],
+        ["registry", "dialect", "7", "strict"],
     ],
 )
 def test_without_a_pair_that_runs_the_mend_is_said(

@@ -257,7 +257,7 @@ def test_at_80_columns_a_base_url_is_in_one_piece(registry: Pair, monkeypatch: p
 
 def test_peers_and_their_dialects_are_told_and_settled(registry: Pair) -> None:
     known = {"participant_id": "7", "dialect": "strict", "name": "Bank", "base_url": "https://bank.example"}
-    unknown = {"participant_id": "77", "dialect": "rfc", "name": "", "base_url": ""}
+    unknown = {"participant_id": "77", "dialect": "authstarter", "name": "", "base_url": ""}
     registry.lender["GET /peers"] = (200, {"items": []})
     registry.lsp["GET /peers"] = (200, {"items": [known, unknown]})
     out = registry.run("registry", "peers")[1]
@@ -265,7 +265,7 @@ def test_peers_and_their_dialects_are_told_and_settled(registry: Pair) -> None:
         "The lender knows nobody yet",
         "The LSP knows",
         "  7  strict  Bank https://bank.example",
-        "  77  rfc  set at this node, not looked up",
+        "  77  authstarter  set at this node, not looked up",
     ]
     registry.lsp["PUT /peers/7"] = (200, known)
     status, out, _ = registry.run("registry", "dialect", "7", "authstarter", "--at", "lsp")
@@ -273,9 +273,19 @@ def test_peers_and_their_dialects_are_told_and_settled(registry: Pair) -> None:
     assert registry.asked[-1] == ("PUT /peers/7", {"dialect": "authstarter"})
 
 
+def test_a_peer_is_set_to_strict_where_rfc_of_former_releases_is_asked_for(
+    registry: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry.lsp["PUT /peers/7"] = (200, {})
+    out = registry.run("registry", "dialect", "7", "rfc", "--at", "lsp")[1]
+    assert out == "For the LSP, participant 7 is dealt with as strict from now on.\n"
+    assert registry.asked[-1] == ("PUT /peers/7", {"dialect": "strict"})
+    assert "the dialect rfc is no more" in caplog.text
+
+
 def test_a_dialect_for_nobody_is_refused_in_the_nodes_words(registry: Pair) -> None:
     registry.lsp["PUT /peers/77"] = (404, {"detail": "The registry serves no participant 77; give one."})
-    status, out, err = registry.run("registry", "dialect", "77", "rfc", "--at", "lsp")
+    status, out, err = registry.run("registry", "dialect", "77", "authstarter", "--at", "lsp")
     assert (status, out) == (2, "")
     assert "the LSP says: The registry serves no participant 77" in err
 
@@ -290,7 +300,7 @@ def test_a_dialect_is_taken_back_wherever_it_was_settled(registry: Pair) -> None
     assert registry.asked[-1] == ("DELETE /peers/77", None)
 
 
-@pytest.mark.parametrize("command", [["list"], ["peers"], ["dialect", "7", "rfc"], ["show", "BANK01"]])
+@pytest.mark.parametrize("command", [["list"], ["peers"], ["dialect", "7", "strict"], ["show", "BANK01"]])
 def test_without_a_registry_every_command_says_how_to_start_one(command: list[str], pair: Pair) -> None:
     status, out, err = pair.run("registry", *command)
     assert (status, out) == (2, "")

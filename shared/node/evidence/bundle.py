@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from shared.node.evidence.files import certificate_files, key_files, part_files
 from shared.node.evidence.gathering import Evidence, gather
-from shared.node.evidence.recorded import recorded_checks
 from shared.node.evidence.rendering import manifest, readme, script_lines
 
 MANIFEST: Final = "manifest.json"
@@ -37,7 +36,7 @@ def _files(evidence: Evidence) -> dict[str, bytes]:
     files = {name: content for part in evidence.parts for name, content in part_files(part)}
     files |= {name: content for _, key in evidence.keys for name, content in key_files(key)}
     files |= {name: content for _, one in evidence.certificates for name, content in certificate_files(one)}
-    files["steps.json"] = _json({part.name: recorded_checks(part.recorded) for part in evidence.parts})
+    files["steps.json"] = _json({part.name: part.recorded for part in evidence.parts})
     files["parts.txt"] = script_lines(evidence).encode()
     files["README.txt"] = readme(evidence).encode()
     files[SCRIPT] = resources(__package__).joinpath(SCRIPT).read_bytes()

@@ -9,6 +9,7 @@ from typing import Final
 from shared.node.evidence.parts import Part
 from shared.node.evidence.remembered import usable_key
 from shared.node.onboarding.history import CertificateHistory, KeyHistory
+from shared.protocol.phases import OpenedEnvelope
 
 Files = Iterator[tuple[str, bytes]]
 
@@ -48,19 +49,23 @@ def part_files(part: Part) -> Files:
         yield f"{part.name}.json", part.text.body
     if part.text.signature:
         yield f"{part.name}.jws", part.text.signature.encode()
-    examination = part.examination
-    if examination is not None and examination.envelope is not None:
-        yield f"{part.name}.header.json", examination.header_bytes
-        yield f"{part.name}.payload.json", examination.payload
-        yield f"{part.name}.signature", examination.signature
-    elif examination is not None and is_detached(part):
-        yield f"{part.name}.header.json", examination.header_bytes
-        yield f"{part.name}.signature", examination.signature
+    opened = part.judged.opened if part.judged else None
+    if opened is not None and (is_enveloped(part) or is_detached(part)):
+        yield f"{part.name}.header.json", opened.header_bytes
+        if is_enveloped(part):
+            yield f"{part.name}.payload.json", opened.payload
+        yield f"{part.name}.signature", opened.signature
+
+
+def is_enveloped(part: Part) -> bool:
+    """Tell whether a part is an envelope that could be taken apart."""
+    opened = part.judged.opened if part.judged else None
+    return isinstance(opened, OpenedEnvelope) and bool(opened.header_bytes and opened.payload and opened.signature)
 
 
 def is_detached(part: Part) -> bool:
     """Tell whether what signs a part stands beside it and could be read."""
-    return bool(part.text.signature and part.examination and part.examination.signature)
+    return bool(part.text.signature and part.judged and part.judged.opened.signature)
 
 
 def key_files(key: KeyHistory) -> Files:

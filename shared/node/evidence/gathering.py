@@ -19,6 +19,8 @@ from shared.node.store.journal_rows import rows_under, tries_of
 from shared.node.store.tables import INBOX, OUTBOX
 from shared.protocol.profiles import V3, V4, Profile
 
+Registers = Mapping[str, Remembered]
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -76,7 +78,7 @@ def gather(connection: Connection, request_id: str, own_ids: Mapping[str, str]) 
     messages = sorted(_messages(connection, request_id), key=lambda message: message.order)
     if not messages:
         return None
-    registers = _registers(connection, own_ids)
+    registers = registers_of(connection, own_ids)
     parts: list[Part] = []
     for number, message in enumerate(messages, start=1):
         name, version = f"{number}-{message.kind}", message.profile.name
@@ -89,7 +91,8 @@ def gather(connection: Connection, request_id: str, own_ids: Mapping[str, str]) 
     return Evidence(request_id, own_ids[V3.name], parts, _keys(parts, registers), _certificates(parts, registers))
 
 
-def _registers(connection: Connection, own_ids: Mapping[str, str]) -> dict[str, Remembered]:
+def registers_of(connection: Connection, own_ids: Mapping[str, str]) -> Registers:
+    """Return who is remembered under each profile, by whose own ids."""
     register = Remembered(connection)
     own = register.history(own_ids[V3.name])
     return {V3.name: register, V4.name: Sighted(connection, own, own_ids.get(V4.name, ""))}
@@ -134,7 +137,7 @@ def _keys(parts: Sequence[Part], registers: Mapping[str, Remembered]) -> list[tu
 
 
 def _verified(part: Part, key: KeyHistory) -> bool:
-    used = part.examination.key if part.examination is not None else None
+    used = part.judged.identified.key if part.judged and part.judged.identified else None
     return used is not None and used.kid == key.kid and used.verifier.thumbprint() == key.thumbprint
 
 

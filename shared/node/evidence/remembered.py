@@ -31,7 +31,7 @@ class Remembered:
                 self._histories[organisation_id] = None
         return self._histories[organisation_id]
 
-    def holders(self, organisation_id: str, moment: datetime, kid: str | None) -> Iterator[Participant]:
+    def holders(self, organisation_id: str, moment: datetime, kid: str) -> Iterator[Participant]:
         """Give the participant with the keys and certificates as they counted at an aware moment, if there is one.
 
         Where its kid may have meant several keys, it is given with each of them in turn.
@@ -53,7 +53,7 @@ class Remembered:
             ),
         )
 
-    def flaws_of_key(self, organisation_id: str, kid: str | None) -> list[str]:
+    def flaws_of_key(self, organisation_id: str, kid: str) -> list[str]:
         """Say what is wrong with the rows of a key: its PEM has to be the one that was registered."""
         history = self.history(organisation_id)
         return [flaw for key in (history.keys if history else ()) if key.kid == kid for flaw in _flaws(key)]
@@ -82,10 +82,10 @@ class Sighted(Remembered):
             self._histories[organisation_id] = self._read(organisation_id)
         return self._histories[organisation_id]
 
-    def holders(self, organisation_id: str, moment: datetime, kid: str | None) -> Iterator[Participant]:
+    def holders(self, organisation_id: str, moment: datetime, kid: str) -> Iterator[Participant]:
         """Give the participant with each key that the kid may mean: any, where official starters leave it out."""
         for one in super().holders(organisation_id, moment, kid):
-            meant = [key for key in one.keys if kid is None or key.kid == kid]
+            meant = [key for key in one.keys if key.kid == kid or not kid]
             for key in meant or one.keys[:1]:
                 yield replace(one, dialect=Dialect.AUTHSTARTER, keys=(key,))
 

@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from shared.node.evidence.files import certificate_file, is_detached, key_file, quotation
+from shared.node.evidence.files import certificate_file, is_detached, is_enveloped, key_file, quotation
 from shared.node.evidence.gathering import Evidence
 from shared.node.evidence.parts import Part, Verdict
 from shared.node.outbox import storable
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.verification import Examination, Outcome
+from shared.protocol.phases import OpenedEnvelope
+from shared.protocol.profiles import Judged
+from shared.protocol.verification import Outcome
 
 Document = dict[str, Any]
 
@@ -127,25 +129,25 @@ def _script(part: Part, known: set[str], registered: set[str]) -> Iterator[str]:
         yield f"note {part.name}: {one_line(part.what)}: {one_line(part.note)}"
         return
     yield f"part {part.name}"
-    examination = part.examination
-    if examination is not None and (examination.envelope is not None or is_detached(part)):
+    judged, is_envelope = part.judged, is_enveloped(part)
+    if judged is not None and (is_envelope or is_detached(part)):
         if part.kid in known:
-            yield f"{_signing_word(examination)} {key_file(part.kid)}"
-            if examination.kid:
-                yield f"header {quotation(examination.header_bytes, 'kid', part.kid)}"
-        word = "payload" if examination.envelope is not None else "body"
-        yield from (f"{word} {quotation(examination.payload, *quote)}" for quote in part.quotes if quote[1])
+            yield f"{_signing_word(judged)} {key_file(part.kid)}"
+            if judged.opened.kid:
+                yield f"header {quotation(judged.opened.header_bytes, 'kid', part.kid)}"
+        word = "payload" if is_envelope else "body"
+        yield from (f"{word} {quotation(judged.opened.payload, *quote)}" for quote in part.quotes if quote[1])
     if part.text.peer is not None and part.text.peer.certificate in registered:
         yield f"certificate {certificate_file(part.text.peer.certificate)} {part.text.peer.certificate}"
     yield from (f"found {one_line(flaw)}" for flaw in part.flaws)
     yield f"end {one_line(part.what)}"
 
 
-def _signing_word(examination: Examination) -> str:
+def _signing_word(judged: Judged) -> str:
     """Say how verify.sh has to put together what is signed."""
-    if examination.envelope is not None:
+    if isinstance(judged.opened, OpenedEnvelope):
         return "key"
-    return "beside" if examination.header.get("b64") is False else "beside-base64"
+    return "beside" if judged.opened.header.get("b64") is False else "beside-base64"
 
 
 def _described(part: Part) -> Iterator[str]:
@@ -158,7 +160,7 @@ def _described(part: Part) -> Iterator[str]:
 
 
 def _part(part: Part) -> Document:
-    examination = part.examination
+    steps = part.judged.verification.steps if part.judged else ()
     return {
         "name": part.name,
         "what": one_line(part.what),
@@ -174,7 +176,5 @@ def _part(part: Part) -> Document:
         "key_status_then": part.key_status,
         "certificate": part.text.peer.certificate if part.text.peer else None,
         "says": dict(part.quotes),
-        "checks": [step.as_dict() for step in examination.steps if step.outcome is not Outcome.NOT_JUDGED]
-        if examination
-        else [],
+        "checks": [step.as_dict() for step in steps if step.outcome is not Outcome.NOT_JUDGED],
     }

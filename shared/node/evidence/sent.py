@@ -1,6 +1,6 @@
 """The evidence of messages that we sent: every try, what was signed in it, and the ack that came back."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,14 +9,14 @@ from sqlalchemy import Row
 from shared.catalogue.table import find_message
 from shared.node.client import UNSIGNED
 from shared.node.evidence.judging import SignedText, flaws_of, judge_ack, judge_message, profile_of
-from shared.node.evidence.parts import Part, error_of, message_quotes, trace_id_of
-from shared.node.evidence.recorded import flaws_of_record
+from shared.node.evidence.parts import Part, error_of, message_quotes
+from shared.node.evidence.recorded import flaws_of_record, recorded_checks
 from shared.node.evidence.remembered import Remembered
 from shared.node.outbox import AttemptOutcome, OutboxState
 from shared.protocol.encoding import EncodingError, parse_json_object
+from shared.protocol.phases import Peer
 from shared.protocol.problems import SUCCESS
-from shared.protocol.profiles import Originator
-from shared.protocol.verification import Examination, Peer
+from shared.protocol.profiles import Judged, Originator
 
 _NEEDED = {OutboxState.DELIVERED: AttemptOutcome.ACCEPTED, OutboxState.REFUSED: AttemptOutcome.REFUSED}
 """How one of the tries has to have ended for a row to be in that state."""
@@ -70,7 +70,7 @@ class _Try:
         """Judge what was sent, and what came back."""
         message = self._message(name, which)
         yield message
-        trace_id = trace_id_of(message.examination) if message.examination is not None else ""
+        trace_id = message.judged.opened.trace_id if message.judged is not None else ""
         answer = self._answer(f"{name}-ack", which, trace_id or self._try.trace_id)
         if answer is not None:
             yield answer
@@ -81,10 +81,10 @@ class _Try:
         text = SignedText(one.sent, self._own_id, one.started_at, self._profile, signature=one.signature)
         if not one.sent and not one.kid and one.outcome == AttemptOutcome.FAILED:
             return Part(name, what, text, note=f"nothing was sent: {one.reason}")
-        examination = judge_message(text, self._type, self._register)
-        flaws = [*flaws_of(text, examination, self._register), *self._disagreements(examination)]
-        quotes = message_quotes(examination, row.request_id, text)
-        return Part(name, what, text, examination, tuple(flaws), quotes=quotes, is_accepted=self._is_accepted)
+        judged = judge_message(text, self._type, self._register)
+        flaws = [*flaws_of(text, judged, self._register), *self._disagreements(judged)]
+        quotes = message_quotes(judged, row.request_id, text)
+        return Part(name, what, text, judged, tuple(flaws), quotes=quotes, is_accepted=self._is_accepted)
 
     def _answer(self, name: str, which: str, trace_id: str) -> Part | None:
         """Judge the answer; one that was no valid ack at the time is shown, and proves nothing. None came: None."""
@@ -93,48 +93,49 @@ class _Try:
         peer = Peer(one.certificate, "")
         arrived = one.started_at + timedelta(milliseconds=one.milliseconds)
         text = SignedText(one.answer, row.receiver, arrived, self._profile, peer, one.answer_signature)
+        recorded = recorded_checks(one.steps, self._profile.ack_checks)
         if one.outcome == AttemptOutcome.FAILED:
             note = f"no ack that counts: {one.reason}"
-            return Part(name, what, text, note=note, recorded=one.steps) if one.answer else None
+            return Part(name, what, text, note=note, recorded=recorded) if one.answer else None
         if one.reason == UNSIGNED and self._profile.wants_token and not one.answer_signature:
-            return Part(name, what, text, note="this peer's acks bear no signature", recorded=one.steps)
-        examination = judge_ack(text, trace_id, self._register)
-        flaws = [*flaws_of(text, examination, self._register), *flaws_of_record(one.steps)]
-        error = error_of(examination)
-        if examination.problem is None and (error == SUCCESS) != (one.outcome == AttemptOutcome.ACCEPTED):
+            return Part(name, what, text, note="this peer's acks bear no signature", recorded=recorded)
+        judged = judge_ack(text, trace_id, self._register)
+        flaws = [*flaws_of(text, judged, self._register), *flaws_of_record(recorded)]
+        error = error_of(judged)
+        if judged.verification.passed and (error == SUCCESS) != (one.outcome == AttemptOutcome.ACCEPTED):
             flaws.append(f"error is {error}, and the journal has the try as {one.outcome}")
         quotes = (("error", error), ("traceId", trace_id))
-        return Part(name, what, text, examination, tuple(flaws), "", quotes, one.steps, self._is_accepted)
+        return Part(name, what, text, judged, tuple(flaws), "", quotes, recorded, self._is_accepted)
 
-    def _disagreements(self, examination: Examination) -> list[str]:
+    def _disagreements(self, judged: Judged) -> list[str]:
         """Compare what the rows say with what we signed: the stored content under the metadata of this try."""
         flaws = [] if self._type else [f"{self._row.message} is no message of the catalogue"]
-        if examination.problem is not None:
+        if judged.verification.failure:
             return flaws
         one = self._try
-        if one.kid != examination.kid:
-            flaws.append(f"the journal has kid {one.kid}, signed is {examination.kid}")
-        if self._row.request_id != examination.request_id:
+        if one.kid != judged.opened.kid:
+            flaws.append(f"the journal has kid {one.kid}, signed is {judged.opened.kid}")
+        if self._row.request_id != judged.opened.request_id:
             flaws.append(f"the journal has it under requestId {self._row.request_id}, signed is another")
         try:
             content = parse_json_object(self._row.content.encode())
             request_id = content.get("requestId", self._row.request_id)
-            originator = Originator(self._own_id, str(examination.metadata.get("originatorOrgId", "")))
+            originator = Originator(self._own_id, str(judged.opened.metadata.get("originatorOrgId", "")))
             stamp = self._profile.stamp(content, originator, request_id, one.trace_id, one.started_at)
             stored = parse_json_object(stamp)
         except (EncodingError, TypeError) as error:  # whoever spoiled the row may have put anything there
             return [*flaws, f"the journal's content cannot be read: {error}"]
-        different = _different(stored, examination.document)
+        different = _different(stored, judged.opened.document)
         if different:
             flaws.append(f"the journal has other content than was signed: {', '.join(different)}")
         return flaws
 
 
-def _different(stored: dict[str, Any], signed: dict[str, Any]) -> list[str]:
+def _different(stored: Mapping[str, Any], signed: Mapping[str, Any]) -> list[str]:
     """Name the members that differ, those of the metadata one by one."""
     metadata = (f"metadata.{name}" for name in _unequal(stored["metadata"], signed["metadata"]))
     return [*metadata, *(name for name in _unequal(stored, signed) if name != "metadata")]
 
 
-def _unequal(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+def _unequal(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return [name for name in {**one, **other} if one.get(name) != other.get(name)]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from shared.node.onboarding.fields import Flaw, holds_private_key
-from shared.node.onboarding.record import leaf_of, usable_leaf
+from shared.node.onboarding.record import usable_leaf
 from shared.protocol.signing import MINIMUM_BITS
 
 _UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
@@ -35,12 +35,6 @@ def checked_certificate(text: str, base_url: str, now: datetime, flaws: list[Fla
         return ""
     flaws.extend(Flaw("tls_certificate", *fault) for fault in faults)
     return leaf.public_bytes(Encoding.PEM).decode()
-
-
-def leaf_summary(pem: str) -> tuple[str, datetime]:
-    """Return the subject (RFC 4514) of a certificate in PEM, and until when it is valid (aware, UTC)."""
-    leaf = leaf_of(pem)
-    return leaf.subject.rfc4514_string(), leaf.not_valid_after_utc
 
 
 def certificate_faults(leaf: x509.Certificate, base_url: str, now: datetime) -> Iterator[tuple[str, str]]:

@@ -34,6 +34,11 @@ class KeyHistory:
     thumbprint: str
     events: Sequence[KeyEvent]
 
+    @property
+    def status(self) -> KeyStatus:
+        """The status that it has now."""
+        return self.events[-1].status
+
     def status_at(self, moment: datetime) -> KeyStatus | None:
         """Return the status that it had at an aware moment; None before it was known."""
         earlier = [event.status for event in self.events if event.at <= moment]

@@ -73,27 +73,11 @@ def removed_certificates(connection: Connection) -> frozenset[str]:
     return frozenset(row.thumbprint for row in rows) - {row.thumbprint for row in rows if row.counts}
 
 
-def stated_record(connection: Connection, organisation_id: str) -> tuple[ParticipantRecord | None, bool]:
-    """Return what a file said of a participant last, and whether it has been offboarded since."""
-    wanted = select(PARTICIPANTS.c.stated, PARTICIPANTS.c.offboarded_at)
-    row = connection.execute(wanted.where(PARTICIPANTS.c.organisation_id == organisation_id)).first()
-    if row is None:
-        return None, False
-    before = ParticipantRecord.model_validate_json(row.stated) if row.stated else None
-    return before, row.offboarded_at is not None
-
-
-def save_record(
-    connection: Connection,
-    record: ParticipantRecord,
-    now: datetime,
-    reason: str = "",
-    stated: ParticipantRecord | None = None,
-) -> None:
+def save_record(connection: Connection, record: ParticipantRecord, now: datetime, reason: str = "") -> None:
     """Write a participant in place of what is known under its organisation id; `now` is aware.
 
     A key that the record leaves out is retired; one that was blocked stays blocked, whatever the record says of it.
-    `reason` is kept with every change. `stated` is what a file said, where the record comes of one.
+    `reason` is kept with every change.
 
     Raises:
         OnboardingError: the record cannot be used.
@@ -109,7 +93,7 @@ def save_record(
     participant_of(record)  # again, for the former keys count as well
     _refuse_what_others_have(connection, record)
     changed_at = _later_than_any_change(connection, now)
-    _write_participant(connection, record, changed_at, stated)
+    _write_participant(connection, record, changed_at)
     _write_keys(connection, record, former, changed_at, reason)
     _write_certificates(connection, record, changed_at, reason)
 
@@ -234,15 +218,14 @@ def _later_than_any_change(connection: Connection, now: datetime) -> datetime:
     return now if latest is None else max(now, latest + timedelta(microseconds=1))
 
 
-def _write_participant(
-    connection: Connection, record: ParticipantRecord, changed_at: datetime, stated: ParticipantRecord | None
-) -> None:
+def _write_participant(connection: Connection, record: ParticipantRecord, changed_at: datetime) -> None:
     row = record.model_dump(mode="json", exclude={"keys", "tls_certificates"})
     row |= {"ip_addresses": json.dumps(record.ip_addresses), "offboarded_at": None, "offboarded_because": ""}
-    row |= {"updated_at": changed_at} | ({"stated": stated.model_dump_json()} if stated else {})
+    row |= {"updated_at": changed_at}
     one = PARTICIPANTS.c.organisation_id == record.organisation_id
-    renewed = {"onboarded_at": changed_at} if stated_record(connection, record.organisation_id)[1] else {}
-    if not connection.execute(update(PARTICIPANTS).where(one).values({**row, **renewed})).rowcount:
+    is_back = PARTICIPANTS.c.offboarded_at.is_not(None)
+    connection.execute(update(PARTICIPANTS).where(one, is_back).values(onboarded_at=changed_at))
+    if not connection.execute(update(PARTICIPANTS).where(one).values(row)).rowcount:
         connection.execute(insert(PARTICIPANTS), [{**row, "onboarded_at": changed_at}])
 
 

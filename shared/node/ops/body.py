@@ -8,8 +8,8 @@ from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 
 from shared.node.ops.views import Mistake
-from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import EncodingError, parse_json_object
+from shared.protocol.phases import MAX_BODY_BYTES
 
 
 class StrictRequest(Request):

@@ -1,12 +1,15 @@
 """Reading one message's history: what travelled under a requestId, byte for byte, and what each check found."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
 from shared.catalogue.table import find_message
+from shared.node.evidence import judging as evidence
+from shared.node.evidence.gathering import Registers, registers_of
+from shared.node.evidence.judging import profile_of
 from shared.node.ops.ledger_views import (
     Attempt,
     MessageHistory,
@@ -18,24 +21,30 @@ from shared.node.ops.ledger_views import (
 )
 from shared.node.store.journal_rows import rows_under, tries_of
 from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
+from shared.protocol.phases import Peer
 from shared.protocol.problems import Problem
-from shared.protocol.profiles import V4
+from shared.protocol.profiles import PROFILES, V3, Profile
 
 _REFUSALS_SHOWN: Final = 50
 
 
-def message_history(connection: Connection, request_id: str) -> MessageHistory | None:
-    """Return everything under a requestId: the signed texts, what each check found, every try; None if nothing is."""
+def message_history(connection: Connection, request_id: str, own_ids: Mapping[str, str]) -> MessageHistory | None:
+    """Return everything under a requestId: the signed texts, what each check found, every try; None if nothing is.
+
+    `own_ids` says by which id the node is known under each profile. What a check that held has found is worked out now,
+    as far as the journal and the register have kept what it was judged by.
+    """
     received = rows_under(connection, INBOX, request_id)
     sent = rows_under(connection, OUTBOX, request_id)
     refused = _latest_refusals(connection, request_id)
     if not (received or sent or refused):
         return None
     tries = tries_of(connection, [row.id for row in sent])
+    registers = registers_of(connection, own_ids)
     return MessageHistory(
         request_id=request_id,
-        received=[_received(row) for row in received],
-        sent=[_sent(row, [_attempt(one, _is_detached(row)) for one in tries[row.id]]) for row in sent],
+        received=[_received(row, registers) for row in received],
+        sent=[_sent(row, [_attempt(one, row, registers) for one in tries[row.id]]) for row in sent],
         refused=[refused_message(row) for row in refused],
     )
 
@@ -45,13 +54,12 @@ def _latest_refusals(connection: Connection, request_id: str) -> Sequence[Row[An
     return connection.execute(newest_first.limit(_REFUSALS_SHOWN)).all()[::-1]
 
 
-def _is_detached(row: Row[Any]) -> bool:
-    """Tell whether the signatures of a message and its ack stand beside their bodies."""
-    message = find_message(row.message)
-    return message is not None and message.version == V4.name
-
-
-def _attempt(row: Row[Any], is_detached: bool) -> Attempt:
+def _attempt(row: Row[Any], sent: Row[Any], registers: Registers) -> Attempt:
+    profile = profile_of(find_message(sent.message))
+    answer = evidence.SignedText(
+        row.answer, sent.receiver, row.started_at, profile, Peer(row.certificate, ""), row.answer_signature
+    )
+    judged = evidence.judge_ack(answer, row.trace_id, registers[profile.name])
     return Attempt(
         started_at=row.started_at,
         milliseconds=row.milliseconds,
@@ -60,15 +68,18 @@ def _attempt(row: Row[Any], is_detached: bool) -> Attempt:
         outcome=row.outcome,
         status=row.status,
         reason=row.reason,
-        sent=SignedTextView.of(row.sent, row.signature, is_detached=is_detached),
-        answer=SignedTextView.of(row.answer, row.answer_signature, is_detached=is_detached) if row.answer else None,
-        verification=VerificationStep.all_of(row.steps),
+        sent=SignedTextView.of(row.sent, row.signature, profile),
+        answer=SignedTextView.of(row.answer, row.answer_signature, profile) if row.answer else None,
+        verification=VerificationStep.all_of(row.steps, profile.ack_checks, judged.verification.steps),
     )
 
 
-def _received(row: Row[Any]) -> ReceivedMessage:
-    is_detached = _is_detached(row)
-    text = SignedTextView.of(row.raw, row.signature, is_detached=is_detached)
+def _received(row: Row[Any], registers: Registers) -> ReceivedMessage:
+    message_type = find_message(row.message)
+    profile, peer = profile_of(message_type), Peer(row.certificate, row.address)
+    text = SignedTextView.of(row.raw, row.signature, profile)
+    signed = evidence.SignedText(row.raw, row.sender, row.received_at, profile, peer, row.signature)
+    judged = evidence.judge_message(signed, message_type, registers[profile.name])
     return ReceivedMessage(
         id=row.id,
         message=row.message,
@@ -78,27 +89,17 @@ def _received(row: Row[Any]) -> ReceivedMessage:
         kid=row.kid,
         certificate=row.certificate,
         address=row.address,
-        verification=VerificationStep.all_of(row.steps),
+        verification=VerificationStep.all_of(row.steps, profile.request_checks, judged.verification.steps),
         envelope=text.envelope,
         signature=text.signature,
         decoded=text.decoded,
-        ack=SignedTextView.of(row.ack, row.ack_signature, is_detached=is_detached),
+        ack=SignedTextView.of(row.ack, row.ack_signature, profile),
     )
 
 
 def _sent(row: Row[Any], attempts: list[Attempt]) -> SentMessage:
-    return SentMessage(
-        id=row.id,
-        message=row.message,
-        peer=row.receiver,
-        at=row.created_at,
-        state=row.state,
-        tries=row.tries,
-        due_at=row.due_at,
-        result=row.result,
-        content=json.loads(row.content),
-        attempts=attempts,
-    )
+    more = {"peer": row.receiver, "at": row.created_at, "content": json.loads(row.content), "attempts": attempts}
+    return SentMessage.model_validate({**row._mapping, **more})
 
 
 def refused_message(row: Row[Any]) -> RefusedMessage:
@@ -114,7 +115,12 @@ def refused_message(row: Row[Any]) -> RefusedMessage:
         error=row.error,
         meaning=next((problem.meaning for problem in Problem if problem.code == row.error), ""),
         reason=row.reason,
-        verification=VerificationStep.all_of(row.steps),
+        verification=VerificationStep.all_of(row.steps, _profile_at(row.path).request_checks),
         raw=row.raw.decode(errors="replace"),
         signature=row.signature,
     )
+
+
+def _profile_at(path: str) -> Profile:
+    """Return the profile whose middleware serves a path: by its mount, v3 if it has none."""
+    return next((profile for profile in PROFILES.values() if path.startswith(f"{profile.mount}/")), V3)

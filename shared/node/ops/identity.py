@@ -38,8 +38,7 @@ async def own_form(node: TheNode) -> OnboardingForm:
 async def make_key(node: TheNode, wish: NewOwnKey) -> ParticipantKey:
     """Make a further signing key, as back-up. Give its public half to the counterparties before you switch to it."""
     key = await node.registrar.make_key(wish.kid, wish.reason or MADE_HERE)
-    verifier = verification_key(key.pem, key.algorithm, key.kid)
-    return ParticipantKey(kid=key.kid, algorithm=key.algorithm, status=key.status, thumbprint=verifier.thumbprint())
+    return ParticipantKey.of(key.kid, key.status, verification_key(key.pem, key.algorithm, key.kid))
 
 
 @routes.post("/identity/certificate", responses={409: {"model": Mistake}})

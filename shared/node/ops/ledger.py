@@ -16,12 +16,12 @@ from shared.node.ops.ledger_views import (
     Direction,
     MessageFilter,
     MessageLine,
-    MessagePage,
     NoticeView,
-    Page,
+    PageWanted,
     RefusalFilter,
-    RefusalPage,
+    RefusedMessage,
 )
+from shared.node.ops.views import Page
 from shared.node.outbox import OutboxState
 from shared.node.store.tables import GIVEN_UP, INBOX, NOTICES, OUTBOX, REFUSALS, UNFINISHED
 
@@ -83,14 +83,14 @@ _SENT = _side(
 )
 
 
-def list_messages(connection: Connection, wanted: MessageFilter) -> MessagePage:
+def list_messages(connection: Connection, wanted: MessageFilter) -> Page[MessageLine]:
     """Return a page of what was received and sent, as one list in the order of time, newest first."""
     halves = [_half(connection, side, wanted) for side in (_RECEIVED, _SENT) if side.may_hold(wanted)]
     # Below the lowest row that was looked at in one half, lines of the other half would stand too early in the list.
     horizon = max((lowest for _, lowest in halves), default="")
     lines = sorted((line for lines, _ in halves for line in lines if line.id >= horizon), key=_id, reverse=True)
     page = lines[: wanted.limit]
-    return MessagePage(items=page, next=page[-1].id if len(lines) > wanted.limit else horizon or None)
+    return Page(items=page, next=page[-1].id if len(lines) > wanted.limit else horizon or None)
 
 
 def _half(connection: Connection, side: _Side, wanted: MessageFilter) -> tuple[list[MessageLine], str]:
@@ -127,7 +127,7 @@ def _lowest_examined(connection: Connection, table: Table, conditions: Sequence[
     return str(lowest) if number == EXAMINED else ""
 
 
-def _older_than(table: Table, page: Page) -> Sequence[ColumnElement[bool]]:
+def _older_than(table: Table, page: PageWanted) -> Sequence[ColumnElement[bool]]:
     return [table.c.id < page.before] if page.before else []
 
 
@@ -135,13 +135,13 @@ def _id(line: MessageLine) -> str:
     return line.id
 
 
-def list_refusals(connection: Connection, wanted: RefusalFilter) -> RefusalPage:
+def list_refusals(connection: Connection, wanted: RefusalFilter) -> Page[RefusedMessage]:
     """Return a page of refusals, newest first. So few are kept that any filter may look at all of them."""
     conditions = [*_older_than(REFUSALS, wanted), *([REFUSALS.c.peer == wanted.peer] if wanted.peer else [])]
     newest_first = select(REFUSALS).where(*conditions).order_by(REFUSALS.c.id.desc())
     rows = connection.execute(newest_first.limit(wanted.limit + 1)).all()
     page = [refused_message(row) for row in rows[: wanted.limit]]
-    return RefusalPage(items=page, next=page[-1].id if len(rows) > wanted.limit else None)
+    return Page(items=page, next=page[-1].id if len(rows) > wanted.limit else None)
 
 
 def list_notices(connection: Connection, reference: str | None, now: datetime) -> list[NoticeView]:

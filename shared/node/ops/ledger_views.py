@@ -1,6 +1,7 @@
 """What the journal shows of itself, field by field, and how it is asked."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -9,10 +10,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from shared.catalogue.bodies.body import Identifier
 from shared.node.outbox import AttemptOutcome, OutboxState
-from shared.protocol.encoding import EncodingError, base64url_decode, format_timestamp, parse_json_object
-from shared.protocol.participants import EnvelopeMember
-from shared.protocol.profiles import PROFILES
-from shared.protocol.verification import Outcome
+from shared.protocol.detached import SIGNATURE_HEADER
+from shared.protocol.encoding import format_timestamp
+from shared.protocol.phases import NO_PEER, Opened, OpenedCall, WireMessage
+from shared.protocol.profiles import PROFILES, Profile
+from shared.protocol.verification import AnyCheck, Outcome, Step
 
 Moment = Annotated[
     datetime,
@@ -33,7 +35,7 @@ class Direction(StrEnum):
     SENT = "sent"
 
 
-class Page(BaseModel):
+class PageWanted(BaseModel):
     """Which page of a list: `limit` entries, newest first, older than the entry `before` (the `next` of a page)."""
 
     model_config = ConfigDict(extra="forbid")
@@ -42,7 +44,7 @@ class Page(BaseModel):
     before: Annotated[Identifier | None, _unless_blank] = None
 
 
-class MessageFilter(Page):
+class MessageFilter(PageWanted):
     """Which messages to list; what is left out or blank does not matter."""
 
     direction: Annotated[Direction | None, _unless_blank] = None
@@ -52,7 +54,7 @@ class MessageFilter(Page):
     state: Annotated[Literal["ACCEPTED"] | OutboxState | None, _unless_blank] = None
 
 
-class RefusalFilter(Page):
+class RefusalFilter(PageWanted):
     """Which refusals to list."""
 
     peer: Annotated[Identifier | None, _unless_blank] = None
@@ -72,16 +74,6 @@ class MessageLine(BaseModel):
     result: str | None
 
 
-class MessagePage(BaseModel):
-    """A page of messages. `next` is the `before` of the page after it; null says that there is nothing older.
-
-    With a filter that few messages pass, a page may hold less than `limit` lines, or none, and still have a `next`.
-    """
-
-    items: list[MessageLine]
-    next: str | None
-
-
 class VerificationStep(BaseModel):
     """One check of a message: what it demands, where that is written, what was expected and what was found."""
 
@@ -93,12 +85,26 @@ class VerificationStep(BaseModel):
     found: str
 
     @classmethod
-    def all_of(cls, steps: str) -> list[Self]:
-        """Read what `steps_text` wrote; a step whose check no longer exists has no text and no clause."""
-        return [cls._of(*step) for step in json.loads(steps)]
+    def all_of(cls, recorded: str, checks: Sequence[AnyCheck], seen: Sequence[Step] = ()) -> list[Self]:
+        """Read what `verdict_text` wrote of these checks; `seen` are those of them that were judged once more now."""
+        verdict = json.loads(recorded)
+        if isinstance(verdict, list):  # each check; one that no longer exists has no text and no clause
+            return [cls._of(*step) for step in verdict]
+        found = {step.check.name: step for step in seen if step.outcome is Outcome.PASSED}
+        steps: list[Self] = []
+        outcome = Outcome.PASSED
+        for check in checks:
+            if check.name in verdict:
+                steps.append(cls._of(check.name, *verdict[check.name]))
+                outcome = Outcome.NOT_REACHED if steps[-1].outcome is Outcome.FAILED else outcome
+            elif outcome is Outcome.PASSED and check.name in found:
+                steps.append(cls(**found[check.name].as_dict()))
+            else:
+                steps.append(cls._of(check.name, outcome))
+        return steps
 
     @classmethod
-    def _of(cls, name: str, outcome: str, found: str, expected: str = "") -> Self:
+    def _of(cls, name: str, outcome: str, found: str = "", expected: str = "") -> Self:
         check = _CHECKS.get(name)
         text, clause = (check.text, check.clause) if check else ("", "")
         return cls(check=name, outcome=Outcome(outcome), text=text, clause=clause, expected=expected, found=found)
@@ -111,28 +117,13 @@ class Decoded(BaseModel):
     payload: dict[str, Any]
 
     @classmethod
-    def of(cls, envelope: bytes) -> Self | None:
-        """Decode an envelope; None if it is none."""
-        try:
-            outer = parse_json_object(envelope)
-            header, payload = next(outer[member] for member in EnvelopeMember if member in outer), outer["payload"]
-            if not (isinstance(header, str) and isinstance(payload, str)):
-                return None
-            return cls(header=_shown(base64url_decode(header)), payload=_shown(base64url_decode(payload)))
-        except (EncodingError, StopIteration, KeyError):
+    def of(cls, opened: Opened) -> Self | None:
+        """Show what could be read; None if a part cannot. The header of what its sender did not sign is empty."""
+        is_unsigned = isinstance(opened, OpenedCall) and not opened.signature_text
+        header = b"{}" if is_unsigned else opened.header_bytes
+        if any(opened.texts.flaw_of(text) for text in (header, opened.payload)):
             return None
-
-    @classmethod
-    def of_body(cls, body: bytes, signature: str) -> Self | None:
-        """Decode a body with its detached signature; None if one of them cannot be read.
-
-        The header of an answer that its sender did not sign is empty.
-        """
-        try:
-            header = _shown(base64url_decode(signature.partition(".")[0])) if signature else {}
-            return cls(header=header, payload=_shown(body))
-        except EncodingError:
-            return None
+        return cls(header=json.loads(header), payload=json.loads(opened.payload))  # decimals would be shown as texts
 
 
 class SignedTextView(BaseModel):
@@ -147,9 +138,10 @@ class SignedTextView(BaseModel):
     decoded: Decoded | None
 
     @classmethod
-    def of(cls, raw: bytes, signature: str, *, is_detached: bool) -> Self:
-        """Show bytes that travelled; `is_detached` tells that their signature stood beside them."""
-        decoded = Decoded.of_body(raw, signature) if is_detached else Decoded.of(raw)
+    def of(cls, raw: bytes, signature: str, profile: Profile) -> Self:
+        """Show bytes that travelled, with the signature that stood beside them, if one did."""
+        headers = {SIGNATURE_HEADER: signature} if signature else {}
+        decoded = Decoded.of(profile.opened(WireMessage("", "", headers, raw, NO_PEER)))
         return cls(envelope=raw.decode(errors="replace"), signature=signature, decoded=decoded)
 
 
@@ -228,13 +220,6 @@ class MessageHistory(BaseModel):
     refused: list[RefusedMessage]
 
 
-class RefusalPage(BaseModel):
-    """A page of refusals; `next` is the `before` of the page after it."""
-
-    items: list[RefusedMessage]
-    next: str | None
-
-
 class NoticeView(BaseModel):
     """A text to a person outside the protocol, such as the SMS with an OTP; forgotten when it expires."""
 
@@ -244,15 +229,3 @@ class NoticeView(BaseModel):
     reference: str
     text: str
     expires_at: Moment
-
-
-class Notices(BaseModel):
-    """The latest notices, newest first."""
-
-    items: list[NoticeView]
-
-
-def _shown(text: bytes) -> dict[str, Any]:
-    parse_json_object(text)  # strict, as to what may be shown; its decimals would be shown as texts
-    shown: dict[str, Any] = json.loads(text)
-    return shown

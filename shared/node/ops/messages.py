@@ -10,16 +10,23 @@ from shared.node.evidence.bundle import evidence_bundle
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.history import message_history
 from shared.node.ops.ledger import list_messages, list_notices, list_refusals
-from shared.node.ops.ledger_views import MessageFilter, MessageHistory, MessagePage, Notices, RefusalFilter, RefusalPage
+from shared.node.ops.ledger_views import (
+    MessageFilter,
+    MessageHistory,
+    MessageLine,
+    NoticeView,
+    RefusalFilter,
+    RefusedMessage,
+)
 from shared.node.ops.operated import TheNode
-from shared.node.ops.views import MessageToSend, Mistake, Underway
+from shared.node.ops.views import Items, MessageToSend, Mistake, Page, Underway
 from shared.node.store.reader import read
 
 routes: Final = APIRouter(tags=["messages"], route_class=StrictRoute)
 
 
 @routes.get("/messages")
-async def messages(node: TheNode, wanted: Annotated[MessageFilter, Query()]) -> MessagePage:
+async def messages(node: TheNode, wanted: Annotated[MessageFilter, Query()]) -> Page[MessageLine]:
     """List messages received and sent, newest first."""
     return await read(node.engine, partial(list_messages, wanted=wanted))
 
@@ -36,8 +43,7 @@ async def evidence(node: TheNode, request_id: Annotated[Identifier, Path()]) -> 
     It holds the exact signed bytes, keys and certificates of then, a verdict on each, and `verify.sh`, which needs
     nothing but openssl. What does not hold any more is in it too, and it says so.
     """
-    own_ids = {profile: own.participant_id for profile, own in node.identity.originators.items()}
-    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_ids=own_ids))
+    bundle = await read(node.engine, partial(evidence_bundle, request_id=request_id, own_ids=_own_ids(node)))
     if bundle is None:
         raise HTTPException(404, f"Nothing was accepted or sent under requestId {request_id}; GET /messages lists all.")
     headers = {"content-disposition": 'attachment; filename="evidence.zip"'}
@@ -47,7 +53,7 @@ async def evidence(node: TheNode, request_id: Annotated[Identifier, Path()]) -> 
 @routes.get("/messages/{request_id:path}", responses={404: {"model": Mistake}})
 async def message(node: TheNode, request_id: Annotated[Identifier, Path()]) -> MessageHistory:
     """Show everything under a requestId: signed texts, checks, tries, refusals (of those the latest 50)."""
-    history = await read(node.engine, partial(message_history, request_id=request_id))
+    history = await read(node.engine, partial(message_history, request_id=request_id, own_ids=_own_ids(node)))
     if history is None:
         raise HTTPException(404, f"Nothing is known of requestId {request_id}; GET /messages lists what is.")
     return history
@@ -72,13 +78,17 @@ async def redrive(node: TheNode, sent_id: Annotated[Identifier, Path()]) -> Unde
 
 
 @routes.get("/refusals")
-async def refusals(node: TheNode, wanted: Annotated[RefusalFilter, Query()]) -> RefusalPage:
+async def refusals(node: TheNode, wanted: Annotated[RefusalFilter, Query()]) -> Page[RefusedMessage]:
     """List messages that were refused, newest first; the latest 10,000 are kept."""
     return await read(node.engine, partial(list_refusals, wanted=wanted))
 
 
 @routes.get("/notices")
-async def notices(node: TheNode, reference: Annotated[Identifier | None, Query()] = None) -> Notices:
+async def notices(node: TheNode, reference: Annotated[Identifier | None, Query()] = None) -> Items[NoticeView]:
     """List texts to persons that have not expired, such as the SMS with an OTP; `reference` is a requestId."""
     now = node.clock.now()
-    return Notices(items=await read(node.engine, partial(list_notices, reference=reference, now=now)))
+    return Items(items=await read(node.engine, partial(list_notices, reference=reference, now=now)))
+
+
+def _own_ids(node: TheNode) -> dict[str, str]:
+    return {profile: own.participant_id for profile, own in node.identity.originators.items()}

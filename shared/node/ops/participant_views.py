@@ -2,15 +2,14 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field
 
-from shared.node.onboarding.certificates import leaf_summary
 from shared.node.onboarding.form import OnboardingForm
-from shared.node.onboarding.history import CertificateHistory, KeyHistory, ParticipantHistory
-from shared.node.onboarding.record import Line, Name
+from shared.node.onboarding.record import Line, Name, leaf_of
 from shared.node.ops.ledger_views import Moment
 from shared.protocol.messages import Role
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant
+from shared.protocol.signing import VerificationKey
 
 
 class ParticipantKey(BaseModel):
@@ -20,6 +19,11 @@ class ParticipantKey(BaseModel):
     algorithm: str
     status: KeyStatus
     thumbprint: str
+
+    @classmethod
+    def of(cls, kid: str, status: KeyStatus, key: VerificationKey) -> Self:
+        """Show a key under its kid."""
+        return cls(kid=kid, algorithm=key.algorithm, status=status, thumbprint=key.thumbprint())
 
 
 class KnownParticipant(BaseModel):
@@ -38,32 +42,13 @@ class KnownParticipant(BaseModel):
     @classmethod
     def of(cls, participant: Participant) -> Self:
         """Show a participant."""
-        keys = [
-            ParticipantKey(
-                kid=key.kid,
-                algorithm=key.verifier.algorithm,
-                status=key.status,
-                thumbprint=key.verifier.thumbprint(),
-            )
-            for key in participant.keys
-        ]
+        plain = ("organisation_id", "name", "role", "base_url", "envelope_member", "judges_addresses")
         return cls(
-            organisation_id=participant.organisation_id,
-            name=participant.name,
-            role=participant.role,
-            base_url=participant.base_url,
-            envelope_member=participant.envelope_member,
+            **{name: getattr(participant, name) for name in plain},
             ip_addresses=[_address(network) for network in participant.networks],
-            judges_addresses=participant.judges_addresses,
             certificates=sorted(participant.certificates),
-            keys=keys,
+            keys=[ParticipantKey.of(key.kid, key.status, key.verifier) for key in participant.keys],
         )
-
-
-class KnownParticipants(BaseModel):
-    """All counterparties, in the order of their ids."""
-
-    items: list[KnownParticipant]
 
 
 class Onboarded(BaseModel):
@@ -85,46 +70,32 @@ class KeyDetails(ParticipantKey):
     """A key with its public half in PEM, and everything that became of it."""
 
     pem: str
-    changes: list[KeyChange]
-
-    @classmethod
-    def of(cls, key: KeyHistory) -> Self:
-        """Show the history of a key."""
-        changes = [KeyChange(at=event.at, status=event.status, reason=event.reason) for event in key.events]
-        return cls(
-            kid=key.kid,
-            algorithm=key.algorithm,
-            status=changes[-1].status,
-            thumbprint=key.thumbprint,
-            pem=key.pem,
-            changes=changes,
-        )
+    changes: Annotated[list[KeyChange], Field(validation_alias="events")]
 
 
-class CertificateDetails(BaseModel):
-    """A TLS certificate, in PEM, and from when to when (null: still) it is registered."""
+class CertificateView(BaseModel):
+    """A TLS certificate in PEM; `thumbprint` is SHA-256 of its DER in lower-case hex."""
 
     thumbprint: str
-    subject: str
-    expires_at: Moment
+    pem: str
+
+    @computed_field
+    def subject(self) -> str:
+        """Whose certificate it is (RFC 4514)."""
+        return leaf_of(self.pem).subject.rfc4514_string()
+
+    @computed_field
+    def expires_at(self) -> Moment:
+        """Until when it is valid."""
+        return leaf_of(self.pem).not_valid_after_utc
+
+
+class CertificateDetails(CertificateView):
+    """A TLS certificate, and from when to when (null: still) it is registered."""
+
     registered_at: Moment
     removed_at: Moment | None
     removed_because: str
-    pem: str
-
-    @classmethod
-    def of(cls, certificate: CertificateHistory) -> Self:
-        """Show the history of a certificate."""
-        subject, expires_at = leaf_summary(certificate.pem)
-        return cls(
-            thumbprint=certificate.thumbprint,
-            subject=subject,
-            expires_at=expires_at,
-            registered_at=certificate.registered_at,
-            removed_at=certificate.removed_at,
-            removed_because=certificate.removed_because,
-            pem=certificate.pem,
-        )
 
 
 class ParticipantDetails(BaseModel):
@@ -138,20 +109,6 @@ class ParticipantDetails(BaseModel):
     offboarded_because: str
     keys: list[KeyDetails]
     certificates: list[CertificateDetails]
-
-    @classmethod
-    def of(cls, history: ParticipantHistory) -> Self:
-        """Show what the register remembers."""
-        return cls(
-            organisation_id=history.organisation_id,
-            name=history.name,
-            role=history.role,
-            onboarded_at=history.onboarded_at,
-            offboarded_at=history.offboarded_at,
-            offboarded_because=history.offboarded_because,
-            keys=[KeyDetails.of(key) for key in history.keys],
-            certificates=[CertificateDetails.of(certificate) for certificate in history.certificates],
-        )
 
 
 class ReasonedChange(BaseModel):

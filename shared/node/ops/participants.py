@@ -19,7 +19,6 @@ from shared.node.ops.operated import TheNode
 from shared.node.ops.participant_views import (
     KeyStanding,
     KnownParticipant,
-    KnownParticipants,
     NewCertificate,
     NewKey,
     Onboarded,
@@ -27,7 +26,7 @@ from shared.node.ops.participant_views import (
     ParticipantDetails,
     ReasonedChange,
 )
-from shared.node.ops.views import Mistake
+from shared.node.ops.views import Items, Mistake
 from shared.node.store.reader import read
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Mistake}, 409: {"model": Mistake}}
@@ -38,9 +37,9 @@ OrganisationId = Annotated[Identifier, Path()]
 
 
 @routes.get("/participants")
-async def participants(node: TheNode) -> KnownParticipants:
+async def participants(node: TheNode) -> Items[KnownParticipant]:
     """List the counterparties that are known."""
-    return KnownParticipants(items=[KnownParticipant.of(one) for one in node.directory.participants()])
+    return Items(items=[KnownParticipant.of(one) for one in node.directory.participants()])
 
 
 @routes.post("/participants", status_code=201, responses={409: {"model": Mistake}})
@@ -56,7 +55,7 @@ async def participant(node: TheNode, organisation_id: OrganisationId) -> Partici
     history = await read(node.engine, partial(load_history, organisation_id=organisation_id))
     if history is None:
         raise HTTPException(404, f"{organisation_id} has never been onboarded; GET /participants lists who is.")
-    return ParticipantDetails.of(history)
+    return ParticipantDetails.model_validate(history, from_attributes=True)
 
 
 @routes.patch("/participants/{organisation_id}", responses=_UNKNOWN)

@@ -4,15 +4,16 @@ from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Path
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from shared.catalogue.bodies.body import Identifier
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import OperatedNode, TheNode
-from shared.node.ops.views import Mistake
+from shared.node.ops.views import Items, Mistake
 from shared.node.registry.member import Member
 from shared.node.registry.peers import remove_peer, save_peer
+from shared.node.settings import dialect_named
 from shared.protocol.participants import Dialect, Participant
 
 _NO_MEMBER: Final[dict[int | str, dict[str, Any]]] = {409: {"model": Mistake}}
@@ -29,24 +30,18 @@ class PeerView(BaseModel):
     base_url: str = ""
 
 
-class KnownPeers(BaseModel):
-    """All peers that are known or settled, in the order of their ids."""
-
-    items: list[PeerView]
-
-
 class PeerSetting(BaseModel):
     """How a peer is to be understood from now on."""
 
     model_config = ConfigDict(extra="forbid")
 
-    dialect: Dialect
+    dialect: Annotated[Dialect, BeforeValidator(dialect_named)]
 
 
 @routes.get("/peers")
-async def peers(node: TheNode) -> KnownPeers:
+async def peers(node: TheNode) -> Items[PeerView]:
     """List the peers of OCEN 4.0 that have been looked up, or whose dialect somebody has settled."""
-    return KnownPeers(items=_peers(_member(node)))
+    return Items(items=_peers(_member(node)))
 
 
 @routes.put("/peers/{participant_id}", responses={404: {"model": Mistake}, 503: {"model": Mistake}})

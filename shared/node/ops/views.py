@@ -1,7 +1,7 @@
 """What the operator plane takes and gives beside the journal, field by field."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -63,6 +63,24 @@ class Readiness(BaseModel):
         if obstacle is None:
             return cls(ready=True)
         return cls(ready=False, reason=obstacle.reason, since=obstacle.since)
+
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class Items(BaseModel, Generic[Item]):
+    """A whole list."""
+
+    items: list[Item]
+
+
+class Page(Items[Item]):
+    """A page of a list. `next` is the `before` of the page after it; null says that there is nothing older.
+
+    With a filter that few pass, a page may hold less than `limit` items, or none, and still have a `next`.
+    """
+
+    next: str | None
 
 
 class Mistake(BaseModel):

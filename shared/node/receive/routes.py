@@ -14,10 +14,11 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.node.exchange import MESSAGE_KEY, SEAL_KEY
 from shared.node.journeys import Rule
 from shared.node.receive.documented_refusals import references_to_refusals
 from shared.node.receive.examples import ack_payload
+from shared.node.receive.middleware import MESSAGE, REFUSED, send_json
+from shared.node.receive.verify import Refused
 from shared.node.receive.wire_forms import WIRE_FORMS
 from shared.node.receive.wire_models import AcceptedAck, WrappedAck
 from shared.node.reception import Reception
@@ -40,7 +41,7 @@ def protocol_app(
 
 @dataclass(frozen=True, slots=True)
 class MessageEndpoint:
-    """The ASGI endpoint of one message type: answers with the plain payload of the ack, which the middleware signs."""
+    """The ASGI endpoint of one message type: answers with the signed ack, which the middleware passes as it is."""
 
     reception: Reception
     message_type: MessageType
@@ -48,9 +49,11 @@ class MessageEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the message that the middleware has verified."""
-        payload = await self.reception.take(scope[MESSAGE_KEY], self.message_type, self.rule, scope[SEAL_KEY])
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": payload})
+        outcome = await self.reception.take(scope["state"][MESSAGE], self.message_type, self.rule)
+        if isinstance(outcome, Refused):
+            scope["state"][REFUSED] = outcome
+        else:
+            await send_json(send, 200, outcome.body, outcome.headers)
 
 
 class MessageRoute(APIRoute):

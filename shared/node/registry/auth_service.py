@@ -10,16 +10,19 @@ from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept, Pace
 from shared.node.registry.service import ClientCredentials, RegistryClient, RegistryUnavailable
 from shared.protocol.encoding import EncodingError, dump_json
+from shared.protocol.phases import ShownToken
 from shared.protocol.profiles import V4
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
 from shared.protocol.tokens import TOKEN_ALGORITHM, AccessToken, Issuer, open_token
-from shared.protocol.verification import Examination, Need, examine
+from shared.protocol.verification import Need, first_failure, judgeable
 
 MOST_KEYS: Final = 64
 """Entries of the JWKS read at most: while a key is loaded nothing else happens, and an answer holds thousands."""
 
 RENEWED_AT: Final = 0.8
 """The part of its life after which our token is renewed (C25)."""
+
+_WITHOUT_CALLER: Final = frozenset({Need.ISSUER, Need.CLOCK})
 
 TOKEN_PACE: Final = Pace(asks=1, per=timedelta(seconds=10))
 """A token that was refused is not replaced more often, whoever refuses it."""
@@ -110,17 +113,11 @@ class OwnToken:
 
     async def _verify(self, text: str) -> AccessToken:
         """Judge our own token as others will (OCEN 4.0 access token, "check its signature before storing")."""
-        examination = Examination(
-            body=b"", algorithm=V4.algorithm, now=self._clock.now(), provided=frozenset({Need.ISSUER, Need.CLOCK})
-        )
-        examination.token_text = text
-        examination.issuer = await self._keys.issuer(token_kid(text))
-        examine(examination, V4.token_checks)
-        if examination.problem is not None:
-            failed = examination.steps[-1]
-            raise RegistryUnavailable(f"the token we were given is not valid: {failed.check.name}: {failed.found}")
-        token = examination.token
-        assert token is not None
+        shown = ShownToken(text, await self._keys.issuer(token_kid(text)), self._clock.now())
+        failure = first_failure(judgeable(V4.token_checks, _WITHOUT_CALLER), shown)
+        if failure is not None:
+            raise RegistryUnavailable(f"the token we were given is not valid: {failure.check.name}: {failure.found}")
+        token = shown.token
         if token.participant_id != self._participant_id:
             found = token.participant_id[:64]
             raise RegistryUnavailable(f"the token we were given is of participant {found}, and we are another")

@@ -17,9 +17,11 @@ from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept
 from shared.node.registry.lookup import RegistryLookup
 from shared.protocol.checks.originator import both_are_in_the_product_network, short_networks
 from shared.protocol.participants import Dialect, Participant
+from shared.protocol.phases import Identified, Opened, OpenedCall, Sender, ShownToken
 from shared.protocol.problems import Problem
-from shared.protocol.profiles import V4, Originator, Profile
-from shared.protocol.verification import Examination
+from shared.protocol.profiles import V4, Originator
+from shared.protocol.tokens import open_token
+from shared.protocol.verification import Failure
 
 MOST_KEPT: Final = 5_000
 """Participants kept in memory at most; ids come from verified tokens, or from those who send in our name."""
@@ -60,42 +62,49 @@ class RegistryDirectory:
             for network in product_networks
         }
 
-    async def identify(self, profile: Profile, examination: Examination) -> None:
-        """Judge the token, and look its participant up; once more where it shows a kid or certificate not known yet."""
-        profile.judge_token(examination, await self._keys.issuer(token_kid(examination.token_text)))
-        if examination.problem is not None or examination.token is None:
-            return
-        kept = self._entry(examination.token.participant_id)
+    async def shown_token(self, message: Opened) -> ShownToken:
+        """Return the token that a message shows, with the keys of the Auth Service as far as it needs them."""
+        assert isinstance(message, OpenedCall)
+        issuer = await self._keys.issuer(token_kid(message.token_text))
+        return ShownToken(message.token_text, issuer, message.now, message.peer)
+
+    async def sender(self, message: Opened) -> Sender:
+        """Look the token's participant up; once more where the message shows a kid or certificate not known yet."""
+        assert isinstance(message, OpenedCall)
+        kept = self._entry(open_token(message.token_text).participant_id)
         holder = await kept.get()
-        if holder is not None and _shows_something_new(examination, holder):
+        if holder is not None and _shows_something_new(message, holder):
             await kept.refresh()
             holder = await kept.get()
-        examination.holder = holder
-        shown_by = self.owner(examination.peer.certificate) if examination.peer is not None else None
-        examination.shown_by = shown_by.organisation_id if shown_by is not None else ""
-        examination.networks = {network: await members.get() for network, members in self._networks.items()}
+        owner = self.owner(message.peer.certificate)
+        networks = {network: await members.get() for network, members in self._networks.items()}
+        return Sender(holder, owner.organisation_id if owner is not None else "", networks)
 
-    async def renew(self, examination: Examination) -> bool:
-        """Ask once more for the sender's keys, or who is in the product network; tell whether it is otherwise now.
+    async def sender_anew(self, message: Identified, failure: Failure) -> Sender | None:
+        """Ask once more for the sender's keys, or who is in the product network.
 
         Compared with what there is now, for somebody else's message may have led to the look-up.
         """
-        if examination.holder is None:
-            return False
-        if examination.steps[-1].check is both_are_in_the_product_network:
-            return await self._renew_networks(examination)
-        if examination.problem is not Problem.SIGNATURE:
-            return False
-        kept = self._entry(examination.holder.organisation_id)
-        await kept.refresh()
-        return _keys_of(await kept.get()) != _keys_of(examination.holder)
+        known = message.sender.holder
+        if known is None:
+            return None
+        if failure.check is both_are_in_the_product_network:
+            is_changed = await self._renew_networks(message)
+        elif failure.problem is Problem.SIGNATURE:
+            kept = self._entry(known.organisation_id)
+            await kept.refresh()
+            is_changed = _keys_of(await kept.get()) != _keys_of(known)
+        else:
+            return None
+        return await self.sender(message.opened) if is_changed else None
 
-    async def _renew_networks(self, examination: Examination) -> bool:
+    async def _renew_networks(self, message: Identified) -> bool:
         """Ask again who belongs to the networks that somebody was missing in; others than ours are not asked for."""
-        missed = {network: self._networks[network] for network in short_networks(examination)}
+        missed = {network: self._networks[network] for network in short_networks(message)}
         for members in missed.values():
             await members.refresh()
-        return any([await members.get() != examination.networks[network] for network, members in missed.items()])
+        known = message.sender.networks
+        return any([await members.get() != known[network] for network, members in missed.items()])
 
     async def receiver(self, participant_id: str) -> Participant | None:
         """Return a participant with the base URL of now: a callback goes where the registry says, and nowhere else."""
@@ -175,12 +184,11 @@ def _shown_by(participant: Participant) -> tuple[list[tuple[str, str]], frozense
     return _keys_of(participant), participant.certificates
 
 
-def _shows_something_new(examination: Examination, holder: Participant) -> bool:
+def _shows_something_new(message: Opened, holder: Participant) -> bool:
     """Tell whether the registry, when it was last asked, did not name this kid or this certificate."""
-    if examination.kid is not None and holder.key(examination.kid) is None:
+    if message.kid and holder.key(message.kid) is None:
         return True
-    peer = examination.peer
-    return peer is not None and bool(holder.certificates) and peer.certificate not in holder.certificates
+    return bool(holder.certificates) and message.peer.certificate not in holder.certificates
 
 
 def _signing_like(dialect: Dialect, known: Participant | None) -> Participant | None:

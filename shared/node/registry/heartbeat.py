@@ -15,7 +15,7 @@ from shared.node.outbox import AttemptOutcome, DeliveryAttempt
 from shared.node.registry.events import Occasion, PendingEvent, events_of, judged_members
 from shared.node.registry.service import RegistryClient
 from shared.node.telemetry import Telemetry
-from shared.protocol.verification import VerifiedMessage
+from shared.protocol.phases import VerifiedMessage
 
 ROOM: Final = 10_000
 WORKERS: Final = 4

@@ -4,11 +4,13 @@ Ids are UUIDs of version 7: they grow with time, so that new rows stand beside e
 history. Indexes are few for the same reason; what only an unfinished delivery needs is a partial index.
 """
 
+import logging
 from typing import Final
 
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     Engine,
     Float,
     Index,
@@ -24,6 +26,8 @@ from sqlalchemy import (
 
 from shared.node.store.database import Instant
 from shared.node.store.schema import Schema, statements
+
+logger = logging.getLogger(__name__)
 
 METADATA = MetaData()
 
@@ -156,7 +160,6 @@ PARTICIPANTS = Table(
     Column("judges_addresses", Boolean, nullable=False),
     Column("spoc_email", String, nullable=False),
     Column("spoc_phone", String, nullable=False),
-    Column("stated", Text),  # the record as a file stated it last
     Column("onboarded_at", Instant, nullable=False),
     Column("offboarded_at", Instant),
     Column("offboarded_because", Text, nullable=False),
@@ -222,7 +225,18 @@ _TO_2: Final = statements(
     "CREATE INDEX outbox_receiver ON outbox (receiver, id)",
 )
 
-SCHEMA: Final = Schema("node", METADATA, steps=(_TO_2,))
+
+def _to_3(connection: Connection) -> None:
+    """Deal with peers that were set to the dialect rfc, which is no more (P19), as with any other.
+
+    What a file stated last is no longer kept: it seeds the register.
+    """
+    connection.execute(text("ALTER TABLE participants DROP COLUMN stated"))
+    if number := connection.execute(text("UPDATE peers SET dialect = 'strict' WHERE dialect = 'rfc'")).rowcount:
+        logger.warning("%d peers were set to the dialect rfc, which is no more: they are dealt with as strict", number)
+
+
+SCHEMA: Final = Schema("node", METADATA, steps=(_TO_2, _to_3))
 
 
 def create_tables(engine: Engine) -> None:

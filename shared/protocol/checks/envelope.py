@@ -1,13 +1,14 @@
 """What the envelope and its signed header have to be, judged before any key is looked for."""
 
+from collections.abc import Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard
 
-from shared.protocol.encoding import EncodingError, base64url_decode, kind_of, parse_json_object
-from shared.protocol.envelope import Envelope
+from shared.protocol.encoding import EncodingError, base64url_decode, kind_of
 from shared.protocol.participants import EnvelopeMember
+from shared.protocol.phases import Opened, OpenedEnvelope
 from shared.protocol.problems import Problem
-from shared.protocol.verification import Examination, Finding, Need, check
+from shared.protocol.verification import Finding, Need, check
 
 HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty"})
 """All that a v3 signed header may hold. Keys, key locations and critical extensions are thereby out."""
@@ -22,106 +23,114 @@ _ONLY_THESE = f"only {', '.join(sorted(HEADER_MEMBERS))}"
 
 
 @check(Problem.MALFORMED)
-def body_is_a_json_object(examination: Examination) -> Finding:
+def body_is_a_json_object(message: OpenedEnvelope) -> Finding:
     """The body is one UTF-8 JSON object without repeated members (RFC 7515 s7.2.2, s10.12; RFC 8259 s8.1)."""
-    expected = "one UTF-8 JSON object"
-    try:
-        examination.outer = examination.texts.read(examination.body)
-    except EncodingError as error:
-        return Finding(False, expected, str(error))
-    return Finding(True, expected, f"members {names_of(examination.outer)}")
+    return _is_object(message, message.body, "one UTF-8 JSON object")
 
 
 @check(Problem.MALFORMED)
-def envelope_is_flattened(examination: Examination) -> Finding:
+def envelope_is_flattened(message: OpenedEnvelope) -> Finding:
     """The envelope is a flattened JWS, not a general one (seed 002, Flattened JWS JSON Serialization Syntax)."""
-    found = "a member signatures" if "signatures" in examination.outer else "none"
-    return Finding("signatures" not in examination.outer, "no member signatures", found)
+    is_general = "signatures" in message.outer
+    return Finding(not is_general, "no member signatures", "a member signatures" if is_general else "none")
 
 
 @check(Problem.MALFORMED)
-def one_signed_header(examination: Examination) -> Finding:
+def one_signed_header(message: OpenedEnvelope) -> Finding:
     """Exactly one of header and protected is there, as a string (seed 002, signed sample; RFC 7515 s7.2.2)."""
-    names = [member for member in EnvelopeMember if member in examination.outer]
+    names = [member for member in EnvelopeMember if member in message.outer]
     expected = "header or protected, one of them, a string"
     if len(names) != 1:
         return Finding(False, expected, " and ".join(names) or "neither")
-    kind = kind_of(examination.outer[names[0]])
-    return Finding(kind == "string", expected, f"{names[0]} ({kind})")
+    header = message.outer[names[0]]
+    return Finding(isinstance(header, str) and header != "", expected, lambda: f"{names[0]} ({kind_of(header)})")
 
 
 @check(Problem.MALFORMED)
-def parts_are_strings(examination: Examination) -> Finding:
+def parts_are_strings(message: OpenedEnvelope) -> Finding:
     """Payload and signature are there, as strings that are not empty (RFC 7515 s7.2.2, s5.2)."""
-    outer = examination.outer
-    found = ", ".join(f"{name} ({kind_of(outer.get(name))})" for name in ("payload", "signature"))
-    passed = all(isinstance(outer.get(name), str) and outer[name] for name in ("payload", "signature"))
-    return Finding(passed, "payload (string), signature (string)", found)
+    payload, signature = message.outer.get("payload"), message.outer.get("signature")
+    passed = isinstance(payload, str) and isinstance(signature, str) and "" not in (payload, signature)
+    expected = "payload (string), signature (string)"
+    return Finding(passed, expected, lambda: f"payload ({kind_of(payload)}), signature ({kind_of(signature)})")
 
 
 @check(Problem.MALFORMED)
-def parts_are_canonical_base64url(examination: Examination) -> Finding:
+def parts_are_canonical_base64url(message: OpenedEnvelope) -> Finding:
     """Payload, header and signature are canonical base64url without padding (RFC 7515 s2; RFC 4648 s3.5)."""
-    outer = examination.outer
-    member = EnvelopeMember.HEADER if "header" in outer else EnvelopeMember.PROTECTED
-    decoded = {}
-    for name in ("payload", member, "signature"):
-        try:
-            decoded[name] = base64url_decode(outer[name])
-        except EncodingError as error:
-            return Finding(False, "canonical base64url, no padding", f"{name}: {error}")
-    examination.payload, examination.header_bytes, examination.signature = decoded.values()
-    examination.envelope = Envelope(outer["payload"], outer[member], outer["signature"], member)
-    examination.signing_input = examination.envelope.signing_input
-    return Finding(True, "canonical base64url, no padding", "three such parts")
+    expected = "canonical base64url, no padding"
+    if message.payload and message.header_bytes and message.signature:
+        return Finding(True, expected, "three such parts")
+    flaws = {name: flaw_of_base64url(message.outer[name]) for name in ("payload", message.member, "signature")}
+    return Finding(False, expected, next(f"{name}: {flaw}" for name, flaw in flaws.items() if flaw))
 
 
 @check(Problem.MALFORMED)
-def header_is_a_json_object(examination: Examination) -> Finding:
+def header_is_a_json_object(message: Opened) -> Finding:
     """The signed header is one small JSON object without repeated members (RFC 7515 s4, s5.2)."""
-    return read_signed_header(examination)
+    return judge_signed_header(message)
 
 
-def read_signed_header(examination: Examination) -> Finding:
-    """Read the header's bytes, as every profile does; what a header that is none is refused with is its own matter."""
+def judge_signed_header(message: Opened) -> Finding:
+    """Judge the header's bytes, as every profile does; what a header that is none is refused with is its own matter."""
     expected = f"one JSON object of at most {MAX_HEADER_BYTES} bytes"
-    if len(examination.header_bytes) > MAX_HEADER_BYTES:
-        return Finding(False, expected, f"{len(examination.header_bytes)} bytes")
-    try:
-        examination.header = parse_json_object(examination.header_bytes)
-    except EncodingError as error:
-        return Finding(False, expected, str(error))
-    return Finding(True, expected, f"members {names_of(examination.header)}")
+    if len(message.header_bytes) > MAX_HEADER_BYTES:
+        return Finding(False, expected, f"{len(message.header_bytes)} bytes")
+    return _is_object(message, message.header_bytes, expected)
 
 
 @check(Problem.MALFORMED)
-def header_members_are_allowed(examination: Examination) -> Finding:
+def header_members_are_allowed(message: Opened) -> Finding:
     """The signed header holds no key, key location or critical extension (RFC 7515 s4.1, s10.3; RFC 8725 s3.10)."""
-    surplus = {name: None for name in examination.header if name not in HEADER_MEMBERS}
-    found = f"also {names_of(surplus)}" if surplus else "none other"
-    return Finding(not surplus, _ONLY_THESE, found)
+    return judge_members(message, HEADER_MEMBERS, _ONLY_THESE)
+
+
+def judge_members(message: Opened, allowed: frozenset[str], expected: str) -> Finding:
+    """Judge which members the signed header has."""
+    surplus = message.header.keys() - allowed
+    if not surplus:
+        return Finding(True, expected, "none other")
+    return Finding(False, expected, f"also {names_of({name: None for name in message.header if name in surplus})}")
 
 
 @check(Problem.SIGNATURE, Need.SIGNATURE)
-def algorithm_is_the_agreed_one(examination: Examination) -> Finding:
+def algorithm_is_the_agreed_one(message: Opened) -> Finding:
     """The header's alg is the one algorithm of the profile (seed 002, Encryption specification; RFC 8725 s3.1)."""
-    algorithm = examination.header.get("alg")
-    return Finding(algorithm == examination.algorithm, examination.algorithm, _show(algorithm))
+    algorithm = message.header.get("alg")
+    return Finding(algorithm == message.algorithm, message.algorithm, lambda: _show(algorithm))
 
 
 @check(Problem.SIGNATURE)
-def kid_is_given(examination: Examination) -> Finding:
+def kid_is_given(message: Opened) -> Finding:
     """The signed header names its key by a kid (seed 002, kid; RFC 7515 s4.1.4)."""
-    kid = examination.header.get("kid")
-    passed = isinstance(kid, str) and 0 < len(kid) <= MAX_KID_LENGTH and kid.isprintable()
-    return Finding(passed, f"a string of 1 to {MAX_KID_LENGTH} printable characters", _show(kid))
+    kid = message.header.get("kid")
+    return Finding(is_kid(kid), f"a string of 1 to {MAX_KID_LENGTH} printable characters", lambda: _show(kid))
 
 
-def names_of(members: dict[str, Any]) -> str:
+def is_kid(kid: Any) -> TypeGuard[str]:
+    """Tell whether a value can be a kid."""
+    return isinstance(kid, str) and 0 < len(kid) <= MAX_KID_LENGTH and kid.isprintable()
+
+
+def names_of(members: Mapping[str, Any]) -> str:
     """List the names of a stranger's members, cut to what a report can hold."""
     names = [name[:32] for name in islice(members, MOST_NAMED)]
     more = len(members) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "") or "none"
+
+
+def flaw_of_base64url(text: str) -> str:
+    """Say why a text is not canonical base64url; empty where it is."""
+    try:
+        base64url_decode(text)
+    except EncodingError as error:
+        return str(error)
+    return ""
+
+
+def _is_object(message: Opened, text: bytes, expected: str) -> Finding:
+    flaw = message.texts.flaw_of(text)
+    return Finding(not flaw, expected, flaw or (lambda: f"members {names_of(message.texts.read(text))}"))
 
 
 def _show(value: Any) -> str:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from shared.protocol.checks.detached import MOST_SHOWN
-from shared.protocol.checks.payload import MAX_IDENTIFIER_LENGTH, is_usable, problem_of
+from shared.protocol.checks.payload import problem_of
 from shared.protocol.encoding import kind_of
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH, Identified, is_usable
 from shared.protocol.problems import Problem
-from shared.protocol.verification import Examination, Finding, Need, check
+from shared.protocol.verification import Finding, Need, check
 
 PAIRS = {"originatorOrgId": "orgId", "originatorParticipantId": "participantId"}
 """The schema names each of the two differently among its properties and among what it requires (C7)."""
@@ -16,9 +17,9 @@ NETWORK_MEMBERS = ("productNetworkId", "networkId")
 
 
 @check(Problem.MANDATORY_MISSING)
-def originator_metadata_is_complete(examination: Examination) -> Finding:
+def originator_metadata_is_complete(message: Identified) -> Finding:
     """The metadata has version, timestamp, traceId and its originator's two ids (OCEN 4.0 MetaData; C7)."""
-    metadata = examination.metadata
+    metadata = message.opened.metadata
     values = {name: metadata.get(name) for name in ("version", "timestamp", "traceId")}
     values |= {name: metadata.get(name, metadata.get(other)) for name, other in PAIRS.items()}
     bad = [name for name, value in values.items() if not is_usable(value)]
@@ -31,10 +32,9 @@ def originator_metadata_is_complete(examination: Examination) -> Finding:
 
 
 @check(Problem.SENDER, Need.DIRECTORY)
-def originator_is_the_token_holder(examination: Examination) -> Finding:
+def originator_is_the_token_holder(message: Identified) -> Finding:
     """Both of its originator's ids are those of the token's participant, in either spelling (G4; C7)."""
-    holder, metadata = examination.holder, examination.metadata
-    assert holder is not None
+    holder, metadata = message.holder, message.opened.metadata
     ids = {"originatorParticipantId": holder.organisation_id, "originatorOrgId": holder.parent_id}
     for name, registered in ids.items():
         spellings = [member for member in (name, PAIRS[name]) if member in metadata]
@@ -46,40 +46,39 @@ def originator_is_the_token_holder(examination: Examination) -> Finding:
 
 
 @check(Problem.SENDER, Need.DIRECTORY, Need.NETWORK)
-def both_are_in_the_product_network(examination: Examination) -> Finding:
+def both_are_in_the_product_network(message: Identified) -> Finding:
     """Sender and receiver are members of the product network that the message names (OCEN 4.0 registry; S55; G2)."""
-    if not examination.networks:
+    if not message.sender.networks:
         expected = "a product network that both belong to"
         return Finding(True, expected, "no product network is set here, so none is judged")
-    for network in _named_networks(examination):
+    for network in _named_networks(message):
         shown = network[:64] or "(none is named)"
         expected = f"product network {shown} with both parties as members"
-        members = examination.networks.get(network)
+        members = message.sender.networks.get(network)
         if members is None:
-            ours = ", ".join(sorted(examination.networks)[:MOST_SHOWN])
+            ours = ", ".join(sorted(message.sender.networks)[:MOST_SHOWN])
             return Finding(False, expected, f"{shown} is none of ours, which are {ours}")
-        if missing := _missing(examination, members):
-            own = f"we, {examination.own_id}, are not in it"
-            found = [own if member == examination.own_id else f"{member} is not in it" for member in missing]
+        if missing := _missing(message, members):
+            own = f"we, {message.opened.own_id}, are not in it"
+            found = [own if member == message.opened.own_id else f"{member} is not in it" for member in missing]
             return Finding(False, expected, "; ".join(found))
     return Finding(True, expected, "both are")
 
 
-def short_networks(examination: Examination) -> list[str]:
+def short_networks(message: Identified) -> list[str]:
     """Return those networks of ours that the message names and the sender or the receiver is missing in."""
-    judged = {network: examination.networks.get(network) for network in _named_networks(examination)}
-    return [name for name, members in judged.items() if members is not None and _missing(examination, members)]
+    judged = {network: message.sender.networks.get(network) for network in _named_networks(message)}
+    return [name for name, members in judged.items() if members is not None and _missing(message, members)]
 
 
-def _missing(examination: Examination, members: frozenset[str]) -> list[str]:
+def _missing(message: Identified, members: frozenset[str]) -> list[str]:
     """Return who of sender and receiver is none of these members of a network."""
-    assert examination.holder is not None
-    return [one for one in (examination.holder.organisation_id, examination.own_id) if one not in members]
+    return [one for one in (message.holder.organisation_id, message.opened.own_id) if one not in members]
 
 
-def _named_networks(examination: Examination) -> list[str]:
+def _named_networks(message: Identified) -> list[str]:
     # Many a serializer writes null for what is not there, and the schema lets either spelling be absent.
-    product = examination.document.get("productData")
+    product = message.opened.document.get("productData")
     given = product if isinstance(product, dict) else {}
     return [str(given[member]) for member in NETWORK_MEMBERS if given.get(member) is not None] or [""]
 

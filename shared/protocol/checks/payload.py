@@ -7,109 +7,92 @@ from pydantic_core import ErrorDetails
 
 from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_timestamp
 from shared.protocol.messages import one_of
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH, Identified, is_usable
 from shared.protocol.problems import Problem
-from shared.protocol.verification import Examination, Finding, Need, check
+from shared.protocol.verification import Finding, Need, check
 
 METADATA_MEMBERS = ("version", "orgId", "timestamp", "traceId")
-MAX_IDENTIFIER_LENGTH = 64
+_IDENTIFIER = f"1 to {MAX_IDENTIFIER_LENGTH} printable characters"
 
 
 @check(Problem.MALFORMED)
-def payload_is_a_json_object(examination: Examination) -> Finding:
+def payload_is_a_json_object(message: Identified) -> Finding:
     """The payload is one UTF-8 JSON object without repeated members (seed 002, utf8 encode; RFC 7493 s2.3)."""
-    expected = "one UTF-8 JSON object"
-    try:
-        examination.document = examination.texts.read(examination.payload)
-    except EncodingError as error:
-        return Finding(False, expected, str(error))
-    return Finding(True, expected, f"{len(examination.payload)} bytes")
+    payload = message.opened.payload
+    flaw = message.opened.texts.flaw_of(payload)
+    return Finding(not flaw, "one UTF-8 JSON object", flaw or (lambda: f"{len(payload)} bytes"))
 
 
 @check(Problem.MANDATORY_MISSING)
-def metadata_is_complete(examination: Examination) -> Finding:
+def metadata_is_complete(message: Identified) -> Finding:
     """The payload's metadata has version, orgId, timestamp and traceId, texts of usable length (OCEN v3 metadata)."""
-    metadata = examination.metadata
+    metadata = message.opened.metadata
     bad = [name for name in METADATA_MEMBERS if not is_usable(metadata.get(name))]
+    expected = f"metadata with {', '.join(METADATA_MEMBERS)}"
+    if not bad:
+        return Finding(True, expected, "all four")
     missing = [name for name in bad if name not in metadata]
-    problem = Problem.MANDATORY_MISSING if missing else problem_of(metadata[bad[0]]) if bad else None
+    problem = Problem.MANDATORY_MISSING if missing else problem_of(metadata[bad[0]])
     unusable = ", ".join(f"{name} ({kind_of(metadata.get(name))})" for name in bad)
-    found = f"missing or unusable: {unusable}" if bad else "all four"
-    return Finding(not bad, f"metadata with {', '.join(METADATA_MEMBERS)}", found, problem)
+    return Finding(False, expected, f"missing or unusable: {unusable}", problem)
 
 
 @check(Problem.SENDER, Need.DIRECTORY)
-def sender_is_the_key_holder(examination: Examination) -> Finding:
+def sender_is_the_key_holder(message: Identified) -> Finding:
     """The orgId in metadata is the organisation that holds the key (OCEN v3 metadata; RFC 8725 s3.8)."""
-    assert examination.holder is not None
-    organisation_id = examination.metadata["orgId"]
-    return Finding(
-        organisation_id == examination.holder.organisation_id,
-        examination.holder.organisation_id,
-        organisation_id,
-    )
+    holder_id, organisation_id = message.holder.organisation_id, message.opened.metadata["orgId"]
+    return Finding(organisation_id == holder_id, holder_id, organisation_id)
 
 
-@check(Problem.SENDER, Need.DIRECTORY, Need.MESSAGE_TYPE)
-def sender_has_the_role(examination: Examination) -> Finding:
+@check(Problem.SENDER, Need.DIRECTORY, Need.MESSAGE_TYPE, Need.HISTORY)
+def sender_has_the_role(message: Identified) -> Finding:
     """The sender's role is the one that sends this message (OCEN API definitions, caller of the message)."""
-    assert examination.holder is not None
-    assert examination.message_type is not None
-    roles, name = examination.message_type.senders, examination.message_type.name
-    found = examination.holder.role
-    return Finding(found in roles, f"a {one_of(roles)}, who sends {name}", found)
+    expected, found = message.opened.expected, message.holder.role
+    return Finding(found in expected.senders, lambda: f"a {one_of(expected.senders)}, who sends {expected.name}", found)
 
 
 @check(Problem.NOT_FRESH)
-def timestamp_is_rfc3339(examination: Examination) -> Finding:
+def timestamp_is_rfc3339(message: Identified) -> Finding:
     """The timestamp in metadata is a date-time with an offset (RFC 3339 s5.6)."""
-    text = examination.metadata["timestamp"]
+    text = message.opened.metadata["timestamp"]
     expected = "a date-time like 2018-12-06T11:39:57.153Z"
-    try:
-        examination.instant = parse_timestamp(text)
-    except EncodingError as error:
-        return Finding(False, expected, f"{text[:64]}: {error}", Problem.VALUE)
-    return Finding(True, expected, text)
+    if message.instant is not None:
+        return Finding(True, expected, text)
+    return Finding(False, expected, f"{text[:64]}: {_flaw_of_timestamp(text)}", Problem.VALUE)
 
 
 @check(Problem.NOT_FRESH, Need.CLOCK)
-def timestamp_is_fresh(examination: Examination) -> Finding:
+def timestamp_is_fresh(message: Identified) -> Finding:
     """The timestamp is neither older nor further ahead than allowed by our clock (seed 002, nonce; RFC 7515 s10.10)."""
-    assert examination.instant is not None
-    assert examination.now is not None
-    window, now = examination.window, examination.now
-    if window.holds(examination.instant, now):
+    instant, window, now = message.instant, message.opened.window, message.opened.now
+    assert instant is not None
+    if window.holds(instant, now):
         return Finding(True, "a timestamp near our clock", "near enough")
     past, future = window.past.total_seconds(), window.future.total_seconds()
-    ahead = (examination.instant - now).total_seconds()
+    ahead = (instant - now).total_seconds()
     expected = f"at most {past:.0f} s behind and {future:.0f} s ahead of our {format_timestamp(now)}"
-    return Finding(False, expected, f"{format_timestamp(examination.instant)}, {ahead:+.0f} s by our clock")
+    return Finding(False, expected, f"{format_timestamp(instant)}, {ahead:+.0f} s by our clock")
 
 
 @check(Problem.LENGTH, Need.MESSAGE_TYPE)
-def request_id_is_usable(examination: Examination) -> Finding:
+def request_id_is_usable(message: Identified) -> Finding:
     """The requestId is a text of 1 to 64 printable characters (OCEN v3 request; OCEN 4.0 API design, requestId)."""
-    request_id = examination.request_id
-    problem = problem_of(request_id) if "requestId" in examination.identified else Problem.MANDATORY_MISSING
-    found = request_id[:80] if isinstance(request_id, str) else kind_of(request_id)
-    return Finding(is_usable(request_id), f"1 to {MAX_IDENTIFIER_LENGTH} printable characters", found, problem)
+    identified = message.opened.identified
+    request_id = identified.get("requestId")
+    if is_usable(request_id):
+        return Finding(True, _IDENTIFIER, request_id)
+    problem = problem_of(request_id) if "requestId" in identified else Problem.MANDATORY_MISSING
+    return Finding(False, _IDENTIFIER, request_id[:80] if isinstance(request_id, str) else kind_of(request_id), problem)
 
 
 @check(Problem.VALUE, Need.MESSAGE_TYPE)
-def content_fits_the_message(examination: Examination) -> Finding:
+def content_fits_the_message(message: Identified) -> Finding:
     """The payload has the members of its message, with values of their types (OCEN schemas of the message)."""
-    assert examination.message_type is not None
-    expected = f"a {examination.message_type.name}"
-    try:
-        examination.content = examination.message_type.body.model_validate(examination.document)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        return Finding(False, expected, _describe(first), _problem_for(first["type"]))
-    return Finding(True, expected, expected)
-
-
-def is_usable(value: Any) -> bool:
-    """Tell whether a value can be an id: a text of 1 to 64 printable characters."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable()
+    expected, content = f"a {message.opened.expected.name}", message.content
+    if not isinstance(content, ValidationError):
+        return Finding(True, expected, expected)
+    first = content.errors(include_url=False, include_context=False, include_input=False)[0]
+    return Finding(False, expected, _describe(first), _problem_for(first["type"]))
 
 
 def problem_of(value: Any) -> Problem:
@@ -130,3 +113,11 @@ def _problem_for(kind: str) -> Problem:
     if kind.endswith(("too_long", "too_short")):
         return Problem.LENGTH
     return Problem.VALUE
+
+
+def _flaw_of_timestamp(text: str) -> str:
+    try:
+        parse_timestamp(text)
+    except EncodingError as error:
+        return str(error)
+    return ""

@@ -6,14 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.protocol import checks
-from shared.protocol.claims import claimed_ids, claimed_member, claimed_payload
 from shared.protocol.encoding import EncodingError, base64url_decode, dump_json, format_timestamp, parse_json_object
 from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember, Participant
-from shared.protocol.profiles.base import Profile
-from shared.protocol.profiles.dressed import Claimed, Dressed, Originator, Style
+from shared.protocol.phases import Opened, OpenedEnvelope, Style
+from shared.protocol.profiles.base import Dressed, Originator, Profile
 from shared.protocol.signing import SigningKey
-from shared.protocol.verification import Examination
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +41,10 @@ class EnvelopeProfile(Profile):
         """Return how the receiver's record wants the signed header spelled."""
         return receiver.envelope_member
 
-    def style_of(self, examination: Examination) -> Style:
-        """Return the spelling of the message; one that was refused before its envelope was judged is asked again."""
-        envelope = examination.envelope
-        return envelope.member if envelope else claimed_member(examination.texts, examination.body)
-
-    def claimed(self, examination: Examination) -> Claimed:
-        """Read the ids that an envelope claims, and its spelling."""
-        texts, is_opened = examination.texts, examination.envelope is not None
-        payload = examination.payload if is_opened else claimed_payload(texts, examination.body)
-        return Claimed(*claimed_ids(texts, payload, examination.id_in_metadata), self.style_of(examination))
+    def style_of(self, opened: Opened, sender: Participant | None) -> Style:
+        """Return the spelling of the message."""
+        assert isinstance(opened, OpenedEnvelope)
+        return opened.member
 
     def payload_of(self, body: bytes) -> bytes:
         """Return the payload in an envelope.
@@ -69,9 +61,10 @@ class EnvelopeProfile(Profile):
 V3 = EnvelopeProfile(
     name="v3",
     mount="/v3",
-    algorithm="RS512",
+    opened=OpenedEnvelope,
     metadata_version="1.0",
     ack_timeout=timedelta(seconds=4),
+    sender_member="orgId",
     head_checks=(),
     opening_checks=checks.OPENING_CHECKS,
     token_checks=(),
@@ -79,6 +72,4 @@ V3 = EnvelopeProfile(
     journal_checks=checks.JOURNAL_CHECKS,
     ack_opening_checks=checks.ACK_OPENING_CHECKS,
     ack_verdict_checks=checks.ACK_VERDICT_CHECKS,
-    id_in_metadata=False,
-    sender_member="orgId",
 )

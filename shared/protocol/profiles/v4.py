@@ -6,14 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.protocol import checks
-from shared.protocol.claims import claimed_ids
-from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached
+from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.profiles.base import Profile
-from shared.protocol.profiles.dressed import Claimed, Dressed, Originator, Style
+from shared.protocol.phases import Opened, OpenedCall, Style
+from shared.protocol.profiles.base import Dressed, Originator, Profile
 from shared.protocol.signing import SigningKey
-from shared.protocol.verification import Examination
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +44,20 @@ class DetachedProfile(Profile):
         """Return the dialect that the receiver is set to."""
         return receiver.dialect
 
-    def style_of(self, examination: Examination) -> Style:
+    def style_of(self, opened: Opened, sender: Participant | None) -> Style:
         """Return the dialect of the sender, strict as long as nobody knows who it is."""
-        return examination.holder.dialect if examination.holder is not None else Dialect.STRICT
-
-    def claimed(self, examination: Examination) -> Claimed:
-        """Read the ids in a body's metadata."""
-        ids = claimed_ids(examination.texts, examination.body, examination.id_in_metadata)
-        return Claimed(*ids, self.style_of(examination))
+        return sender.dialect if sender is not None else Dialect.STRICT
 
     def payload_of(self, body: bytes) -> bytes:
         """Return the body."""
         return body
 
-    def may_be_unsigned(self, callee: Participant, headers: Mapping[str, str]) -> bool:
+    def may_be_unsigned(self, callee: Participant, opened: Opened) -> bool:
         """Let an official starter get by without signing its acks; a signature that is there has to hold (C15)."""
-        is_signed = SIGNATURE_HEADER in headers or STARTER_HEADER in headers
-        return callee.dialect is Dialect.AUTHSTARTER and not is_signed
+        assert isinstance(opened, OpenedCall)
+        return callee.dialect is Dialect.AUTHSTARTER and not opened.signatures
 
-    def answerer(self, examination: Examination, callee: Participant) -> Participant | None:
+    def answerer(self, callee: Participant, kid: str) -> Participant | None:
         """Return the party that we called: its kid is judged by a check of its own."""
         return callee
 
@@ -72,9 +65,10 @@ class DetachedProfile(Profile):
 V4 = DetachedProfile(
     name="v4",
     mount="/v4.0.0alpha",
-    algorithm="RS256",
+    opened=OpenedCall,
     metadata_version="4.0.0alpha",
     ack_timeout=timedelta(seconds=10),
+    sender_member="originatorParticipantId",
     head_checks=checks.V4_HEAD_CHECKS,
     opening_checks=checks.V4_OPENING_CHECKS,
     token_checks=checks.V4_TOKEN_CHECKS,
@@ -82,6 +76,4 @@ V4 = DetachedProfile(
     journal_checks=checks.JOURNAL_CHECKS,
     ack_opening_checks=checks.V4_ACK_OPENING_CHECKS,
     ack_verdict_checks=checks.V4_ACK_VERDICT_CHECKS,
-    id_in_metadata=True,
-    sender_member="originatorParticipantId",
 )

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from shared.protocol.checks.payload import (
-    MAX_IDENTIFIER_LENGTH,
     content_fits_the_message,
     payload_is_a_json_object,
     request_id_is_usable,
 )
 from shared.protocol.encoding import MAX_DEPTH
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH
 from shared.protocol.problems import Problem
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.call import GoodCall

@@ -4,13 +4,13 @@ import gzip
 from dataclasses import replace
 
 from shared.protocol.checks.connection import (
-    MAX_BODY_BYTES,
     body_is_within_size,
     media_type_is_json,
     method_is_allowed,
     path_is_known,
     source_address_is_listed,
 )
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.table import Rows
 

@@ -9,11 +9,11 @@ from shared.protocol.checks.originator import (
     originator_metadata_is_complete,
 )
 from shared.protocol.checks.payload import (
-    MAX_IDENTIFIER_LENGTH,
     metadata_is_complete,
     sender_has_the_role,
     sender_is_the_key_holder,
 )
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH
 from shared.protocol.problems import Problem
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.call import GoodCall

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from shared.protocol.problems import Problem
 from shared.protocol.tampering.base import Good, OutgoingMessage
-from shared.protocol.verification import Check
+from shared.protocol.verification import AnyCheck
 
 G = TypeVar("G", bound=Good)
 Good_contra = TypeVar("Good_contra", bound=Good, contravariant=True)
@@ -39,7 +39,7 @@ class Tampering(Generic[Good_contra]):
     name: str
     text: str
     version: str
-    caught_by: Check
+    caught_by: AnyCheck
     problem: Problem
     spoil: Callable[[Good_contra], OutgoingMessage]
     after_the_good_one: bool = False
@@ -61,9 +61,9 @@ class Rows(list[Tampering[G]], Generic[G]):
     def caught_by(
         self,
         *,
-        both: Check | None = None,
-        v3: Check | None = None,
-        v4: Check | None = None,
+        both: AnyCheck | None = None,
+        v3: AnyCheck | None = None,
+        v4: AnyCheck | None = None,
         problem: Problem | None = None,
         requirement: str = "",
         after_the_good_one: bool = False,
@@ -82,9 +82,9 @@ class Rows(list[Tampering[G]], Generic[G]):
     def each_caught_by(
         self,
         *cases: str,
-        both: Check | None = None,
-        v3: Check | None = None,
-        v4: Check | None = None,
+        both: AnyCheck | None = None,
+        v3: AnyCheck | None = None,
+        v4: AnyCheck | None = None,
         problem: Problem | None = None,
         requirement: str = "",
     ) -> Callable[[Callable[[G, str], OutgoingMessage]], Callable[[G, str], OutgoingMessage]]:
@@ -102,7 +102,7 @@ class Rows(list[Tampering[G]], Generic[G]):
         return add
 
 
-def _given(v3: Check | None, v4: Check | None) -> Sequence[tuple[str, Check]]:
+def _given(v3: AnyCheck | None, v4: AnyCheck | None) -> Sequence[tuple[str, AnyCheck]]:
     return [(version, check) for version, check in (("v3", v3), ("v4", v4)) if check is not None]
 
 

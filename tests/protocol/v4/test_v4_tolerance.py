@@ -11,7 +11,7 @@ import pytest
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.participants import Dialect, KeyStatus, Participant
-from shared.protocol.profiles import V4
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.tampering import GoodCall, OutgoingMessage
 from shared.protocol.tokens import Issuer
 from tests.protocol.receiver import LSP_CERTIFICATE, NOW
@@ -129,8 +129,9 @@ def test_a_body_counts_as_it_is_written(
     written: Callable[[GoodCall], bytes], call: GoodCall, lender_node: CallReceiver
 ) -> None:
     body = written(call)
-    examination = lender_node.judge(call.send_payload(body))
-    assert V4.accept(examination).payload == body
+    verdict = lender_node.judge(call.send_payload(body))
+    assert isinstance(verdict, VerifiedMessage)
+    assert verdict.payload == body
 
 
 def test_the_backup_key_counts_at_any_time_here_too(call: GoodCall, lender_node: CallReceiver) -> None:

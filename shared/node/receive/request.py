@@ -6,9 +6,9 @@ from starlette.types import Message, Receive, Scope
 
 from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.net.source_address import source_address
-from shared.protocol.checks.connection import MAX_BODY_BYTES, declared_size
+from shared.protocol.checks.connection import declared_size
 from shared.protocol.participants import Network
-from shared.protocol.verification import Examination, Peer, WireMessage
+from shared.protocol.phases import MAX_BODY_BYTES, Opened, Peer, WireMessage
 
 
 def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:
@@ -39,15 +39,15 @@ async def read_body(receive: Receive) -> bytes | None:
             return b"".join(pieces)
 
 
-async def read_wanted_body(receive: Receive, examination: Examination) -> bytes | None:
+async def read_wanted_body(receive: Receive, message: Opened) -> bytes | None:
     """Read a body like `read_body`, but nothing of one that would be sent in vain.
 
     A caller may wait for our word before it sends the body (Expect: 100-continue, RFC 9110 s10.1.1). It gets the answer
     at once where the head alone tells that the message is refused.
     """
-    wire = examination.wire
-    assert wire is not None
-    is_refused = wire.method not in examination.allowed_methods or declared_size(wire.headers) > MAX_BODY_BYTES
-    if is_refused and wire.headers.get("expect", "").lower() == "100-continue":
+    headers, expected = message.wire.headers, message.message_type
+    is_taken = expected is not None and message.wire.method == expected.method
+    is_refused = not is_taken or declared_size(headers) > MAX_BODY_BYTES
+    if is_refused and headers.get("expect", "").lower() == "100-continue":
         return b""
     return await read_body(receive)

@@ -1,12 +1,13 @@
 """One large message of a certificate at a time: whoever sends many must not keep others from being answered."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 from weakref import WeakValueDictionary
 
 from shared.protocol.checks.connection import declared_size
-from shared.protocol.verification import Examination
+from shared.protocol.phases import Opened
 
 LARGE_BODY_BYTES: Final = 16_384
 """A longer body waits for its turn, and so does one whose length is not known before it has been read. (Ordinary
@@ -25,18 +26,16 @@ class Turns:
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def of(self, examination: Examination) -> AbstractAsyncContextManager[object]:
-        """Return what has to be entered before this message is read; a small or refused one need not wait."""
-        assert examination.peer is not None
-        if examination.problem is not None or not _is_large(examination):
+    def of(self, message: Opened) -> AbstractAsyncContextManager[object]:
+        """Return what has to be entered before this message is read; a small one need not wait."""
+        if not _is_large(message.wire.headers):
             return _NO_WAIT
-        certificate = examination.peer.certificate
+        certificate = message.peer.certificate
         lock = self._locks.get(certificate)
         if lock is None:  # it is forgotten when nobody has or awaits the turn
             lock = self._locks[certificate] = asyncio.Lock()
         return lock
 
 
-def _is_large(examination: Examination) -> bool:
-    headers = examination.headers
+def _is_large(headers: Mapping[str, str]) -> bool:
     return "transfer-encoding" in headers or declared_size(headers) > LARGE_BODY_BYTES
