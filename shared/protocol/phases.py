@@ -1,8 +1,7 @@
 """The phases of a message: `Opened`, its bytes; `Identified`, with its sender; `VerifiedMessage`, when all checks hold.
 
-Each value is drawn out of the bytes when it is first asked for, once. As far as it cannot be read it is empty: what is
-wrong is for the checks to say. Nothing of the first two phases is believed; it serves to judge a message, to refuse it
-in its own shape, and to find it again.
+As far as a part cannot be read it is empty: what is wrong is for the checks to say. Nothing of the first two phases is
+believed; they serve to judge a message, to refuse it in its own shape, and to find it again.
 """
 
 from abc import ABC, abstractmethod
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, TypeGuard
+from typing import Any, ClassVar, Final, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,6 +24,9 @@ from shared.protocol.tokens import AccessToken, Issuer, bearer_token, open_token
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """The documents give no limit; 1 MiB holds a bulk request with inline documents of ordinary size."""
+
+MAX_HEADER_BYTES: Final = 4096
+"""Of a signed header. Of a longer one nothing is read."""
 
 MAX_IDENTIFIER_LENGTH: Final = 64
 
@@ -61,92 +63,87 @@ class WireMessage:
     peer: Peer
 
 
-@dataclass(eq=False)
 class Opened(ABC):
-    """A message as it is before anybody has been looked up.
+    """A message as it is before anybody has been looked up, taken apart as far as it can be.
 
     Attributes:
-        message_type: what its path promises; None where the path promises nothing.
+        expected: what its path promises, once a check has found that it promises something.
         now: our time (aware), by which it is judged.
         own_id: the id that we have in its profile.
         answers: the traceId of our message that it answers, if it is an ack.
+        signature_text: the detached signature as it stands beside the body; empty where it stands in the body.
+        header, kid: the members of the signed header, and the kid among them.
+        payload: exactly as it was signed.
     """
 
     algorithm: ClassVar[str]
     id_in_metadata: ClassVar[bool]
 
-    wire: WireMessage
-    message_type: MessageType | None = None
-    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
-    window: FreshnessWindow = DEFAULT_WINDOW
-    own_id: str = ""
-    answers: str = ""
+    def __init__(
+        self,
+        wire: WireMessage,
+        message_type: MessageType | None = None,
+        now: datetime = datetime(1970, 1, 1, tzinfo=UTC),
+        window: FreshnessWindow = DEFAULT_WINDOW,
+        *,
+        own_id: str = "",
+        answers: str = "",
+    ) -> None:
+        """Open a message, of which only the head may be there yet."""
+        self.wire = wire
+        self.message_type = message_type
+        self.expected = cast("MessageType", message_type)
+        self.now = now
+        self.window = window
+        self.own_id = own_id
+        self.answers = answers
+        self.peer = wire.peer
+        self.texts = JsonTexts()
+        self.signature_text = ""
+        self.header_bytes = self.signature = self.payload = b""
+        self.header: Mapping[str, Any] = _NOTHING
+        self.kid = ""
+        self._open_head()
+        self.receive(wire.body)
 
     def receive(self, body: bytes) -> None:
-        """Take the body, which comes after the head; nothing else of a message ever changes."""
-        self.wire = replace(self.wire, body=body)
+        """Take the body, which comes after the head."""
+        self.body = body
+        if body:
+            self.wire = replace(self.wire, body=body)
+            self._open_body()
 
-    @property
-    def body(self) -> bytes:
-        """The exact bytes of the body."""
-        return self.wire.body
-
-    @property
-    def peer(self) -> Peer:
-        """The other end of the connection."""
-        return self.wire.peer
-
-    @property
-    def expected(self) -> MessageType:
-        """The message that its path promises, which has been judged to be one."""
-        assert self.message_type is not None
-        return self.message_type
-
-    @cached_property
-    def texts(self) -> JsonTexts:
-        """The JSON texts in it, each parsed once."""
-        return JsonTexts()
-
-    @property
     @abstractmethod
-    def signature_text(self) -> str:
-        """The detached signature as it stands beside the body; empty where it stands in the body."""
+    def _open_head(self) -> None:
+        """Take the HTTP headers apart."""
 
-    @property
     @abstractmethod
-    def header_bytes(self) -> bytes:
-        """The signed header, decoded."""
-
-    @property
-    @abstractmethod
-    def signature(self) -> bytes:
-        """The signature, decoded."""
-
-    @property
-    @abstractmethod
-    def payload(self) -> bytes:
-        """The payload, decoded."""
+    def _open_body(self) -> None:
+        """Take the body apart."""
 
     @property
     @abstractmethod
     def signing_input(self) -> bytes:
         """The bytes that are signed."""
 
-    @cached_property
-    def header(self) -> Mapping[str, Any]:
-        """The signed header's members."""
-        return self.object_in(self.header_bytes)
-
-    @property
-    def kid(self) -> str:
-        """The kid in the signed header."""
+    def _open_header(self, encoded: Any) -> None:
+        self.header_bytes = _decoded(encoded)
+        if 0 < len(self.header_bytes) <= MAX_HEADER_BYTES:
+            self.header = self._object_in(self.header_bytes)
         kid = self.header.get("kid")
-        return kid if isinstance(kid, str) else ""
+        self.kid = kid if isinstance(kid, str) else ""
+
+    def _object_in(self, text: bytes) -> Mapping[str, Any]:
+        """Return the members of the JSON object in a text; none of what is too large, for not all of it is here."""
+        try:
+            return self.texts.read(text) if 0 < len(text) <= MAX_BODY_BYTES else _NOTHING
+        except EncodingError:
+            return _NOTHING
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
-        """The payload's members."""
-        return self.object_in(self.payload)
+        """The payload's members: read only when its signature holds, or to say what a refused message was."""
+        return self._object_in(self.payload)
 
     @cached_property
     def metadata(self) -> Mapping[str, Any]:
@@ -169,47 +166,29 @@ class Opened(ABC):
         """The traceId that it claims; a refusal echoes it (OCEN v3 ack)."""
         return _plain(self.metadata.get("traceId"))
 
-    def object_in(self, text: bytes) -> Mapping[str, Any]:
-        """Return the members of the JSON object in a text; none of what is too large, for not all of it is here."""
-        try:
-            return self.texts.read(text) if 0 < len(text) <= MAX_BODY_BYTES else _NOTHING
-        except EncodingError:
-            return _NOTHING
 
-
-@dataclass(eq=False)
 class OpenedEnvelope(Opened):
-    """A message of OCEN v3: a flattened JWS (seed 002, RFC 7515 s7.2.2)."""
+    """A message of OCEN v3: a flattened JWS (seed 002, RFC 7515 s7.2.2).
+
+    Attributes:
+        outer: the members of the envelope.
+        member: how it spells its signed header: `header` where it names neither or both. The ack is spelled alike.
+    """
 
     algorithm = "RS512"
     id_in_metadata = False
-    signature_text = ""
 
-    @cached_property
-    def outer(self) -> Mapping[str, Any]:
-        """The members of the envelope."""
-        return self.object_in(self.body)
+    def _open_head(self) -> None:
+        self.outer: Mapping[str, Any] = _NOTHING
+        self.member = EnvelopeMember.HEADER
 
-    @property
-    def member(self) -> EnvelopeMember:
-        """How it spells its signed header: `header` where it names neither or both. The ack is spelled alike."""
-        is_protected = "protected" in self.outer and "header" not in self.outer
-        return EnvelopeMember.PROTECTED if is_protected else EnvelopeMember.HEADER
-
-    @cached_property
-    def header_bytes(self) -> bytes:
-        """The signed header, decoded."""
-        return _decoded(self.outer.get(self.member))
-
-    @cached_property
-    def signature(self) -> bytes:
-        """The signature, decoded."""
-        return _decoded(self.outer.get("signature"))
-
-    @cached_property
-    def payload(self) -> bytes:
-        """The payload, decoded."""
-        return _decoded(self.outer.get("payload"))
+    def _open_body(self) -> None:
+        self.outer = outer = self._object_in(self.body)
+        if "protected" in outer and "header" not in outer:
+            self.member = EnvelopeMember.PROTECTED
+        self._open_header(outer.get(self.member))
+        self.payload = _decoded(outer.get("payload"))
+        self.signature = _decoded(outer.get("signature"))
 
     @property
     def signing_input(self) -> bytes:
@@ -217,54 +196,36 @@ class OpenedEnvelope(Opened):
         return f"{self.outer[self.member]}.{self.outer['payload']}".encode("ascii")
 
 
-@dataclass(eq=False)
 class OpenedCall(Opened):
-    """A message of OCEN 4.0: the body is the payload; its signature and the sender's token stand in HTTP headers."""
+    """A message of OCEN 4.0: the body is the payload; its signature and the sender's token stand in HTTP headers.
+
+    Attributes:
+        signatures: what stands in the HTTP headers that may hold the signature.
+        parts: what stands between the dots of the one signature; three parts if it is a JWS.
+        token_text: the bearer token in the header Authorization (RFC 6750 s2.1).
+    """
 
     algorithm = "RS256"
     id_in_metadata = True
 
-    @property
-    def signatures(self) -> list[str]:
-        """What stands in the HTTP headers that may hold the signature."""
+    def _open_head(self) -> None:
         headers = self.wire.headers
-        return [headers[name] for name in (SIGNATURE_HEADER, STARTER_HEADER) if name in headers]
-
-    @cached_property
-    def signature_text(self) -> str:
-        """The detached JWS, if one is given and no other beside it."""
+        self.signatures = [headers[name] for name in (SIGNATURE_HEADER, STARTER_HEADER) if name in headers]
         given = {text.strip(" \t") for text in self.signatures}
-        return given.pop() if len(given) == 1 and "," not in min(given) else ""
+        if len(given) == 1 and "," not in (text := given.pop()):
+            self.signature_text = text
+        self.parts = self.signature_text.split(".")
+        self._open_header(self.parts[0])
+        self.signature = _decoded(self.parts[-1])
+        self.token_text = bearer_token(headers.get("authorization", ""))
 
-    @cached_property
-    def parts(self) -> list[str]:
-        """The parts between its dots; three of them if it is a JWS."""
-        return self.signature_text.split(".")
-
-    @cached_property
-    def header_bytes(self) -> bytes:
-        """The signed header, decoded."""
-        return _decoded(self.parts[0])
-
-    @cached_property
-    def signature(self) -> bytes:
-        """The signature, decoded."""
-        return _decoded(self.parts[-1])
-
-    @property
-    def payload(self) -> bytes:
-        """The body."""
-        return self.body
+    def _open_body(self) -> None:
+        self.payload = self.body
 
     @property
     def signing_input(self) -> bytes:
         """Header, dot, and the body as its `b64` says (RFC 7797 s3)."""
         return signing_input(self.parts[0], self.body, self.header.get("b64") is False)
-
-    @cached_property
-    def token_text(self) -> str:
-        """The bearer token in the header Authorization (RFC 6750 s2.1)."""
-        return bearer_token(self.wire.headers.get("authorization", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,28 +258,20 @@ class Sender:
     networks: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
 class Identified:
-    """A message together with who seems to have sent it."""
+    """A message together with who seems to have sent it.
 
-    opened: Opened
-    sender: Sender
+    Attributes:
+        holder: the participant, once a check has found that there is one.
+        key: the key that the kid selects; without a kid an official starter means its only key (C22).
+    """
 
-    @property
-    def holder(self) -> Participant:
-        """The participant, whom a check has found to be one."""
-        assert self.sender.holder is not None
-        return self.sender.holder
-
-    @cached_property
-    def key(self) -> PublicKey | None:
-        """The key that the kid selects; without a kid an official starter means its only key (C22)."""
-        holder, opened = self.sender.holder, self.opened
-        if holder is None:
-            return None
-        if opened.header.get("kid") is None and holder.dialect is Dialect.AUTHSTARTER:
-            return holder.counting_keys[0] if len(holder.counting_keys) == 1 else None
-        return holder.key(opened.kid)
+    def __init__(self, opened: Opened, sender: Sender) -> None:
+        """Identify a message by what a look-up has found out."""
+        self.opened = opened
+        self.sender = sender
+        self.holder = cast("Participant", sender.holder)
+        self.key = _key_of(opened, sender.holder)
 
     @property
     def token(self) -> AccessToken:
@@ -369,13 +322,16 @@ class VerifiedMessage:
     received_at: datetime
 
 
-def is_usable(value: Any) -> TypeGuard[str]:
-    """Tell whether a value can be an id: a text of 1 to 64 printable characters."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable()
+def _key_of(opened: Opened, holder: Participant | None) -> PublicKey | None:
+    if holder is None:
+        return None
+    if holder.dialect is Dialect.AUTHSTARTER and opened.header.get("kid") is None:
+        return holder.counting_keys[0] if len(holder.counting_keys) == 1 else None
+    return holder.key(opened.kid)
 
 
 def _plain(value: Any) -> str:
-    return value if is_usable(value) else ""
+    return value if isinstance(value, str) and len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable() else ""
 
 
 def _decoded(text: Any) -> bytes:

@@ -6,14 +6,13 @@ from typing import Any, TypeGuard
 
 from shared.protocol.encoding import EncodingError, base64url_decode, kind_of
 from shared.protocol.participants import EnvelopeMember
-from shared.protocol.phases import Opened, OpenedEnvelope
+from shared.protocol.phases import MAX_HEADER_BYTES, Opened, OpenedEnvelope
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 
 HEADER_MEMBERS = frozenset({"alg", "kid", "typ", "cty"})
 """All that a v3 signed header may hold. Keys, key locations and critical extensions are thereby out."""
 
-MAX_HEADER_BYTES = 4096
 MAX_KID_LENGTH = 128
 
 MOST_NAMED = 8

@@ -1,13 +1,13 @@
 """What the payload has to say, judged only after its signature has been found right."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_timestamp
 from shared.protocol.messages import one_of
-from shared.protocol.phases import MAX_IDENTIFIER_LENGTH, Identified, is_usable
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH, Identified
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 
@@ -93,6 +93,11 @@ def content_fits_the_message(message: Identified) -> Finding:
         return Finding(True, expected, expected)
     first = content.errors(include_url=False, include_context=False, include_input=False)[0]
     return Finding(False, expected, _describe(first), _problem_for(first["type"]))
+
+
+def is_usable(value: Any) -> TypeGuard[str]:
+    """Tell whether a value can be an id: a text of 1 to 64 printable characters."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable()
 
 
 def problem_of(value: Any) -> Problem:
