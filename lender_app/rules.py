@@ -46,13 +46,12 @@ class AcceptanceSession:
 
 
 def applications_standing(
-    loan_application_ids: Sequence[str], known: Mapping[str, ApplicationStanding] | None = None
+    loan_application_ids: Sequence[str], known: Mapping[str, ApplicationStanding]
 ) -> ApplicationStanding:
     """Tell how the least of these applications stands: one that cannot be accepted spoils the request.
 
     `known` tells it of those that came in by message.
     """
-    known = known or {}
     found = {known.get(one) or standing(one) for one in loan_application_ids}
     return next(worst for worst in ApplicationStanding if worst in found)
 

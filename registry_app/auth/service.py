@@ -108,9 +108,9 @@ class AuthService:
 
     def _holder(self, connection: Connection, token: str, certificate: str, now: datetime) -> TokenHolder:
         # One visit to the database: every call of a participant waits for it.
-        opened = open_token(token, published_keys(connection, now), self.issuer, now)
-        client = client_of_role(connection, opened.participant_id)
-        if client is None or client.client_id != opened.client_id or client.status is not RoleStatus.APPROVED:
+        participant_id, client_id = open_token(token, published_keys(connection, now), self.issuer, now)
+        client = client_of_role(connection, participant_id)
+        if client is None or client.client_id != client_id or client.status is not RoleStatus.APPROVED:
             raise TokenRefused("The holder of the access token takes no part any more.")
         if not self._may_come(client, certificate):
             raise TokenRefused(

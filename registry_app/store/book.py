@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from registry_app.store.reports import KeepReports, Report
+from registry_app.store.reports import Report, keep_reports
 from registry_app.store.tables import SCHEMA
-from shared.node.journal import Action, RunActions
+from shared.node.journal import Action, run_actions
 from shared.node.store.reader import read
 from shared.node.store.schema import take_turns
 from shared.node.store.writer import GroupCommit
@@ -25,8 +25,6 @@ class Book:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = GroupCommit(engine)
-        self._actions = RunActions()
-        self._keep = KeepReports()
 
     async def start(self) -> None:
         """Begin to write."""
@@ -52,7 +50,7 @@ class Book:
             take_turns(connection)
             return work(connection)
 
-        result: T = await self._writer.run(self._actions, Action(in_turn))
+        result: T = await self._writer.run(run_actions, Action(in_turn))
         return result
 
     async def write_check(self, now: datetime) -> None:
@@ -61,4 +59,4 @@ class Book:
 
     async def keep(self, report: Report) -> None:
         """Keep a report; those that come in together are committed together."""
-        await self._writer.run(self._keep, report)
+        await self._writer.run(keep_reports, report)

@@ -51,13 +51,10 @@ class Report:
         return body
 
 
-class KeepReports:
-    """Writes reports that wait together in one statement."""
-
-    def apply(self, connection: Connection, units: Sequence[Report]) -> Sequence[None]:
-        """Write them."""
-        connection.execute(insert(REPORTS), [asdict(unit) for unit in units])
-        return [None] * len(units)
+def keep_reports(connection: Connection, units: Sequence[Report]) -> Sequence[None]:
+    """Write reports that wait together in one statement."""
+    connection.execute(insert(REPORTS), [asdict(unit) for unit in units])
+    return [None] * len(units)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ it were alone: two that touch the same nonce or requestId never share one, and j
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 
 from shared.node.batch_journeys import BatchJourneys
 from shared.node.ids import new_id
@@ -76,39 +76,38 @@ class _Known:
     journeys: BatchJourneys
 
 
-class AcceptMessages:
-    """Accepts a batch of arrivals in the transaction of the given connection."""
+_KEYS: Final[BindParameter[Any]] = bindparam("keys", expanding=True)
 
-    _nonces = select(NONCES.c.key).where(NONCES.c.key.in_(bindparam("keys", expanding=True)))
-    _accepted = select(INBOX.c.sender, INBOX.c.request_id, INBOX.c.content_digest).where(
-        INBOX.c.request_id.in_(bindparam("keys", expanding=True))
+_NONCES: Final = select(NONCES.c.key).where(NONCES.c.key.in_(_KEYS))
+_ACCEPTED: Final = select(INBOX.c.sender, INBOX.c.request_id, INBOX.c.content_digest).where(
+    INBOX.c.request_id.in_(_KEYS)
+)
+_ASKED: Final = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(OUTBOX.c.request_id.in_(_KEYS))
+
+
+def accept_messages(connection: Connection, units: Sequence[Arrival]) -> Sequence[Acceptance]:
+    """Judge every arrival by what is known, then write what follows from all of them."""
+    known = _read(connection, units)
+    digests = [content_fingerprint(unit.message_type.full_name, unit.message.document) for unit in units]
+    batch = _Batch()
+    results = [batch.take(unit, digest, known) for unit, digest in zip(units, digests, strict=True)]
+    batch.write(connection)
+    known.journeys.write()
+    return results
+
+
+def _read(connection: Connection, units: Sequence[Arrival]) -> _Known:
+    def rows(statement: Any, keys: list[str]) -> Sequence[Any]:
+        return connection.execute(statement, {"keys": keys}).all() if keys else ()
+
+    request_ids = [unit.message.request_id for unit in units]
+    callbacks = [unit.message.request_id for unit in units if _request_of(unit)]
+    return _Known(
+        nonces=frozenset(key for (key,) in rows(_NONCES, [unit.message.nonce.key for unit in units])),
+        accepted={(sender, id_): digest for sender, id_, digest in rows(_ACCEPTED, request_ids)},
+        asked=frozenset(tuple(row) for row in rows(_ASKED, callbacks)),
+        journeys=_journeys(connection, units),
     )
-    _asked = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(
-        OUTBOX.c.request_id.in_(bindparam("keys", expanding=True))
-    )
-
-    def apply(self, connection: Connection, units: Sequence[Arrival]) -> Sequence[Acceptance]:
-        """Judge every arrival by what is known, then write what follows from all of them."""
-        known = self._read(connection, units)
-        digests = [content_fingerprint(unit.message_type.full_name, unit.message.document) for unit in units]
-        batch = _Batch()
-        results = [batch.take(unit, digest, known) for unit, digest in zip(units, digests, strict=True)]
-        batch.write(connection)
-        known.journeys.write()
-        return results
-
-    def _read(self, connection: Connection, units: Sequence[Arrival]) -> _Known:
-        def rows(statement: Any, keys: list[str]) -> Sequence[Any]:
-            return connection.execute(statement, {"keys": keys}).all() if keys else ()
-
-        request_ids = [unit.message.request_id for unit in units]
-        callbacks = [unit.message.request_id for unit in units if _request_of(unit)]
-        return _Known(
-            nonces=frozenset(key for (key,) in rows(self._nonces, [unit.message.nonce.key for unit in units])),
-            accepted={(sender, id_): digest for sender, id_, digest in rows(self._accepted, request_ids)},
-            asked=frozenset(tuple(row) for row in rows(self._asked, callbacks)),
-            journeys=_journeys(connection, units),
-        )
 
 
 class _Batch:

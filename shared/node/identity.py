@@ -5,17 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from shared.node.onboarding.record import (
     ALGORITHM,
-    MOST_ADDRESSES,
-    BaseUrl,
     KeyRecord,
     Kid,
-    Line,
-    Name,
-    OrganisationId,
+    OrganisationRecord,
     ParticipantRecord,
     first_flaw,
 )
@@ -37,18 +33,9 @@ class KeyFile(BaseModel):
     status: KeyStatus
 
 
-class IdentityFile(BaseModel):
+class IdentityFile(OrganisationRecord):
     """The identity file: what a counterparty would ask for on its form, and where our private files are."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    organisation_id: OrganisationId
-    name: Name
-    role: Role
-    base_url: BaseUrl
-    ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
-    spoc_email: Line = ""
-    spoc_phone: Line = ""
     keys: Annotated[list[KeyFile], Field(min_length=1)]
     tls_certificate: Path
     tls_private_key: Path
@@ -152,7 +139,7 @@ def read_text(file: Path) -> str:
 
 def _stated(file: IdentityFile, certificate: str, keys: Mapping[str, SigningKey]) -> ParticipantRecord:
     return ParticipantRecord(
-        **file.model_dump(include={*ParticipantRecord.model_fields} - {"keys"}),
+        **file.model_dump(include={*OrganisationRecord.model_fields}),
         tls_certificates=[certificate],
         keys=[
             KeyRecord(kid=entry.kid, status=entry.status, pem=keys[entry.kid].public().to_pem())

@@ -9,18 +9,18 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, func, insert, select, update
 
-from shared.node.acceptance import Acceptance, AcceptMessages, Arrival
+from shared.node.acceptance import Acceptance, Arrival, accept_messages
 from shared.node.outbox import (
     AttemptRecord,
     Claim,
-    ClaimDue,
     OutboxEntry,
     OutboxState,
-    RecordAttempts,
+    claim_due,
     entry_of,
     entry_row,
+    record_attempts,
 )
-from shared.node.refusals import Refusal, WriteRefusals, pushed_out
+from shared.node.refusals import Refusal, pushed_out, write_refusals
 from shared.node.store.reader import read
 from shared.node.store.slices import SLICE, delete_slice
 from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS, SCHEMA, UNFINISHED
@@ -53,33 +53,28 @@ class Dispatch:
         return frozenset({f"request {self.entry.outgoing.request_id}"})
 
 
-class DispatchMessages:
-    """Puts messages into the outbox, each under a requestId that its receiver has not had from us.
+_SENT: Final = select(OUTBOX.c.receiver, OUTBOX.c.request_id).where(
+    OUTBOX.c.request_id.in_(bindparam("request_ids", expanding=True))
+)
+
+
+def dispatch_messages(connection: Connection, units: Sequence[Dispatch]) -> Sequence[OutboxEntry | Exception]:
+    """Put messages into the outbox; one whose requestId its receiver has had from us gets a `DuplicateRequestError`.
 
     RequestIds are one space over all messages (docs/positions.md P8): the receiver would refuse a second message,
     whatever its type. An answer lives under the requestId of what it answers, and comes into the outbox with that.
     """
-
-    _known = select(OUTBOX.c.receiver, OUTBOX.c.request_id).where(
-        OUTBOX.c.request_id.in_(bindparam("request_ids", expanding=True))
-    )
-
-    def apply(self, connection: Connection, units: Sequence[Dispatch]) -> Sequence[OutboxEntry | Exception]:
-        """Write a batch; a unit whose requestId is taken gets a `DuplicateRequestError`."""
-        request_ids = [unit.entry.outgoing.request_id for unit in units]
-        known = {tuple(row) for row in connection.execute(self._known, {"request_ids": request_ids})}
-        fresh = [unit for unit in units if _identity(unit.entry) not in known]
-        if fresh:
-            rows = [entry_row(unit.entry, unit.state, unit.due_at) for unit in fresh]
-            connection.execute(insert(OUTBOX), rows)
-        return [
-            DuplicateRequestError(
-                f"requestId {unit.entry.outgoing.request_id} has been used; leave it out for a new one"
-            )
-            if _identity(unit.entry) in known
-            else unit.entry
-            for unit in units
-        ]
+    request_ids = [unit.entry.outgoing.request_id for unit in units]
+    known = {tuple(row) for row in connection.execute(_SENT, {"request_ids": request_ids})}
+    fresh = [unit for unit in units if _identity(unit.entry) not in known]
+    if fresh:
+        connection.execute(insert(OUTBOX), [entry_row(unit.entry, unit.state, unit.due_at) for unit in fresh])
+    return [
+        DuplicateRequestError(f"requestId {unit.entry.outgoing.request_id} has been used; leave it out for a new one")
+        if _identity(unit.entry) in known
+        else unit.entry
+        for unit in units
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +85,9 @@ class Action(Generic[T]):
     keys: frozenset[str] = frozenset({"action"})
 
 
-class RunActions:
-    """Runs actions one after another."""
-
-    def apply(self, connection: Connection, units: Sequence[Action[Any]]) -> Sequence[Any]:
-        """Run each."""
-        return [unit.work(connection) for unit in units]
+def run_actions(connection: Connection, units: Sequence[Action[Any]]) -> Sequence[Any]:
+    """Run actions one after another."""
+    return [unit.work(connection) for unit in units]
 
 
 class Journal:
@@ -108,16 +100,10 @@ class Journal:
         self.engine = engine
         self.lease = lease
         self._writer = writer
-        self._accept = AcceptMessages()
-        self._dispatch = DispatchMessages()
-        self._record = RecordAttempts()
-        self._claim = ClaimDue()
-        self._refuse = WriteRefusals()
-        self._act = RunActions()
 
     async def accept(self, arrival: Arrival) -> Acceptance:
         """Accept a verified message, or tell why not; a refusal changes nothing."""
-        return await self._writer.run(self._accept, arrival)
+        return await self._writer.run(accept_messages, arrival)
 
     async def dispatch(self, dispatch: Dispatch) -> OutboxEntry:
         """Put a message into the outbox.
@@ -125,23 +111,23 @@ class Journal:
         Raises:
             DuplicateRequestError: its requestId has been used towards this receiver.
         """
-        return await self._writer.run(self._dispatch, dispatch)
+        return await self._writer.run(dispatch_messages, dispatch)
 
     async def record(self, record: AttemptRecord) -> None:
         """Write down a delivery attempt and what follows."""
-        await self._writer.run(self._record, record)
+        await self._writer.run(record_attempts, record)
 
     async def claim(self, now: datetime, free: int, held: Mapping[str, int] = _NOBODY) -> Sequence[OutboxEntry]:
         """Take entries that are due into `free` places, and hold them for the lease; `held` is who has others."""
-        return await self._writer.run(self._claim, Claim(now, now + self.lease, free, held))
+        return await self._writer.run(claim_due, Claim(now, now + self.lease, free, held))
 
     async def note_refusal(self, refusal: Refusal) -> None:
         """Keep what was refused and why, for people to look at; it has no other effect."""
-        await self._writer.run(self._refuse, refusal)
+        await self._writer.run(write_refusals, refusal)
 
     async def act(self, work: Callable[[Connection], T]) -> T:
         """Run one function in a transaction of the writer."""
-        result: T = await self._writer.run(self._act, Action(work))
+        result: T = await self._writer.run(run_actions, Action(work))
         return result
 
     async def release_holds(self, now: datetime) -> None:

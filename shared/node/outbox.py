@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, bindparam, func, or_, select, update
 
@@ -100,32 +100,30 @@ class AttemptRecord:
     keys: frozenset[str] = field(default=frozenset())
 
 
-class RecordAttempts:
-    """Writes attempts and what follows from them."""
-
-    _update = (
-        update(OUTBOX)
-        .where(OUTBOX.c.id == bindparam("outbox_id"))
-        # Whoever held the entry before its lease ran out may still report, and an outage may hide a commit; neither
-        # takes an answer back. Only an ack outweighs a refusal.
-        .where(OUTBOX.c.state != OutboxState.DELIVERED)
-        .where(or_(OUTBOX.c.state != OutboxState.REFUSED, bindparam("new_state") == OutboxState.DELIVERED))
-        .values(
-            state=bindparam("new_state"),
-            due_at=bindparam("new_due_at"),
-            driven_at=bindparam("new_driven_at"),
-            tries=bindparam("new_tries"),
-            result=bindparam("new_result"),
-        )
+_RECORDED: Final = (
+    update(OUTBOX)
+    .where(OUTBOX.c.id == bindparam("outbox_id"))
+    # Whoever held the entry before its lease ran out may still report, and an outage may hide a commit; neither
+    # takes an answer back. Only an ack outweighs a refusal.
+    .where(OUTBOX.c.state != OutboxState.DELIVERED)
+    .where(or_(OUTBOX.c.state != OutboxState.REFUSED, bindparam("new_state") == OutboxState.DELIVERED))
+    .values(
+        state=bindparam("new_state"),
+        due_at=bindparam("new_due_at"),
+        driven_at=bindparam("new_driven_at"),
+        tries=bindparam("new_tries"),
+        result=bindparam("new_result"),
     )
+)
 
-    def apply(self, connection: Connection, units: Sequence[AttemptRecord]) -> Sequence[None]:
-        """Write a batch of attempts; an attempt that has its row already keeps it as it is."""
-        rows = [_attempt_row(unit.attempt) for unit in units if not unit.is_only_counted]
-        if rows:
-            connection.execute(upsert(ATTEMPTS, connection.dialect.name), rows)
-        connection.execute(self._update, [_progress(unit) for unit in units])
-        return [None] * len(units)
+
+def record_attempts(connection: Connection, units: Sequence[AttemptRecord]) -> Sequence[None]:
+    """Write a batch of attempts and what follows; an attempt that has its row already keeps it as it is."""
+    rows = [_attempt_row(unit.attempt) for unit in units if not unit.is_only_counted]
+    if rows:
+        connection.execute(upsert(ATTEMPTS, connection.dialect.name), rows)
+    connection.execute(_RECORDED, [_progress(unit) for unit in units])
+    return [None] * len(units)
 
 
 def _progress(unit: AttemptRecord) -> dict[str, Any]:
@@ -180,39 +178,38 @@ def _receivers_of_what_is_due() -> Select[str]:
     )
 
 
-class ClaimDue:
-    """Takes entries that are due. On PostgreSQL several processes share the work without waiting for each other."""
+_RECEIVERS: Final = _receivers_of_what_is_due()
 
-    _receivers = _receivers_of_what_is_due()
-    _due = (
-        select(OUTBOX)
-        .where(UNFINISHED)  # as literal text: SQLite takes a partial index only for the words of its condition
-        .where(OUTBOX.c.receiver == bindparam("receiver"), OUTBOX.c.due_at <= bindparam("now"))
-        .order_by(OUTBOX.c.due_at)
-        .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True)
-    )
-    _hold = (
-        update(OUTBOX)
-        .where(OUTBOX.c.id == bindparam("held"))
-        .values(state=OutboxState.SENDING, due_at=bindparam("until"))
-    )
+_DUE: Final = (
+    select(OUTBOX)
+    .where(UNFINISHED)  # as literal text: SQLite takes a partial index only for the words of its condition
+    .where(OUTBOX.c.receiver == bindparam("receiver"), OUTBOX.c.due_at <= bindparam("now"))
+    .order_by(OUTBOX.c.due_at)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
 
-    def apply(self, connection: Connection, units: Sequence[Claim]) -> Sequence[Sequence[OutboxEntry]]:
-        """Claim for each unit in turn."""
-        return [self._claim(connection, unit) for unit in units]
+_HOLD: Final = (
+    update(OUTBOX).where(OUTBOX.c.id == bindparam("held")).values(state=OutboxState.SENDING, due_at=bindparam("until"))
+)
 
-    def _claim(self, connection: Connection, unit: Claim) -> Sequence[OutboxEntry]:
-        rows: list[RowMapping] = []
-        for receiver in connection.scalars(self._receivers, {"now": unit.now}).all():
-            limit = share_of(unit.free - len(rows), unit.held.get(receiver, 0))
-            if limit:
-                wanted = {"receiver": receiver, "now": unit.now, "limit": limit}
-                rows += connection.execute(self._due, wanted).mappings()
-        if rows:
-            connection.execute(self._hold, [{"held": row["id"], "until": unit.until} for row in rows])
-        # What a later release has written waits for one: it comes due again, and holds up nothing else.
-        return [entry_of(row) for row in rows if find_message(row["message"])]
+
+def claim_due(connection: Connection, units: Sequence[Claim]) -> Sequence[Sequence[OutboxEntry]]:
+    """Claim for each unit in turn; on PostgreSQL several processes do so without waiting for each other."""
+    return [_claim(connection, unit) for unit in units]
+
+
+def _claim(connection: Connection, unit: Claim) -> Sequence[OutboxEntry]:
+    rows: list[RowMapping] = []
+    for receiver in connection.scalars(_RECEIVERS, {"now": unit.now}).all():
+        limit = share_of(unit.free - len(rows), unit.held.get(receiver, 0))
+        if limit:
+            wanted = {"receiver": receiver, "now": unit.now, "limit": limit}
+            rows += connection.execute(_DUE, wanted).mappings()
+    if rows:
+        connection.execute(_HOLD, [{"held": row["id"], "until": unit.until} for row in rows])
+    # What a later release has written waits for one: it comes due again, and holds up nothing else.
+    return [entry_of(row) for row in rows if find_message(row["message"])]
 
 
 def entry_of(row: RowMapping) -> OutboxEntry:

@@ -40,13 +40,10 @@ class Refusal:
     keys: frozenset[str] = frozenset()
 
 
-class WriteRefusals:
-    """Writes refusals down."""
-
-    def apply(self, connection: Connection, units: Sequence[Refusal]) -> Sequence[None]:
-        """Write a batch."""
-        connection.execute(insert(REFUSALS), [_row(unit) for unit in units])
-        return [None] * len(units)
+def write_refusals(connection: Connection, units: Sequence[Refusal]) -> Sequence[None]:
+    """Write a batch down."""
+    connection.execute(insert(REFUSALS), [_row(unit) for unit in units])
+    return [None] * len(units)
 
 
 def pushed_out() -> ColumnElement[bool]:

@@ -134,7 +134,7 @@ def test_outcomes_are_those_of_the_catalogue() -> None:
     ],
 )
 def test_the_least_of_the_applications_decides(ids: list[str], expected: ApplicationStanding) -> None:
-    assert applications_standing(ids) is applications_standing(ids[::-1]) is expected
+    assert applications_standing(ids, {}) is applications_standing(ids[::-1], {}) is expected
 
 
 def test_an_application_of_somebody_else_looks_like_one_that_nobody_has() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, Engine, ForeignKey, MetaData, String,
 
 from shared.node.store.database import PATIENCE
 from shared.node.store.reader import read
+from shared.node.store.transactions import Job
 from shared.node.store.writer import GroupCommit
 from tests.equipment.deadline import DEADLINE
 
@@ -40,7 +41,7 @@ class Grant:
     before: Callable[[Connection], object] = lambda connection: None
     batches: list[list[str]] = field(default_factory=list)
 
-    def apply(self, connection: Connection, units: Sequence[Loan]) -> Sequence[str | Exception]:
+    def __call__(self, connection: Connection, units: Sequence[Loan]) -> Sequence[str | Exception]:
         self.batches.append([unit.name for unit in units])
         self.before(connection)
         for unit in units:
@@ -55,7 +56,7 @@ class Grant:
 class Offer:
     """Stores offers of a loan that does not exist, which the database notices at the commit."""
 
-    def apply(self, connection: Connection, units: Sequence[Loan]) -> Sequence[None]:
+    def __call__(self, connection: Connection, units: Sequence[Loan]) -> Sequence[None]:
         connection.execute(offers.insert(), [{"name": unit.name, "loan": "none"} for unit in units])
         return [None for _ in units]
 
@@ -78,11 +79,23 @@ class Gate:
         self._opened.set()
 
 
+class CountingWriter(GroupCommit):
+    """A writer that notes the size of every batch."""
+
+    def __init__(self, engine: Engine, sizes: list[int], patience: float) -> None:
+        super().__init__(engine, patience=patience)
+        self._sizes = sizes
+
+    def _answer(self, batch: list[Job]) -> None:
+        super()._answer(batch)
+        self._sizes.append(len(batch))
+
+
 @asynccontextmanager
 async def running_writer(engine: Engine, sizes: list[int], patience: float = PATIENCE) -> AsyncIterator[GroupCommit]:
     """A writer on a database with the tables above; sizes receives the size of every batch."""
     metadata.create_all(engine)
-    writer = GroupCommit(engine, patience=patience, on_batch=lambda size, seconds: sizes.append(size))
+    writer = CountingWriter(engine, sizes, patience)
     await writer.start()
     yield writer
     await writer.stop()

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event
 from shared.catalogue.table import example_of, find_message
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
-from shared.node.outbox import Claim, ClaimDue, OutboxState, new_entry, share_of
+from shared.node.outbox import Claim, OutboxState, claim_due, new_entry, share_of
 from shared.node.store.tables import OUTBOX
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
@@ -112,7 +112,7 @@ def plans_of_a_claim(connection: Connection) -> list[str]:
             asked.append((statement, given))
 
     event.listen(connection, "before_cursor_execute", note)
-    ClaimDue().apply(connection, [Claim(NOW, NOW + SECOND, 100, {})])
+    claim_due(connection, [Claim(NOW, NOW + SECOND, 100, {})])
     event.remove(connection, "before_cursor_execute", note)
     explain = "EXPLAIN QUERY PLAN"
     if connection.dialect.name == "postgresql":

@@ -13,7 +13,7 @@ from shared.node import refusals
 from shared.node.journal import Dispatch, DuplicateRequestError, Journal, NotFinishedError
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState, new_entry
-from shared.node.refusals import MAX_RAW_BYTES, Refusal, WriteRefusals
+from shared.node.refusals import MAX_RAW_BYTES, Refusal, write_refusals
 from shared.node.store.slices import SLICE
 from shared.node.store.tables import ATTEMPTS, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
 from shared.node.store.writer import StorageUnavailable
@@ -262,7 +262,7 @@ def fill(connection: Connection, number: int) -> None:
         )
         notice = {"created_at": old, "expires_at": old, "recipient": "", "reference": "", "text": ""}
         connection.execute(insert(NOTICES), [{"id": name, **notice} for name in names])
-    WriteRefusals().apply(connection, [refusal() for _ in range(number)])
+    write_refusals(connection, [refusal() for _ in range(number)])
 
 
 async def test_a_refusal_is_kept_as_it_came_but_not_without_bounds(journal: Journal, engine: Engine) -> None:

@@ -68,8 +68,8 @@ class TestFailures:
 
     async def test_a_kind_that_answers_too_few_units_fails_them(self, writer: GroupCommit, engine: Engine) -> None:
         class Forgetful(Grant):
-            def apply(self, connection: Connection, units: Sequence[Loan]) -> Sequence[str | Exception]:
-                return super().apply(connection, units)[1:]
+            def __call__(self, connection: Connection, units: Sequence[Loan]) -> Sequence[str | Exception]:
+                return super().__call__(connection, units)[1:]
 
         with pytest.raises(ValueError, match="shorter"):
             await writer.run(Forgetful(), Loan("a"))
@@ -203,8 +203,8 @@ class TestLostConnections:
                 other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
         class CutBeforeCommit(Grant):
-            def apply(self, connection: Connection, units: Sequence[Loan]) -> Sequence[str | Exception]:
-                results = super().apply(connection, units)
+            def __call__(self, connection: Connection, units: Sequence[Loan]) -> Sequence[str | Exception]:
+                results = super().__call__(connection, units)
                 cut(connection)
                 return results
 

@@ -27,19 +27,12 @@ SWEEP_SECONDS = 0.1
 
 
 class CannotListenError(Exception):
-    """The server cannot take its address: the host is not ours, or the port is not for this user."""
+    """The server cannot take its address: the host is not ours, or the port is taken or not for this user."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(f"cannot listen on {host} port {port}: {reason}")
         self.host = host
         self.port = port
-
-
-class PortInUseError(CannotListenError):
-    """Another program, or another node, listens there already."""
-
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(host, port, "the port is in use; stop the program that holds it or choose another port")
 
 
 class NodeServer:
@@ -73,8 +66,7 @@ class NodeServer:
         """Listen.
 
         Raises:
-            PortInUseError: the port is taken.
-            CannotListenError: the address cannot be listened on for another reason.
+            CannotListenError: the address cannot be listened on.
         """
         listener = _bind(self.host, self.port, self._config.backlog)
         self.port = listener.getsockname()[1]
@@ -120,9 +112,9 @@ def _bind(host: str, port: int, backlog: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=backlog)
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(host, port) from error
-        raise CannotListenError(host, port, error.strerror or str(error)) from error
+        in_use = "the port is in use; stop the program that holds it or choose another port"
+        reason = in_use if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        raise CannotListenError(host, port, reason) from error
 
 
 def make_server(

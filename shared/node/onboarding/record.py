@@ -91,8 +91,8 @@ class KeyRecord(BaseModel):
     pem: str
 
 
-class ParticipantRecord(BaseModel):
-    """The fields of the onboarding form (seed 002, Onboarding Process) that the protocol needs."""
+class OrganisationRecord(BaseModel):
+    """What an organisation says of itself, beside keys and certificates (seed 002, Onboarding Process)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -100,13 +100,18 @@ class ParticipantRecord(BaseModel):
     name: Name
     role: Annotated[Role, *among(ONBOARDED_ROLES)]
     base_url: BaseUrl
-    tls_certificates: Annotated[list[str], Field(min_length=1, max_length=MOST_CERTIFICATES)]
-    keys: Annotated[list[KeyRecord], Field(min_length=1)]
     ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
-    judges_addresses: bool = True
-    envelope_member: EnvelopeMember = EnvelopeMember.HEADER
     spoc_email: Line = ""
     spoc_phone: Line = ""
+
+
+class ParticipantRecord(OrganisationRecord):
+    """The fields of the onboarding form that the protocol needs."""
+
+    tls_certificates: Annotated[list[str], Field(min_length=1, max_length=MOST_CERTIFICATES)]
+    keys: Annotated[list[KeyRecord], Field(min_length=1)]
+    judges_addresses: bool = True
+    envelope_member: EnvelopeMember = EnvelopeMember.HEADER
 
 
 def read_records(path: Path) -> list[ParticipantRecord]:

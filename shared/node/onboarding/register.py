@@ -127,13 +127,9 @@ def _records(connection: Connection, wanted: Select[Any]) -> list[ParticipantRec
 
 
 def _record(row: Row[Any], keys: Keys, certificates: list[str]) -> ParticipantRecord:
-    plain = ("organisation_id", "name", "role", "base_url", "envelope_member", "judges_addresses")
-    return ParticipantRecord(
-        **{name: getattr(row, name) for name in (*plain, "spoc_email", "spoc_phone")},
-        ip_addresses=json.loads(row.ip_addresses),
-        tls_certificates=certificates,
-        keys=list(keys.values()),
-    )
+    known = {name: value for name, value in row._mapping.items() if name in ParticipantRecord.model_fields}
+    lists = {"ip_addresses": json.loads(row.ip_addresses), "tls_certificates": certificates, "keys": [*keys.values()]}
+    return ParticipantRecord(**(known | lists))
 
 
 def _keys_of(connection: Connection, organisation_ids: list[str]) -> dict[str, dict[str, KeyRecord]]:

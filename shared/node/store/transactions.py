@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
@@ -28,21 +28,16 @@ class Work(Protocol):
         ...
 
 
-U_contra = TypeVar("U_contra", bound=Work, contravariant=True)
-R_co = TypeVar("R_co", covariant=True)
+U = TypeVar("U", bound=Work)
+R = TypeVar("R")
 
+Kind = Callable[[Connection, Sequence[U]], Sequence[R | Exception]]
+"""How the units of one kind are executed in the open transaction: many units, few statements, one result for each.
 
-class Kind(Protocol[U_contra, R_co]):
-    """How the units of one kind are executed: many units, few statements. Hashable."""
-
-    def apply(self, connection: Connection, units: Sequence[U_contra]) -> Sequence[R_co | Exception]:
-        """Execute the units in the open transaction and give one result for each, in their order.
-
-        Runs in the writer's thread. A result that is an Exception is raised to its caller while the others
-        are committed, so such a unit must have written nothing. If apply raises, or the commit does, all is
-        rolled back and every unit runs again alone: apply must have no effect but on the database.
-        """
-        ...
+Runs in the writer's thread. A result that is an Exception is raised to its caller while the others are committed, so
+such a unit must have written nothing. If it raises, or the commit does, all is rolled back and every unit runs again
+alone: it must have no effect but on the database.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -163,7 +158,7 @@ def _apply(connection: Connection, jobs: Sequence[Job]) -> None:
     for job in jobs:
         by_kind.setdefault(job.kind, []).append(job)
     for kind, alike in by_kind.items():
-        outcomes = kind.apply(connection, [job.unit for job in alike])
+        outcomes = kind(connection, [job.unit for job in alike])
         for job, outcome in zip(alike, outcomes, strict=True):
             job.outcome = outcome
 

@@ -9,21 +9,18 @@ transaction carries all that waits. Nothing is answered before it is committed, 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import takewhile
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Engine
 
 from shared.node.store.database import PATIENCE, StorageUnavailable
-from shared.node.store.transactions import Job, Kind, Transactions, Work
+from shared.node.store.transactions import Job, Kind, R, Transactions, U, Work
 
 __all__ = ["GroupCommit", "Kind", "StorageUnavailable", "Work"]
-
-U = TypeVar("U", bound=Work)
-R = TypeVar("R")
 
 
 class GroupCommit:
@@ -36,19 +33,16 @@ class GroupCommit:
         max_batch: int = 256,
         linger: float = 0.002,
         patience: float = PATIENCE,
-        on_batch: Callable[[int, float], None] | None = None,
     ) -> None:
         """Prepare a writer.
 
         linger: seconds to wait for company before a batch; only while the last batch had more than one unit.
         patience: seconds that a caller waits for its unit at most.
-        on_batch: told of every batch, on the event loop: its number of units and the seconds it took.
         """
         self._engine = engine
         self._max_batch = max_batch
         self._linger = linger
         self._patience = patience
-        self._on_batch = on_batch
         self._closed = True
         self._arrived: list[Job] = []
         self._unanswered: dict[Job, None] = {}  # in the order of their deadlines
@@ -123,10 +117,9 @@ class GroupCommit:
             batch, waiting = _choose((job for job in waiting if not job.is_given_up), self._max_batch)
             crowded = len(batch) > 1
             if batch:  # stop() may wake the thread with nothing
-                began = time.perf_counter()
                 transactions.execute(batch)
                 # One call for all: each wakes the loop through a socket.
-                self._loop.call_soon_threadsafe(self._answer, batch, time.perf_counter() - began)
+                self._loop.call_soon_threadsafe(self._answer, batch)
 
     def _gather(self, waiting: list[Job], linger: float) -> list[Job]:
         """Wait until there is something to do; give what was left over, then what has arrived."""
@@ -138,11 +131,9 @@ class GroupCommit:
             waiting += self._queue.get_nowait()
         return waiting
 
-    def _answer(self, batch: list[Job], seconds: float) -> None:
+    def _answer(self, batch: list[Job]) -> None:
         for job in batch:
             self._answer_one(job, job.outcome)
-        if self._on_batch:
-            self._on_batch(len(batch), seconds)
 
     def _crash(self, error: BaseException) -> None:
         self._closed = True
