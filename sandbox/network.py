@@ -84,9 +84,9 @@ class RegistryOps(OperatorPlane):
         """Have the Auth Service sign with a new key."""
         return self._ask("POST", "/signing-keys/rotate")
 
-    def events(self, **filters: str) -> list[dict[str, Any]]:
+    def events(self, limit: int) -> list[dict[str, Any]]:
         """Return the latest heartbeat events, newest first."""
-        return self._items("/events", filters)
+        return self._items("/events", {"limit": str(limit)})
 
     def product(self) -> str:
         """Return the id of the sandbox's product, made first if there is none."""

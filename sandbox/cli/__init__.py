@@ -7,7 +7,6 @@ import httpx
 import typer
 from rich.text import Text
 
-from sandbox.bench import BenchError
 from sandbox.cli.app import app
 from sandbox.cli.screen import screen, spell_out_marks
 from sandbox.errors import NodeDiedError, SandboxError
@@ -22,7 +21,6 @@ from shared.protocol.signing import KeyMaterialError
 
 WRONG_INPUT = (
     SandboxError,
-    BenchError,
     PkiError,
     KeyMaterialError,
     EncodingError,

@@ -1,117 +1,72 @@
-"""The acts of the demo, one for each version of OCEN: what is played, and how it is shown."""
+"""The demo as it is shown: one act after another, as the script of the version says."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.cli.diagram import GIST
 from sandbox.cli.screen import PASSED, facts, say, screen
 from sandbox.cli.stage import Stage
-from sandbox.demo import Demo, Scene, Sms
-from sandbox.demo_v4 import DemoV4, demand_members, heartbeat_of, new_application_id
+from sandbox.content import example_for, new_application_id
+from sandbox.demo import Demo, Scene, Script, Sms, heartbeat_of
 from sandbox.following import Passage, Record
 from sandbox.network import Membership, read_membership
 from sandbox.running import Run, connected, connected_registry
 from sandbox.settings import LENDERS, Folders, NodeName
-from sandbox.spoiled import Refusal, send_spoiled, send_spoiled_v4
-from sandbox.visit import Visit, visit
+from sandbox.spoiled import Refusal, lsp_and_lender_of, send_spoiled
+from sandbox.visit import Visit, demand_members, visit
 from shared.node.clock import SystemClock
 from shared.node.registry.lookup import NETWORKS, ROLES
 from shared.node.registry.service import TOKEN_PATH
 from shared.protocol.tokens import TOKEN_ALGORITHM
 
-_CHANGED: Final = "The same request, changed by somebody after the LSP has signed it"
-
 
 class Played(NamedTuple):
-    """What was played: every message that went through, the refusal, and what to look at next, command and note."""
+    """What was played: every message that went through, and the refusal."""
 
     passages: Sequence[Passage]
     refusal: Refusal
-    next_commands: Mapping[str, str]
 
 
-def play_v3(folders: Folders, run: Run, *, every_check: bool) -> Played:
-    """Show a loan acceptance of OCEN v3, and a refusal.
-
-    Raises:
-        DemoFailedError: a step does not hold.
-        SandboxError: a node does not answer, or does not send.
-    """
-    stage, lsp, lender = Stage(every_check=every_check), *_names(run, NodeName.LSP, NodeName.LENDER)
-    with connected(folders) as pair:
-        stage.open("Loan acceptance: the borrower confirms by an OTP that the lender sends", lsp, lender)
-        passages = _show(stage, Demo(pair).scenes())
-        refusal = send_spoiled(run, pair[NodeName.LENDER], SystemClock())
-    stage.open(_CHANGED, lsp, lender)
-    stage.refusal(refusal)
-    return Played(
-        passages,
-        refusal,
-        {
-            f"messages {passages[0].request_id}": "the first exchange in full",
-            f"messages {refusal.request_id}": "the refusal in full",
-            "send TriggerLoanAcceptanceRequest": "one more message",
-            "kit --org ACME --role LSP --out acme/": "keys and clients for your own LSP",
-        },
-    )
-
-
-def play_v4(folders: Folders, run: Run, *, every_check: bool) -> Played:
-    """Show a loan application of OCEN 4.0 from the token to the heartbeat, and a refusal.
+def played(folders: Folders, run: Run, script: Script, *, every_check: bool) -> Played:
+    """Show what the script has: a loan acceptance and a refusal, in OCEN 4.0 from the token to the heartbeat.
 
     Raises:
         DemoFailedError: a step does not hold.
         SandboxError: a node or the registry does not answer, or does not send.
     """
-    members = _standing_members(folders, run)
-    lenders = [name for name in LENDERS if name in members]
-    stage, lsp, lender = Stage(every_check=every_check, told=GIST), *_names(run, NodeName.LSP, NodeName.LENDER)
-    seen = _visit_registry(run, members, lenders, stage)
+    clock, stage = SystemClock(), Stage(every_check=every_check, told=script.gist)
+    lsp, lender = (run.nodes[name].organisation_id for name in (NodeName.LSP, NodeName.LENDER))
+    members = _members(folders, run) if script.has_registry else {}
+    passages: list[Passage] = []
     with connected(folders) as pair:
-        demo = DemoV4(pair, members, lenders, new_application_id())
-        passages: list[Passage] = []
-        for name, request_id in demo.apply().items():
-            (asked,), of = _names(run, name), members[name].participant_id
-            stage.open(f"Loan application to {asked}, participant {of}", lsp, asked)
-            passages += _show(stage, demo.created(name, request_id))
-        if len(lenders) > 1:
-            _print_copies(passages)
+        demo = Demo(pair, script, members, new_application_id())
+        if script.has_registry:
+            seen = _visit_registry(run, members, stage)
+            insider, receiver = seen.insider, seen.participants[members[NodeName.LENDER].participant_id]
+            passages += _show_applications(stage, demo, run)
+        else:
+            insider, receiver = lsp_and_lender_of(run)
         stage.open("Loan acceptance: the borrower confirms by an OTP that the lender sends", lsp, lender)
         passages += _show(stage, demo.accepted())
-        receiver = seen.participants[members[NodeName.LENDER].participant_id]
-        refusal = send_spoiled_v4(seen, receiver, pair[NodeName.LENDER], SystemClock())
-    stage.open(_CHANGED.replace("The same", "Another"), lsp, lender)
+        content = example_for(script.key(script.spoiled), members.get(NodeName.LSP))
+        refusal = send_spoiled(script, insider, receiver, content, lender=pair[NodeName.LENDER], clock=clock)
+    stage.open(script.spoiled_title, lsp, lender)
     stage.refusal(refusal)
-    with connected_registry(folders) as registry:
-        _print_events(heartbeat_of(registry, passages, demo.loan_application_id), run, members)
-    return Played(
-        passages,
-        refusal,
-        {
-            f"messages {passages[0].request_id}": "the first exchange in full",
-            f"messages {refusal.request_id}": "the refusal in full",
-            "send v4/CreateLoanApplicationsRequest": "one more message",
-            "registry list": "who takes part in the network",
-            "registry events": "what they have reported",
-        },
-    )
+    if script.has_registry:
+        with connected_registry(folders) as registry:
+            _print_events(heartbeat_of(registry, passages, demo.loan_application_id), run, members)
+    return Played(passages, refusal)
 
 
-def _standing_members(folders: Folders, run: Run) -> Mapping[NodeName, Membership]:
-    nodes = {name: node for name, node in run.nodes.items() if name is not NodeName.REGISTRY}
-    members: Mapping[NodeName, Membership] = {
-        name: read_membership(run.certs / node.organisation_id) for name, node in nodes.items()
-    }
+def _members(folders: Folders, run: Run) -> Mapping[NodeName, Membership]:
+    """Return what the registry knows the nodes by. Raises SandboxError if one takes no part in the network."""
+    ids = {name: node.organisation_id for name, node in run.nodes.items() if node.organisation_id}
+    members = {name: read_membership(run.certs / organisation_id) for name, organisation_id in ids.items()}
     with connected_registry(folders) as registry:
         demand_members(registry, run, members)
     return members
-
-
-def _names(run: Run, *nodes: NodeName) -> list[str]:
-    return [run.nodes[name].organisation_id for name in nodes]
 
 
 def _show(stage: Stage, scenes: Iterable[Scene]) -> list[Passage]:
@@ -125,12 +80,23 @@ def _show(stage: Stage, scenes: Iterable[Scene]) -> list[Passage]:
     return passages
 
 
-def _visit_registry(
-    run: Run, members: Mapping[NodeName, Membership], lenders: Sequence[NodeName], stage: Stage
-) -> Visit:
+def _show_applications(stage: Stage, demo: Demo, run: Run) -> list[Passage]:
+    """Show how every lender gets the same application, in a message of its own."""
+    passages: list[Passage] = []
+    sent = demo.apply()
+    for name, request_id in sent.items():
+        asked, lsp = run.nodes[name].organisation_id, run.nodes[NodeName.LSP].organisation_id
+        stage.open(f"Loan application to {asked}, participant {demo.members[name].participant_id}", lsp, asked)
+        passages += _show(stage, demo.created(name, request_id))
+    if len(sent) > 1:
+        _print_copies(passages)
+    return passages
+
+
+def _visit_registry(run: Run, members: Mapping[NodeName, Membership], stage: Stage) -> Visit:
     """Do what the LSP's node does before its first message, and show it."""
-    (lsp,), registry = _names(run, NodeName.LSP), run.nodes[NodeName.REGISTRY]
-    sought = frozenset(members[name].participant_id for name in lenders)
+    lsp, registry = run.nodes[NodeName.LSP].organisation_id, run.nodes[NodeName.REGISTRY]
+    sought = frozenset(members[name].participant_id for name in LENDERS if name in members)
     seen = visit(run.certs / lsp, registry.url, sought, SystemClock())
     stage.open("Token and look-up: whom the network knows, and how they are reached", lsp, "Registry")
     claims, hours = seen.claims, (seen.claims["exp"] - seen.claims["iat"]) / 3600

@@ -1,6 +1,5 @@
 """`bench`: how fast signed exchanges go on this machine, beside what RSA alone would allow."""
 
-import asyncio
 import json
 from dataclasses import asdict
 from typing import Annotated
@@ -9,8 +8,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sandbox.bench import Plan, Report, Version, run
+from sandbox.bench import Plan, Report, run
 from sandbox.cli.screen import screen
+from sandbox.settings import PAIR, OcenVersion
 
 
 def bench(
@@ -19,8 +19,8 @@ def bench(
     concurrency: Annotated[int, typer.Option(min=1, max=512, help="Exchanges kept in flight.")] = 64,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds; the medians of the rounds count.")] = 5,
     version: Annotated[
-        Version, typer.Option(help="The OCEN version to speak; for v4 a registry runs beside the pair.")
-    ] = Version.V3,
+        OcenVersion, typer.Option(help="The OCEN version to speak; for v4 a registry runs beside the pair.")
+    ] = OcenVersion.V3,
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -38,11 +38,11 @@ def bench(
     limit is measured between the rounds; the ratio to it is what counts, because
     absolute figures say more of the machine than of the pair.
     """
-    urls = {side: database_url.replace("{node}", side) for side in ("lender", "lsp")} if database_url else {}
+    urls = {name: database_url.replace("{node}", name) for name in PAIR} if database_url else {}
     plan = Plan(exchanges, concurrency, rounds, urls, version)
     with _progress() as bar:
         task = bar.add_task("exchanges", total=exchanges * rounds)
-        report = asyncio.run(run(plan, lambda done: bar.update(task, completed=done)))
+        report = run(plan, lambda done: bar.update(task, completed=done))
     if as_json:
         typer.echo(json.dumps(asdict(report), indent=2))
     else:

@@ -203,7 +203,7 @@ def events(
     """
     folders = Folders(data_dir)
     with connected_registry(folders) as registry:
-        listed = registry.events(limit=str(limit))
+        listed = registry.events(limit)
         members = members_in(run_of(folders).certs)
     if not listed:
         say("No events yet; some come of: ocen-sandbox demo --version v4")

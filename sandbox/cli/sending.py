@@ -7,18 +7,19 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.diagram import GIST, leaves
+from sandbox.cli.diagram import leaves
 from sandbox.cli.inputs import read_json
 from sandbox.cli.participant_ids import id_of
 from sandbox.cli.screen import FAILED, PASSED, say
-from sandbox.demo_v4 import fresh_example, product_data_of
+from sandbox.content import example_for, product_data_of
+from sandbox.demo import SCRIPTS
 from sandbox.errors import SandboxError
 from sandbox.following import Record, finished_delivery, received_message, sent_message
 from sandbox.network import read_membership
 from sandbox.offline import message_named
 from sandbox.ops_client import OpsClient
 from sandbox.running import UP, UP_V4, connected, read_run
-from sandbox.settings import PAIR, Folders, NodeName
+from sandbox.settings import PAIR, Folders, NodeName, OcenVersion
 from shared.catalogue.table import CATALOGUE
 from shared.catalogue.types import MessageType
 from shared.protocol.profiles import V4
@@ -79,7 +80,7 @@ def _for_v4(
     participant_id = id_of(folders, receiver)
     sender = read_membership(run.certs / ops.identity()["organisation_id"])
     if given is None:
-        return participant_id, fresh_example(message.key, sender)
+        return participant_id, example_for(message.key, sender)
     if given.get("productData") == message.example()["productData"]:
         given = {**given, "productData": product_data_of(sender)}
     return participant_id, given
@@ -123,8 +124,8 @@ def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: floa
     passed = sum(step["outcome"] == "passed" for step in answer["verification"])
     line = Text(f"{PASSED} ", style="green").append(f"{answer['message']}", style="bold")
     say(line.append(f" from {answer['peer']}, {passed} checks hold", style="default"))
-    told = GIST if message.version == V4.name else None
-    say(Text("  ").append_text(leaves(answer["decoded"]["payload"], told)))
+    gist = SCRIPTS[OcenVersion(message.version)].gist
+    say(Text("  ").append_text(leaves(answer["decoded"]["payload"], gist)))
     say(f"\nIn full: ocen-sandbox messages {request_id}", style="dim")
     return True
 

@@ -1,6 +1,6 @@
 """`demo`: the exchange as people watch it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -8,10 +8,10 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.acts import Played, play_v3, play_v4
+from sandbox.cli.acts import Played, played
 from sandbox.cli.lifecycle import print_pair, run_until_interrupted
 from sandbox.cli.screen import FAILED, PASSED, data_option, say, shown, tell
-from sandbox.demo import DemoFailedError
+from sandbox.demo import SCRIPTS, DemoFailedError, Script
 from sandbox.errors import SandboxError
 from sandbox.pair import StartedPair, started_pair
 from sandbox.running import Run, nodes_alive, read_run
@@ -69,16 +69,16 @@ def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None
 
 def play(settings: PairSettings, run: Run, *, every_check: bool) -> bool:
     """Show the exchange and the refusal on a pair that runs; tell whether every step held."""
-    act = play_v4 if settings.version is OcenVersion.V4 else play_v3
+    script = SCRIPTS[settings.version]
     try:
-        played = act(settings.folders, run, every_check=every_check)
+        shown_all = played(settings.folders, run, script, every_check=every_check)
     except DemoFailedError as failure:
         say(Text(f"\n{FAILED} {failure}", style="bold red"))
         say(f"\nSee `ocen-sandbox messages`, and the logs in {shown(settings.folders.data / 'logs')}")
         return False
-    _print_verdict(played)
-    _print_next(settings.folders, run, played.next_commands)
-    return played.refusal.is_right
+    _print_verdict(shown_all)
+    _print_next(settings.folders, run, script, shown_all)
+    return shown_all.refusal.is_right
 
 
 def _print_verdict(played: Played) -> None:
@@ -96,7 +96,13 @@ def _print_verdict(played: Played) -> None:
     )
 
 
-def _print_next(folders: Folders, run: Run, commands: Mapping[str, str]) -> None:
+def _print_next(folders: Folders, run: Run, script: Script, played: Played) -> None:
+    commands = {
+        f"messages {played.passages[0].request_id}": "the first exchange in full",
+        f"messages {played.refusal.request_id}": "the refusal in full",
+        f"send {script.key(script.spoiled)}": "one more message",
+        **script.next_commands,
+    }
     where = data_option(folders.data)
     what = "network" if run.speaks_v4 else "pair"
     say(f"\nNext, while the {what} runs ({run.command}{where}):")

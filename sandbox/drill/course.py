@@ -8,7 +8,8 @@ from typing import Final
 from sandbox.drill.observation import Observation, Signature
 from sandbox.drill.report import Event, Refusal, Report
 from sandbox.drill.traffic import Traffic
-from sandbox.throwaway import ThrowawayPair
+from sandbox.holders import Nodes
+from sandbox.settings import NodeName
 from shared.node.clock import Clock, SystemClock
 
 SETTLE_SECONDS: Final = 30.0
@@ -24,7 +25,7 @@ class Course:
 
     def __init__(
         self,
-        pair: ThrowawayPair,
+        nodes: Nodes,
         traffic: Traffic,
         tell: Tell,
         clock: Clock | None = None,
@@ -33,7 +34,7 @@ class Course:
         """`tell` is given the report again and again, as it grows; `wait` sleeps for so many seconds."""
         self.clock = clock or SystemClock()
         self._traffic = traffic
-        self._observation = Observation(pair.lsp, pair.lender, self.clock)
+        self._observation = Observation(nodes[NodeName.LSP], nodes[NodeName.LENDER], self.clock)
         self._tell = tell
         self._wait = wait
         self.report = Report(signatures=self._observation.signatures, lost=self._observation.lost)

@@ -15,12 +15,16 @@ from sandbox.drill.course import Course, Tell
 from sandbox.drill.report import Key, Refusal, Report
 from sandbox.drill.traffic import Traffic
 from sandbox.drill.witness import Answer, Witness
+from sandbox.holders import Nodes
+from sandbox.pair import started_pair
 from sandbox.pki import Renewal, prepare_renewal
-from sandbox.throwaway import ThrowawayPair, throwaway_pair
+from sandbox.preparation import throwaway_settings
+from sandbox.running import connected
+from sandbox.settings import NodeName
+from sandbox.spoiled import lsp_and_lender_of
 from shared.node.clock import SystemClock
-from shared.node.identity import Identity, load_identity, load_own_key
-from shared.node.onboarding.record import participant_of, read_records
-from shared.protocol.participants import KeyStatus, Participant
+from shared.node.identity import Identity, load_own_key
+from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import SigningKey
 
 LENDER: Final = "LENDER01"
@@ -48,13 +52,14 @@ def run(plan: Plan, tell: Tell) -> Report:
     """
     clock = SystemClock()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocen-drill-")))
-        pair = stack.enter_context(throwaway_pair(folder, {}))
-        lsp, lender = load_identity(pair.certs / LSP / "identity.json"), _lender(pair)
-        witness = stack.enter_context(Witness(lsp, lender, clock))
-        traffic = Traffic(pair.lsp, LENDER, plan.rate, clock)
-        course = Course(pair, traffic, tell, clock)
-        script = RotationScript(pair, course, witness, lsp, lender)
+        settings = throwaway_settings(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocen-drill-"))))
+        pair = stack.enter_context(started_pair(settings))
+        nodes = stack.enter_context(connected(settings.folders))
+        lsp, lender = lsp_and_lender_of(pair.run)
+        witness = stack.enter_context(Witness(lsp.identity, lender, clock))
+        traffic = Traffic(nodes[NodeName.LSP], LENDER, plan.rate, clock)
+        course = Course(nodes, traffic, tell, clock)
+        script = RotationScript(nodes, settings.folders.certs, course, witness, lsp.identity)
         course.note(f"requests go out, {plan.rate:g} a second")
         with traffic:
             for step in script.steps:
@@ -68,21 +73,22 @@ def run(plan: Plan, tell: Tell) -> Report:
 class RotationScript:
     """What is done, step by step; each step is done by the operators of the two nodes."""
 
-    def __init__(
-        self, pair: ThrowawayPair, course: Course, witness: Witness, lsp: Identity, lender: Participant
-    ) -> None:
-        self._lsp, self._lender, self._certs = pair.lsp, pair.lender, pair.certs
+    def __init__(self, nodes: Nodes, certs: Path, course: Course, witness: Witness, lsp: Identity) -> None:
+        self._lsp, self._lender, self._certs = nodes[NodeName.LSP], nodes[NodeName.LENDER], certs
         self._course = course
         self._witness = witness
-        self._identity, self._base_url = lsp, lender.base_url
+        self._identity = lsp
         self._first, self._second, self._third = lsp.signing_key, lsp.backup_keys[0], ""
-        self._lender_backup = pair.lender.identity()["backup_kids"][0]
+        lender = self._lender.identity()
+        self._lender_backup = lender["backup_kids"][0]
         self._former = ""
         self._renewal: Renewal
-        for number, kid in enumerate((self._first.kid, self._second.kid), 1):
-            self._name(kid, LSP, number)
-        for number, kid in enumerate((pair.lender.identity()["kid"], self._lender_backup), 1):
-            self._name(kid, LENDER, number)
+        for organisation_id, kids in (
+            (LSP, (self._first.kid, self._second.kid)),
+            (LENDER, (lender["kid"], self._lender_backup)),
+        ):
+            for number, kid in enumerate(kids, 1):
+                self._name(kid, organisation_id, number)
 
     @property
     def steps(self) -> tuple[Callable[[], None], ...]:
@@ -171,8 +177,3 @@ class RotationScript:
 
     def _name(self, kid: str, organisation_id: str, number: int) -> None:
         self._course.report.keys.append(Key(kid, organisation_id, f"key {number}"))
-
-
-def _lender(pair: ThrowawayPair) -> Participant:
-    records = read_records(pair.certs / "participants.json")
-    return participant_of(next(record for record in records if record.organisation_id == LENDER))

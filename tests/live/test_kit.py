@@ -13,11 +13,11 @@ import pytest
 
 from sandbox.kit import make_kit
 from sandbox.pki import Organisation, load_authority
+from sandbox.preparation import free_base_port
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.participants import ParticipantRole
 from tests.equipment.deadline import DEADLINE
-from tests.equipment.ports import free_base_port
 from tests.live.pair import Pair, Side
 from tests.live.waiting import eventually
 

@@ -9,12 +9,11 @@ import pytest
 
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pair import end_pair, started_pair
-from sandbox.preparation import make_data_folder
+from sandbox.preparation import free_base_port, make_data_folder
 from sandbox.running import nodes_alive, process_exists, read_run, write_run
 from sandbox.settings import NODES, Folders, NodeName, OcenVersion, PairSettings
 from shared.node.clock import SystemClock
 from shared.protocol.participants import ParticipantRole
-from tests.equipment.ports import free_base_port
 from tests.sandbox.nodes import DIES, WAITS, alive, operator_plane, plan, run_of
 
 
