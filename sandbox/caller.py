@@ -2,8 +2,6 @@
 
 import ssl
 from collections.abc import Mapping
-from types import MappingProxyType, TracebackType
-from typing import Final, Self
 
 import httpx
 
@@ -11,9 +9,6 @@ from shared.node.net.tls import thumbprint
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.verification import Examination, Peer
-
-_HEADERS: Final = {"content-type": "application/json"}
-_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Caller:
@@ -35,23 +30,19 @@ class Caller:
             limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the connection."""
         self._http.close()
 
-    def post(
-        self, path: str, body: bytes, trace_id: str, headers: Mapping[str, str] = _NO_HEADERS
-    ) -> tuple[int, Examination]:
+    def post(self, path: str, body: bytes, trace_id: str, headers: Mapping[str, str]) -> tuple[int, Examination]:
         """Send a message whose traceId is `trace_id`; return the HTTP status, and what was found in the answer.
 
         Raises:
             httpx.TransportError: there is no answer.
         """
-        response = self._http.post(self._receiver.base_url + path, content=body, headers={**_HEADERS, **headers})
+        response = self._http.post(
+            self._receiver.base_url + path, content=body, headers={"content-type": "application/json", **headers}
+        )
         stream = response.extensions["network_stream"]
         self.connection = stream.get_extra_info("client_addr")
         shown: ssl.SSLSocket = stream.get_extra_info("ssl_object")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.errors import SandboxError
-from sandbox.pki import LOOPBACK, Pki, initialise, registry_leaf
+from sandbox.pki import LOOPBACK, initialise, registry_leaf
 from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion, PairSettings
 
 _BASES: Final = range(20_000, 31_000, 13)
@@ -47,7 +47,7 @@ def free_base_port() -> int:
     raise SandboxError(f"no ports are free from {_BASES.start} to {_BASES.stop}: end programs that hold them")
 
 
-def prepare(settings: PairSettings, now: datetime) -> Pki:
+def prepare(settings: PairSettings, now: datetime) -> None:
     """Make what is missing; what is there stays as it is. `now` is aware.
 
     Raises:
@@ -57,10 +57,9 @@ def prepare(settings: PairSettings, now: datetime) -> Pki:
     check_ports(settings)
     make_data_folder(settings.folders)
     certs = settings.folders.certs
-    made = initialise(certs, [settings.organisation(name) for name in settings.nodes], (), now)
+    initialise(certs, [settings.organisation(name) for name in settings.nodes], (), now)
     if NodeName.REGISTRY in settings.services:
         registry_leaf(certs, ["localhost", *LOOPBACK, settings.host], now)
-    return made
 
 
 def make_data_folder(folders: Folders) -> None:

@@ -119,11 +119,7 @@ def nodes_alive(folders: Folders, run: Run | None) -> dict[NodeName, RunningNode
     if run is None or not folders.token_file.exists():
         return {}
     token = ops_token(folders)
-    alive = {}
-    for name, node in run.nodes.items():
-        if _is_alive(name, node, token):
-            alive[name] = node
-    return alive
+    return {name: node for name, node in run.nodes.items() if _is_alive(name, node, token)}
 
 
 def operator_plane(
@@ -137,9 +133,9 @@ def operator_plane(
 class NodesRunning(dict[NodeName, OpsClient]):
     """Clients of the nodes that run; one that does not is named with the way to start it."""
 
-    def __init__(self, clients: Mapping[NodeName, OpsClient], up: str) -> None:
+    def __init__(self, up: str) -> None:
         """`up` is the command that starts nodes that speak the same, one lender only."""
-        super().__init__(clients)
+        super().__init__()
         self._up = up
 
     def __missing__(self, name: NodeName) -> OpsClient:
@@ -155,14 +151,12 @@ def connected(folders: Folders, up: str = UP) -> Iterator[Mapping[NodeName, OpsC
         SandboxError: the sandbox does not run, or only a part of it.
     """
     running = _running(folders, up)
-    token, wanted = ops_token(folders), UP_V4 if NodeName.REGISTRY in running else UP
+    token, nodes = ops_token(folders), NodesRunning(UP_V4 if NodeName.REGISTRY in running else UP)
     with contextlib.ExitStack() as stack:
-        clients: dict[NodeName, OpsClient] = {
-            name: stack.enter_context(OpsClient(name.label, node.ops_url, token))
-            for name, node in running.items()
-            if name is not NodeName.REGISTRY
-        }
-        yield NodesRunning(clients, wanted)
+        for name, node in running.items():
+            if name is not NodeName.REGISTRY:
+                nodes[name] = stack.enter_context(OpsClient(name.label, node.ops_url, token))
+        yield nodes
 
 
 @contextlib.contextmanager
@@ -197,8 +191,6 @@ def _nothing_runs(folders: Folders, up: str) -> SandboxError:
 
 def _is_alive(name: NodeName, node: RunningNode, token: str) -> bool:
     with operator_plane(name, node, token) as ops:
-        if isinstance(ops, RegistryOps):
-            return ops.is_process(node.pid)
         return ops.is_process(node.pid, node.organisation_id)
 
 

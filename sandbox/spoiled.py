@@ -3,7 +3,9 @@
 Certificate, connection, kid and shape are all in order; nothing but the signature can tell.
 """
 
+import ssl
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +36,10 @@ class Insider:
     identity: Identity
     originator: Originator
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Return what shows its certificate. Raises TlsConfigurationError if its files cannot be used."""
+        return client_context(self.identity.tls_certificate, self.identity.tls_private_key, self.identity.trust)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +103,8 @@ def send_spoiled(
     sealed = profile.dress(payload, key, profile.style_for(receiver))
     body = sealed.body.replace(base64url_encode(payload).encode(), base64url_encode(changed).encode())
     body = body.replace(payload, changed)  # OCEN 4.0: the payload is the body
-    tls = client_context(lsp.identity.tls_certificate, lsp.identity.tls_private_key, lsp.identity.trust)
     try:
-        with Caller(receiver, tls, profile) as caller:
+        with closing(Caller(receiver, lsp.tls_context(), profile)) as caller:
             status, examination = caller.post(message.path, body, trace_id, {**sealed.headers, **lsp.headers})
     except httpx.TransportError as error:
         url = receiver.base_url + message.path

@@ -58,7 +58,7 @@ class NodeProcess:
         self.plan = plan
         with plan.log.open("ab") as log:
             self._log_start = log.tell()
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 plan.command,
                 env=dict(plan.environment),
                 stdin=subprocess.DEVNULL,
@@ -67,25 +67,6 @@ class NodeProcess:
                 start_new_session=True,
                 preexec_fn=None if detached or sys.platform != "linux" else _end_with_parent,  # noqa: PLW1509 - no threads
             )
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
-    def exit_status(self) -> int | None:
-        """How it ended; None while it runs."""
-        return self._process.poll()
-
-    def terminate(self) -> None:
-        """Ask it to finish and end."""
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self._process.wait()
 
     def last_lines(self) -> list[str]:
         """Return the end of what it has logged since it was started."""
@@ -114,7 +95,7 @@ class Supervisor:
     @property
     def pids(self) -> dict[NodeName, int]:
         """The process ids of the nodes."""
-        return {node.plan.name: node.pid for node in self._nodes}
+        return {node.plan.name: node.process.pid for node in self._nodes}
 
     def __enter__(self) -> "Supervisor":
         try:
@@ -164,18 +145,19 @@ class Supervisor:
     def stop(self) -> None:
         """End all: politely, then, late or interrupted again, by force."""
         for node in self._nodes:
-            node.terminate()
+            node.process.terminate()
         deadline = self._clock.elapsed() + STOP_SECONDS
         with contextlib.suppress(KeyboardInterrupt):
-            while any(node.exit_status is None for node in self._nodes) and self._clock.elapsed() < deadline:
+            while any(node.process.poll() is None for node in self._nodes) and self._clock.elapsed() < deadline:
                 self._wait(POLL_SECONDS)
         for node in self._nodes:
-            if node.exit_status is None:
-                node.kill()
+            if node.process.poll() is None:
+                node.process.kill()
+                node.process.wait()
 
     def _check_alive(self, *, starting: bool) -> None:
         for node in self._nodes:
-            status = node.exit_status
+            status = node.process.poll()
             if status is None:
                 continue
             lines, label = node.last_lines(), node.plan.name.label

@@ -119,6 +119,10 @@ def node_option(flag: str, *, text: str, default: str | bool = True) -> Any:
 
 At = Annotated[NodeName | None, node_option("--at", text="Only at this node.", default="all nodes")]
 
+Id = Annotated[str, typer.Argument(metavar="ID", help="Participant id, or organisation id.")]
+Of = Annotated[str | None, typer.Option("--of", metavar="ORG", help="A counterparty's.", show_default="the nodes' own")]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept with the key.")]
+
 DATA_DIR = DEFAULT_DATA_FOLDER
 CERTS_DIR = DEFAULT_FOLDER
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import typer
 from rich.text import Text
@@ -18,15 +17,7 @@ from sandbox.settings import Folders, NodeName
 from shared.protocol.participants import KeyStatus
 
 
-class Owner(NamedTuple):
-    """The node whose keys change, in the sandbox of these folders."""
-
-    folders: Folders
-    node: NodeName
-    ops: OpsClient
-
-
-def make_own(owner: Owner, kid: str, out: Path | None, reason: str) -> None:
+def make_own(folders: Folders, node: NodeName, ops: OpsClient, *, kid: str, out: Path | None, reason: str) -> None:
     """Have a node make a key, tell the registry if the node is its member, and print what is next.
 
     Raises:
@@ -34,15 +25,15 @@ def make_own(owner: Owner, kid: str, out: Path | None, reason: str) -> None:
     """
     if out is not None and out.exists():
         raise SandboxError(f"{out} exists: name a new file for the public key")
-    before = own_details(owner.ops)
-    with enrolled(owner.folders, before["organisation_id"]) as enrolment:
+    before = own_details(ops)
+    with enrolled(folders, before["organisation_id"]) as enrolment:
         if enrolment is not None:
             enrolment.demand_room_for_key(before["keys"])
-        made = owner.ops.make_key(kid or None, reason)["kid"]
-        details = own_details(owner.ops)
+        made = ops.make_key(kid or None, reason)["kid"]
+        details = own_details(ops)
         if enrolment is not None:
             enrolment.take_keys(details["keys"])
-    _print_made(owner.node, details, made, out, is_enrolled=enrolment is not None)
+    _print_made(node, details, made, out, is_enrolled=enrolment is not None)
 
 
 def _print_made(node: NodeName, details: Record, made: str, out: Path | None, *, is_enrolled: bool) -> None:
@@ -78,25 +69,25 @@ def refuse_unless_known(pair: Nodes, node: NodeName, kid: str) -> None:
             raise SandboxError(f"the {name.label} does not know key {kid}, and would refuse it: first `{mend}`")
 
 
-def change_own(owner: Owner, kid: str, status: KeyStatus, reason: str) -> None:
+def change_own(folders: Folders, node: NodeName, ops: OpsClient, *, kid: str, status: KeyStatus, reason: str) -> None:
     """Change the status of a node's own key: the registry learns of what is new before, of what has ended after it.
 
     Raises:
         SandboxError: node or registry say no.
     """
-    before = own_details(owner.ops)
+    before = own_details(ops)
     organisation_id = before["organisation_id"]
-    with enrolled(owner.folders, organisation_id) as enrolment:
+    with enrolled(folders, organisation_id) as enrolment:
         taking_over = _taking_over(before["keys"], kid, status)
         # A key that others may have is not waited for.
         if enrolment is not None and taking_over is not None and status is not KeyStatus.BLOCKED:
             if taking_over not in enrolment.kids:
                 enrolment.take_keys(before["keys"])
             enrolment.await_look_ups(tell)
-        details = owner.ops.change_key(organisation_id, kid, status, reason)
+        details = ops.change_key(organisation_id, kid, status, reason)
         if enrolment is not None:
             enrolment.take_keys(details["keys"])
-    say(Text(f"Own keys of the {owner.node.label} now:", style="bold green"))
+    say(Text(f"Own keys of the {node.label} now:", style="bold green"))
     print_counting(details["keys"], kid)
     if status is KeyStatus.BLOCKED:
         say(f"\nCounterparties have to block it too: ocen-sandbox keys block {kid} --of {organisation_id} --reason WHY")

@@ -1,6 +1,7 @@
 """`participants`: whom each node knows, what became of their keys and certificates, and their changes."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +11,9 @@ from sandbox.cli import options
 from sandbox.cli.screen import facts, say
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.holders import holders, remembering
+from sandbox.holders import asked_of, holders, own_details, remembering
 from sandbox.running import connected
-from sandbox.settings import Folders
+from sandbox.settings import Folders, NodeName
 from shared.protocol.participants import KeyStatus
 
 app = typer.Typer(help="Whom each node knows: show, change, offboard.")
@@ -150,6 +151,17 @@ def _print_details(details: Record) -> None:
     for certificate in details["certificates"]:
         print_certificate(certificate)
     say()
+
+
+def print_listed(data_dir: Path, what: str, of: str | None, at: NodeName | None) -> None:
+    """Print the `keys` or `certificates` of a participant as nodes remember them, or those of the nodes themselves."""
+    with connected(Folders(data_dir)) as pair:
+        own = {name: own_details(ops) for name, ops in asked_of(pair, at).items()} if of is None else {}
+        for name, details in (own or remembering(pair, of or "", at)).items():
+            whose = f"of the {name.kind} {details['organisation_id']}" if own else f"of {of}, at the {name.label}"
+            say(Text(f"Own {what} {whose}" if own else f"{what.capitalize()} {whose}", style="bold"))
+            for one in details[what]:
+                print_key(one) if what == "keys" else print_certificate(one)
 
 
 def print_key(key: Record) -> None:

@@ -7,7 +7,8 @@ import typer
 from rich.text import Text
 
 from sandbox.cli import options
-from sandbox.cli.participant_ids import Id, id_of
+from sandbox.cli.members import id_of
+from sandbox.cli.options import Id
 from sandbox.cli.screen import say
 from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, asked_of

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from sandbox.cli import options
 from sandbox.cli.inputs import FORM, STANDARD_INPUT, read_text, source_name
-from sandbox.cli.members import print_events, print_participant, print_participants, print_secret, print_standing
-from sandbox.cli.participant_ids import Id, id_of
+from sandbox.cli.members import id_of, print_events, print_participant, print_participants, print_secret, print_standing
+from sandbox.cli.options import Id
 from sandbox.cli.screen import certs_option, facts, say, shown
 from sandbox.errors import SandboxError
 from sandbox.following import Record

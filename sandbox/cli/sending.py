@@ -9,7 +9,7 @@ from rich.text import Text
 from sandbox.cli import options
 from sandbox.cli.diagram import leaves
 from sandbox.cli.inputs import read_json
-from sandbox.cli.participant_ids import id_of
+from sandbox.cli.members import id_of
 from sandbox.cli.screen import FAILED, PASSED, say
 from sandbox.content import example_for, product_data_of
 from sandbox.demo import SCRIPTS

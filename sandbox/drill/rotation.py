@@ -6,7 +6,7 @@ managed), and has a key that somebody else may know blocked at once.
 
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,7 +56,7 @@ def run(plan: Plan, tell: Tell) -> Report:
         pair = stack.enter_context(started_pair(settings))
         nodes = stack.enter_context(connected(settings.folders))
         lsp, lender = lsp_and_lender_of(pair.run)
-        witness = stack.enter_context(Witness(lsp.identity, lender, clock))
+        witness = stack.enter_context(closing(Witness(lsp, lender, clock)))
         traffic = Traffic(nodes[NodeName.LSP], LENDER, plan.rate, clock)
         course = Course(nodes, traffic, tell, clock)
         script = RotationScript(nodes, settings.folders.certs, course, witness, lsp.identity)
@@ -83,12 +83,8 @@ class RotationScript:
         self._lender_backup = lender["backup_kids"][0]
         self._former = ""
         self._renewal: Renewal
-        for organisation_id, kids in (
-            (LSP, (self._first.kid, self._second.kid)),
-            (LENDER, (lender["kid"], self._lender_backup)),
-        ):
-            for number, kid in enumerate(kids, 1):
-                self._name(kid, organisation_id, number)
+        self._name(LSP, self._first.kid, self._second.kid)
+        self._name(LENDER, lender["kid"], self._lender_backup)
 
     @property
     def steps(self) -> tuple[Callable[[], None], ...]:
@@ -117,7 +113,7 @@ class RotationScript:
 
     def _third_key_is_made(self) -> None:
         self._third = self._lsp.make_key(reason=WHY)["kid"]
-        self._name(self._third, LSP, 3)
+        self._course.report.keys.append(Key(self._third, LSP, "key 3"))
         known = self._lsp.participant(LSP)
         assert known is not None
         made = next(key for key in known["keys"] if key["kid"] == self._third)
@@ -175,5 +171,5 @@ class RotationScript:
         refusal = Refusal(what, str(answer), seconds, is_right and seconds < AT_ONCE)
         self._course.refusal(refusal, kid)
 
-    def _name(self, kid: str, organisation_id: str, number: int) -> None:
-        self._course.report.keys.append(Key(kid, organisation_id, f"key {number}"))
+    def _name(self, organisation_id: str, *kids: str) -> None:
+        self._course.report.keys += [Key(kid, organisation_id, f"key {n}") for n, kid in enumerate(kids, 1)]

@@ -1,31 +1,28 @@
 """Somebody who has what the LSP has: its TLS certificate and signing keys. What the lender answers to him."""
 
-from dataclasses import dataclass
-from typing import Self
+from contextlib import closing
+from typing import NamedTuple
 
 import httpx
 
 from sandbox.caller import Caller
 from sandbox.drill.traffic import MESSAGE, content_of
+from sandbox.spoiled import Insider
 from shared.node.clock import Clock
-from shared.node.identity import Identity
 from shared.node.ids import new_id
-from shared.node.net.tls import client_context
-from shared.protocol.envelope import seal
 from shared.protocol.participants import Participant
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import V3
 from shared.protocol.signing import SigningKey
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back: an HTTP status and the error of a signed ack, or neither, for `reason`."""
 
     status: int | None
     error: str
     reason: str
-    on_open_connection: bool
+    on_open_connection: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -34,8 +31,8 @@ class Answer:
 
     def is_refused_by(self, check: str) -> bool:
         """Tell whether that check has refused it, in a signed answer over the connection that was open."""
-        is_signature = (self.status, self.error) == (Problem.SIGNATURE.status, Problem.SIGNATURE.code)
-        return is_signature and self.reason == check and self.on_open_connection
+        problem = Problem.SIGNATURE
+        return self == (problem.status, problem.code, check, True)
 
     def __str__(self) -> str:
         return f"{self.status} {self.error}, {self.reason}" if self.error else self.reason
@@ -48,19 +45,16 @@ class Witness:
     second effect (docs/positions.md P8).
     """
 
-    def __init__(self, lsp: Identity, lender: Participant, clock: Clock) -> None:
+    def __init__(self, lsp: Insider, lender: Participant, clock: Clock) -> None:
         self._lsp = lsp
         self._lender = lender
         self._clock = clock
-        self._tls = client_context(lsp.tls_certificate, lsp.tls_private_key, lsp.trust)
+        self._tls = lsp.tls_context()
         self._open = Caller(lender, self._tls)
 
-    def __enter__(self) -> Self:
-        self._open.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._open.__exit__(None, None, None)
+    def close(self) -> None:
+        """Close the connection that stays open."""
+        self._open.close()
 
     def send(self, request_id: str, key: SigningKey) -> Answer:
         """Send over the connection that stays open."""
@@ -68,20 +62,19 @@ class Witness:
 
     def send_anew(self, request_id: str, key: SigningKey) -> Answer:
         """Send over a new connection."""
-        with Caller(self._lender, self._tls) as caller:
+        with closing(Caller(self._lender, self._tls)) as caller:
             return self._post(caller, request_id, key)
 
     def _post(self, caller: Caller, request_id: str, key: SigningKey) -> Answer:
         before, trace_id = caller.connection, new_id()
-        originator, now = self._lsp.originators[V3.name], self._clock.now()
-        payload = V3.stamp(content_of(request_id), originator, request_id, trace_id, now)
-        body = seal(payload, key, self._lender.envelope_member).to_bytes()
+        payload = V3.stamp(content_of(request_id), self._lsp.originator, request_id, trace_id, self._clock.now())
+        body, headers = V3.dress(payload, key, V3.style_for(self._lender))
         try:
-            status, examination = caller.post(MESSAGE.path, body, trace_id)
+            status, examination = caller.post(MESSAGE.path, body, trace_id, headers)
         except httpx.TransportError as error:
-            return Answer(None, "", f"no connection ({str(error).rstrip('.')})", on_open_connection=False)
+            return Answer(None, "", f"no connection ({str(error).rstrip('.')})")
         if examination.problem is not None:
-            return Answer(status, "", "an answer that is no signed ack", on_open_connection=False)
+            return Answer(status, "", "an answer that is no signed ack")
         reason = str(examination.document.get("detail", {}).get("check", ""))
         is_open = before is not None and caller.connection == before
-        return Answer(status, str(examination.document["error"]), reason, on_open_connection=is_open)
+        return Answer(status, str(examination.document["error"]), reason, is_open)

@@ -9,12 +9,13 @@ from typing import Any, Final
 import yaml
 
 from sandbox.errors import SandboxError
-from sandbox.forms.fields import FIELDS, IN_FILES, file_field
+from sandbox.forms.writing import IN_FILES, file_field
 from shared.node.onboarding.fields import Flaw
 from shared.node.onboarding.form import FormError, OnboardingForm, record_of
 from shared.protocol.checks.connection import MAX_BODY_BYTES
 from shared.protocol.encoding import EncodingError, kind_of, parse_json_object
 
+FIELDS: Final = tuple(OnboardingForm.model_fields)
 LIST_FIELD: Final = "ip_addresses"
 _NULL: Final = "tag:yaml.org,2002:null"
 _TEMPLATE: Final = "`ocen-sandbox onboard --template` writes a form"

@@ -5,9 +5,15 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox.forms.fields import IN_FILES, file_field
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.participants import EnvelopeMember
+
+IN_FILES: Final = {
+    "tls_certificate": "tls.pem",
+    "public_key": "signing.pub.pem",
+    "backup_public_key": "backup.pub.pem",
+}
+"""Fields that a form may leave to a file, with the usual name of that file."""
 
 _EXAMPLES: Final[dict[str, Any]] = {
     "organisation_id": "BANK01",
@@ -28,6 +34,11 @@ _INTRODUCTION: Final = """\
 # A certificate or key may stand here itself too: tls_certificate in place of tls_certificate_file.
 """
 _OPTIONAL: Final = "# A second key is optional: leave both lines out if there is none.\n"
+
+
+def file_field(field: str) -> str:
+    """Return the name of the field that names the file: `tls_certificate_file` for `tls_certificate`."""
+    return f"{field}_file"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -14,12 +14,10 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 
 from sandbox.errors import SandboxError
 from sandbox.forms import save_form
-from sandbox.kit.keystores import keystore, truststore
 from sandbox.pki import Authority, Organisation, contact_of, kept_or_new_key, leaf_certificate, public_pem
 from shared.catalogue.table import CATALOGUE
 from shared.node.onboarding.form import OnboardingForm
@@ -112,14 +110,18 @@ def _counterparty(folder: Path, ours: OnboardingForm, authority: x509.Certificat
 
 
 def _keystores(folder: Path, form: OnboardingForm, ours: OnboardingForm, authority: x509.Certificate) -> None:
+    """Write keystore and truststore as Java reads them: PKCS#12 (RFC 7292); one password opens both, and the key."""
     password = secrets.token_urlsafe(18)
-    key: rsa.RSAPrivateKey = kept_or_new_key(folder / "tls.key")
+    encryption = BestAvailableEncryption(password.encode())
+    key, leaf = kept_or_new_key(folder / "tls.key"), leaf_of(form.tls_certificate)
+    trusted = {"ocen-sandbox-ca": authority, alias_of(ours): leaf_of(ours.tls_certificate)}
+    certificates = [pkcs12.PKCS12Certificate(one, alias.encode()) for alias, one in trusted.items()]
     secret = {
         PASSWORDS: f"{password}\n".encode(),
-        "keystore.p12": keystore(alias_of(form), key, leaf_of(form.tls_certificate), authority, password),
-        "truststore.p12": truststore(
-            {"ocen-sandbox-ca": authority, alias_of(ours): leaf_of(ours.tls_certificate)}, password
+        "keystore.p12": pkcs12.serialize_key_and_certificates(
+            alias_of(form).encode(), key, leaf, [authority], encryption
         ),
+        "truststore.p12": pkcs12.serialize_java_truststore(certificates, encryption),
     }
     for name, content in secret.items():
         (folder / name).touch(mode=0o600)

@@ -16,7 +16,6 @@ from sandbox.pki.folder import (
     DEFAULT_FOLDER,
     REGISTRY_FOLDER,
     SANDBOX_PAIR,
-    Pki,
     initialise,
     issue,
     load_authority,
@@ -24,7 +23,7 @@ from sandbox.pki.folder import (
 )
 from sandbox.pki.organisation import LOOPBACK, Organisation, contact_of, kept_or_new_key, own_form
 from sandbox.pki.renewal import Renewal, prepare_renewal
-from sandbox.pki.summary import PkiSummary, describe
+from sandbox.pki.summary import describe
 
 __all__ = [
     "DEFAULT_FOLDER",
@@ -33,9 +32,7 @@ __all__ = [
     "SANDBOX_PAIR",
     "Authority",
     "Organisation",
-    "Pki",
     "PkiError",
-    "PkiSummary",
     "Renewal",
     "contact_of",
     "describe",

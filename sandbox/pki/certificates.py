@@ -4,6 +4,7 @@ What is made here passes OpenSSL's strict reading of RFC 5280 (`VERIFY_X509_STRI
 key usage, subject and authority key identifiers, a subject alternative name.
 """
 
+import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -52,9 +53,12 @@ def public_pem(key: rsa.RSAPublicKey) -> bytes:
 
 def key_fingerprint(key: rsa.RSAPublicKey) -> str:
     """Return SHA-256 of the SPKI in DER, lower-case hex."""
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    return digest.finalize().hex()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return SHA-256 of the certificate in DER, lower-case hex."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def canonical_host(name: str) -> str:

@@ -1,8 +1,7 @@
 """The PKI folder as a whole: initialise it, issue for a further organisation, keep participants.json in step."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -26,19 +25,12 @@ SANDBOX_PAIR: Final = (
 """The two organisations of a sandbox; the further host names are their services in docker-compose.yml."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pki:
-    """Where the files are; `identities` has, by organisation id, each identity.json that lies in the folder."""
-
-    folder: Path
-    authority: Path
-    participants: Path
-    identities: Mapping[str, Path]
-
-
-def initialise(folder: Path, participants: Sequence[Organisation], host_names: Sequence[str], now: datetime) -> Pki:
+def initialise(
+    folder: Path, participants: Sequence[Organisation], host_names: Sequence[str], now: datetime
+) -> dict[str, Path]:
     """Make what is missing of the folder, for these organisations and for those issued in it before.
 
+    Returns each identity.json that lies in the folder, by organisation id.
     In participants.json an organisation's name and base URL become what is given here; its addresses, envelope
     member and key statuses stay as they are, and so do organisations of which only public material is here.
 
@@ -63,10 +55,11 @@ def initialise(folder: Path, participants: Sequence[Organisation], host_names: S
             certificate, keys = complete(folder / organisation_id, one, hosts, authority, now)
             listed[organisation_id] = _record(one, listed.get(organisation_id), certificate, keys)
         files.write_directory(folder / "participants.json", list(listed.values()))
-    return _found(folder, listed)
+    paths = {one: _identity_path(folder, one) for one in listed}
+    return {one: path for one, path in paths.items() if path.exists()}
 
 
-def issue(folder: Path, organisation: Organisation, now: datetime) -> Pki:
+def issue(folder: Path, organisation: Organisation, now: datetime) -> dict[str, Path]:
     """Make keys and a certificate for a further organisation and list it in participants.json; `now` is aware.
 
     Raises:
@@ -158,12 +151,6 @@ def _record(
 
 def _identity_path(folder: Path, organisation_id: str) -> Path:
     return folder / organisation_id / "identity.json"
-
-
-def _found(folder: Path, organisation_ids: Iterable[str]) -> Pki:
-    paths = {one: _identity_path(folder, one) for one in organisation_ids}
-    here = {one: path for one, path in paths.items() if path.exists()}
-    return Pki(folder, folder / "ca.pem", folder / "participants.json", here)
 
 
 @contextmanager
