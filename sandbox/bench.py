@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,22 +42,8 @@ class Plan:
     version: OcenVersion = OcenVersion.V3
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was measured: medians over the rounds; percentiles over all exchanges, in milliseconds."""
-
-    exchanges_per_s: float
-    rsa_limit_per_s: float
-    ratio: float
-    rsa_cpu_share: float
-    cpu_ms_per_exchange: float
-    ack_ms: Mapping[str, float]
-    callback_ms: Mapping[str, float]
-    exchanges: int
-    concurrency: int
-    rounds: int
-    cores: int
-    version: OcenVersion
+Report = dict[str, Any]
+"""What was measured: medians over the rounds; percentiles over all exchanges, in milliseconds."""
 
 
 class Side:
@@ -101,8 +86,7 @@ def _started(plan: NodePlan, *request: str) -> Iterator[Side]:
 def run(plan: Plan, progress: Callable[[int], None]) -> Report:
     """Run the benchmark; `progress` is told of exchanges as they are done.
 
-    Raises:
-        SandboxError: the pair cannot be set up, or a process of it ended before its time.
+    Raises SandboxError if the pair cannot be set up, or a process of it ended before its time.
     """
     with tempfile.TemporaryDirectory(prefix="ocen-bench-") as folder:
         settings = throwaway_settings(Path(folder), plan.version, plan.database_urls)
@@ -127,7 +111,7 @@ def _measure(plan: Plan, lender: Side, lsp: Side, progress: Callable[[int], None
     before = [side.ask("report") for side in (lender, lsp)]
     rounds = []
     for number in range(plan.rounds):
-        rounds.append(_drive(lsp, plan.exchanges, plan.concurrency, partial(_tell, progress, number * plan.exchanges)))
+        rounds.append(_drive(lsp, plan.exchanges, plan.concurrency, progress, number * plan.exchanges))
         limits.append(rsa_limit.exchanges_per_second(RSA_SECONDS, cores))
     after = [side.ask("report") for side in (lender, lsp)]
     used = {what: sum(a[what] - b[what] for a, b in zip(after, before, strict=True)) for what in ("cpu", "rsa")}
@@ -140,32 +124,30 @@ def _report(
     rates = [plan.exchanges / one["seconds"] for one in rounds]
     # Each round stands between two measurements of the limit, so that what else the machine does counts for both.
     ratios = [2 * rate / (limits[i] + limits[i + 1]) for i, rate in enumerate(rates)]
-    return Report(
-        exchanges_per_s=round(statistics.median(rates), 1),
-        rsa_limit_per_s=round(statistics.median(limits), 1),
-        ratio=round(statistics.median(ratios), 3),
-        rsa_cpu_share=round(used["rsa"] / used["cpu"], 3),
-        cpu_ms_per_exchange=round(used["cpu"] * 1000 / (plan.exchanges * plan.rounds), 3),
-        ack_ms=_percentiles([value for one in rounds for value in one["ack_ms"]]),
-        callback_ms=_percentiles([value for one in rounds for value in one["callback_ms"]]),
-        exchanges=plan.exchanges,
-        concurrency=plan.concurrency,
-        rounds=plan.rounds,
-        cores=cores,
-        version=plan.version,
-    )
+    return {
+        "exchanges_per_s": round(statistics.median(rates), 1),
+        "rsa_limit_per_s": round(statistics.median(limits), 1),
+        "ratio": round(statistics.median(ratios), 3),
+        "rsa_cpu_share": round(used["rsa"] / used["cpu"], 3),
+        "cpu_ms_per_exchange": round(used["cpu"] * 1000 / (plan.exchanges * plan.rounds), 3),
+        "ack_ms": _percentiles([value for one in rounds for value in one["ack_ms"]]),
+        "callback_ms": _percentiles([value for one in rounds for value in one["callback_ms"]]),
+        "exchanges": plan.exchanges,
+        "concurrency": plan.concurrency,
+        "rounds": plan.rounds,
+        "cores": cores,
+        "version": plan.version,
+    }
 
 
-def _tell(progress: Callable[[int], None], before: int, in_this_round: int) -> None:
-    progress(before + in_this_round)
-
-
-def _drive(lsp: Side, exchanges: int, concurrency: int, progress: Callable[[int], None]) -> dict[str, Any]:
+def _drive(
+    lsp: Side, exchanges: int, concurrency: int, progress: Callable[[int], None], before: int = 0
+) -> dict[str, Any]:
     answer = lsp.ask(f"drive {exchanges} {concurrency}")
     while "progress" in answer:
-        progress(answer["progress"])
+        progress(before + answer["progress"])
         answer = lsp.answer()
-    progress(exchanges)
+    progress(before + exchanges)
     return answer
 
 

@@ -15,13 +15,15 @@ class Caller:
     """Keeps one TLS connection to a participant for all that it sends.
 
     Attributes:
+        receiver: who is called.
         connection: our end of the connection that carried the last answer, address and port; None before that.
     """
 
     def __init__(self, receiver: Participant, tls: ssl.SSLContext, profile: Profile = V3) -> None:
         """Call `receiver` as whoever `tls` shows the certificate of; `profile` judges its answers."""
         self.connection: tuple[str, int] | None = None
-        self._receiver = receiver
+        self.receiver = receiver
+        self._tls = tls
         self._profile = profile
         self._http = httpx.Client(
             verify=tls,
@@ -30,6 +32,10 @@ class Caller:
             limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
         )
 
+    def anew(self) -> "Caller":
+        """Return one that opens a connection of its own, and shows the same certificate."""
+        return Caller(self.receiver, self._tls, self._profile)
+
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
@@ -37,16 +43,15 @@ class Caller:
     def post(self, path: str, body: bytes, trace_id: str, headers: Mapping[str, str]) -> tuple[int, Examination]:
         """Send a message whose traceId is `trace_id`; return the HTTP status, and what was found in the answer.
 
-        Raises:
-            httpx.TransportError: there is no answer.
+        Raises httpx.TransportError if there is no answer.
         """
         response = self._http.post(
-            self._receiver.base_url + path, content=body, headers={"content-type": "application/json", **headers}
+            self.receiver.base_url + path, content=body, headers={"content-type": "application/json", **headers}
         )
         stream = response.extensions["network_stream"]
         self.connection = stream.get_extra_info("client_addr")
         shown: ssl.SSLSocket = stream.get_extra_info("ssl_object")
-        peer = Peer(thumbprint(shown.getpeercert(True) or b""), self._receiver.base_url)
+        peer = Peer(thumbprint(shown.getpeercert(True) or b""), self.receiver.base_url)
         shown_beside = {name.lower(): value for name, value in response.headers.items()}
-        examination = self._profile.examine_ack(response.content, peer, self._receiver, trace_id, shown_beside)
+        examination = self._profile.examine_ack(response.content, peer, self.receiver, trace_id, shown_beside)
         return response.status_code, examination

@@ -188,8 +188,7 @@ class Demo:
 def heartbeat_of(registry: RegistryOps, passages: Sequence[Passage], loan_application_id: str) -> list[Record]:
     """Return what both sides of each message have reported about the application, in the order of time.
 
-    Raises:
-        DemoFailedError: less than that has come in time.
+    Raises DemoFailedError if less than that has come in time.
     """
 
     def look(ops: RegistryOps) -> list[Record] | None:

@@ -131,8 +131,7 @@ class Enrolment:
 def enrolled(folders: Folders, organisation_id: str) -> Iterator[Enrolment | None]:
     """Have an organisation as the registry has it; None if none runs, or the organisation is no member of it.
 
-    Raises:
-        SandboxError: it is a member, and the registry does not answer.
+    Raises SandboxError if it is a member, and the registry does not answer.
     """
     run = read_run(folders)
     if run is None or not run.speaks_v4 or not (run.certs / organisation_id / MEMBERSHIP_FILE).exists():

@@ -18,7 +18,6 @@ from typing import Any
 import lender_app.app
 import lsp_app.app
 from shared.node.node import Node
-from shared.node.outbox import DeliveryAttempt
 from shared.node.process import calm_garbage_collector, run
 from shared.node.settings import NodeSettings, load_settings
 from shared.node.telemetry import configure_logging
@@ -26,14 +25,6 @@ from shared.protocol.signing import SigningKey, VerificationKey
 from shared.protocol.verification import VerifiedMessage
 
 PROGRESS_SECONDS = 0.25
-
-
-@dataclass(slots=True)
-class Usage:
-    """What a process has used: CPU seconds in all, and of these the thread time inside RSA signing and verifying."""
-
-    cpu: float = 0.0
-    rsa: float = 0.0
 
 
 class RsaMeter:
@@ -47,10 +38,10 @@ class RsaMeter:
         SigningKey.sign = self._timed(SigningKey.sign)  # type: ignore[method-assign]
         VerificationKey.verify = self._timed(VerificationKey.verify)  # type: ignore[method-assign]
 
-    def usage(self) -> Usage:
-        """Return what this process has used since its start."""
+    def usage(self) -> dict[str, float]:
+        """Return what this process has used: CPU seconds, and of these the thread time inside RSA operations."""
         used = resource.getrusage(resource.RUSAGE_SELF)
-        return Usage(used.ru_utime + used.ru_stime, self.nanoseconds / 1e9)
+        return {"cpu": used.ru_utime + used.ru_stime, "rsa": self.nanoseconds / 1e9}
 
     def _timed(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any) -> Any:
@@ -81,7 +72,7 @@ class Driver:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._round = Round()
         node.reception.listeners.append(self._arrived)
-        node.courier.listeners.append(self._acked)
+        node.courier.listeners.append(lambda attempt: self._round.ack_ms.append(attempt.milliseconds))
 
     async def drive(self, exchanges: int, concurrency: int) -> Round:
         """Run a round, telling of its progress on standard output."""
@@ -115,9 +106,6 @@ class Driver:
         if arrived is not None:
             arrived.set_result(None)
 
-    def _acked(self, attempt: DeliveryAttempt) -> None:
-        self._round.ack_ms.append(attempt.milliseconds)
-
 
 def answer(what: dict[str, Any]) -> None:
     """Write one answer."""
@@ -136,7 +124,7 @@ async def obey(node: Node, meter: RsaMeter, request: str) -> None:
         if command[0] == "drive" and driver is not None:
             answer(asdict(await driver.drive(int(command[1]), int(command[2]))))
         else:
-            answer(asdict(meter.usage()))
+            answer(meter.usage())
     await node.stop()
 
 

@@ -97,9 +97,7 @@ def join(registry: RegistryOps, identity_file: Path, now: OnboardingForm | None 
     keys that the file named before: they may have changed since. What was written before is kept as long as the
     registry knows it; where the secret is lost, or was given by another registry, a new one is given.
 
-    Raises:
-        SandboxError: the registry says no.
-        IdentityError: the identity file cannot be used.
+    Raises SandboxError if the registry says no. Raises IdentityError if the identity file cannot be used.
     """
     home, stated = identity_file.parent, own_form(identity_file)
     before = members_in(home.parent).get(home)
@@ -131,8 +129,7 @@ def join(registry: RegistryOps, identity_file: Path, now: OnboardingForm | None 
 def admit(registry: RegistryOps, participant_id: str) -> tuple[str, str]:
     """Let a participant take part in the sandbox's product network; return the ids of product and network.
 
-    Raises:
-        SandboxError: the registry says no.
+    Raises SandboxError if the registry says no.
     """
     product_id, network_id = registry.network()
     registry.admit(network_id, participant_id)
@@ -151,8 +148,7 @@ def members_in(certs: Path) -> dict[Path, Membership]:
 def read_membership(home: Path) -> Membership:
     """Read what the registry gave an organisation, from its folder.
 
-    Raises:
-        SandboxError: it is no member, or the file is not what was written.
+    Raises SandboxError if it is no member, or the file is not what was written.
     """
     file = home / MEMBERSHIP_FILE
     try:

@@ -71,22 +71,14 @@ NOTHING: Final = Beside()
 
 
 def profile_named(name: str) -> Profile:
-    """Return the profile of that name.
-
-    Raises:
-        SandboxError: there is none.
-    """
+    """Return the profile of that name. Raises SandboxError if there is none."""
     if name not in PROFILES:
         raise SandboxError(f"there is no profile {name}: choose from {', '.join(PROFILES)}")
     return PROFILES[name]
 
 
 def message_named(name: str) -> MessageType:
-    """Return the message of that name.
-
-    Raises:
-        SandboxError: the catalogue has none.
-    """
+    """Return the message of that name. Raises SandboxError if the catalogue has none."""
     if name not in BY_NAME:
         raise SandboxError(f"there is no message {name}: choose from {', '.join(BY_NAME)}")
     return BY_NAME[name]
@@ -95,9 +87,7 @@ def message_named(name: str) -> MessageType:
 def sign(payload: bytes, profile: Profile, private_key: str, kid: str, style: Style) -> Dressed:
     """Dress exactly these payload bytes, a line break at their end included.
 
-    Raises:
-        SandboxError: the payload is not one strict JSON object.
-        KeyMaterialError: the key cannot be used.
+    Raises SandboxError if the payload is not one strict JSON object. Raises KeyMaterialError if the key cannot be used.
     """
     try:
         parse_json_object(payload)
@@ -132,8 +122,7 @@ def holder_of(public_key: str, profile: Profile, kid: str | None, dialect: Diale
 def issuer_of(public_key: str, url: str, token: str) -> Issuer:
     """Return the Auth Service at that URL with the key that the token names: a JWK, a JWK set, or a key in PEM.
 
-    Raises:
-        KeyMaterialError: the key cannot be used.
+    Raises KeyMaterialError if the key cannot be used.
     """
     try:
         kid = open_token(token).kid

@@ -174,8 +174,7 @@ class OpsClient(OperatorPlane):
     def send(self, message: str, to: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """Have the node sign and send a message; return its `id` and `request_id`.
 
-        Raises:
-            EncodingError: a decimal number in the content that a JSON reader would change.
+        Raises EncodingError if there is a decimal number in the content that a JSON reader would change.
         """
         body = dump_json({"message": message, "to": to, "content": content})
         response = self._send("POST", "/messages", content=body, headers={"content-type": "application/json"})

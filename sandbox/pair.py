@@ -45,8 +45,7 @@ class StartedPair:
     def start(self, plans: Sequence[NodePlan]) -> None:
         """Start services, and wait until they are ready.
 
-        Raises:
-            SandboxError, NodeDiedError: one cannot run as it is set up, ended, or is not ready in time.
+        Raises SandboxError, NodeDiedError if one cannot run as it is set up, ended, or is not ready in time.
         """
         self.supervisor.start(plans)
         nodes = {name: _node(self.settings, name, pid) for name, pid in self.supervisor.pids.items()}
@@ -60,8 +59,7 @@ class StartedPair:
     def watch(self) -> None:
         """Wait until `ocen-sandbox down` ends the pair.
 
-        Raises:
-            NodeDiedError: a node ended though nobody asked it to.
+        Raises NodeDiedError if a node ended though nobody asked it to.
         """
         try:
             self.supervisor.watch()
@@ -156,8 +154,7 @@ def _register_keys_of_now(folders: Folders) -> None:
 def end_pair(folders: Folders, clock: Clock, wait: Callable[[float], None] = time.sleep) -> Ended:
     """End what runs of the pair, and nothing else; nothing happens if nothing runs.
 
-    Raises:
-        SandboxError: the run file cannot be read.
+    Raises SandboxError if the run file cannot be read.
     """
     run = read_run(folders)
     if run is None:

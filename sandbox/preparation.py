@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.errors import SandboxError
-from sandbox.pki import LOOPBACK, initialise, registry_leaf
+from sandbox.pki.folder import initialise, registry_leaf
+from sandbox.pki.organisation import LOOPBACK
 from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion, PairSettings
 
 _BASES: Final = range(20_000, 31_000, 13)
@@ -27,8 +28,7 @@ def throwaway_settings(
 ) -> PairSettings:
     """Return the settings of a sandbox that keeps keys and databases in `folder`, on ports that are free now.
 
-    Raises:
-        SandboxError: no ports are free.
+    Raises SandboxError if no ports are free.
     """
     folders, urls = Folders(folder, folder / "certs"), database_urls or {}
     return PairSettings(folders, free_base_port(), database_urls=urls, version=version)
@@ -37,8 +37,7 @@ def throwaway_settings(
 def free_base_port() -> int:
     """Return a base port all of whose ports, of registry and further lenders too, are free now.
 
-    Raises:
-        SandboxError: there is none.
+    Raises SandboxError if there is none.
     """
     for base in itertools.islice(_UNTRIED, len(_BASES)):
         with contextlib.suppress(SandboxError):
@@ -65,8 +64,7 @@ def prepare(settings: PairSettings, now: datetime) -> None:
 def make_data_folder(folders: Folders) -> None:
     """Make the data folder, for this user's eyes only, and the ops token in it.
 
-    Raises:
-        SandboxError: the folder cannot be used, or others may know the token in it.
+    Raises SandboxError if the folder cannot be used, or others may know the token in it.
     """
     try:
         folders.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -93,8 +91,7 @@ def _refuse_if_known_to_others(file: Path) -> None:
 def check_ports(settings: PairSettings) -> None:
     """Make sure that nobody listens on the ports yet.
 
-    Raises:
-        SandboxError: somebody does, or the system does not let us.
+    Raises SandboxError if somebody does, or the system does not let us.
     """
     places = [(settings.listen_address, settings.port(name)) for name in settings.services]
     places += [("127.0.0.1", settings.ops_port(name)) for name in settings.services]

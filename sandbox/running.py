@@ -67,8 +67,7 @@ def write_run(folders: Folders, run: Run) -> None:
 def read_run(folders: Folders) -> Run | None:
     """Read the run file; None if there is none.
 
-    Raises:
-        SandboxError: it cannot be read, or is not what was written.
+    Raises SandboxError if it cannot be read, or is not what was written.
     """
     try:
         return Run.model_validate_json(folders.run_file.read_bytes())
@@ -103,11 +102,7 @@ def remove_run(folders: Folders, run: Run) -> None:
 
 
 def ops_token(folders: Folders) -> str:
-    """Read the token of the operator planes.
-
-    Raises:
-        SandboxError: there is none.
-    """
+    """Read the token of the operator planes. Raises SandboxError if there is none."""
     try:
         return folders.token_file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -147,8 +142,7 @@ class NodesRunning(dict[NodeName, OpsClient]):
 def connected(folders: Folders, up: str = UP) -> Iterator[Mapping[NodeName, OpsClient]]:
     """Have a client of each node that runs, the registry aside; `up` is the command that would start what is needed.
 
-    Raises:
-        SandboxError: the sandbox does not run, or only a part of it.
+    Raises SandboxError if the sandbox does not run, or only a part of it.
     """
     running = _running(folders, up)
     token, nodes = ops_token(folders), NodesRunning(UP_V4 if NodeName.REGISTRY in running else UP)
@@ -161,11 +155,7 @@ def connected(folders: Folders, up: str = UP) -> Iterator[Mapping[NodeName, OpsC
 
 @contextlib.contextmanager
 def connected_registry(folders: Folders) -> Iterator[RegistryOps]:
-    """Have a client of the registry that runs.
-
-    Raises:
-        SandboxError: it does not.
-    """
+    """Have a client of the registry that runs. Raises SandboxError if it does not."""
     registry = _running(folders, UP_V4).get(NodeName.REGISTRY)
     if registry is None:
         raise SandboxError(f"the sandbox runs without a registry: `ocen-sandbox down`, then `{UP_V4}`")

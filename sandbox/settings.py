@@ -7,7 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sandbox.pki import DEFAULT_FOLDER, REGISTRY_FOLDER, SANDBOX_PAIR, Organisation
+from sandbox.pki.folder import DEFAULT_FOLDER, REGISTRY_FOLDER, SANDBOX_PAIR
+from sandbox.pki.organisation import Organisation
 from shared.node.settings import LogFormat, Mode
 from shared.protocol.participants import ParticipantRole
 

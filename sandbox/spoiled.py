@@ -77,8 +77,7 @@ def lsp_and_lender_of(run: Run) -> tuple[Insider, Participant]:
 
     The lender is at its address: in the file another pair of the same keys may have written its own.
 
-    Raises:
-        IdentityError, OnboardingError: the files cannot be used.
+    Raises IdentityError, OnboardingError if the files cannot be used.
     """
     identity = load_identity(run.certs / run.nodes[NodeName.LSP].organisation_id / "identity.json")
     lender = run.nodes[NodeName.LENDER]

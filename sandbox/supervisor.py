@@ -163,7 +163,8 @@ class Supervisor:
             lines, label = node.last_lines(), node.plan.name.label
             if starting and status == _UNUSABLE and lines:
                 raise SandboxError(f"the {label} cannot start: {lines[-1]}")
-            raise NodeDiedError(f"the {label} has died ({_how(status)})", lines)
+            how = f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+            raise NodeDiedError(f"the {label} has died ({how})", lines)
 
 
 @contextlib.contextmanager
@@ -184,7 +185,3 @@ def interrupted_by_signals() -> Iterator[None]:
 def _end_with_parent() -> None:
     """In the child, before it becomes the node: ask the kernel for SIGTERM when the parent is gone (prctl(2))."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _how(status: int) -> str:
-    return f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"

@@ -79,8 +79,7 @@ async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[s
 def demand_members(registry: RegistryOps, run: Run, members: Mapping[NodeName, Membership]) -> None:
     """Refuse to begin where a node takes no part in the network.
 
-    Raises:
-        SandboxError: one was offboarded, is not approved, or is in no network; or the registry does not answer.
+    Raises SandboxError if one was offboarded, is not approved, or is in no network; or the registry does not answer.
     """
     inside = {network["id"]: network["members"] for network in registry.networks()}
     for name, member in members.items():

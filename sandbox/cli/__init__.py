@@ -10,7 +10,7 @@ from rich.text import Text
 from sandbox.cli.app import app
 from sandbox.cli.screen import screen, spell_out_marks
 from sandbox.errors import NodeDiedError, SandboxError
-from sandbox.pki import PkiError
+from sandbox.pki.certificates import PkiError
 from shared.node.identity import IdentityError
 from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.form import FormError

@@ -8,15 +8,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
 from sandbox.cli.inputs import CERTIFICATE, read_text
-from sandbox.cli.options import DATA_DIR, At, DataDir, Of, Why
+from sandbox.cli.options import DATA_DIR, At, DataDir, Of, Why, node_option
 from sandbox.cli.participants import print_listed
 from sandbox.cli.screen import say, shown, tell
 from sandbox.enrolment import Enrolment, enrolled
 from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, holders
-from sandbox.pki import Renewal, prepare_renewal
+from sandbox.pki.renewal import Renewal, prepare_renewal
 from sandbox.running import connected, read_run
 from sandbox.settings import Folders, NodeName
 from shared.node.clock import SystemClock
@@ -92,7 +91,7 @@ def remove(
 @app.command()
 def renew(
     *,
-    at: Annotated[NodeName | None, options.node_option("--at", text="The node whose certificate it is.")] = None,
+    at: Annotated[NodeName | None, node_option("--at", text="The node whose certificate it is.")] = None,
     of: Annotated[
         str | None, typer.Option("--of", metavar="ORG", help="Or an organisation that `pki issue` has made.")
     ] = None,
@@ -126,7 +125,9 @@ def renew(
             if enrolment is not None:
                 say("The registry names it too.")
             if prepare:
-                _print_prepared(made, organisation_id, at)
+                who, given = organisation_id, shown(made.next_certificate)
+                say(f"\n{who} does not show it yet. Give {given} to your counterparties, then:")
+                say(f"  ocen-sandbox certificates renew {f'--at {at.value}' if at else f'--of {who}'}")
                 return
             if enrolment is not None:
                 enrolment.await_look_ups(tell)
@@ -155,8 +156,3 @@ def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | Non
     say(Text(f"{who} from now on: ", style="bold green").append(shown(made.certificate), "default"))
     say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
     say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
-
-
-def _print_prepared(made: Renewal, organisation_id: str, node: NodeName | None) -> None:
-    say(f"\n{organisation_id} does not show it yet. Give {shown(made.next_certificate)} to your counterparties, then:")
-    say(f"  ocen-sandbox certificates renew {f'--at {node.value}' if node else f'--of {organisation_id}'}")

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
 from sandbox.cli.onboarding import node_for
-from sandbox.cli.options import Role
+from sandbox.cli.options import DATA_DIR, Addresses, DataDir, OrgName, Role
 from sandbox.cli.screen import data_option, facts, say, shown
 from sandbox.kit import make_kit
-from sandbox.pki import LOOPBACK, Organisation, load_authority
+from sandbox.pki.folder import load_authority
+from sandbox.pki.organisation import LOOPBACK, Organisation
 from sandbox.running import connected, read_run
 from sandbox.settings import Folders
 from shared.node.clock import SystemClock
@@ -24,12 +24,9 @@ def kit(
     role: Annotated[Role, typer.Option(help="What it does in the network.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to make; new or empty.")],
     base_url: Annotated[str, typer.Option(help="Where your service is or will be.")] = "https://localhost:8446",
-    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
-    address: Annotated[
-        list[str] | None,
-        typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
-    ] = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    name: OrgName = None,
+    address: Addresses = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Make a starter kit, and onboard it.
 

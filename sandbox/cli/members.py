@@ -90,8 +90,7 @@ def id_of(folders: Folders, named: str) -> str:
     Who has joined is known by the file in its folder, who has registered by a form by its name in the registry, which
     ends with the organisation id.
 
-    Raises:
-        SandboxError: no such organisation is registered, or it is several participants.
+    Raises SandboxError if no such organisation is registered, or it is several participants.
     """
     if named.isdecimal():
         return named

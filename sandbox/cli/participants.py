@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
+from sandbox.cli.options import DATA_DIR, At, DataDir
 from sandbox.cli.screen import facts, say
 from sandbox.errors import SandboxError
 from sandbox.following import Record
@@ -22,7 +22,7 @@ Org = Annotated[str, typer.Argument(metavar="ORG", help="Organisation id.")]
 
 
 @app.callback(invoke_without_command=True)
-def _list_unless_asked_otherwise(context: typer.Context, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def _list_unless_asked_otherwise(context: typer.Context, data_dir: DataDir = DATA_DIR) -> None:
     """Whom each node knows: show, change, offboard.
 
     Without a command: list them.
@@ -35,7 +35,7 @@ def _list_unless_asked_otherwise(context: typer.Context, data_dir: options.DataD
 
 
 @app.command("list")
-def list_participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def list_participants(*, data_dir: DataDir = DATA_DIR) -> None:
     """List whom each node knows.
 
     Organisation, role, base URL, keys and certificates.
@@ -48,7 +48,7 @@ def list_participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
 
 
 @app.command()
-def show(*, organisation_id: Org, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def show(*, organisation_id: Org, at: At = None, data_dir: DataDir = DATA_DIR) -> None:
     """Show a participant with its history.
 
     Every key and certificate that it ever had, when and why each changed,
@@ -67,8 +67,8 @@ def offboard(
     *,
     organisation_id: Org,
     reason: Annotated[str, typer.Option(help="Why; kept with the history.")],
-    at: options.At = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    at: At = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Offboard a participant.
 
@@ -94,8 +94,8 @@ def set_fields(
     ] = None,
     envelope_member: Annotated[str | None, typer.Option(help="How it spells the signed header.")] = None,
     reason: Annotated[str, typer.Option(help="Why.")] = "",
-    at: options.At = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    at: At = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Change what is neither key nor certificate.
 

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
 from sandbox.cli.members import id_of
-from sandbox.cli.options import Id
+from sandbox.cli.options import DATA_DIR, At, DataDir, Id
 from sandbox.cli.screen import say
 from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, asked_of
@@ -26,7 +25,7 @@ class Setting(StrEnum):
     DEFAULT = "default"
 
 
-def peers(*, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def peers(*, at: At = None, data_dir: DataDir = DATA_DIR) -> None:
     """List whom each node has looked up.
 
     With the dialect in which it signs.
@@ -46,8 +45,8 @@ def set_dialect(
     *,
     participant_id: Id,
     dialect: Annotated[Setting, typer.Argument(help="How it signs; strict is as the documents say.")],
-    at: options.At = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    at: At = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Settle how a peer signs.
 

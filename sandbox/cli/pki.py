@@ -7,13 +7,12 @@ import typer
 from cryptography import x509
 from rich.text import Text
 
-from sandbox.cli import options
-from sandbox.cli.options import Role
+from sandbox.cli.options import CERTS_DIR, DATA_DIR, Addresses, CertsDir, DataDir, OrgName, Role
 from sandbox.cli.screen import facts, listing, say, shown
-from sandbox.pki import LOOPBACK, SANDBOX_PAIR, Organisation, describe, initialise, own_form
-from sandbox.pki import issue as issue_files
 from sandbox.pki.certificates import fingerprint, hosts_of, key_fingerprint
-from sandbox.pki.summary import Listed
+from sandbox.pki.folder import SANDBOX_PAIR, Listed, describe, initialise
+from sandbox.pki.folder import issue as issue_files
+from sandbox.pki.organisation import LOOPBACK, Organisation, own_form
 from sandbox.running import connected, nodes_alive, read_run
 from sandbox.settings import Folders
 from shared.node.clock import SystemClock
@@ -24,7 +23,7 @@ app = typer.Typer(help="Make keys and certificates, and show them.", no_args_is_
 @app.command()
 def init(
     *,
-    certs_dir: options.CertsDir = options.CERTS_DIR,
+    certs_dir: CertsDir = CERTS_DIR,
     host: Annotated[list[str] | None, typer.Option(help="A further host for the certificates; repeatable.")] = None,
     lender_url: Annotated[str, typer.Option(help="Base URL of the lender.")] = SANDBOX_PAIR[0].base_url,
     lsp_url: Annotated[str, typer.Option(help="Base URL of the LSP.")] = SANDBOX_PAIR[1].base_url,
@@ -50,7 +49,7 @@ def init(
 
 
 @app.command()
-def show(*, certs_dir: options.CertsDir = options.CERTS_DIR) -> None:
+def show(*, certs_dir: CertsDir = CERTS_DIR) -> None:
     """Show certificates and kids of every organisation.
 
     Never a private key.
@@ -64,13 +63,10 @@ def issue(
     organisation_id: Annotated[str, typer.Argument(metavar="ORG", help="Its organisation id, for metadata.orgId.")],
     role: Annotated[Role, typer.Option(help="What it does in the network.")],
     base_url: Annotated[str, typer.Option(help="Where its protocol plane is or will be.")] = "https://localhost:8446",
-    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
-    certs_dir: options.CertsDir = options.CERTS_DIR,
-    address: Annotated[
-        list[str] | None,
-        typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
-    ] = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    name: OrgName = None,
+    certs_dir: CertsDir = CERTS_DIR,
+    address: Addresses = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Make keys and a certificate for a further organisation.
 

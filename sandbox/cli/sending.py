@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
 from sandbox.cli.diagram import leaves
 from sandbox.cli.inputs import read_json
 from sandbox.cli.members import id_of
+from sandbox.cli.options import DATA_DIR, DataDir, node_option
 from sandbox.cli.screen import FAILED, PASSED, say
 from sandbox.content import example_for, product_data_of
 from sandbox.demo import SCRIPTS
@@ -35,15 +35,14 @@ def send(
         typer.Option("--file", help="Its payload, a JSON object; - reads standard input.", show_default="an example"),
     ] = None,
     sender: Annotated[
-        NodeName | None,
-        options.node_option("--from", text="The node that sends it.", default="whose role sends NAME"),
+        NodeName | None, node_option("--from", text="The node that sends it.", default="whose role sends NAME")
     ] = None,
     to: Annotated[
         str | None,
         typer.Option(help="Organisation id of the receiver, or its participant id.", show_default="the other node"),
     ] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for ack and callback; 0: do not wait.")] = 5.0,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> int:
     """Send a message, and show what becomes of it.
 
@@ -90,7 +89,7 @@ def redrive(
     delivery_id: Annotated[
         str, typer.Argument(metavar="ID", help="The delivery's id, as `messages REQUEST_ID` shows it; not a requestId.")
     ],
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Try a delivery again that was given up.
 

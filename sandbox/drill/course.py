@@ -61,11 +61,7 @@ class Course:
         self._tell(self.report)
 
     def go_on(self, seconds: float) -> None:
-        """Let the traffic go on for a while.
-
-        Raises:
-            SandboxError: it has come to a stop.
-        """
+        """Let the traffic go on for a while. Raises SandboxError if it has come to a stop."""
         end = self.clock.elapsed() + seconds
         while (left := end - self.clock.elapsed()) > 0:
             self._traffic.check()

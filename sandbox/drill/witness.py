@@ -1,6 +1,6 @@
-"""Somebody who has what the LSP has: its TLS certificate and signing keys. What the lender answers to him."""
+"""What the lender answers to somebody who has what the LSP has: its TLS certificate and signing keys."""
 
-from contextlib import closing
+from datetime import datetime
 from typing import NamedTuple
 
 import httpx
@@ -8,9 +8,7 @@ import httpx
 from sandbox.caller import Caller
 from sandbox.drill.traffic import MESSAGE, content_of
 from sandbox.spoiled import Insider
-from shared.node.clock import Clock
 from shared.node.ids import new_id
-from shared.protocol.participants import Participant
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import V3
 from shared.protocol.signing import SigningKey
@@ -38,43 +36,21 @@ class Answer(NamedTuple):
         return f"{self.status} {self.error}, {self.reason}" if self.error else self.reason
 
 
-class Witness:
-    """Calls the lender with the certificate that the LSP had when he got hold of it.
+def repeat_request(caller: Caller, lsp: Insider, request_id: str, key: SigningKey, now: datetime) -> Answer:
+    """Call the lender with what somebody has got hold of, the LSP's certificate and a key of it, at an aware moment.
 
-    He repeats a request that the lender has accepted before, under new metadata: where it is accepted again, it has no
+    The request is one that the lender has accepted before, under new metadata: where it is accepted again, it has no
     second effect (docs/positions.md P8).
     """
-
-    def __init__(self, lsp: Insider, lender: Participant, clock: Clock) -> None:
-        self._lsp = lsp
-        self._lender = lender
-        self._clock = clock
-        self._tls = lsp.tls_context()
-        self._open = Caller(lender, self._tls)
-
-    def close(self) -> None:
-        """Close the connection that stays open."""
-        self._open.close()
-
-    def send(self, request_id: str, key: SigningKey) -> Answer:
-        """Send over the connection that stays open."""
-        return self._post(self._open, request_id, key)
-
-    def send_anew(self, request_id: str, key: SigningKey) -> Answer:
-        """Send over a new connection."""
-        with closing(Caller(self._lender, self._tls)) as caller:
-            return self._post(caller, request_id, key)
-
-    def _post(self, caller: Caller, request_id: str, key: SigningKey) -> Answer:
-        before, trace_id = caller.connection, new_id()
-        payload = V3.stamp(content_of(request_id), self._lsp.originator, request_id, trace_id, self._clock.now())
-        body, headers = V3.dress(payload, key, V3.style_for(self._lender))
-        try:
-            status, examination = caller.post(MESSAGE.path, body, trace_id, headers)
-        except httpx.TransportError as error:
-            return Answer(None, "", f"no connection ({str(error).rstrip('.')})")
-        if examination.problem is not None:
-            return Answer(status, "", "an answer that is no signed ack")
-        reason = str(examination.document.get("detail", {}).get("check", ""))
-        is_open = before is not None and caller.connection == before
-        return Answer(status, str(examination.document["error"]), reason, is_open)
+    before, trace_id = caller.connection, new_id()
+    payload = V3.stamp(content_of(request_id), lsp.originator, request_id, trace_id, now)
+    body, headers = V3.dress(payload, key, V3.style_for(caller.receiver))
+    try:
+        status, examination = caller.post(MESSAGE.path, body, trace_id, headers)
+    except httpx.TransportError as error:
+        return Answer(None, "", f"no connection ({str(error).rstrip('.')})")
+    if examination.problem is not None:
+        return Answer(status, "", "an answer that is no signed ack")
+    reason = str(examination.document.get("detail", {}).get("check", ""))
+    is_open = before is not None and caller.connection == before
+    return Answer(status, str(examination.document["error"]), reason, is_open)

@@ -128,8 +128,7 @@ def _from_file(field: str, stated: dict[str, Any], folder: Path, flaws: list[Fla
 def _content(place: Path, folder: Path) -> bytes:
     """Read a file that a form names: a stranger has written it, and of this machine it is for what lies beside it.
 
-    Raises:
-        OSError: there is no such file beside the form, or it is a device, or cannot be read.
+    Raises OSError if there is no such file beside the form, or it is a device, or cannot be read.
     """
     try:
         is_beside = place.resolve().is_relative_to(folder.resolve())

@@ -8,11 +8,7 @@ import yaml
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.participants import EnvelopeMember
 
-IN_FILES: Final = {
-    "tls_certificate": "tls.pem",
-    "public_key": "signing.pub.pem",
-    "backup_public_key": "backup.pub.pem",
-}
+IN_FILES: Final = {"tls_certificate": "tls.pem", "public_key": "signing.pub.pem", "backup_public_key": "backup.pub.pem"}
 """Fields that a form may leave to a file, with the usual name of that file."""
 
 _EXAMPLES: Final[dict[str, Any]] = {
@@ -62,8 +58,7 @@ def save_form(form: OnboardingForm, file: Path, prefix: str = "") -> list[Path]:
 
     `prefix` begins the names of the PEM files, so that they are not taken for others that lie there.
 
-    Raises:
-        OSError: a file cannot be written.
+    Raises OSError if a file cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     fields, written = dict[str, Any](), [file]

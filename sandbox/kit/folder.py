@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from sandbox.errors import SandboxError
 from sandbox.forms import save_form
-from sandbox.pki import Authority, Organisation, contact_of, kept_or_new_key, leaf_certificate, public_pem
+from sandbox.pki.certificates import Authority, leaf_certificate, public_pem
+from sandbox.pki.organisation import Organisation, contact_of, kept_or_new_key
 from shared.catalogue.table import CATALOGUE
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.record import leaf_of
@@ -57,7 +58,8 @@ def make_kit(
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         form = _keys_and_form(draft, organisation, authority, hosts, now)
-        _counterparty(draft, ours, authority.certificate)
+        save_form(ours, draft / "counterparty" / "form.yaml", f"{ours.organisation_id}-")
+        (draft / "counterparty" / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
         _keystores(draft, form, ours, authority.certificate)
         _first_steps(draft, form, ours, organisation.role)
         (draft / ".gitignore").write_text("*\n", "utf-8")  # private keys: a kit inside a repository stays out of it
@@ -102,11 +104,6 @@ def _keys_and_form(
     )
     save_form(form, folder / "form.yaml")
     return form
-
-
-def _counterparty(folder: Path, ours: OnboardingForm, authority: x509.Certificate) -> None:
-    save_form(ours, folder / "counterparty" / "form.yaml", f"{ours.organisation_id}-")
-    (folder / "counterparty" / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
 
 
 def _keystores(folder: Path, form: OnboardingForm, ours: OnboardingForm, authority: x509.Certificate) -> None:

@@ -64,8 +64,7 @@ def fingerprint(certificate: x509.Certificate) -> str:
 def canonical_host(name: str) -> str:
     """Return a host name in lower case, or an address in its shortest form.
 
-    Raises:
-        PkiError: neither a DNS name in ASCII nor an IPv4 or IPv6 address.
+    Raises PkiError if it is neither a DNS name in ASCII nor an IPv4 or IPv6 address.
     """
     try:
         return str(ipaddress.ip_address(name))
@@ -94,8 +93,7 @@ def leaf_certificate(
 ) -> x509.Certificate:
     """Issue a TLS certificate for serving and calling alike, valid for two years from `now` (aware).
 
-    Raises:
-        PkiError: the authority's private key is not here.
+    Raises PkiError if the authority's private key is not here.
     """
     if authority.key is None:
         raise PkiError("no certificate can be issued without ca.key: put it back beside ca.pem, or delete the folder")

@@ -27,8 +27,7 @@ _DIRECTORY: Final = TypeAdapter(list[ParticipantRecord])
 def read_directory(path: Path) -> list[ParticipantRecord]:
     """Read participants.json, the directory that all sides load; no file means that nobody is listed yet.
 
-    Raises:
-        PkiError: not the JSON that belongs there.
+    Raises PkiError if it is not the JSON that belongs there.
     """
     try:
         return read_records(path) if path.exists() else []
@@ -42,11 +41,7 @@ def write_directory(path: Path, participants: list[ParticipantRecord]) -> None:
 
 
 def read_identity(path: Path) -> IdentityFile:
-    """Read an identity.json.
-
-    Raises:
-        PkiError: not the JSON that belongs there.
-    """
+    """Read an identity.json. Raises PkiError if it is not the JSON that belongs there."""
     try:
         return IdentityFile.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -61,11 +56,7 @@ def write_identity(path: Path, identity: IdentityFile) -> None:
 
 
 def read_private_key(path: Path) -> rsa.RSAPrivateKey:
-    """Read an RSA private key in PEM, PKCS#8 or traditional.
-
-    Raises:
-        PkiError: something else.
-    """
+    """Read an RSA private key in PEM, PKCS#8 or traditional. Raises PkiError if it is something else."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
@@ -76,11 +67,7 @@ def read_private_key(path: Path) -> rsa.RSAPrivateKey:
 
 
 def parse_certificate(pem: bytes, source: Path) -> x509.Certificate:
-    """Parse a certificate in PEM that was found in the file `source`.
-
-    Raises:
-        PkiError: something else.
-    """
+    """Parse a certificate in PEM that was found in the file `source`. Raises PkiError if it is something else."""
     try:
         return x509.load_pem_x509_certificate(pem)
     except ValueError as error:
@@ -88,11 +75,7 @@ def parse_certificate(pem: bytes, source: Path) -> x509.Certificate:
 
 
 def parse_public_key(pem: bytes, source: Path) -> rsa.RSAPublicKey:
-    """Parse an RSA public key in PEM that was found in the file `source`.
-
-    Raises:
-        PkiError: something else.
-    """
+    """Parse an RSA public key in PEM that was found in the file `source`. Raises PkiError if it is something else."""
     try:
         key = load_pem_public_key(pem)
     except ValueError as error:

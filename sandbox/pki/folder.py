@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sandbox.pki import certificates, files
@@ -83,8 +84,7 @@ def registry_leaf(folder: Path, hosts: Sequence[str], now: datetime) -> tuple[Pa
     It is nobody's counterparty, so a certificate that does not serve now is replaced: one that has expired, or does
     not name one of the `hosts`. `now` (aware) is from when on a new certificate is valid.
 
-    Raises:
-        PkiError: the authority cannot issue, or a file or a host name is none.
+    Raises PkiError if the authority cannot issue, or a file or a host name is none.
     """
     names = list(dict.fromkeys(certificates.canonical_host(name) for name in hosts))
     home = folder / REGISTRY_FOLDER
@@ -111,8 +111,7 @@ def _refuse_look_alikes(organisation_ids: Iterable[str]) -> None:
 def load_authority(folder: Path, now: datetime) -> Authority:
     """Load the folder's authority, made first if there is none; `now` (aware) is when it has to be valid.
 
-    Raises:
-        PkiError: it cannot be used.
+    Raises PkiError if it cannot be used.
     """
     certificate_path, key_path = folder / "ca.pem", folder / "ca.key"
     if not certificate_path.exists():
@@ -125,6 +124,38 @@ def load_authority(folder: Path, now: datetime) -> Authority:
     if certificate.not_valid_after_utc <= now:
         raise PkiError(f"{certificate_path} has expired: delete the folder and run `ocen-sandbox pki init`")
     return Authority(certificate, key)
+
+
+class Listed(NamedTuple):
+    """One entry of participants.json; `held` tells that its private keys lie in the folder too."""
+
+    record: ParticipantRecord
+    certificates: list[x509.Certificate]
+    keys: list[rsa.RSAPublicKey]
+    held: bool
+
+
+def describe(folder: Path) -> tuple[x509.Certificate, list[Listed]]:
+    """Read what the folder's public files say: the authority, and who is listed.
+
+    Raises PkiError if the folder was not initialised, or a file is broken.
+    """
+    authority, directory = folder / "ca.pem", folder / "participants.json"
+    try:
+        listed = [
+            Listed(
+                record,
+                [files.parse_certificate(pem.encode(), directory) for pem in record.tls_certificates],
+                [files.parse_public_key(key.pem.encode(), directory) for key in record.keys],
+                (folder / record.organisation_id / "identity.json").exists(),
+            )
+            for record in files.read_directory(directory)
+        ]
+        return files.parse_certificate(authority.read_bytes(), authority), listed
+    except FileNotFoundError as error:
+        raise PkiError(f"{folder} has no certificate authority yet: run `ocen-sandbox pki init` first") from error
+    except OSError as error:
+        raise PkiError(f"{error.filename}: {error.strerror}: use a folder that this user may read") from error
 
 
 def _record(

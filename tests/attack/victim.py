@@ -10,7 +10,7 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
-from sandbox.pki import issue
+from sandbox.pki.folder import issue
 from shared.node.clock import SystemClock
 from shared.node.identity import load_identity
 from shared.protocol.signing import SigningKey

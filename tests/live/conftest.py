@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.pki import issue
+from sandbox.pki.folder import issue
 from shared.node.clock import SystemClock
 from tests.equipment.environments import environments_in
 from tests.live.command import command as command

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.ops_client import OpsClient
-from sandbox.pki import Organisation
+from sandbox.pki.organisation import Organisation
 from shared.node.identity import Identity, load_identity
 from shared.protocol.participants import ParticipantRole
 from tests.equipment.deadline import DEADLINE

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.kit import make_kit
-from sandbox.pki import Organisation, load_authority
+from sandbox.pki.folder import load_authority
+from sandbox.pki.organisation import Organisation
 from sandbox.preparation import free_base_port
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue, own_form, prepare_renewal
 from sandbox.pki.certificates import fingerprint, hosts_of
+from sandbox.pki.folder import SANDBOX_PAIR, describe, initialise, issue
+from sandbox.pki.organisation import Organisation, own_form
+from sandbox.pki.renewal import prepare_renewal
 from shared.node.identity import load_identity
 from shared.node.net.tls_files import checked_leaf
 from shared.node.onboarding.form import record_of

@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue
+from sandbox.pki.folder import SANDBOX_PAIR, describe, initialise, issue
+from sandbox.pki.organisation import Organisation
 from shared.protocol.participants import ParticipantRole
 from tests.sandbox.pki_folder import NOW, THIRD, again, edit_directory, refused
 
