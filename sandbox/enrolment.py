@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.network import MEMBERSHIP_FILE, RegistryOps, read_membership
+from sandbox.network import MEMBERSHIP_FILE, RegistryOps, read_membership, standing_member
 from sandbox.running import connected_registry, read_run
 from sandbox.settings import Folders
 from shared.node.clock import Clock, SystemClock
@@ -139,10 +139,8 @@ def enrolled(folders: Folders, organisation_id: str) -> Iterator[Enrolment | Non
         return
     member = read_membership(run.certs / organisation_id)
     with connected_registry(folders) as registry:
-        known = registry.participant(member.participant_id)
-        # Another registry may have given that id to somebody else; nobody else has the client.
-        is_member = known is not None and known["client_id"] == member.client_id and known["offboarded_at"] is None
-        yield Enrolment(registry, organisation_id, known) if known is not None and is_member else None
+        known = standing_member(registry, member)
+        yield Enrolment(registry, organisation_id, known) if known is not None else None
 
 
 def _counting(keys: Sequence[Record]) -> list[dict[str, Any]]:

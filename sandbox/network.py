@@ -161,6 +161,13 @@ def read_membership(home: Path) -> Membership:
         raise SandboxError(f"{file} is not what ocen-sandbox wrote: delete it and join again") from error
 
 
+def standing_member(registry: RegistryOps, member: Membership) -> dict[str, Any] | None:
+    """Return a member as the registry has it; None if it was offboarded, or another registry gave it its id."""
+    known = registry.participant(member.participant_id)
+    is_it = known is not None and known["client_id"] == member.client_id and known["offboarded_at"] is None
+    return known if is_it else None
+
+
 def member_environment(home: Path, member: Membership, registry_url: str) -> dict[str, str]:
     """Return what a node's settings need for it to speak OCEN 4.0."""
     return {

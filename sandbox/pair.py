@@ -5,7 +5,8 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from sandbox.enrolment import enrolled
 from sandbox.errors import NodeDiedError, SandboxError
@@ -69,12 +70,11 @@ class StartedPair:
                 raise
 
 
-@dataclass(slots=True)
-class Ended:
+class Ended(NamedTuple):
     """What `down` did: the nodes that it ended, and recorded processes that it left alone as not ours."""
 
-    nodes: list[NodeName] = field(default_factory=list)
-    left_alone: dict[NodeName, int] = field(default_factory=dict)
+    nodes: list[NodeName]
+    left_alone: dict[NodeName, int]
 
 
 @contextmanager
@@ -84,7 +84,6 @@ def started_pair(
     detached: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     plans: Sequence[NodePlan] | None = None,
-    clock: Clock | None = None,
 ) -> Iterator[StartedPair]:
     """Start the pair, and what comes with it, and wait until it is ready; end it on leaving, unless it is detached.
 
@@ -95,8 +94,7 @@ def started_pair(
         SandboxError, PkiError: it cannot be started as it is set up, or runs already.
         NodeDiedError: a node ended, or is not ready in time.
     """
-    clock = clock or SystemClock()
-    folders = settings.folders
+    clock, folders = SystemClock(), settings.folders
     _refuse_a_second(folders)
     if not folders.identity(NodeName.LSP).exists():
         tell(f"Making keys and certificates in {folders.certs} ...")
@@ -151,14 +149,14 @@ def _register_keys_of_now(folders: Folders) -> None:
                     enrolment.take_keys(own["keys"])
 
 
-def end_pair(folders: Folders, clock: Clock, wait: Callable[[float], None] = time.sleep) -> Ended:
+def end_pair(folders: Folders, clock: Clock) -> Ended:
     """End what runs of the pair, and nothing else; nothing happens if nothing runs.
 
     Raises SandboxError if the run file cannot be read.
     """
     run = read_run(folders)
     if run is None:
-        return Ended()
+        return Ended([], {})
     alive = nodes_alive(folders, run)
     others = {name: node.pid for name, node in run.nodes.items() if name not in alive and process_exists(node.pid)}
     write_run(folders, run.model_copy(update={"stopping": True}))
@@ -166,7 +164,7 @@ def end_pair(folders: Folders, clock: Clock, wait: Callable[[float], None] = tim
         _send(signal.SIGTERM, node.pid)
     deadline = clock.elapsed() + STOP_SECONDS
     while (left := [node.pid for node in alive.values() if process_exists(node.pid)]) and clock.elapsed() < deadline:
-        wait(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     for pid in left:
         _send(signal.SIGKILL, pid)
     remove_run(folders, run)

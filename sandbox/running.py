@@ -49,6 +49,10 @@ class Run(BaseModel):
         """Whether the nodes speak OCEN 4.0 beside OCEN v3."""
         return NodeName.REGISTRY in self.nodes
 
+    def node_of(self, organisation_id: str) -> NodeName | None:
+        """Return the node that is an organisation; None if none is."""
+        return next((name for name, node in self.nodes.items() if node.organisation_id == organisation_id), None)
+
     @property
     def command(self) -> str:
         """The command that starts as many nodes that speak the same."""
@@ -117,12 +121,10 @@ def nodes_alive(folders: Folders, run: Run | None) -> dict[NodeName, RunningNode
     return {name: node for name, node in run.nodes.items() if _is_alive(name, node, token)}
 
 
-def operator_plane(
-    name: NodeName, node: RunningNode, token: str, timeout: float = PROBE_SECONDS
-) -> OpsClient | RegistryOps:
-    """Return a client of a service's operator plane; `timeout` is in seconds."""
+def operator_plane(name: NodeName, node: RunningNode, token: str) -> OpsClient | RegistryOps:
+    """Return a client of a service's operator plane that does not wait long for an answer."""
     kind = RegistryOps if name is NodeName.REGISTRY else OpsClient
-    return kind(name.label, node.ops_url, token, timeout=timeout)
+    return kind(name.label, node.ops_url, token, timeout=PROBE_SECONDS)
 
 
 class NodesRunning(dict[NodeName, OpsClient]):

@@ -78,18 +78,9 @@ class NodeProcess:
 class Supervisor:
     """Services as processes. Leaving its `with` block ends them, unless they were started detached."""
 
-    def __init__(
-        self,
-        plans: Sequence[NodePlan] = (),
-        *,
-        detached: bool = False,
-        clock: Clock | None = None,
-        wait: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._plans = plans
+    def __init__(self, *, detached: bool = False, clock: Clock | None = None) -> None:
         self._detached = detached
         self._clock = clock or SystemClock()
-        self._wait = wait
         self._nodes: list[NodeProcess] = []
 
     @property
@@ -98,11 +89,6 @@ class Supervisor:
         return {node.plan.name: node.process.pid for node in self._nodes}
 
     def __enter__(self) -> "Supervisor":
-        try:
-            self.start(self._plans)
-        except BaseException:
-            self.stop()
-            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -130,7 +116,7 @@ class Supervisor:
             if waiting and self._clock.elapsed() >= deadline:
                 name, node = next(iter(waiting.items()))
                 raise NodeDiedError(f"the {name.label} is not ready after {seconds:.0f} s", node.last_lines())
-            self._wait(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def watch(self) -> NoReturn:
         """Wait until a node ends.
@@ -140,7 +126,7 @@ class Supervisor:
         """
         while True:
             self._check_alive(starting=False)
-            self._wait(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
         """End all: politely, then, late or interrupted again, by force."""
@@ -149,7 +135,7 @@ class Supervisor:
         deadline = self._clock.elapsed() + STOP_SECONDS
         with contextlib.suppress(KeyboardInterrupt):
             while any(node.process.poll() is None for node in self._nodes) and self._clock.elapsed() < deadline:
-                self._wait(POLL_SECONDS)
+                time.sleep(POLL_SECONDS)
         for node in self._nodes:
             if node.process.poll() is None:
                 node.process.kill()

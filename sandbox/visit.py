@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import SandboxError
-from sandbox.network import SECRET_FILE, Membership, RegistryOps, read_membership
+from sandbox.network import SECRET_FILE, Membership, RegistryOps, read_membership, standing_member
 from sandbox.running import Run
 from sandbox.settings import NodeName
 from sandbox.spoiled import Insider
@@ -84,8 +84,8 @@ def demand_members(registry: RegistryOps, run: Run, members: Mapping[NodeName, M
     inside = {network["id"]: network["members"] for network in registry.networks()}
     for name, member in members.items():
         organisation_id = run.nodes[name].organisation_id
-        known = registry.participant(member.participant_id)
-        if known is None or known["client_id"] != member.client_id or known["offboarded_at"] is not None:
+        known = standing_member(registry, member)
+        if known is None:
             mend = f"`ocen-sandbox down`, then `{run.command}`, which joins it anew"
             raise SandboxError(f"{organisation_id} was offboarded: {mend}")
         if known["status"] != "APPROVED":

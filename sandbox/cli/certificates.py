@@ -16,7 +16,7 @@ from sandbox.enrolment import Enrolment, enrolled
 from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, holders
 from sandbox.pki.renewal import Renewal, prepare_renewal
-from sandbox.running import connected, read_run
+from sandbox.running import connected, run_of
 from sandbox.settings import Folders, NodeName
 from shared.node.clock import SystemClock
 from shared.node.onboarding.record import thumbprint_of
@@ -114,10 +114,9 @@ def renew(
         raise SandboxError("whose certificate? Say --at lender, --at lsp, or --of ORG for another of `pki issue`")
     folders = Folders(data_dir)
     with connected(folders) as pair:
-        run = read_run(folders)
-        assert run is not None
+        run = run_of(folders)
         organisation_id = of or (pair[at].identity()["organisation_id"] if at else "")
-        at = at or next((name for name, one in run.nodes.items() if one.organisation_id == of), None)
+        at = at or run.node_of(organisation_id)
         with enrolled(folders, organisation_id) as enrolment:
             made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
             for name in _add(holders(pair, organisation_id), organisation_id, made.pem, enrolment, "renewal"):

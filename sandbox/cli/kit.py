@@ -12,7 +12,7 @@ from sandbox.cli.screen import data_option, facts, say, shown
 from sandbox.kit import make_kit
 from sandbox.pki.folder import load_authority
 from sandbox.pki.organisation import LOOPBACK, Organisation
-from sandbox.running import connected, read_run
+from sandbox.running import connected, run_of
 from sandbox.settings import Folders
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
@@ -40,12 +40,10 @@ def kit(
     organisation = Organisation(org, name or org, role.in_network, base_url, ip_addresses=tuple(address or LOOPBACK))
     node, now, folders = node_for(role.in_network), SystemClock().now(), Folders(data_dir)
     with connected(folders) as pair:
-        run = read_run(folders)
-        assert run is not None
         make_kit(
             out,
             organisation,
-            authority=load_authority(run.certs, now),
+            authority=load_authority(run_of(folders).certs, now),
             ours=OnboardingForm.model_validate(pair[node].own_form()),
             onboard=lambda form: pair[node].onboard(form.model_dump()),
             now=now,

@@ -87,7 +87,7 @@ def join_network(
     say("A node of this project is told so by its environment; yours needs the same:")
     say(facts(rows.items(), indent=2))
     say(f"\nIts messages name product {member.product_id} and product network {member.product_network_id}.")
-    if _has_node(run, organisation_id) and (before is None or before.client_id != member.client_id):
+    if run.node_of(organisation_id) and (before is None or before.client_id != member.client_id):
         say(f"Its node learns of it when it starts: ocen-sandbox down, then {run.command}")
 
 
@@ -169,7 +169,7 @@ def secret(*, participant_id: Id, data_dir: DataDir = DATA_DIR) -> None:
         return
     write_private(home / SECRET_FILE, given["client_secret"].encode())
     say(f"The new secret of {home.name} is in {shown(home / SECRET_FILE)}; the former one is dead.")
-    if _has_node(run, home.name):
+    if run.node_of(home.name):
         say(f"Its node reads it when it starts: ocen-sandbox down, then {run.command}")
 
 
@@ -204,13 +204,9 @@ def events(
     print_events(listed, {member.participant_id: home.name for home, member in members.items()})
 
 
-def _has_node(run: Run, organisation_id: str) -> bool:
-    return organisation_id in [node.organisation_id for node in run.nodes.values()]
-
-
 def _form_of_now(folders: Folders, run: Run, organisation_id: str) -> OnboardingForm:
     """Return what a node says of itself, whose keys may have changed since; of others what their files say."""
-    node = next((name for name, one in run.nodes.items() if one.organisation_id == organisation_id), None)
+    node = run.node_of(organisation_id)
     if node is None:
         return own_form(run.certs / organisation_id / "identity.json")
     with connected(folders) as nodes:
