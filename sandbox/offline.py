@@ -67,9 +67,6 @@ class Beside:
         return {} if self.signature is None else {SIGNATURE_HEADER: self.signature}
 
 
-NOTHING: Final = Beside()
-
-
 def profile_named(name: str) -> Profile:
     """Return the profile of that name. Raises SandboxError if there is none."""
     if name not in PROFILES:
@@ -96,7 +93,7 @@ def sign(payload: bytes, profile: Profile, private_key: str, kid: str, style: St
     return profile.dress(payload, load_private_key(private_key, kid, profile.algorithm), style)
 
 
-def holder_of(public_key: str, profile: Profile, kid: str | None, dialect: Dialect = Dialect.STRICT) -> Holder:
+def holder_of(public_key: str, profile: Profile, kid: str | None, dialect: Dialect) -> Holder:
     """Return who holds which kid: one nameless participant with this key, and in v4 of this dialect.
 
     Without `kid`, a JWK and the keys of a JWK set count under the kids that they bear themselves, any other key
@@ -141,7 +138,7 @@ def verify(
     *,
     message_type: MessageType | None,
     at: datetime | None,
-    beside: Beside = NOTHING,
+    beside: Beside,
 ) -> Judgement:
     """Judge a message; what needs a connection, a directory or a journal is not judged.
 
@@ -155,7 +152,7 @@ def verify(
     return _judgement(body, beside, verification)
 
 
-def verify_ack(body: bytes, profile: Profile, holder: Holder, beside: Beside = NOTHING) -> Judgement:
+def verify_ack(body: bytes, profile: Profile, holder: Holder, *, beside: Beside) -> Judgement:
     """Judge an acknowledgement, whose payload has no metadata of its own."""
     callee, headers = holder(""), beside.headers
     examination = Examination(

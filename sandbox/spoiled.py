@@ -91,9 +91,7 @@ def send_spoiled(
 ) -> Refusal:
     """Sign a message as the LSP, change what it says, and send it over mTLS with the LSP's certificate.
 
-    Raises:
-        SandboxError: the lender does not answer.
-        TlsConfigurationError: the files of the LSP cannot be used.
+    Raises SandboxError if the lender does not answer; TlsConfigurationError if the files of the LSP cannot be used.
     """
     profile, change, request_id, trace_id = script.profile, script.change, new_id(), new_id()
     message, key = BY_NAME[script.key(script.spoiled)], lsp.identity.key_for(profile.algorithm)

@@ -40,14 +40,10 @@ class NodePlan:
     log: Path
 
 
-COMMANDS: Mapping[NodeName, Sequence[str]] = {name: (sys.executable, "-m", name.module) for name in NodeName}
-"""How each service is started, with the Python that runs us."""
-
-
 def plan_of(settings: PairSettings, name: NodeName, further: Mapping[str, str] | None = None) -> NodePlan:
     """Return how to start a service of these settings, with the Python that runs us and `further` environment."""
     environment = {**settings.environment(name), **(further or {})}
-    return NodePlan(name, COMMANDS[name], environment, settings.folders.log(name).absolute())
+    return NodePlan(name, (sys.executable, "-m", name.module), environment, settings.folders.log(name).absolute())
 
 
 class NodeProcess:

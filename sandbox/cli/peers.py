@@ -10,7 +10,7 @@ from sandbox.cli.members import id_of
 from sandbox.cli.options import DATA_DIR, At, DataDir, Id
 from sandbox.cli.screen import say
 from sandbox.errors import SandboxError
-from sandbox.holders import Nodes, asked_of
+from sandbox.holders import asked_of
 from sandbox.running import connected, connected_registry
 from sandbox.settings import Folders
 from shared.protocol.participants import Dialect
@@ -61,17 +61,14 @@ def set_dialect(
     with connected_registry(folders), connected(folders) as pair:
         peer, asked = id_of(folders, participant_id), asked_of(pair, at)
         if dialect is Setting.DEFAULT:
-            _take_back(asked, peer)
+            answers = {name: ops.unset_peer(peer) for name, ops in asked.items()}
+            if not any(answers.values()):
+                raise SandboxError(f"nothing was settled about participant {peer}: see `ocen-sandbox registry peers`")
+            for name, now in answers.items():
+                if now is not None:
+                    told = f"participant {peer} is dealt with by default again, as {now['dialect']}"
+                    say(f"For the {name.label}, {told}.")
             return
         for name, ops in asked.items():
             ops.set_peer(peer, Dialect(dialect.value))
             say(f"For the {name.label}, participant {peer} is dealt with as {dialect.value} from now on.")
-
-
-def _take_back(asked: Nodes, peer: str) -> None:
-    answers = {name: ops.unset_peer(peer) for name, ops in asked.items()}
-    if not any(answers.values()):
-        raise SandboxError(f"nothing was settled about participant {peer}: see `ocen-sandbox registry peers`")
-    for name, now in answers.items():
-        if now is not None:
-            say(f"For the {name.label}, participant {peer} is dealt with by default again, as {now['dialect']}.")

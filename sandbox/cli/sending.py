@@ -110,7 +110,8 @@ def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: floa
     sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.key), seconds)
     if sent is None:
         underway = sent_message(ops, request_id, message.key)
-        say(_not_yet(underway, request_id))
+        state = f"{underway['state']}, {underway['result'] or 'no answer yet'}" if underway else "not in the journal"
+        say(f"not acknowledged yet ({state}); the node goes on trying: see `ocen-sandbox messages {request_id}`")
         return False
     _print_delivery(sent)
     answer_key = message.answer_key
@@ -140,8 +141,3 @@ def _print_delivery(sent: Record) -> None:
     line = Text(f"{FAILED} {sent['state']} ", style="bold red").append(f"by {sent['peer']}{took}{tries}", "default")
     say(line)
     say(Text(f"  {sent['result']}"))
-
-
-def _not_yet(underway: Record | None, request_id: str) -> str:
-    state = f"{underway['state']}, {underway['result'] or 'no answer yet'}" if underway else "not in the journal"
-    return f"not acknowledged yet ({state}); the node goes on trying: see `ocen-sandbox messages {request_id}`"

@@ -7,21 +7,17 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from sandbox.pki.certificates import PkiError
 from shared.node.identity import IdentityFile
 from shared.node.onboarding.record import OnboardingError, ParticipantRecord, read_records
 
 _PRIVATE, _PUBLIC = 0o600, 0o644
-
-
-_DIRECTORY: Final = TypeAdapter(list[ParticipantRecord])
 
 
 def read_directory(path: Path) -> list[ParticipantRecord]:
@@ -37,7 +33,7 @@ def read_directory(path: Path) -> list[ParticipantRecord]:
 
 def write_directory(path: Path, participants: list[ParticipantRecord]) -> None:
     """Write participants.json, unless it says just that already."""
-    _write_json(path, _DIRECTORY.dump_python(participants, mode="json"))
+    _write_json(path, [one.model_dump(mode="json") for one in participants])
 
 
 def read_identity(path: Path) -> IdentityFile:

@@ -39,8 +39,7 @@ def initialise(
         host_names: further names and addresses for the certificates of `participants`.
         now: aware time from which new certificates are valid, and at which old ones must still be.
 
-    Raises:
-        PkiError: something given is wrong, or something that exists cannot be used; the message says the mend.
+    Raises PkiError if something given is wrong, or something that exists cannot be used; the message says the mend.
     """
     wanted = {one.organisation_id: (one, one.hosts(host_names)) for one in participants}
     with _plain_file_errors():
