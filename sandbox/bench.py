@@ -5,38 +5,30 @@ Everything is as in use: mutual TLS, durable storage on both sides, both process
 not absolute figures: the limit is measured between the rounds of the same run.
 """
 
-import asyncio
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox import rsa_limit
-from sandbox.errand import Errand, errand_of_v3, errand_of_v4
+from sandbox.content import TRIGGER, example_for
 from sandbox.errors import SandboxError
-from sandbox.throwaway import throwaway_environments, throwaway_membership
+from sandbox.network import read_membership
+from sandbox.pair import started_pair
+from sandbox.preparation import throwaway_settings
+from sandbox.settings import NodeName, OcenVersion, PairSettings
+from sandbox.supervisor import NodePlan
+from shared.catalogue.table import get_message
 
 RSA_SECONDS = 1.0
 WARM_UP = 300
-
-
-class BenchError(SandboxError):
-    """The benchmark cannot run; the message says why."""
-
-
-class Version(StrEnum):
-    """The version of OCEN that the pair speaks."""
-
-    V3 = "v3"
-    V4 = "v4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,114 +38,82 @@ class Plan:
     exchanges: int
     concurrency: int
     rounds: int
-    database_urls: Mapping[str, str]
-    version: Version = Version.V3
+    database_urls: Mapping[NodeName, str]
+    version: OcenVersion = OcenVersion.V3
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was measured: medians over the rounds; percentiles over all exchanges, in milliseconds."""
-
-    exchanges_per_s: float
-    rsa_limit_per_s: float
-    ratio: float
-    rsa_cpu_share: float
-    cpu_ms_per_exchange: float
-    ack_ms: Mapping[str, float]
-    callback_ms: Mapping[str, float]
-    exchanges: int
-    concurrency: int
-    rounds: int
-    cores: int
-    version: Version
+Report = dict[str, Any]
+"""What was measured: medians over the rounds; percentiles over all exchanges, in milliseconds."""
 
 
 class Side:
-    """One process of the pair: takes a command, gives answers."""
+    """One process of the pair: takes a command, gives answers, each a JSON object on a line."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self.process = process
+    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
+        self._process = process
         self._log = log
 
-    @classmethod
-    async def start(cls, name: str, environment: Mapping[str, str], log: Path, *errand: str) -> "Side":
-        """Start it and wait until it is ready; the LSP is given its errand."""
-        with log.open("wb") as stream:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "sandbox.load", name, *errand),
-                env={**os.environ, **environment},
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=stream,
-                limit=2**26,
-            )
-        side = cls(process, log)
-        await side.answer()
-        return side
-
-    async def ask(self, command: str) -> dict[str, Any]:
+    def ask(self, command: str) -> dict[str, Any]:
         """Give a command and return its first answer."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{command}\n".encode())
-        await self.process.stdin.drain()
-        return await self.answer()
+        assert self._process.stdin is not None
+        print(command, file=self._process.stdin, flush=True)
+        return self.answer()
 
-    async def answer(self) -> dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
         """Wait for the next answer."""
-        assert self.process.stdout is not None
-        line = await self.process.stdout.readline()
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
         if not line:
-            raise BenchError(f"a side of the pair ended: {self._log.read_text().strip().rpartition(chr(10))[2]}")
+            raise SandboxError(f"a side of the pair ended: {self._log.read_text().strip().rpartition(chr(10))[2]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    async def stop(self) -> None:
-        """End it, in its own time."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        await self.process.wait()
-
-
-async def run(plan: Plan, progress: Callable[[int], None]) -> Report:
-    """Run the benchmark; `progress` is told of exchanges as they are done.
-
-    Raises:
-        BenchError: a process of the pair ended before its time.
-    """
-    with tempfile.TemporaryDirectory(prefix="ocen-bench-") as name, _pair(plan, Path(name)) as (environments, errand):
-        folder = Path(name)
-        lender = await Side.start("lender", environments["lender"], folder / "lender.log")
-        try:
-            lsp = await Side.start("lsp", environments["lsp"], folder / "lsp.log", json.dumps(asdict(errand)))
-            try:
-                return await _measure(plan, lender, lsp, progress)
-            finally:
-                await lsp.stop()
-        finally:
-            await lender.stop()
-
 
 @contextmanager
-def _pair(plan: Plan, folder: Path) -> Iterator[tuple[Mapping[str, Mapping[str, str]], Errand]]:
-    """Set the pair up, with a registry that runs beside it where the version needs one; give what it is to do."""
-    if plan.version is Version.V3:
-        yield throwaway_environments(folder, plan.database_urls), errand_of_v3()
-        return
-    with throwaway_membership(folder, plan.database_urls) as given:
-        yield given.environments, errand_of_v4(given.members["LENDER01"])
+def _started(plan: NodePlan, *request: str) -> Iterator[Side]:
+    """Start a side and wait until it is ready; the LSP is given what it asks for. It ends in its own time."""
+    command = (sys.executable, "-m", "sandbox.load", plan.name.value, *request)
+    pipe = subprocess.PIPE
+    with (
+        plan.log.open("wb") as log,
+        subprocess.Popen(command, env=plan.environment, stdin=pipe, stdout=pipe, stderr=log, text=True) as process,
+    ):
+        side = Side(process, plan.log)
+        side.answer()
+        yield side
 
 
-async def _measure(plan: Plan, lender: Side, lsp: Side, progress: Callable[[int], None]) -> Report:
+def run(plan: Plan, progress: Callable[[int], None]) -> Report:
+    """Run the benchmark; `progress` is told of exchanges as they are done.
+
+    Raises SandboxError if the pair cannot be set up, or a process of it ended before its time.
+    """
+    with tempfile.TemporaryDirectory(prefix="ocen-bench-") as folder:
+        settings = throwaway_settings(Path(folder), plan.version, plan.database_urls)
+        with started_pair(settings, plans=()) as pair:
+            plans = {one.name: one for one in pair.plans}
+            request = json.dumps(_request(settings))
+            with _started(plans[NodeName.LENDER]) as lender, _started(plans[NodeName.LSP], request) as lsp:
+                return _measure(plan, lender, lsp, progress)
+
+
+def _request(settings: PairSettings) -> tuple[str, str, dict[str, Any]]:
+    """Return what the LSP asks for in every exchange: the message, the lender's address, and the content."""
+    message, home = get_message(settings.version, TRIGGER), settings.folders.identity(NodeName.LENDER).parent
+    member = read_membership(home) if settings.version is OcenVersion.V4 else None
+    return message.full_name, member.participant_id if member else home.name, example_for(message, member)
+
+
+def _measure(plan: Plan, lender: Side, lsp: Side, progress: Callable[[int], None]) -> Report:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    await _drive(lsp, WARM_UP, plan.concurrency, lambda _: None)
-    limits = [await asyncio.to_thread(rsa_limit.exchanges_per_second, RSA_SECONDS, cores)]
-    before = [await side.ask("report") for side in (lender, lsp)]
+    _drive(lsp, WARM_UP, plan.concurrency, lambda _: None)
+    limits = [rsa_limit.exchanges_per_second(RSA_SECONDS, cores)]
+    before = [side.ask("report") for side in (lender, lsp)]
     rounds = []
     for number in range(plan.rounds):
-        tell = partial(_tell, progress, number * plan.exchanges)
-        rounds.append(await _drive(lsp, plan.exchanges, plan.concurrency, tell))
-        limits.append(await asyncio.to_thread(rsa_limit.exchanges_per_second, RSA_SECONDS, cores))
-    after = [await side.ask("report") for side in (lender, lsp)]
+        rounds.append(_drive(lsp, plan.exchanges, plan.concurrency, progress, number * plan.exchanges))
+        limits.append(rsa_limit.exchanges_per_second(RSA_SECONDS, cores))
+    after = [side.ask("report") for side in (lender, lsp)]
     used = {what: sum(a[what] - b[what] for a, b in zip(after, before, strict=True)) for what in ("cpu", "rsa")}
     return _report(plan, cores, rounds, limits, used)
 
@@ -164,32 +124,30 @@ def _report(
     rates = [plan.exchanges / one["seconds"] for one in rounds]
     # Each round stands between two measurements of the limit, so that what else the machine does counts for both.
     ratios = [2 * rate / (limits[i] + limits[i + 1]) for i, rate in enumerate(rates)]
-    return Report(
-        exchanges_per_s=round(statistics.median(rates), 1),
-        rsa_limit_per_s=round(statistics.median(limits), 1),
-        ratio=round(statistics.median(ratios), 3),
-        rsa_cpu_share=round(used["rsa"] / used["cpu"], 3),
-        cpu_ms_per_exchange=round(used["cpu"] * 1000 / (plan.exchanges * plan.rounds), 3),
-        ack_ms=_percentiles([value for one in rounds for value in one["ack_ms"]]),
-        callback_ms=_percentiles([value for one in rounds for value in one["callback_ms"]]),
-        exchanges=plan.exchanges,
-        concurrency=plan.concurrency,
-        rounds=plan.rounds,
-        cores=cores,
-        version=plan.version,
-    )
+    return {
+        "exchanges_per_s": round(statistics.median(rates), 1),
+        "rsa_limit_per_s": round(statistics.median(limits), 1),
+        "ratio": round(statistics.median(ratios), 3),
+        "rsa_cpu_share": round(used["rsa"] / used["cpu"], 3),
+        "cpu_ms_per_exchange": round(used["cpu"] * 1000 / (plan.exchanges * plan.rounds), 3),
+        "ack_ms": _percentiles([value for one in rounds for value in one["ack_ms"]]),
+        "callback_ms": _percentiles([value for one in rounds for value in one["callback_ms"]]),
+        "exchanges": plan.exchanges,
+        "concurrency": plan.concurrency,
+        "rounds": plan.rounds,
+        "cores": cores,
+        "version": plan.version,
+    }
 
 
-def _tell(progress: Callable[[int], None], before: int, in_this_round: int) -> None:
-    progress(before + in_this_round)
-
-
-async def _drive(lsp: Side, exchanges: int, concurrency: int, progress: Callable[[int], None]) -> dict[str, Any]:
-    answer = await lsp.ask(f"drive {exchanges} {concurrency}")
+def _drive(
+    lsp: Side, exchanges: int, concurrency: int, progress: Callable[[int], None], before: int = 0
+) -> dict[str, Any]:
+    answer = lsp.ask(f"drive {exchanges} {concurrency}")
     while "progress" in answer:
-        progress(answer["progress"])
-        answer = await lsp.answer()
-    progress(exchanges)
+        progress(before + answer["progress"])
+        answer = lsp.answer()
+    progress(before + exchanges)
     return answer
 
 

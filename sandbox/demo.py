@@ -1,22 +1,87 @@
-"""The demo: one loan acceptance from end to end, told as the journals of both nodes have it."""
+"""The demo: what is played in each version of OCEN, and each scene of it as the journals of both nodes have it."""
 
 import re
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from sandbox.following import Passage, finished_delivery, passage, received_message, sent_message
+from sandbox.content import CREATE, TRIGGER, VERIFY, example_for
+from sandbox.following import Passage, Record, finished_delivery, passage, received_message, sent_message
+from sandbox.network import Membership, RegistryOps
 from sandbox.ops_client import OpsClient
-from sandbox.settings import NodeName
-from shared.catalogue.table import example_of, get_message
+from sandbox.settings import LENDERS, NodeName, OcenVersion
+from shared.catalogue.table import get_message
 from shared.protocol.messages import MessageType
+from shared.protocol.profiles import V3, V4, Profile
 
 PATIENCE_SECONDS: Final = 15.0
-
-TRIGGER: Final = get_message("v3", "TriggerLoanAcceptanceRequest")
-VERIFY: Final = get_message("v3", "VerifyLoanAcceptanceRequest")
+"""So many seconds a step of the demo may take."""
 
 _OTP: Final = re.compile(r"\b\d{6}\b")
+
+
+class Change(NamedTuple):
+    """What is changed in a message after signing: a member, its value when it was signed, and its value now."""
+
+    member: str
+    signed: str
+    now: str
+
+
+class Script(NamedTuple):
+    """What differs between the demos of two versions of OCEN.
+
+    Attributes:
+        has_registry: whether token and look-up come first, an application to every lender, and the heartbeat last.
+        gist: members of payloads that are shown; None shows all.
+        spoiled: the message that is sent once more, changed after signing, and its title and change.
+        next_commands: further commands to look at next, with a note on each.
+    """
+
+    profile: Profile
+    has_registry: bool
+    gist: frozenset[str] | None
+    spoiled: str
+    spoiled_title: str
+    change: Change
+    next_commands: Mapping[str, str]
+
+    def message(self, name: str) -> MessageType:
+        """Return a message of this version by its name."""
+        return get_message(self.profile.name, name)
+
+
+_GIST: Final = """productNetworkId loanApplicationId loanApplicationStatus requestedAmount currency appToken
+    otpSessionKey maskedPhoneNumber otp status"""
+
+_CHANGED: Final = "request, changed by somebody after the LSP has signed it"
+
+SCRIPTS: Final[Mapping[OcenVersion, Script]] = MappingProxyType(
+    {
+        OcenVersion.V3: Script(
+            profile=V3,
+            has_registry=False,
+            gist=None,
+            spoiled=TRIGGER,
+            spoiled_title=f"The same {_CHANGED}",
+            change=Change("loanApplicationIds", "APPL-2031-000417", "APPL-2031-999999"),
+            next_commands={"kit --org ACME --role LSP --out acme/": "keys and clients for your own LSP"},
+        ),
+        OcenVersion.V4: Script(
+            profile=V4,
+            has_registry=True,
+            gist=frozenset(_GIST.split()),
+            spoiled=CREATE,
+            spoiled_title=f"Another {_CHANGED}",
+            change=Change("requestedAmount", "250000", "950000"),
+            next_commands={
+                "registry list": "who takes part in the network",
+                "registry events": "what they have reported",
+            },
+        ),
+    }
+)
 
 
 class DemoFailedError(Exception):
@@ -33,98 +98,113 @@ class Sms:
 
 
 Scene = Passage | Sms
+Scenes = Generator[Scene, None, Passage]
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
-    """What the LSP asks of one lender, and the lender's answers.
+class Demo:
+    """The exchanges of the LSP with the lenders that run here, the first of which gives the loan.
 
     Attributes:
-        address: how messages name the lender.
-        patience: so many seconds a step may take.
+        members: what the registry knows the nodes by; none in OCEN v3.
+        loan_application_id: what the messages of OCEN 4.0 are about.
+
+    Raises (all methods):
+        DemoFailedError: a step does not hold.
+        SandboxError: a node does not answer, or does not send.
     """
 
     pair: Mapping[NodeName, OpsClient]
-    lender: NodeName
-    address: str
-    patience: float = PATIENCE_SECONDS
+    script: Script
+    members: Mapping[NodeName, Membership] = field(default_factory=dict)
+    loan_application_id: str = ""
 
-    def ask(self, message: MessageType, content: Mapping[str, Any]) -> Generator[Scene, None, Passage]:
-        """Let the LSP send a request and the lender answer it; return the answer.
+    def apply(self) -> dict[NodeName, str]:
+        """Send the same application to every lender, in a message of its own each; return their requestIds."""
+        content = self._content(CREATE)
+        return {lender: self._begin(lender, CREATE, content) for lender in LENDERS if lender in self.members}
 
-        Raises:
-            DemoFailedError: a step does not hold.
-            SandboxError: a node does not answer, or does not send.
-        """
-        return (yield from self.follow(message, self.begin(message, content)))
+    def created(self, lender: NodeName, request_id: str) -> Scenes:
+        """Tell how a lender takes the application."""
+        answer = yield from self._follow(lender, CREATE, request_id)
+        status = answer.content["loanApplications"][0]["loanApplicationStatus"]
+        if status != "PROCESSING":
+            raise DemoFailedError(f"the {lender.label} says {status} to the application, not PROCESSING")
+        return answer
 
-    def begin(self, message: MessageType, content: Mapping[str, Any]) -> str:
-        """Let the LSP send a request; return its requestId. Raises SandboxError as `ask` does."""
-        underway = self.pair[NodeName.LSP].send(message.full_name, self.address, content)
-        return str(underway["request_id"])
+    def accepted(self) -> Scenes:
+        """Tell how the borrower accepts the loan of the first lender, by an OTP."""
+        lender = NodeName.LENDER
+        offered = yield from self._follow(lender, TRIGGER, self._begin(lender, TRIGGER, self._content(TRIGGER)))
+        sms = self._sms(lender, offered.request_id)
+        yield sms
+        content = self._content(VERIFY)
+        session = offered.content["credBlock"]["data"]["otpSessionKey"]
+        content["credBlock"]["data"] = {"otpSessionKey": session, "otp": sms.otp}
+        verdict = yield from self._follow(lender, VERIFY, self._begin(lender, VERIFY, content))
+        status = verdict.content["credBlock"]["data"]["status"]
+        if status != "SUCCESS":
+            raise DemoFailedError(f"the lender's verdict on its own OTP is {status}, not SUCCESS")
+        return verdict
 
-    def follow(self, message: MessageType, request_id: str) -> Generator[Scene, None, Passage]:
-        """Tell how a request that the LSP has sent goes on; return the answer. Raises as `ask` does."""
-        asked = self._passage(NodeName.LSP, self.lender, request_id, message.full_name)
+    def _content(self, name: str) -> dict[str, Any]:
+        return example_for(self.script.message(name), self.members.get(NodeName.LSP), self.loan_application_id)
+
+    def _begin(self, lender: NodeName, name: str, content: Mapping[str, Any]) -> str:
+        """Let the LSP send a request to a lender, as the version names it; return its requestId."""
+        known = self.members.get(lender)
+        address = known.participant_id if known else self.pair[lender].identity()["organisation_id"]
+        return str(self.pair[NodeName.LSP].send(self.script.message(name).full_name, address, content)["request_id"])
+
+    def _follow(self, lender: NodeName, name: str, request_id: str) -> Scenes:
+        """Tell how a request that the LSP has sent goes on; return the lender's answer."""
+        message = self.script.message(name)
+        asked = self._passage(NodeName.LSP, lender, request_id, message.full_name)
         yield asked
         _demand(asked)
-        assert message.answered_by is not None
-        answered = self._passage(self.lender, NodeName.LSP, request_id, message.answered_by.full_name)
+        answered = self._passage(
+            lender, NodeName.LSP, request_id, message.answered_by.full_name if message.answered_by else ""
+        )
         yield answered
         _demand(answered)
         return answered
 
-    def sms(self, request_id: str) -> Sms:
-        """Return the text with the OTP of a request. Raises DemoFailedError if there is none."""
-        notices = self.pair[self.lender].notices(request_id)
+    def _sms(self, lender: NodeName, request_id: str) -> Sms:
+        notices = self.pair[lender].notices(request_id)
         otp = _OTP.search(notices[0]["text"]) if notices else None
         if otp is None:
             raise DemoFailedError("the lender's SMS inbox has no OTP for this request")
         return Sms(notices[0]["recipient"], notices[0]["text"], otp.group())
 
-    def _passage(self, sender: NodeName, receiver: NodeName, request_id: str, name: str) -> Passage:
+    def _passage(self, sender: NodeName, receiver: NodeName, request_id: str, key: str) -> Passage:
         ops, other = self.pair[sender], self.pair[receiver]
-        sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, name), self.patience)
+        sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, key), PATIENCE_SECONDS)
         if sent is None:
-            stuck = sent_message(ops, request_id, name)
+            stuck = sent_message(ops, request_id, key)
             found = f"{stuck['state']}: {stuck['result'] or 'not tried yet'}" if stuck else "not in its journal"
-            raise DemoFailedError(f"{name} of the {sender.label} has not arrived in {self.patience:.0f} s: {found}")
-        received = other.wait_for(lambda ops: received_message(ops, request_id, name), 1.0)
+            raise DemoFailedError(f"{key} of the {sender.label} has not arrived in {PATIENCE_SECONDS:.0f} s: {found}")
+        received = other.wait_for(lambda ops: received_message(ops, request_id, key), 1.0)
         return passage(sent, received, request_id, *(one.identity()["organisation_id"] for one in (ops, other)))
 
 
-@dataclass(frozen=True, slots=True)
-class Demo:
-    """Loan acceptance in OCEN v3 between the two nodes of a pair that runs."""
+def heartbeat_of(registry: RegistryOps, passages: Sequence[Passage], loan_application_id: str) -> list[Record]:
+    """Return what both sides of each message have reported about the application, in the order of time.
 
-    pair: Mapping[NodeName, OpsClient]
+    Raises DemoFailedError if less than that has come in time.
+    """
 
-    def scenes(self) -> Generator[Scene, None, None]:
-        """Play the exchange and tell each scene once it is over.
+    def look(ops: RegistryOps) -> list[Record] | None:
+        found: list[Record] = [one for one in ops.events(200) if _is_about(one, loan_application_id)]
+        return found if len(found) >= 2 * len(passages) else None
 
-        Raises:
-            DemoFailedError: a step does not hold.
-            SandboxError: a node does not answer, or does not send.
-        """
-        lender = self.pair[NodeName.LENDER].identity()["organisation_id"]
-        exchange = Exchange(self.pair, NodeName.LENDER, lender)
-        offered = yield from exchange.ask(TRIGGER, example_of(TRIGGER))
-        sms = exchange.sms(offered.request_id)
-        yield sms
-        answer = {**example_of(VERIFY), "credBlock": {"type": "OTP", "data": otp_answer(offered, sms)}}
-        demand_success((yield from exchange.ask(VERIFY, answer)))
+    events = registry.wait_for(look, PATIENCE_SECONDS)
+    if events is None:
+        raise DemoFailedError(f"the heartbeat has not got {2 * len(passages)} events in {PATIENCE_SECONDS:.0f} s")
+    return sorted(events, key=lambda one: one["body"]["event"]["timestamp"])
 
 
-def otp_answer(offered: Passage, sms: Sms) -> dict[str, str]:
-    """Return what the borrower's answer holds: the session that the lender has opened, and the OTP that it sent."""
-    return {"otpSessionKey": offered.content["credBlock"]["data"]["otpSessionKey"], "otp": sms.otp}
-
-
-def demand_success(verdict: Passage) -> None:
-    """Demand that the lender takes the OTP that it has sent itself. Raises DemoFailedError if it does not."""
-    status = verdict.content["credBlock"]["data"]["status"]
-    if status != "SUCCESS":
-        raise DemoFailedError(f"the lender's verdict on its own OTP is {status}, not SUCCESS")
+def _is_about(event: Record, loan_application_id: str) -> bool:
+    return bool(event["body"]["event"]["loanMetaData"]["loanApplicationId"] == loan_application_id)
 
 
 def _demand(step: Passage) -> None:

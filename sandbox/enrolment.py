@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.network import MEMBERSHIP_FILE, RegistryOps, read_membership
+from sandbox.network import MEMBERSHIP_FILE, RegistryOps, read_membership, standing_member
 from sandbox.running import connected_registry, read_run
 from sandbox.settings import Folders
 from shared.node.clock import Clock, SystemClock
@@ -28,7 +28,7 @@ class Enrolment:
 
     Keys are given as the operator plane of the member's node lists them.
 
-    Raises (all methods): SandboxError when the registry says no or does not answer.
+    Raises (all methods): SandboxError when the registry says no or does not answer, or what is demanded is not so.
     """
 
     def __init__(
@@ -52,11 +52,7 @@ class Enrolment:
         return [key["kid"] for key in self._known["keys"]]
 
     def demand_room_for_key(self, keys: Sequence[Record]) -> None:
-        """Refuse a third key, before it is made.
-
-        Raises:
-            SandboxError: two of the member's keys count already.
-        """
+        """Refuse a third key, before it is made: two of the member's keys count already."""
         counting = _counting(keys)
         if len(counting) >= MOST_COUNTING:
             kids, mend = " and ".join(key["kid"] for key in counting), f"ocen-sandbox keys retire {counting[-1]['kid']}"
@@ -76,11 +72,7 @@ class Enrolment:
             self._known = self._registry.change_keys(self._known["id"], form)
 
     def demand_room_for_certificate(self, pem: str) -> None:
-        """Refuse a certificate that the registry has no room for, before anybody is told of it.
-
-        Raises:
-            SandboxError: there are as many as there may be.
-        """
+        """Refuse a certificate that the registry has no room for, before anybody is told of it."""
         known = self._certificates
         if thumbprint_of(pem) not in known and len(known) >= MOST_CERTIFICATES:
             listed = ", ".join(one[:16] for one in known)
@@ -94,11 +86,7 @@ class Enrolment:
             self._amend([*self._certificates.values(), pem])
 
     def demand_another_than(self, thumbprint: str) -> None:
-        """Refuse to take out the only certificate, before anybody is told that it goes.
-
-        Raises:
-            SandboxError: none would be left.
-        """
+        """Refuse to take out the only certificate, before anybody is told that it goes."""
         if not self._without(thumbprint):
             mend = f"ocen-sandbox registry join {self._organisation_id}"
             found = f"{thumbprint[:16]} is the only certificate of {self._organisation_id} in the registry"
@@ -143,20 +131,16 @@ class Enrolment:
 def enrolled(folders: Folders, organisation_id: str) -> Iterator[Enrolment | None]:
     """Have an organisation as the registry has it; None if none runs, or the organisation is no member of it.
 
-    Raises:
-        SandboxError: it is a member, and the registry does not answer.
+    Raises SandboxError if it is a member, and the registry does not answer.
     """
     run = read_run(folders)
-    home = run.certs / organisation_id if run is not None else None
-    if run is None or not run.speaks_v4 or home is None or not (home / MEMBERSHIP_FILE).exists():
+    if run is None or not run.speaks_v4 or not (run.certs / organisation_id / MEMBERSHIP_FILE).exists():
         yield None
         return
-    member = read_membership(home)
+    member = read_membership(run.certs / organisation_id)
     with connected_registry(folders) as registry:
-        known = registry.participant(member.participant_id)
-        # Another registry may have given that id to somebody else; nobody else has the client.
-        is_member = known is not None and known["client_id"] == member.client_id and known["offboarded_at"] is None
-        yield Enrolment(registry, organisation_id, known) if known is not None and is_member else None
+        known = standing_member(registry, member)
+        yield Enrolment(registry, organisation_id, known) if known is not None else None
 
 
 def _counting(keys: Sequence[Record]) -> list[dict[str, Any]]:

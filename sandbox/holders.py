@@ -12,20 +12,12 @@ Nodes: TypeAlias = Mapping[NodeName, OpsClient]
 
 
 def asked_of(pair: Nodes, at: NodeName | None) -> Nodes:
-    """Return the one node that was named, or all.
-
-    Raises:
-        SandboxError: the one that was named does not run.
-    """
+    """Return the one node that was named, or all. Raises SandboxError if the one that was named does not run."""
     return pair if at is None else {at: pair[at]}
 
 
 def holders(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Nodes:
-    """Return the nodes that know an organisation as counterparty now.
-
-    Raises:
-        SandboxError: none does.
-    """
+    """Return the nodes that know an organisation as counterparty now. Raises SandboxError if none does."""
     known = {name: [one["organisation_id"] for one in ops.participants()] for name, ops in asked_of(pair, at).items()}
     found = {name: pair[name] for name, ids in known.items() if organisation_id in ids}
     if not found:
@@ -36,8 +28,7 @@ def holders(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> No
 def remembering(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Mapping[NodeName, Record]:
     """Return what the nodes remember of an organisation, of themselves too; a counterparty may be offboarded.
 
-    Raises:
-        SandboxError: none remembers it.
+    Raises SandboxError if none remembers it.
     """
     found = {name: ops.participant(organisation_id) for name, ops in asked_of(pair, at).items()}
     known = {name: details for name, details in found.items() if details is not None}
@@ -63,22 +54,14 @@ def tell_base_urls(pair: Nodes, urls: Mapping[str, str]) -> None:
 
 
 def holder_of_own_key(pair: Nodes, kid: str, at: NodeName | None = None) -> NodeName:
-    """Return the node whose own signing key has that kid.
-
-    Raises:
-        SandboxError: none has it.
-    """
+    """Return the node whose own signing key has that kid. Raises SandboxError if none has it."""
     own = {name: [key["kid"] for key in own_details(ops)["keys"]] for name, ops in asked_of(pair, at).items()}
     for name, kids in own.items():
         if kid in kids:
             return name
-    raise SandboxError(
-        f"no key {kid} is {_whose(at)}: see `ocen-sandbox keys list`; for a counterparty's key say whose: --of ORG"
-    )
-
-
-def _whose(at: NodeName | None) -> str:
-    return f"the {at.label}'s own" if at else "a node's own"
+    whose = f"the {at.label}'s own" if at else "a node's own"
+    mend = "see `ocen-sandbox keys list`; for a counterparty's key say whose: --of ORG"
+    raise SandboxError(f"no key {kid} is {whose}: {mend}")
 
 
 def _nobody(organisation_id: str, at: NodeName | None, never: str) -> SandboxError:

@@ -1,9 +1,9 @@
-"""One side of the benchmark's pair, as a process of its own: `python -m sandbox.load lender`, or `lsp ERRAND`.
+"""One side of the benchmark's pair, as a process of its own: `python -m sandbox.load lender`, or `lsp REQUEST`.
 
 It is the real node. Beside it stands a meter on the RSA arithmetic and, at the LSP, a driver that keeps a number of
-exchanges in flight, each the errand that it was given as JSON. Commands come in on standard input, answers go out on
-standard output, a JSON object on a line: `report` answers what has been used since the start, `drive EXCHANGES
-CONCURRENCY` runs a round.
+exchanges in flight, each the request that it was given as JSON: message, receiver, content. Commands come in on
+standard input, answers go out on standard output, a JSON object on a line: `report` answers what has been used since
+the start, `drive EXCHANGES CONCURRENCY` runs a round.
 """
 
 import asyncio
@@ -17,9 +17,7 @@ from typing import Any
 
 import lender_app.app
 import lsp_app.app
-from sandbox.errand import Errand
 from shared.node.node import Node
-from shared.node.outbox import DeliveryAttempt
 from shared.node.process import calm_garbage_collector, run
 from shared.node.settings import NodeSettings, load_settings
 from shared.node.telemetry import configure_logging
@@ -27,14 +25,6 @@ from shared.protocol.phases import VerifiedMessage
 from shared.protocol.signing import SigningKey, VerificationKey
 
 PROGRESS_SECONDS = 0.25
-
-
-@dataclass(slots=True)
-class Usage:
-    """What a process has used: CPU seconds in all, and of these the thread time inside RSA signing and verifying."""
-
-    cpu: float = 0.0
-    rsa: float = 0.0
 
 
 class RsaMeter:
@@ -48,10 +38,10 @@ class RsaMeter:
         SigningKey.sign = self._timed(SigningKey.sign)  # type: ignore[method-assign]
         VerificationKey.verify = self._timed(VerificationKey.verify)  # type: ignore[method-assign]
 
-    def usage(self) -> Usage:
-        """Return what this process has used since its start."""
+    def usage(self) -> dict[str, float]:
+        """Return what this process has used: CPU seconds, and of these the thread time inside RSA operations."""
         used = resource.getrusage(resource.RUSAGE_SELF)
-        return Usage(used.ru_utime + used.ru_stime, self.nanoseconds / 1e9)
+        return {"cpu": used.ru_utime + used.ru_stime, "rsa": self.nanoseconds / 1e9}
 
     def _timed(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any) -> Any:
@@ -76,13 +66,13 @@ class Round:
 class Driver:
     """Keeps a number of exchanges in flight; an exchange ends when its callback has been accepted."""
 
-    def __init__(self, node: Node, errand: Errand) -> None:
+    def __init__(self, node: Node, message: str, receiver: str, content: dict[str, Any]) -> None:
         self._node = node
-        self._errand = errand
+        self._request = message, receiver, content
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._round = Round()
         node.reception.listeners.append(self._arrived)
-        node.courier.listeners.append(self._acked)
+        node.courier.listeners.append(lambda attempt: self._round.ack_ms.append(attempt.milliseconds))
 
     async def drive(self, exchanges: int, concurrency: int) -> Round:
         """Run a round, telling of its progress on standard output."""
@@ -98,10 +88,10 @@ class Driver:
         return self._round
 
     async def _work(self, todo: Iterator[int]) -> None:
-        loop, errand = asyncio.get_running_loop(), self._errand
+        loop = asyncio.get_running_loop()
         for _ in todo:
             begun = time.perf_counter()
-            entry = await self._node.sender.send(errand.message, errand.receiver, errand.content)
+            entry = await self._node.sender.send(*self._request)
             arrived = self._waiting[entry.outgoing.request_id] = loop.create_future()
             await arrived
             self._round.callback_ms.append((time.perf_counter() - begun) * 1000)
@@ -116,9 +106,6 @@ class Driver:
         if arrived is not None:
             arrived.set_result(None)
 
-    def _acked(self, attempt: DeliveryAttempt) -> None:
-        self._round.ack_ms.append(attempt.milliseconds)
-
 
 def answer(what: dict[str, Any]) -> None:
     """Write one answer."""
@@ -126,22 +113,22 @@ def answer(what: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-async def obey(node: Node, meter: RsaMeter, errand: Errand | None) -> None:
-    """Start the node and carry out commands until standard input ends; one with an errand can drive."""
+async def obey(node: Node, meter: RsaMeter, request: str) -> None:
+    """Start the node and carry out commands until standard input ends; one with a request can drive."""
     await node.start()
     calm_garbage_collector()
-    driver = Driver(node, errand) if errand is not None else None
+    driver = Driver(node, *json.loads(request)) if request else None
     answer({"ready": True})
     loop = asyncio.get_running_loop()
     while command := (await loop.run_in_executor(None, sys.stdin.readline)).split():
         if command[0] == "drive" and driver is not None:
             answer(asdict(await driver.drive(int(command[1]), int(command[2]))))
         else:
-            answer(asdict(meter.usage()))
+            answer(meter.usage())
     await node.stop()
 
 
-def main(side: str, errand: str = "") -> None:
+def main(side: str, request: str = "") -> None:
     """Be one side of the pair."""
     settings: NodeSettings
     if side == "lender":
@@ -153,7 +140,7 @@ def main(side: str, errand: str = "") -> None:
     configure_logging(settings.log_format, settings.log_level)
     meter = RsaMeter()
     meter.install()
-    run(obey(Node(settings, application), meter, Errand(**json.loads(errand)) if errand else None))
+    run(obey(Node(settings, application), meter, request))
 
 
 if __name__ == "__main__":

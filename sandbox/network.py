@@ -40,18 +40,6 @@ class RegistryOps(OperatorPlane):
     Raises (all methods): SandboxError when it does not answer or says no; its own sentence is passed on.
     """
 
-    def is_process(self, pid: int) -> bool:
-        """Tell whether the registry is that process, and takes our token; False if none answers."""
-        try:
-            ours = self._ask("GET", "/health")["pid"] == pid
-            return ours and isinstance(self.participants(), list)
-        except (SandboxError, KeyError):
-            return False
-
-    def participants(self, **filters: str) -> list[dict[str, Any]]:
-        """Return the participants; those that were offboarded only with `offboarded="true"`."""
-        return self._items("/participants", filters)
-
     def participant(self, participant_id: str) -> dict[str, Any] | None:
         """Return a participant, offboarded or not; None if none of that id was ever registered."""
         return self._ask_or_none(f"/participants/{participant_id}")
@@ -84,17 +72,14 @@ class RegistryOps(OperatorPlane):
         """Have the Auth Service sign with a new key."""
         return self._ask("POST", "/signing-keys/rotate")
 
-    def events(self, **filters: str) -> list[dict[str, Any]]:
+    def events(self, limit: int) -> list[dict[str, Any]]:
         """Return the latest heartbeat events, newest first."""
-        return self._items("/events", filters)
+        return self._items("/events", {"limit": str(limit)})
 
-    def product(self) -> str:
-        """Return the id of the sandbox's product, made first if there is none."""
-        return self._one("/products", PRODUCT, {"description": "Sandbox"})
-
-    def network(self, product_id: str, name: str = NETWORK) -> str:
-        """Return the id of the sandbox's product network, or of another one; made first if there is none."""
-        return self._one("/networks", name, {"product_id": product_id})
+    def network(self, name: str = NETWORK) -> tuple[str, str]:
+        """Return the ids of the sandbox's product, and of its product network or another one; made if there is none."""
+        product_id = self._one("/products", PRODUCT, {"description": "Sandbox"})
+        return product_id, self._one("/networks", name, {"product_id": product_id})
 
     def admit(self, network_id: str, participant_id: str) -> None:
         """Make a participant a member of a product network."""
@@ -112,11 +97,11 @@ def join(registry: RegistryOps, identity_file: Path, now: OnboardingForm | None 
     keys that the file named before: they may have changed since. What was written before is kept as long as the
     registry knows it; where the secret is lost, or was given by another registry, a new one is given.
 
-    Raises:
-        SandboxError: the registry says no.
-        IdentityError: the identity file cannot be used.
+    Raises SandboxError if the registry says no. Raises IdentityError if the identity file cannot be used.
     """
     home, stated = identity_file.parent, own_form(identity_file)
+    before = members_in(home.parent).get(home)
+    are_keys_new = now is not None or before is None or before.kid != stated.kid
     form = registration_of(now or stated)
     known = _known(registry, form)
     if known is None:
@@ -125,8 +110,8 @@ def join(registry: RegistryOps, identity_file: Path, now: OnboardingForm | None 
         write_private(home / SECRET_FILE, given["client_secret"].encode())
         registry.decide(known["id"], "approve", approved_by=APPROVED_BY)
     else:
-        _bring_up_to_date(registry, known, form, are_keys_new=now is not None or _kid_before(home) != stated.kid)
-        if not _has_secret_of(home, known["client_id"]):
+        _bring_up_to_date(registry, known, form, are_keys_new=are_keys_new)
+        if before is None or before.client_id != known["client_id"] or not (home / SECRET_FILE).exists():
             write_private(home / SECRET_FILE, registry.renew_secret(known["id"])["client_secret"].encode())
     product_id, network_id = admit(registry, known["id"])
     member = Membership(
@@ -144,11 +129,9 @@ def join(registry: RegistryOps, identity_file: Path, now: OnboardingForm | None 
 def admit(registry: RegistryOps, participant_id: str) -> tuple[str, str]:
     """Let a participant take part in the sandbox's product network; return the ids of product and network.
 
-    Raises:
-        SandboxError: the registry says no.
+    Raises SandboxError if the registry says no.
     """
-    product_id = registry.product()
-    network_id = registry.network(product_id)
+    product_id, network_id = registry.network()
     registry.admit(network_id, participant_id)
     return product_id, network_id
 
@@ -165,8 +148,7 @@ def members_in(certs: Path) -> dict[Path, Membership]:
 def read_membership(home: Path) -> Membership:
     """Read what the registry gave an organisation, from its folder.
 
-    Raises:
-        SandboxError: it is no member, or the file is not what was written.
+    Raises SandboxError if it is no member, or the file is not what was written.
     """
     file = home / MEMBERSHIP_FILE
     try:
@@ -177,6 +159,13 @@ def read_membership(home: Path) -> Membership:
         ) from error
     except (ValueError, TypeError) as error:
         raise SandboxError(f"{file} is not what ocen-sandbox wrote: delete it and join again") from error
+
+
+def standing_member(registry: RegistryOps, member: Membership) -> dict[str, Any] | None:
+    """Return a member as the registry has it; None if it was offboarded, or another registry gave it its id."""
+    known = registry.participant(member.participant_id)
+    is_it = known is not None and known["client_id"] == member.client_id and known["offboarded_at"] is None
+    return known if is_it else None
 
 
 def member_environment(home: Path, member: Membership, registry_url: str) -> dict[str, str]:
@@ -204,20 +193,6 @@ def registration_of(form: OnboardingForm) -> dict[str, Any]:
 def _known(registry: RegistryOps, form: Mapping[str, Any]) -> dict[str, Any] | None:
     ours = (one for one in registry.participants() if one["role"] == form["role"])
     return next((one for one in ours if one["organisation"]["name"] == form["name"]), None)
-
-
-def _has_secret_of(home: Path, client_id: str) -> bool:
-    try:
-        return (home / SECRET_FILE).exists() and read_membership(home).client_id == client_id
-    except SandboxError:
-        return False
-
-
-def _kid_before(home: Path) -> str | None:
-    try:
-        return read_membership(home).kid
-    except SandboxError:
-        return None
 
 
 def _bring_up_to_date(

@@ -84,26 +84,15 @@ class Beside:
         return given | ({"authorization": f"Bearer {self.token}"} if self.token else {})
 
 
-NOTHING: Final = Beside()
-
-
 def profile_named(name: str) -> Profile:
-    """Return the profile of that name.
-
-    Raises:
-        SandboxError: there is none.
-    """
+    """Return the profile of that name. Raises SandboxError if there is none."""
     if name not in PROFILES:
         raise SandboxError(f"there is no profile {name}: choose from {', '.join(PROFILES)}")
     return PROFILES[name]
 
 
 def message_named(name: str) -> MessageType:
-    """Return the message of that name.
-
-    Raises:
-        SandboxError: the catalogue has none.
-    """
+    """Return the message of that name. Raises SandboxError if the catalogue has none."""
     message = find_message(name)
     if message is None:
         raise SandboxError(f"there is no message {name}: choose from {', '.join(one.full_name for one in CATALOGUE)}")
@@ -113,9 +102,7 @@ def message_named(name: str) -> MessageType:
 def sign(payload: bytes, profile: Profile, private_key: str, kid: str, style: Style) -> Dressed:
     """Dress exactly these payload bytes, a line break at their end included.
 
-    Raises:
-        SandboxError: the payload is not one strict JSON object.
-        KeyMaterialError: the key cannot be used.
+    Raises SandboxError if the payload is not one strict JSON object. Raises KeyMaterialError if the key cannot be used.
     """
     try:
         parse_json_object(payload)
@@ -124,7 +111,7 @@ def sign(payload: bytes, profile: Profile, private_key: str, kid: str, style: St
     return profile.dress(payload, load_private_key(private_key, kid, profile.algorithm), style)
 
 
-def holder_of(public_key: str, profile: Profile, kid: str | None, dialect: Dialect = Dialect.STRICT) -> Holder:
+def holder_of(public_key: str, profile: Profile, kid: str | None, dialect: Dialect) -> Holder:
     """Return who holds which kid: one nameless participant with this key, and in v4 of this dialect.
 
     Without `kid`, a JWK and the keys of a JWK set count under the kids that they bear themselves, any other key
@@ -150,8 +137,7 @@ def holder_of(public_key: str, profile: Profile, kid: str | None, dialect: Diale
 def issuer_of(public_key: str, url: str, token: str) -> Issuer:
     """Return the Auth Service at that URL with the key that the token names: a JWK, a JWK set, or a key in PEM.
 
-    Raises:
-        KeyMaterialError: the key cannot be used.
+    Raises KeyMaterialError if the key cannot be used.
     """
     try:
         kid = open_token(token).kid
@@ -170,7 +156,7 @@ def verify(
     *,
     message_type: MessageType | None,
     at: datetime | None,
-    beside: Beside = NOTHING,
+    beside: Beside,
 ) -> Judgement:
     """Judge a message; what needs a connection, a directory or a journal is not judged.
 
@@ -183,7 +169,7 @@ def verify(
     return Judgement(profile.judge_offline(opened, holder, frozenset(provided), beside.issuer))
 
 
-def verify_ack(body: bytes, profile: Profile, holder: Holder, beside: Beside = NOTHING) -> Judgement:
+def verify_ack(body: bytes, profile: Profile, holder: Holder, *, beside: Beside) -> Judgement:
     """Judge an acknowledgement, whose payload has no metadata of its own."""
     opened, callee = _opened(body, profile, beside), holder("")
     is_unsigned = callee is not None and profile.may_be_unsigned(callee, opened)

@@ -60,6 +60,24 @@ class OperatorPlane:
         """Close the connection."""
         self._http.close()
 
+    def is_process(self, pid: int, organisation_id: str = "") -> bool:
+        """Tell whether the service is that process and that organisation, and takes our token; False if none answers.
+
+        The registry is no organisation.
+        """
+        try:
+            if self._ask("GET", "/health")["pid"] != pid:
+                return False
+            if organisation_id:
+                return bool(self._ask("GET", "/identity")["organisation_id"] == organisation_id)
+            return isinstance(self.participants(), list)
+        except (SandboxError, KeyError):
+            return False
+
+    def participants(self, **filters: str) -> list[dict[str, Any]]:
+        """Return the participants that a node knows, or that are registered."""
+        return self._items("/participants", filters)
+
     def is_ready(self) -> bool:
         """Tell whether the service takes messages: its database answers and its protocol plane listens."""
         return self.obstacle() is None
@@ -116,20 +134,13 @@ class OperatorPlane:
         return answer
 
 
-def _participant_path(organisation_id: str) -> str:
-    return f"/participants/{quote(organisation_id, safe='')}"
+def path_of(*parts: str) -> str:
+    """Return a path of the operator plane; what a user has given stays one part of it."""
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
 class OpsClient(OperatorPlane):
     """Asks one node, a lender or an LSP."""
-
-    def is_process(self, pid: int, organisation_id: str) -> bool:
-        """Tell whether the node is that process and that organisation, and takes our token; False if none answers."""
-        try:
-            ours = self._ask("GET", "/health")["pid"] == pid
-            return ours and bool(self.identity()["organisation_id"] == organisation_id)
-        except (SandboxError, KeyError):
-            return False
 
     def identity(self) -> dict[str, Any]:
         """Return who the node is: organisation id, role, kids, certificate."""
@@ -145,11 +156,11 @@ class OpsClient(OperatorPlane):
 
     def message(self, request_id: str) -> dict[str, Any] | None:
         """Return everything known under a requestId, or None."""
-        return self._ask_or_none(f"/messages/{quote(request_id, safe='')}")
+        return self._ask_or_none(path_of("messages", request_id))
 
     def evidence(self, request_id: str) -> bytes | None:
         """Return the evidence of what was accepted and sent under a requestId, a zip file; None if that is nothing."""
-        response = self._send("GET", f"/messages/{quote(request_id, safe='')}/evidence")
+        response = self._send("GET", path_of("messages", request_id, "evidence"))
         if response.status_code == 404:
             return None
         if response.is_error:
@@ -160,15 +171,10 @@ class OpsClient(OperatorPlane):
         """Return the SMS inbox, or what of it belongs to one requestId."""
         return self._items("/notices", {"reference": reference} if reference else {})
 
-    def participants(self) -> list[dict[str, Any]]:
-        """Return the participants that the node knows."""
-        return self._items("/participants", {})
-
     def send(self, message: str, to: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """Have the node sign and send a message; return its `id` and `request_id`.
 
-        Raises:
-            EncodingError: a decimal number in the content that a JSON reader would change.
+        Raises EncodingError if there is a decimal number in the content that a JSON reader would change.
         """
         body = dump_json({"message": message, "to": to, "content": content})
         response = self._send("POST", "/messages", content=body, headers={"content-type": "application/json"})
@@ -176,7 +182,7 @@ class OpsClient(OperatorPlane):
 
     def redrive(self, delivery_id: str) -> dict[str, Any] | None:
         """Have a delivery that was given up tried again; None if the node has none of that id."""
-        return self._ask_or_none(f"/messages/{quote(delivery_id, safe='')}/redrive", method="POST")
+        return self._ask_or_none(path_of("messages", delivery_id, "redrive"), method="POST")
 
     def onboard(self, form: Mapping[str, Any]) -> dict[str, Any]:
         """Onboard a participant by its form; return what is known of it now, and the node's own form."""
@@ -184,34 +190,34 @@ class OpsClient(OperatorPlane):
 
     def participant(self, organisation_id: str) -> dict[str, Any] | None:
         """Return a participant with the history of its keys and certificates; None if it has never been onboarded."""
-        return self._ask_or_none(_participant_path(organisation_id))
+        return self._ask_or_none(path_of("participants", organisation_id))
 
     def offboard(self, organisation_id: str, reason: str) -> dict[str, Any]:
         """Offboard a participant."""
-        return self._ask("POST", f"{_participant_path(organisation_id)}/offboard", json={"reason": reason})
+        return self._ask("POST", path_of("participants", organisation_id, "offboard"), json={"reason": reason})
 
     def amend(self, organisation_id: str, **fields: Any) -> dict[str, Any]:
         """Change what is neither key nor certificate of a participant."""
-        return self._ask("PATCH", _participant_path(organisation_id), json=fields)
+        return self._ask("PATCH", path_of("participants", organisation_id), json=fields)
 
     def add_key(self, organisation_id: str, public_key: str, kid: str = "", reason: str = "") -> dict[str, Any]:
         """Add a verification key of a participant, as back-up."""
-        wish = {"public_key": public_key, "kid": kid, "reason": reason}
-        return self._ask("POST", f"{_participant_path(organisation_id)}/keys", json=wish)
+        change = {"public_key": public_key, "kid": kid, "reason": reason}
+        return self._ask("POST", path_of("participants", organisation_id, "keys"), json=change)
 
     def change_key(self, organisation_id: str, kid: str, status: KeyStatus, reason: str = "") -> dict[str, Any]:
         """Make a key ACTIVE, RETIRED or BLOCKED."""
-        wish = {"status": status.value, "reason": reason}
-        return self._ask("PUT", f"{_participant_path(organisation_id)}/keys/{quote(kid, safe='')}", json=wish)
+        change = {"status": status.value, "reason": reason}
+        return self._ask("PUT", path_of("participants", organisation_id, "keys", kid), json=change)
 
     def add_certificate(self, organisation_id: str, pem: str, reason: str = "") -> dict[str, Any]:
         """Register a further TLS certificate of a participant."""
-        wish = {"tls_certificate": pem, "reason": reason}
-        return self._ask("POST", f"{_participant_path(organisation_id)}/certificates", json=wish)
+        change = {"tls_certificate": pem, "reason": reason}
+        return self._ask("POST", path_of("participants", organisation_id, "certificates"), json=change)
 
     def remove_certificate(self, organisation_id: str, thumbprint: str, reason: str = "") -> dict[str, Any]:
         """Remove a TLS certificate of a participant."""
-        path = f"{_participant_path(organisation_id)}/certificates/{quote(thumbprint, safe='')}"
+        path = path_of("participants", organisation_id, "certificates", thumbprint)
         return self._ask("DELETE", path, params={"reason": reason})
 
     def peers(self) -> list[dict[str, Any]]:
@@ -220,11 +226,11 @@ class OpsClient(OperatorPlane):
 
     def set_peer(self, participant_id: str, dialect: Dialect) -> dict[str, Any]:
         """Settle how a peer of OCEN 4.0 signs."""
-        return self._ask("PUT", f"/peers/{quote(participant_id, safe='')}", json={"dialect": dialect.value})
+        return self._ask("PUT", path_of("peers", participant_id), json={"dialect": dialect.value})
 
     def unset_peer(self, participant_id: str) -> dict[str, Any] | None:
         """Take back how a peer of OCEN 4.0 signs; return how it does now, or None if nothing was settled."""
-        return self._ask_or_none(f"/peers/{quote(participant_id, safe='')}", method="DELETE")
+        return self._ask_or_none(path_of("peers", participant_id), method="DELETE")
 
     def own_form(self) -> dict[str, Any]:
         """Return the node's own side of the onboarding form."""

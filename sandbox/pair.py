@@ -3,9 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from sandbox.enrolment import enrolled
 from sandbox.errors import NodeDiedError, SandboxError
@@ -29,19 +30,37 @@ from sandbox.supervisor import POLL_SECONDS, STOP_SECONDS, NodePlan, Supervisor,
 from shared.node.clock import Clock, SystemClock
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StartedPair:
-    """A pair that we have started and that is ready."""
+    """A sandbox whose services are started one stage after another, and stand in the run file from then on.
+
+    Attributes:
+        plans: how each node is started, where the network has a registry as its member.
+    """
 
     settings: PairSettings
     run: Run
     supervisor: Supervisor
+    plans: Sequence[NodePlan] = ()
+
+    def start(self, plans: Sequence[NodePlan]) -> None:
+        """Start services, and wait until they are ready.
+
+        Raises SandboxError, NodeDiedError if one cannot run as it is set up, ended, or is not ready in time.
+        """
+        self.supervisor.start(plans)
+        nodes = {name: _node(self.settings, name, pid) for name, pid in self.supervisor.pids.items()}
+        self.run = self.run.model_copy(update={"nodes": nodes})
+        write_run(self.settings.folders, self.run)
+        token = ops_token(self.settings.folders)
+        with ExitStack() as stack:
+            probes = {name: stack.enter_context(operator_plane(name, node, token)) for name, node in nodes.items()}
+            self.supervisor.await_ready(lambda name: probes[name].is_ready())
 
     def watch(self) -> None:
         """Wait until `ocen-sandbox down` ends the pair.
 
-        Raises:
-            NodeDiedError: a node ended though nobody asked it to.
+        Raises NodeDiedError if a node ended though nobody asked it to.
         """
         try:
             self.supervisor.watch()
@@ -51,12 +70,11 @@ class StartedPair:
                 raise
 
 
-@dataclass(slots=True)
-class Ended:
+class Ended(NamedTuple):
     """What `down` did: the nodes that it ended, and recorded processes that it left alone as not ours."""
 
-    nodes: list[NodeName] = field(default_factory=list)
-    left_alone: dict[NodeName, int] = field(default_factory=dict)
+    nodes: list[NodeName]
+    left_alone: dict[NodeName, int]
 
 
 @contextmanager
@@ -66,18 +84,17 @@ def started_pair(
     detached: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     plans: Sequence[NodePlan] | None = None,
-    clock: Clock | None = None,
 ) -> Iterator[StartedPair]:
     """Start the pair, and what comes with it, and wait until it is ready; end it on leaving, unless it is detached.
 
-    `tell` is given a sentence before each step that takes a while.
+    `tell` is given a sentence before each step that takes a while. `plans` are started in place of the nodes; with
+    none there is only the registry, if the version needs one, and nodes that may be started by their `plans`.
 
     Raises:
         SandboxError, PkiError: it cannot be started as it is set up, or runs already.
         NodeDiedError: a node ended, or is not ready in time.
     """
-    clock = clock or SystemClock()
-    folders = settings.folders
+    clock, folders = SystemClock(), settings.folders
     _refuse_a_second(folders)
     if not folders.identity(NodeName.LSP).exists():
         tell(f"Making keys and certificates in {folders.certs} ...")
@@ -85,40 +102,35 @@ def started_pair(
     with Supervisor(detached=detached, clock=clock) as supervisor:
         ends_with = None if detached else os.getpid()
         run = Run(started_at=clock.now(), supervisor=ends_with, certs=folders.certs.absolute(), nodes={})
-        keep = False
+        pair, keep = StartedPair(settings, run, supervisor), False
         try:
-            for stage in _stages(settings, plans, tell):
-                supervisor.start(stage)
-                nodes = {name: _node(settings, name, pid) for name, pid in supervisor.pids.items()}
-                run = run.model_copy(update={"nodes": nodes})
-                write_run(folders, run)
-                _await_ready(supervisor, folders, run)
-            with connected(folders) as ready:
-                tell_base_urls(ready, {node.organisation_id: node.url for node in run.nodes.values()})
-            if run.speaks_v4:
-                _register_keys_of_now(folders)
-            yield StartedPair(settings, run, supervisor)
+            _start_all(pair, plans, tell)
+            yield pair
             keep = detached
         finally:
             if not keep:
-                remove_run(folders, run)
+                remove_run(folders, pair.run)
 
 
-def _stages(
-    settings: PairSettings, plans: Sequence[NodePlan] | None, tell: Callable[[str], None]
-) -> Iterator[Sequence[NodePlan]]:
-    """Plan what is started together; a stage begins when the services of the one before are ready."""
-    memberships: Mapping[NodeName, Mapping[str, str]] = {}
+def _start_all(pair: StartedPair, plans: Sequence[NodePlan] | None, tell: Callable[[str], None]) -> None:
+    settings, memberships = pair.settings, dict[NodeName, dict[str, str]]()
     if NodeName.REGISTRY in settings.services:
         tell("Starting the registry ...")
-        yield [plan_of(settings, NodeName.REGISTRY)]
+        pair.start([plan_of(settings, NodeName.REGISTRY)])
         memberships = _join_all(settings)
-    further = ", and further lenders" if len(settings.nodes) > len(PAIR) else ""
-    tell(f"Starting the lender and the LSP{further} ...")
-    yield plans if plans is not None else [plan_of(settings, one, memberships.get(one)) for one in settings.nodes]
+    pair.plans = [plan_of(settings, name, memberships.get(name)) for name in settings.nodes]
+    to_start = pair.plans if plans is None else plans
+    if to_start:
+        further = ", and further lenders" if len(settings.nodes) > len(PAIR) else ""
+        tell(f"Starting the lender and the LSP{further} ...")
+        pair.start(to_start)
+        with connected(settings.folders) as ready:
+            tell_base_urls(ready, {node.organisation_id: node.url for node in pair.run.nodes.values()})
+        if pair.run.speaks_v4:
+            _register_keys_of_now(settings.folders)
 
 
-def _join_all(settings: PairSettings) -> Mapping[NodeName, Mapping[str, str]]:
+def _join_all(settings: PairSettings) -> dict[NodeName, dict[str, str]]:
     """Make every node a member of the network; return what each is told of it."""
     folders, name = settings.folders, NodeName.REGISTRY
     told = {}
@@ -139,15 +151,14 @@ def _register_keys_of_now(folders: Folders) -> None:
                     enrolment.take_keys(own["keys"])
 
 
-def end_pair(folders: Folders, clock: Clock, wait: Callable[[float], None] = time.sleep) -> Ended:
+def end_pair(folders: Folders, clock: Clock) -> Ended:
     """End what runs of the pair, and nothing else; nothing happens if nothing runs.
 
-    Raises:
-        SandboxError: the run file cannot be read.
+    Raises SandboxError if the run file cannot be read.
     """
     run = read_run(folders)
     if run is None:
-        return Ended()
+        return Ended([], {})
     alive = nodes_alive(folders, run)
     others = {name: node.pid for name, node in run.nodes.items() if name not in alive and process_exists(node.pid)}
     write_run(folders, run.model_copy(update={"stopping": True}))
@@ -155,7 +166,7 @@ def end_pair(folders: Folders, clock: Clock, wait: Callable[[float], None] = tim
         _send(signal.SIGTERM, node.pid)
     deadline = clock.elapsed() + STOP_SECONDS
     while (left := [node.pid for node in alive.values() if process_exists(node.pid)]) and clock.elapsed() < deadline:
-        wait(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     for pid in left:
         _send(signal.SIGKILL, pid)
     remove_run(folders, run)
@@ -182,13 +193,6 @@ def _node(settings: PairSettings, name: NodeName, pid: int) -> RunningNode:
         ops_url=settings.ops_url(name),
         log=settings.folders.log(name).absolute(),
     )
-
-
-def _await_ready(supervisor: Supervisor, folders: Folders, run: Run) -> None:
-    token = ops_token(folders)
-    with ExitStack() as stack:
-        probes = {name: stack.enter_context(operator_plane(name, node, token)) for name, node in run.nodes.items()}
-        supervisor.await_ready(lambda name: probes[name].is_ready())
 
 
 def _send(number: signal.Signals, pid: int) -> None:

@@ -1,19 +1,52 @@
 """What has to be there before a sandbox can start: folders, keys and certificates, the ops token, free ports."""
 
 import contextlib
+import itertools
 import os
 import secrets
 import socket
 import stat
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from sandbox.errors import SandboxError
-from sandbox.pki import LOOPBACK, Pki, initialise, registry_leaf
-from sandbox.settings import Folders, NodeName, PairSettings
+from sandbox.pki.folder import initialise, registry_leaf
+from sandbox.pki.organisation import LOOPBACK
+from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion, PairSettings
+
+_BASES: Final = range(20_000, 31_000, 13)
+"""Below the ports that outgoing connections get, one of which could take a port before its service does."""
+
+# Processes on one machine begin far from each other, and none takes a base port twice.
+_UNTRIED: Final = itertools.islice(itertools.cycle(_BASES), os.getpid() * 97 % len(_BASES), None)
 
 
-def prepare(settings: PairSettings, now: datetime) -> Pki:
+def throwaway_settings(
+    folder: Path, version: OcenVersion = OcenVersion.V3, database_urls: Mapping[NodeName, str] | None = None
+) -> PairSettings:
+    """Return the settings of a sandbox that keeps keys and databases in `folder`, on ports that are free now.
+
+    Raises SandboxError if no ports are free.
+    """
+    folders, urls = Folders(folder, folder / "certs"), database_urls or {}
+    return PairSettings(folders, free_base_port(), database_urls=urls, version=version)
+
+
+def free_base_port() -> int:
+    """Return a base port all of whose ports, of registry and further lenders too, are free now.
+
+    Raises SandboxError if there is none.
+    """
+    for base in itertools.islice(_UNTRIED, len(_BASES)):
+        with contextlib.suppress(SandboxError):
+            check_ports(PairSettings(base_port=base, version=OcenVersion.V4, lenders=len(LENDERS)))
+            return base
+    raise SandboxError(f"no ports are free from {_BASES.start} to {_BASES.stop}: end programs that hold them")
+
+
+def prepare(settings: PairSettings, now: datetime) -> None:
     """Make what is missing; what is there stays as it is. `now` is aware.
 
     Raises:
@@ -23,17 +56,15 @@ def prepare(settings: PairSettings, now: datetime) -> Pki:
     check_ports(settings)
     make_data_folder(settings.folders)
     certs = settings.folders.certs
-    made = initialise(certs, [settings.organisation(name) for name in settings.nodes], (), now)
+    initialise(certs, [settings.organisation(name) for name in settings.nodes], (), now)
     if NodeName.REGISTRY in settings.services:
         registry_leaf(certs, ["localhost", *LOOPBACK, settings.host], now)
-    return made
 
 
 def make_data_folder(folders: Folders) -> None:
     """Make the data folder, for this user's eyes only, and the ops token in it.
 
-    Raises:
-        SandboxError: the folder cannot be used, or others may know the token in it.
+    Raises SandboxError if the folder cannot be used, or others may know the token in it.
     """
     try:
         folders.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,8 +91,7 @@ def _refuse_if_known_to_others(file: Path) -> None:
 def check_ports(settings: PairSettings) -> None:
     """Make sure that nobody listens on the ports yet.
 
-    Raises:
-        SandboxError: somebody does, or the system does not let us.
+    Raises SandboxError if somebody does, or the system does not let us.
     """
     places = [(settings.listen_address, settings.port(name)) for name in settings.services]
     places += [("127.0.0.1", settings.ops_port(name)) for name in settings.services]

@@ -49,6 +49,10 @@ class Run(BaseModel):
         """Whether the nodes speak OCEN 4.0 beside OCEN v3."""
         return NodeName.REGISTRY in self.nodes
 
+    def node_of(self, organisation_id: str) -> NodeName | None:
+        """Return the node that is an organisation; None if none is."""
+        return next((name for name, node in self.nodes.items() if node.organisation_id == organisation_id), None)
+
     @property
     def command(self) -> str:
         """The command that starts as many nodes that speak the same."""
@@ -67,8 +71,7 @@ def write_run(folders: Folders, run: Run) -> None:
 def read_run(folders: Folders) -> Run | None:
     """Read the run file; None if there is none.
 
-    Raises:
-        SandboxError: it cannot be read, or is not what was written.
+    Raises SandboxError if it cannot be read, or is not what was written.
     """
     try:
         return Run.model_validate_json(folders.run_file.read_bytes())
@@ -103,11 +106,7 @@ def remove_run(folders: Folders, run: Run) -> None:
 
 
 def ops_token(folders: Folders) -> str:
-    """Read the token of the operator planes.
-
-    Raises:
-        SandboxError: there is none.
-    """
+    """Read the token of the operator planes. Raises SandboxError if there is none."""
     try:
         return folders.token_file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -119,27 +118,21 @@ def nodes_alive(folders: Folders, run: Run | None) -> dict[NodeName, RunningNode
     if run is None or not folders.token_file.exists():
         return {}
     token = ops_token(folders)
-    alive = {}
-    for name, node in run.nodes.items():
-        if _is_alive(name, node, token):
-            alive[name] = node
-    return alive
+    return {name: node for name, node in run.nodes.items() if _is_alive(name, node, token)}
 
 
-def operator_plane(
-    name: NodeName, node: RunningNode, token: str, timeout: float = PROBE_SECONDS
-) -> OpsClient | RegistryOps:
-    """Return a client of a service's operator plane; `timeout` is in seconds."""
+def operator_plane(name: NodeName, node: RunningNode, token: str) -> OpsClient | RegistryOps:
+    """Return a client of a service's operator plane that does not wait long for an answer."""
     kind = RegistryOps if name is NodeName.REGISTRY else OpsClient
-    return kind(name.label, node.ops_url, token, timeout=timeout)
+    return kind(name.label, node.ops_url, token, timeout=PROBE_SECONDS)
 
 
 class NodesRunning(dict[NodeName, OpsClient]):
     """Clients of the nodes that run; one that does not is named with the way to start it."""
 
-    def __init__(self, clients: Mapping[NodeName, OpsClient], up: str) -> None:
+    def __init__(self, up: str) -> None:
         """`up` is the command that starts nodes that speak the same, one lender only."""
-        super().__init__(clients)
+        super().__init__()
         self._up = up
 
     def __missing__(self, name: NodeName) -> OpsClient:
@@ -151,27 +144,20 @@ class NodesRunning(dict[NodeName, OpsClient]):
 def connected(folders: Folders, up: str = UP) -> Iterator[Mapping[NodeName, OpsClient]]:
     """Have a client of each node that runs, the registry aside; `up` is the command that would start what is needed.
 
-    Raises:
-        SandboxError: the sandbox does not run, or only a part of it.
+    Raises SandboxError if the sandbox does not run, or only a part of it.
     """
     running = _running(folders, up)
-    token, wanted = ops_token(folders), UP_V4 if NodeName.REGISTRY in running else UP
+    token, nodes = ops_token(folders), NodesRunning(UP_V4 if NodeName.REGISTRY in running else UP)
     with contextlib.ExitStack() as stack:
-        clients: dict[NodeName, OpsClient] = {
-            name: stack.enter_context(OpsClient(name.label, node.ops_url, token))
-            for name, node in running.items()
-            if name is not NodeName.REGISTRY
-        }
-        yield NodesRunning(clients, wanted)
+        for name, node in running.items():
+            if name is not NodeName.REGISTRY:
+                nodes[name] = stack.enter_context(OpsClient(name.label, node.ops_url, token))
+        yield nodes
 
 
 @contextlib.contextmanager
 def connected_registry(folders: Folders) -> Iterator[RegistryOps]:
-    """Have a client of the registry that runs.
-
-    Raises:
-        SandboxError: it does not.
-    """
+    """Have a client of the registry that runs. Raises SandboxError if it does not."""
     registry = _running(folders, UP_V4).get(NodeName.REGISTRY)
     if registry is None:
         raise SandboxError(f"the sandbox runs without a registry: `ocen-sandbox down`, then `{UP_V4}`")
@@ -197,8 +183,6 @@ def _nothing_runs(folders: Folders, up: str) -> SandboxError:
 
 def _is_alive(name: NodeName, node: RunningNode, token: str) -> bool:
     with operator_plane(name, node, token) as ops:
-        if isinstance(ops, RegistryOps):
-            return ops.is_process(node.pid)
         return ops.is_process(node.pid, node.organisation_id)
 
 

@@ -7,7 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sandbox.pki import DEFAULT_FOLDER, REGISTRY_FOLDER, SANDBOX_PAIR, Organisation
+from sandbox.pki.folder import DEFAULT_FOLDER, REGISTRY_FOLDER, SANDBOX_PAIR
+from sandbox.pki.organisation import Organisation
 from shared.node.settings import LogFormat, Mode
 from shared.protocol.messages import Role
 
@@ -199,6 +200,11 @@ class PairSettings:
         It sees its own database URL, which may hold a password, and no other's.
         """
         inherited = {k: v for k, v in os.environ.items() if k not in {one.database_variable for one in NodeName}}
+        this_machine = {"OCEN_UNLIMITED_SOURCES": "127.0.0.1,::1"}  # where all clients have one address
+        return {**this_machine, **inherited, **self.own_environment(node)}
+
+    def own_environment(self, node: NodeName) -> dict[str, str]:
+        """Return the variables that these settings set for a service."""
         own: dict[str, object] = {
             "OCEN_DATABASE_URL": self.database_url(node),
             "OCEN_HOST": self.listen_address,
@@ -210,8 +216,7 @@ class PairSettings:
             "OCEN_LOG_LEVEL": self.log_level.value,
             **(self._of_the_registry() if node is NodeName.REGISTRY else self._of_a_node(node)),
         }
-        this_machine = {"OCEN_UNLIMITED_SOURCES": "127.0.0.1,::1"}  # where all clients have one address
-        return {**this_machine, **inherited, **{name: str(value) for name, value in own.items()}}
+        return {name: str(value) for name, value in own.items()}
 
     def _of_a_node(self, node: NodeName) -> dict[str, object]:
         own: dict[str, object] = {

@@ -40,14 +40,10 @@ class NodePlan:
     log: Path
 
 
-COMMANDS: Mapping[NodeName, Sequence[str]] = {name: (sys.executable, "-m", name.module) for name in NodeName}
-"""How each service is started, with the Python that runs us."""
-
-
 def plan_of(settings: PairSettings, name: NodeName, further: Mapping[str, str] | None = None) -> NodePlan:
     """Return how to start a service of these settings, with the Python that runs us and `further` environment."""
     environment = {**settings.environment(name), **(further or {})}
-    return NodePlan(name, COMMANDS[name], environment, settings.folders.log(name).absolute())
+    return NodePlan(name, (sys.executable, "-m", name.module), environment, settings.folders.log(name).absolute())
 
 
 class NodeProcess:
@@ -58,7 +54,7 @@ class NodeProcess:
         self.plan = plan
         with plan.log.open("ab") as log:
             self._log_start = log.tell()
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 plan.command,
                 env=dict(plan.environment),
                 stdin=subprocess.DEVNULL,
@@ -67,25 +63,6 @@ class NodeProcess:
                 start_new_session=True,
                 preexec_fn=None if detached or sys.platform != "linux" else _end_with_parent,  # noqa: PLW1509 - no threads
             )
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
-    def exit_status(self) -> int | None:
-        """How it ended; None while it runs."""
-        return self._process.poll()
-
-    def terminate(self) -> None:
-        """Ask it to finish and end."""
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self._process.wait()
 
     def last_lines(self) -> list[str]:
         """Return the end of what it has logged since it was started."""
@@ -97,31 +74,17 @@ class NodeProcess:
 class Supervisor:
     """Services as processes. Leaving its `with` block ends them, unless they were started detached."""
 
-    def __init__(
-        self,
-        plans: Sequence[NodePlan] = (),
-        *,
-        detached: bool = False,
-        clock: Clock | None = None,
-        wait: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._plans = plans
+    def __init__(self, *, detached: bool = False, clock: Clock | None = None) -> None:
         self._detached = detached
         self._clock = clock or SystemClock()
-        self._wait = wait
         self._nodes: list[NodeProcess] = []
 
     @property
     def pids(self) -> dict[NodeName, int]:
         """The process ids of the nodes."""
-        return {node.plan.name: node.pid for node in self._nodes}
+        return {node.plan.name: node.process.pid for node in self._nodes}
 
     def __enter__(self) -> "Supervisor":
-        try:
-            self.start(self._plans)
-        except BaseException:
-            self.stop()
-            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -149,7 +112,7 @@ class Supervisor:
             if waiting and self._clock.elapsed() >= deadline:
                 name, node = next(iter(waiting.items()))
                 raise NodeDiedError(f"the {name.label} is not ready after {seconds:.0f} s", node.last_lines())
-            self._wait(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def watch(self) -> NoReturn:
         """Wait until a node ends.
@@ -159,29 +122,31 @@ class Supervisor:
         """
         while True:
             self._check_alive(starting=False)
-            self._wait(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
         """End all: politely, then, late or interrupted again, by force."""
         for node in self._nodes:
-            node.terminate()
+            node.process.terminate()
         deadline = self._clock.elapsed() + STOP_SECONDS
         with contextlib.suppress(KeyboardInterrupt):
-            while any(node.exit_status is None for node in self._nodes) and self._clock.elapsed() < deadline:
-                self._wait(POLL_SECONDS)
+            while any(node.process.poll() is None for node in self._nodes) and self._clock.elapsed() < deadline:
+                time.sleep(POLL_SECONDS)
         for node in self._nodes:
-            if node.exit_status is None:
-                node.kill()
+            if node.process.poll() is None:
+                node.process.kill()
+                node.process.wait()
 
     def _check_alive(self, *, starting: bool) -> None:
         for node in self._nodes:
-            status = node.exit_status
+            status = node.process.poll()
             if status is None:
                 continue
             lines, label = node.last_lines(), node.plan.name.label
             if starting and status == _UNUSABLE and lines:
                 raise SandboxError(f"the {label} cannot start: {lines[-1]}")
-            raise NodeDiedError(f"the {label} has died ({_how(status)})", lines)
+            how = f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+            raise NodeDiedError(f"the {label} has died ({how})", lines)
 
 
 @contextlib.contextmanager
@@ -202,7 +167,3 @@ def interrupted_by_signals() -> Iterator[None]:
 def _end_with_parent() -> None:
     """In the child, before it becomes the node: ask the kernel for SIGTERM when the parent is gone (prctl(2))."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _how(status: int) -> str:
-    return f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"

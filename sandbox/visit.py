@@ -2,23 +2,25 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sandbox.errors import SandboxError
-from sandbox.network import SECRET_FILE, Membership, read_membership
+from sandbox.network import SECRET_FILE, Membership, RegistryOps, read_membership, standing_member
+from sandbox.running import Run
+from sandbox.settings import NodeName
+from sandbox.spoiled import Insider
 from shared.node.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
-from shared.node.identity import Identity, load_identity
+from shared.node.identity import load_identity
 from shared.node.net.tls import client_context
 from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport
 from shared.node.settings import RegistryMembership
 from shared.protocol.participants import Participant
+from shared.protocol.profiles import Originator
 from shared.protocol.tokens import open_token
-
-TOKEN_HEADER: Final = "authorization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +28,17 @@ class Visit:
     """What the Auth Service and the registry have told a member.
 
     Attributes:
-        token: its access token, verified with the Auth Service's keys; never to be shown.
+        insider: the member, with the header of calls that has its access token, verified with the Auth Service's keys.
         claims: what the token says.
         roles: the role of each participant of the product network, by its id.
         participants: those of them that were looked up, by their ids.
     """
 
-    identity: Identity
+    insider: Insider
     member: Membership
-    token: str = field(repr=False)
     claims: Mapping[str, Any]
     roles: Mapping[str, str]
     participants: Mapping[str, Participant]
-
-    @property
-    def authorization(self) -> Mapping[str, str]:
-        """The header of calls with the token (RFC 6750 s2.1)."""
-        return {TOKEN_HEADER: f"Bearer {self.token}"}
 
 
 def visit(home: Path, registry_url: str, sought: frozenset[str], clock: Clock) -> Visit:
@@ -70,11 +66,31 @@ async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[s
         found = [await at_the_registry.lookup.participant(one) for one in roles if one in sought]
     finally:
         await at_the_registry.aclose()
+    originator = Originator(member.participant_id, member.organisation_id)
     return Visit(
-        identity=identity,
+        insider=Insider(identity, originator, {"authorization": f"Bearer {token}"}),  # RFC 6750 s2.1
         member=member,
-        token=token,
         claims=open_token(token).claims,
         roles=roles,
         participants={one.organisation_id: one for one in found if one is not None},
     )
+
+
+def demand_members(registry: RegistryOps, run: Run, members: Mapping[NodeName, Membership]) -> None:
+    """Refuse to begin where a node takes no part in the network.
+
+    Raises SandboxError if one was offboarded, is not approved, or is in no network; or the registry does not answer.
+    """
+    inside = {network["id"]: network["members"] for network in registry.networks()}
+    for name, member in members.items():
+        organisation_id = run.nodes[name].organisation_id
+        known = standing_member(registry, member)
+        if known is None:
+            mend = f"`ocen-sandbox down`, then `{run.command}`, which joins it anew"
+            raise SandboxError(f"{organisation_id} was offboarded: {mend}")
+        if known["status"] != "APPROVED":
+            mend = f"ocen-sandbox registry approve {organisation_id}"
+            raise SandboxError(f"{organisation_id} is {known['status']}, not APPROVED: {mend}")
+        if member.participant_id not in inside.get(member.product_network_id, ()):
+            mend = f"ocen-sandbox registry join {organisation_id}"
+            raise SandboxError(f"{organisation_id} is not in product network {member.product_network_id}: {mend}")

@@ -7,11 +7,10 @@ import httpx
 import typer
 from rich.text import Text
 
-from sandbox.bench import BenchError
 from sandbox.cli.app import app
 from sandbox.cli.screen import screen, spell_out_marks
 from sandbox.errors import NodeDiedError, SandboxError
-from sandbox.pki import PkiError
+from sandbox.pki.certificates import PkiError
 from shared.node.identity import IdentityError
 from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.form import FormError
@@ -22,7 +21,6 @@ from shared.protocol.signing import KeyMaterialError
 
 WRONG_INPUT = (
     SandboxError,
-    BenchError,
     PkiError,
     KeyMaterialError,
     EncodingError,

@@ -1,5 +1,6 @@
 """The commands, in the order of the help page."""
 
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
@@ -32,30 +33,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
-PAIR, MESSAGES, PARTIES, OFFLINE = "The pair", "Messages", "Participants", "Keys and envelopes"
-
-app.command(rich_help_panel=PAIR)(show.demo)
-app.command(rich_help_panel=PAIR)(lifecycle.up)
-app.command(rich_help_panel=PAIR)(lifecycle.status)
-app.command(rich_help_panel=PAIR)(lifecycle.down)
-app.command(rich_help_panel=PAIR)(bench.bench)
-app.add_typer(drill.app, name="drill", rich_help_panel=PAIR)
-app.command(rich_help_panel=MESSAGES)(sending.send)
-app.command(rich_help_panel=MESSAGES)(journal.messages)
-app.command(rich_help_panel=MESSAGES)(evidence.evidence)
-app.command(rich_help_panel=MESSAGES)(journal.sms)
-app.command(rich_help_panel=MESSAGES)(sending.redrive)
-app.command(rich_help_panel=PARTIES)(kit.kit)
-app.command(rich_help_panel=PARTIES)(onboarding.onboard)
-app.add_typer(participants.app, name="participants", rich_help_panel=PARTIES)
 registry.app.command()(peers.peers)
 registry.app.command("dialect")(peers.set_dialect)
-app.add_typer(registry.app, name="registry", rich_help_panel=PARTIES)
-app.add_typer(keys.app, name="keys", rich_help_panel=PARTIES)
-app.add_typer(certificates.app, name="certificates", rich_help_panel=PARTIES)
-app.command(rich_help_panel=OFFLINE)(envelopes.sign)
-app.command(rich_help_panel=OFFLINE)(envelopes.verify)
-app.add_typer(pki.app, name="pki", rich_help_panel=OFFLINE)
+
+PAIR, MESSAGES, PARTIES, OFFLINE = "The pair", "Messages", "Participants", "Keys and envelopes"
+COMMANDS: Mapping[str, Sequence[Callable[..., object]]] = {
+    PAIR: (show.demo, lifecycle.up, lifecycle.status, lifecycle.down, bench.bench),
+    MESSAGES: (sending.send, journal.messages, evidence.evidence, journal.sms, sending.redrive),
+    PARTIES: (kit.kit, onboarding.onboard),
+    OFFLINE: (envelopes.sign, envelopes.verify),
+}
+GROUPS = {PAIR: (drill,), PARTIES: (participants, registry, keys, certificates), OFFLINE: (pki,)}
+
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+    for group in GROUPS.get(panel, ()):
+        app.add_typer(group.app, name=group.__name__.rpartition(".")[2], rich_help_panel=panel)
 
 
 def _print_version(asked: bool) -> None:

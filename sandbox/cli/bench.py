@@ -1,16 +1,15 @@
 """`bench`: how fast signed exchanges go on this machine, beside what RSA alone would allow."""
 
-import asyncio
 import json
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sandbox.bench import Plan, Report, Version, run
+from sandbox.bench import Plan, Report, run
 from sandbox.cli.screen import screen
+from sandbox.settings import PAIR, OcenVersion
 
 
 def bench(
@@ -19,8 +18,8 @@ def bench(
     concurrency: Annotated[int, typer.Option(min=1, max=512, help="Exchanges kept in flight.")] = 64,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Rounds; the medians of the rounds count.")] = 5,
     version: Annotated[
-        Version, typer.Option(help="The OCEN version to speak; for v4 a registry runs beside the pair.")
-    ] = Version.V3,
+        OcenVersion, typer.Option(help="The OCEN version to speak; for v4 a registry runs beside the pair.")
+    ] = OcenVersion.V3,
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -38,40 +37,35 @@ def bench(
     limit is measured between the rounds; the ratio to it is what counts, because
     absolute figures say more of the machine than of the pair.
     """
-    urls = {side: database_url.replace("{node}", side) for side in ("lender", "lsp")} if database_url else {}
+    urls = {name: database_url.replace("{node}", name) for name in PAIR} if database_url else {}
     plan = Plan(exchanges, concurrency, rounds, urls, version)
-    with _progress() as bar:
+    columns = (TextColumn("exchanges"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen(stderr=True), transient=True) as bar:
         task = bar.add_task("exchanges", total=exchanges * rounds)
-        report = asyncio.run(run(plan, lambda done: bar.update(task, completed=done)))
+        report = run(plan, lambda done: bar.update(task, completed=done))
     if as_json:
-        typer.echo(json.dumps(asdict(report), indent=2))
+        typer.echo(json.dumps(report, indent=2))
     else:
         _print(report)
     return 0
 
 
-def _progress() -> Progress:
-    columns = (TextColumn("exchanges"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=screen(stderr=True), transient=True)
-
-
 def _print(report: Report) -> None:
     console = screen()
-    size = (
-        f"OCEN {report.version}: {report.rounds} rounds of {report.exchanges} exchanges, {report.concurrency} in flight"
+    size = "{version}: {rounds} rounds of {exchanges} exchanges, {concurrency} in flight, {cores} cores".format(
+        **report
     )
-    console.print(f"{size}, {report.cores} cores\n")
+    console.print(f"OCEN {size}\n")
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    table.add_row("exchanges a second", f"{report.exchanges_per_s:,.1f}", "median of the rounds")
-    table.add_row(
-        "RSA limit of this machine", f"{report.rsa_limit_per_s:,.1f}", "if 4 signatures and 4 verifications were all"
-    )
-    table.add_row("ratio to the limit", f"{report.ratio:.2f}", "")
-    table.add_row("CPU time in RSA", f"{report.rsa_cpu_share:.0%}", "of both processes")
-    table.add_row("CPU time per exchange", f"{report.cpu_ms_per_exchange:.2f} ms", "both processes")
-    for name, cuts in (("ack after", report.ack_ms), ("callback after", report.callback_ms)):
+    limit = "if 4 signatures and 4 verifications were all"
+    table.add_row("exchanges a second", f"{report['exchanges_per_s']:,.1f}", "median of the rounds")
+    table.add_row("RSA limit of this machine", f"{report['rsa_limit_per_s']:,.1f}", limit)
+    table.add_row("ratio to the limit", f"{report['ratio']:.2f}", "")
+    table.add_row("CPU time in RSA", f"{report['rsa_cpu_share']:.0%}", "of both processes")
+    table.add_row("CPU time per exchange", f"{report['cpu_ms_per_exchange']:.2f} ms", "both processes")
+    for name, cuts in (("ack after", report["ack_ms"]), ("callback after", report["callback_ms"])):
         table.add_row(name, f"{cuts['p50']:.1f} ms", f"median; p95 {cuts['p95']:.1f} ms, p99 {cuts['p99']:.1f} ms")
     console.print(table)

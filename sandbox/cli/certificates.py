@@ -1,22 +1,22 @@
 """`certificates`: TLS certificates of the nodes and of their counterparties: add, remove, renew with overlap."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
 from sandbox.cli.inputs import CERTIFICATE, read_text
-from sandbox.cli.keys import Of, Why
-from sandbox.cli.participants import print_certificate
+from sandbox.cli.options import DATA_DIR, At, DataDir, Of, Why, node_option
+from sandbox.cli.participants import print_listed
 from sandbox.cli.screen import say, shown, tell
 from sandbox.enrolment import Enrolment, enrolled
 from sandbox.errors import SandboxError
-from sandbox.holders import Nodes, asked_of, holders, own_details, remembering
-from sandbox.pki import Renewal, prepare_renewal
-from sandbox.running import connected, read_run
+from sandbox.holders import Nodes, holders
+from sandbox.pki.renewal import Renewal, prepare_renewal
+from sandbox.running import connected, run_of
 from sandbox.settings import Folders, NodeName
 from shared.node.clock import SystemClock
 from shared.node.onboarding.record import thumbprint_of
@@ -27,21 +27,12 @@ Whose = Annotated[str, typer.Option("--of", metavar="ORG", help="Whose it is.")]
 
 
 @app.command("list")
-def list_certificates(*, of: Of = None, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def list_certificates(*, of: Of = None, at: At = None, data_dir: DataDir = DATA_DIR) -> None:
     """List TLS certificates with their history.
 
     The nodes' own, or with --of those of a counterparty; removed ones too.
     """
-    with connected(Folders(data_dir)) as pair:
-        if of is not None:
-            known = remembering(pair, of, at)
-        else:
-            known = {name: own_details(ops) for name, ops in asked_of(pair, at).items()}
-        for name, details in known.items():
-            own = f"Own certificates of the {name.kind} {details['organisation_id']}"
-            say(Text(own if of is None else f"Certificates of {of}, at the {name.label}", style="bold"))
-            for certificate in details["certificates"]:
-                print_certificate(certificate)
+    print_listed(data_dir, "certificates", of, at)
 
 
 @app.command()
@@ -50,8 +41,8 @@ def add(
     of: Whose,
     file: Annotated[Path, typer.Option("--file", help="The certificate, in PEM.")],
     reason: Why = "",
-    at: options.At = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    at: At = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Register a further certificate of a counterparty.
 
@@ -61,16 +52,11 @@ def add(
     [cyan]ocen-sandbox certificates add --of BANK01 --file new-tls.pem[/cyan]
     """
     pem, folders = read_text(file, CERTIFICATE), Folders(data_dir)
-    with connected(folders) as pair, _enrolled_everywhere(folders, of, at) as enrolment:
-        knowing = holders(pair, of, at)
-        if enrolment is not None:
-            enrolment.demand_room_for_certificate(pem)
-        for name, ops in knowing.items():
-            ops.add_certificate(of, pem, reason)
+    with connected(folders) as pair, enrolled(folders, of) if at is None else nullcontext() as enrolment:
+        for name in _add(holders(pair, of, at), of, pem, enrolment, reason):
             say(Text(f"The {name.label} takes this certificate of {of} from now on: ", style="bold green"))
             say(f"  {thumbprint_of(pem)}")
         if enrolment is not None:
-            enrolment.add_certificate(pem)
             say("The registry names it too; nodes that have just asked it, in ten seconds.")
 
 
@@ -80,8 +66,8 @@ def remove(
     thumbprint: Annotated[str, typer.Argument(help="SHA-256 of the certificate, or the first 8 digits or more.")],
     of: Whose,
     reason: Why = "",
-    at: options.At = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    at: At = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Remove a certificate of a counterparty.
 
@@ -90,7 +76,7 @@ def remove(
     a node.
     """
     folders = Folders(data_dir)
-    with connected(folders) as pair, _enrolled_everywhere(folders, of, at) as enrolment:
+    with connected(folders) as pair, enrolled(folders, of) if at is None else nullcontext() as enrolment:
         knowing = holders(pair, of, at)
         if enrolment is not None:
             enrolment.demand_another_than(thumbprint)
@@ -105,7 +91,7 @@ def remove(
 @app.command()
 def renew(
     *,
-    at: Annotated[NodeName | None, options.node_option("--at", text="The node whose certificate it is.")] = None,
+    at: Annotated[NodeName | None, node_option("--at", text="The node whose certificate it is.")] = None,
     of: Annotated[
         str | None, typer.Option("--of", metavar="ORG", help="Or an organisation that `pki issue` has made.")
     ] = None,
@@ -113,7 +99,7 @@ def renew(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Make it and tell the pair, but do not show it yet.")
     ] = False,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Renew a certificate of the sandbox, with overlap.
 
@@ -128,38 +114,34 @@ def renew(
         raise SandboxError("whose certificate? Say --at lender, --at lsp, or --of ORG for another of `pki issue`")
     folders = Folders(data_dir)
     with connected(folders) as pair:
-        run = read_run(folders)
-        assert run is not None
+        run = run_of(folders)
         organisation_id = of or (pair[at].identity()["organisation_id"] if at else "")
-        at = at or next((name for name, one in run.nodes.items() if one.organisation_id == of), None)
+        at = at or run.node_of(organisation_id)
         with enrolled(folders, organisation_id) as enrolment:
             made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
-            _register(pair, made, organisation_id, enrolment)
+            for name in _add(holders(pair, organisation_id), organisation_id, made.pem, enrolment, "renewal"):
+                say(f"The {name.label} takes the new certificate beside the old one: {thumbprint_of(made.pem)}")
+            if enrolment is not None:
+                say("The registry names it too.")
             if prepare:
-                _print_prepared(made, organisation_id, at)
+                who, given = organisation_id, shown(made.next_certificate)
+                say(f"\n{who} does not show it yet. Give {given} to your counterparties, then:")
+                say(f"  ocen-sandbox certificates renew {f'--at {at.value}' if at else f'--of {who}'}")
                 return
             if enrolment is not None:
                 enrolment.await_look_ups(tell)
         _show(pair, made, organisation_id, at)
 
 
-def _enrolled_everywhere(
-    folders: Folders, organisation_id: str, at: NodeName | None
-) -> AbstractContextManager[Enrolment | None]:
-    """Have what the registry has of an organisation, unless only one node is meant."""
-    return enrolled(folders, organisation_id) if at is None else nullcontext()
-
-
-def _register(pair: Nodes, made: Renewal, organisation_id: str, enrolment: Enrolment | None) -> None:
-    knowing = holders(pair, organisation_id)
+def _add(nodes: Nodes, organisation_id: str, pem: str, enrolment: Enrolment | None, reason: str) -> Iterator[NodeName]:
+    """Register a certificate at the nodes, each of which is given then, and at last at the registry, if it has room."""
     if enrolment is not None:
-        enrolment.demand_room_for_certificate(made.pem)
-    for name, ops in knowing.items():
-        ops.add_certificate(organisation_id, made.pem, "renewal")
-        say(f"The {name.label} takes the new certificate beside the old one: {thumbprint_of(made.pem)}")
+        enrolment.demand_room_for_certificate(pem)
+    for name, ops in nodes.items():
+        ops.add_certificate(organisation_id, pem, reason)
+        yield name
     if enrolment is not None:
-        enrolment.add_certificate(made.pem)
-        say("The registry names it too.")
+        enrolment.add_certificate(pem)
 
 
 def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | None) -> None:
@@ -173,8 +155,3 @@ def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | Non
     say(Text(f"{who} from now on: ", style="bold green").append(shown(made.certificate), "default"))
     say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
     say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
-
-
-def _print_prepared(made: Renewal, organisation_id: str, node: NodeName | None) -> None:
-    say(f"\n{organisation_id} does not show it yet. Give {shown(made.next_certificate)} to your counterparties, then:")
-    say(f"  ocen-sandbox certificates renew {f'--at {node.value}' if node else f'--of {organisation_id}'}")

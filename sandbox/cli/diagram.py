@@ -1,7 +1,7 @@
 """Messages between two parties as a sequence diagram: two lifelines, arrows between them, times at the right edge."""
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -60,23 +60,6 @@ class SequenceDiagram:
 
     def _print(self, row: Text) -> None:
         self._console.print(Text(" " * _MARGIN).append_text(row), no_wrap=True, overflow="ignore", crop=False)
-
-
-GIST: Final = frozenset(
-    {
-        "productNetworkId",
-        "loanApplicationId",
-        "loanApplicationStatus",
-        "requestedAmount",
-        "currency",
-        "appToken",
-        "otpSessionKey",
-        "maskedPhoneNumber",
-        "otp",
-        "status",
-    }
-)
-"""What of the long bodies of OCEN 4.0 is told where there is little room."""
 
 
 def leaves(content: Mapping[str, Any], told: Collection[str] | None = None) -> Text:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,33 +11,40 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli.detached import (
-    DialectName,
-    IssuerKey,
-    IssuerUrl,
-    Member,
-    Signature,
-    Token,
-    beside_of,
-    demand_signature,
-    style_of,
-)
 from sandbox.cli.inputs import PRIVATE_KEY, PUBLIC_KEY, STANDARD_INPUT, read_bytes, read_text
 from sandbox.cli.screen import FAILED, PASSED, facts, say, screen, step_table
 from sandbox.errors import SandboxError
-from sandbox.offline import Judgement, holder_of, message_named, profile_named, verify_ack
+from sandbox.offline import Beside, Judgement, holder_of, issuer_of, message_named, profile_named, verify_ack
 from sandbox.offline import sign as sign_payload
 from sandbox.offline import verify as verify_message
 from shared.node.clock import SystemClock
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import EncodingError, parse_timestamp
-from shared.protocol.participants import Dialect
+from shared.protocol.participants import Dialect, EnvelopeMember
+from shared.protocol.profiles import Profile, Style
 from shared.protocol.signing import KeyMaterialError
 from shared.protocol.verification import Outcome
 
 Judged = Annotated[Path, typer.Argument(help="The envelope; in v4 the body.", show_default="standard input")]
 Kid = Annotated[str | None, typer.Option(help="The kid of the key.", show_default="the JWK's own; without one, any")]
 ProfileName = Annotated[str, typer.Option("--profile", envvar="OCEN_PROFILE", help="How messages are dressed.")]
+
+
+Member = Annotated[
+    EnvelopeMember | None,
+    typer.Option(
+        help="v3: how the signed header is called; OCEN says header, RFC 7515 protected.", show_default="header"
+    ),
+]
+DialectName = Annotated[
+    Dialect | None, typer.Option("--dialect", help="v4: how the peer signs.", show_default="strict")
+]
+Signature = Annotated[str | None, typer.Option(metavar="HEADER", help="v4: the value of the HTTP header Signature.")]
+Token = Annotated[str | None, typer.Option(help="v4: the access token, to judge it as well.")]
+IssuerKey = Annotated[Path | None, typer.Option(help="v4: the Auth Service's public key: JWK, JWK set or PEM.")]
+IssuerUrl = Annotated[
+    str | None, typer.Option("--issuer", metavar="URL", help="v4: the Auth Service, as the token has it in iss.")
+]
 
 
 def sign(
@@ -60,7 +67,7 @@ def sign(
     """
     payload, material, dressed = read_bytes(file), read_text(key, PRIVATE_KEY), profile_named(profile)
     try:
-        body, headers = sign_payload(payload, dressed, material, kid, style_of(dressed, member, dialect))
+        body, headers = sign_payload(payload, dressed, material, kid, _style_of(dressed, member, dialect))
     except KeyMaterialError as error:
         raise SandboxError(f"{key}: {error}") from error
     sys.stdout.buffer.write((headers[SIGNATURE_HEADER].encode() if headers else body) + b"\n")
@@ -96,9 +103,9 @@ def verify(
     [cyan]ocen-sandbox verify --profile v4 --key jwk.json --signature HEADER --body body.json[/cyan]
     """
     dressed, judge = profile_named(profile), _judge(_moment(at, now), message, ack=ack)
-    style = style_of(dressed, None, dialect)
-    beside = beside_of(dressed, signature, token, issuer_key, issuer)
-    demand_signature(dressed, signature, style, ack=ack)
+    style = _style_of(dressed, None, dialect)
+    beside = _beside_of(dressed, signature, token, issuer_key, issuer)
+    _demand_signature(dressed, signature, style, ack=ack)
     try:
         material = read_text(key, PUBLIC_KEY)
         holder = holder_of(material, dressed, kid, style if isinstance(style, Dialect) else Dialect.STRICT)
@@ -128,6 +135,45 @@ def _moment(at: str | None, now: bool) -> datetime | None:
         return parse_timestamp(at) if at is not None else None
     except EncodingError as error:
         raise SandboxError(f"--at {at}: {error}; write it like 2018-12-06T11:39:57.153Z") from error
+
+
+def _style_of(profile: Profile, member: EnvelopeMember | None, dialect: Dialect | None) -> Style:
+    """Return how a message of the profile is dressed."""
+    if profile.wants_token:
+        _refuse({"--member": member}, profile)
+        return dialect or Dialect.STRICT
+    _refuse({"--dialect": dialect}, profile)
+    return member or EnvelopeMember.HEADER
+
+
+def _beside_of(
+    profile: Profile, signature: str | None, token: str | None, issuer_key: Path | None, issuer: str | None
+) -> Beside:
+    """Return what comes with a body in HTTP headers."""
+    given = {"--signature": signature, "--token": token, "--issuer-key": issuer_key, "--issuer": issuer}
+    if not profile.wants_token:
+        _refuse(given, profile)
+    if token is None and issuer_key is None and issuer is None:
+        return Beside(signature)
+    if token is None or issuer_key is None or issuer is None:
+        raise SandboxError("--token, --issuer-key and --issuer go together: whose token it is is judged with all three")
+    try:
+        return Beside(signature, token, issuer_of(read_text(issuer_key, PUBLIC_KEY), issuer, token))
+    except KeyMaterialError as error:
+        raise SandboxError(f"{issuer_key}: {error}") from error
+
+
+def _demand_signature(profile: Profile, signature: str | None, style: Style, *, ack: bool) -> None:
+    """Refuse to judge a body of OCEN 4.0 without its signature; an official starter need not sign its acks (C15)."""
+    may_be_unsigned = signature is None and ack and style is Dialect.AUTHSTARTER
+    if profile.wants_token and not (signature or "").strip() and not may_be_unsigned:
+        raise SandboxError(f"--profile {profile.name} needs --signature HEADER")
+
+
+def _refuse(options: Mapping[str, object], profile: Profile) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise SandboxError(f"{name} is not for {profile.name}: leave it out, or choose another --profile")
 
 
 def _print(judged: Judgement, *, as_json: bool) -> None:

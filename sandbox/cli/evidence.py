@@ -11,7 +11,7 @@ from zipfile import BadZipFile, ZipFile
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
+from sandbox.cli.options import DATA_DIR, DataDir, node_option
 from sandbox.cli.screen import FAILED, NOT_JUDGED, PASSED, say, shown
 from sandbox.errors import SandboxError
 from sandbox.following import Record
@@ -27,9 +27,9 @@ def evidence(
     request_id: Annotated[str, typer.Argument(help="The request; `messages` lists them.")],
     out: Annotated[Path, typer.Option(help="The zip file to write; it must not be there.")] = Path("evidence.zip"),
     at: Annotated[
-        NodeName | None, options.node_option("--at", text="The node whose journal it is.", default="who has it")
+        NodeName | None, node_option("--at", text="The node whose journal it is.", default="who has it")
     ] = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> int:
     """Write the evidence of a request to a zip file.
 
@@ -57,7 +57,8 @@ def evidence(
     except FileExistsError as error:
         raise SandboxError(f"{out} is there already: name another file with --out") from error
     _print_parts(manifest["parts"])
-    say(f"\n{shown(out)} has it as the {node.kind} {manifest['journal_of']} does, sha256 {_sha256(bundle)}")
+    digest = hashlib.sha256(bundle).hexdigest()
+    say(f"\n{shown(out)} has it as the {node.kind} {manifest['journal_of']} does, sha256 {digest}")
     if not manifest["holds"]:
         say(Text(f"{FAILED} Not all of it holds: something has been changed.", style="bold red"))
     return 0 if manifest["holds"] else 1
@@ -81,7 +82,3 @@ def _print_parts(parts: list[Record]) -> None:
         say(line.append(f"  {part['note']}", style="dim") if part["note"] else line)
         for flaw in part["flaws"]:
             say(Text(f"    {flaw}", style="red"))
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

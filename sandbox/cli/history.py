@@ -51,8 +51,8 @@ def _print_attempt(number: int, attempt: Record) -> None:
 
 def _print_received(name: NodeName, record: Record) -> None:
     _head(f"{PASSED} {name.label} received {record['message']} from {record['peer']}: ACCEPTED")
-    rows = [(label, record[member]) for label, member in _RECEIVED_FACTS.items()]
-    _facts(*rows)
+    rows = [(member, record[member]) for member in ("kid", "certificate", "address")]
+    _facts(("at", record["at"]), ("traceId", record["trace_id"]), *rows)
     _print_signed("what came in", record)
     _print_steps("checks", record["verification"])
     _print_signed("the ack", record["ack"])
@@ -60,22 +60,14 @@ def _print_received(name: NodeName, record: Record) -> None:
 
 def _print_refused(name: NodeName, record: Record) -> None:
     _head(f"{FAILED} {name.label} refused a message at {record['path']}: {record['error']}")
-    sender = record["peer"] or "unknown"
-    rows = [("at", record["at"]), ("connection of", sender), ("address", record["address"])]
-    why = [("because", record["reason"])] if record["reason"] else []
-    _facts(*rows, ("traceId", record["trace_id"]), ("meaning", record["meaning"]), *why)
+    rows = [("at", record["at"]), ("connection of", record["peer"] or "unknown"), ("address", record["address"])]
+    rows += [("traceId", record["trace_id"]), ("meaning", record["meaning"])]
+    _facts(*rows, *([("because", record["reason"])] if record["reason"] else []))
     _print_steps("checks", record["verification"])
     _print(Text("what came in", style="bold"))
     _raw(record["raw"], record["signature"])
 
 
-_RECEIVED_FACTS = {
-    "at": "at",
-    "traceId": "trace_id",
-    "kid": "kid",
-    "certificate": "certificate",
-    "address": "address",
-}
 _PRINTERS = {"sent": _print_sent, "received": _print_received, "refused": _print_refused}
 
 

@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from sandbox.errors import SandboxError
+from sandbox.forms import read_form
+from shared.node.clock import SystemClock
+from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.encoding import EncodingError, parse_json_object
 
 STANDARD_INPUT = Path("-")
@@ -18,8 +21,7 @@ FORM: Final = "a form in YAML or JSON"
 def read_bytes(file: Path, wanted: str = "a JSON object") -> bytes:
     """Read a file, or standard input for `-`; `wanted` is what belongs there.
 
-    Raises:
-        SandboxError: it cannot be read, is empty, or standard input is a terminal.
+    Raises SandboxError if it cannot be read, is empty, or standard input is a terminal.
     """
     if file == STANDARD_INPUT:
         if sys.stdin.isatty():
@@ -38,8 +40,7 @@ def read_bytes(file: Path, wanted: str = "a JSON object") -> bytes:
 def read_text(file: Path, wanted: str) -> str:
     """Read a file as UTF-8 text; `wanted` is what belongs there.
 
-    Raises:
-        SandboxError: it cannot be read, is empty, or is no text.
+    Raises SandboxError if it cannot be read, is empty, or is no text.
     """
     try:
         return read_bytes(file, wanted).decode("utf-8")
@@ -49,12 +50,14 @@ def read_text(file: Path, wanted: str) -> str:
         ) from error
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    """Read a file as one JSON object.
+def read_form_file(file: Path) -> OnboardingForm:
+    """Read a form, with the files beside it that it names, and judge it. Raises SandboxError, FormError."""
+    folder = Path() if file == STANDARD_INPUT else file.parent
+    return read_form(read_text(file, FORM), source_name(file), folder, SystemClock().now())
 
-    Raises:
-        SandboxError: it cannot be read, or is something else.
-    """
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a file as one JSON object. Raises SandboxError if it cannot be read, or is something else."""
     try:
         return parse_json_object(read_bytes(file))
     except EncodingError as error:

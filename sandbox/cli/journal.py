@@ -1,13 +1,13 @@
 """`messages`, `sms`: what the journals of the two nodes hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
 from sandbox.cli.history import print_history
+from sandbox.cli.options import DATA_DIR, At, DataDir
 from sandbox.cli.screen import columns, say
 from sandbox.errors import SandboxError
 from sandbox.following import Record
@@ -26,9 +26,9 @@ _PLACES = {message.full_name: place for place, message in enumerate(CATALOGUE)}
 def messages(
     *,
     request_id: Annotated[str | None, typer.Argument(help="Show everything about this request.")] = None,
-    at: options.At = None,
+    at: At = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="So many of the latest messages of each node.")] = 20,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """List messages, or show one request in full.
 
@@ -40,16 +40,20 @@ def messages(
     """
     with connected(Folders(data_dir)) as pair:
         asked = asked_of(pair, at)
-        if request_id is not None:
-            _print_request(asked, request_id)
-        else:
+        if request_id is None:
             _print_conversations([(name, line) for name, ops in asked.items() for line in _latest(ops, limit)])
+            return
+        found = {name: ops.message(request_id) for name, ops in asked.items()}
+    known = {name: history for name, history in found.items() if history is not None}
+    if not known:
+        raise SandboxError(f"no message has the requestId {request_id}: list them with `ocen-sandbox messages`")
+    print_history(known)
 
 
 def sms(
     *,
     request_id: Annotated[str | None, typer.Argument(help="Only what belongs to this request.")] = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Show the lender's SMS inbox.
 
@@ -63,14 +67,6 @@ def sms(
         head = Text(_time(notice["at"]), style="dim").append(f"  to {notice['recipient']}", style="bold")
         say(head.append(f"  requestId {notice['reference']}", style="dim"))
         say(Text(f"  {notice['text']}", style="magenta"))
-
-
-def _print_request(pair: Mapping[NodeName, OpsClient], request_id: str) -> None:
-    found = {name: ops.message(request_id) for name, ops in pair.items()}
-    known = {name: history for name, history in found.items() if history is not None}
-    if not known:
-        raise SandboxError(f"no message has the requestId {request_id}: list them with `ocen-sandbox messages`")
-    print_history(known)
 
 
 def _latest(ops: OpsClient, limit: int) -> list[Record]:

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
 from sandbox.cli.onboarding import node_for
-from sandbox.cli.options import RoleName, role_named
+from sandbox.cli.options import DATA_DIR, Addresses, DataDir, OrgName, RoleName, role_named
 from sandbox.cli.screen import data_option, facts, say, shown
 from sandbox.kit import make_kit
-from sandbox.pki import LOOPBACK, Organisation, load_authority
-from sandbox.running import connected, read_run
+from sandbox.pki.folder import load_authority
+from sandbox.pki.organisation import LOOPBACK, Organisation
+from sandbox.running import connected, run_of
 from sandbox.settings import Folders
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
@@ -24,12 +24,9 @@ def kit(
     role: Annotated[RoleName, typer.Option(help="What it does in the network.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to make; new or empty.")],
     base_url: Annotated[str, typer.Option(help="Where your service is or will be.")] = "https://localhost:8446",
-    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
-    address: Annotated[
-        list[str] | None,
-        typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
-    ] = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    name: OrgName = None,
+    address: Addresses = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Make a starter kit, and onboard it.
 
@@ -43,12 +40,10 @@ def kit(
     organisation = Organisation(org, name or org, role_named(role), base_url, ip_addresses=tuple(address or LOOPBACK))
     node, now, folders = node_for(role_named(role)), SystemClock().now(), Folders(data_dir)
     with connected(folders) as pair:
-        run = read_run(folders)
-        assert run is not None
         make_kit(
             out,
             organisation,
-            authority=load_authority(run.certs, now),
+            authority=load_authority(run_of(folders).certs, now),
             ours=OnboardingForm.model_validate(pair[node].own_form()),
             onboard=lambda form: pair[node].onboard(form.model_dump()),
             now=now,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
+from sandbox.cli.options import DATA_DIR, DataDir, with_pair_settings
 from sandbox.cli.screen import columns, data_option, facts, listing, say, shown, tell
 from sandbox.following import Record
 from sandbox.network import NETWORK, PRODUCT, read_membership
@@ -17,14 +17,10 @@ from sandbox.settings import LOOPBACK_NAMES, Folders, NodeName, PairSettings
 from sandbox.supervisor import interrupted_by_signals
 from shared.node.clock import SystemClock
 
-_STATES: Mapping[bool | None, tuple[str, str]] = {
-    True: ("ready", "green"),
-    False: ("not ready", "yellow"),
-    None: ("not running", "red"),
-}
+_STATES: Mapping[bool | None, tuple[str, str]] = {True: ("ready", "green"), False: ("not ready", "yellow")}
 
 
-@options.with_pair_settings
+@with_pair_settings
 def up(
     *,
     settings: PairSettings,
@@ -87,15 +83,12 @@ def print_pair(pair: StartedPair) -> None:
 def _only_from_loopback(run: Run, nodes: Mapping[NodeName, OpsClient]) -> list[str]:
     """Return the organisations of the pair whose calls from any other address would be refused."""
     ours = {node.organisation_id for node in run.nodes.values()}
-    known = [one for ops in nodes.values() for one in ops.participants() if one["organisation_id"] in ours]
-    return [
-        one["organisation_id"]
-        for one in known
-        if one["ip_addresses"] and one["judges_addresses"] and LOOPBACK_NAMES.issuperset(one["ip_addresses"])
-    ]
+    known = [one for ops in nodes.values() for one in ops.participants() if one["ip_addresses"]]
+    limited = [one["organisation_id"] for one in known if LOOPBACK_NAMES.issuperset(one["ip_addresses"])]
+    return [organisation_id for organisation_id in limited if organisation_id in ours]
 
 
-def down(data_dir: options.DataDir = options.DATA_DIR) -> None:
+def down(data_dir: DataDir = DATA_DIR) -> None:
     """End the pair.
 
     Nothing happens if none runs in the data folder. Only processes that `up`
@@ -111,7 +104,7 @@ def down(data_dir: options.DataDir = options.DATA_DIR) -> None:
         say(f"Process {pid}, once the {name.label}, does not answer as it now and is left alone.")
 
 
-def status(data_dir: options.DataDir = options.DATA_DIR) -> int:
+def status(data_dir: DataDir = DATA_DIR) -> int:
     """Tell whether the pair runs, and where.
 
     Exit status 0: all that was started is ready; 1: it is not.
@@ -168,7 +161,7 @@ def _print_status(run: Run, ready: Mapping[NodeName, bool]) -> None:
         [Text(title, "dim") for title in ("node", "org", "state", "base URL", "ops plane", "pid")]
     ]
     for name, node in run.nodes.items():
-        state, pid = Text(*_STATES[ready.get(name)]), str(node.pid) if name in ready else ""
+        state, pid = Text(*_STATES.get(ready.get(name), ("not running", "red"))), str(node.pid) if name in ready else ""
         rows.append((name.short, node.organisation_id, state, node.url, node.ops_url, pid))
     say(columns(rows))
     how = "in the background" if run.supervisor is None else f"with process {run.supervisor}"

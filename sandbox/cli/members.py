@@ -1,4 +1,4 @@
-"""How participants of OCEN 4.0's network, their standing and their reports are printed."""
+"""Participants of OCEN 4.0's network: how commands name them, and how their standing and reports are printed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,7 +7,11 @@ from rich.text import Text
 
 from sandbox.cli.participants import because, moment
 from sandbox.cli.screen import columns, facts, say, screen
+from sandbox.errors import SandboxError
 from sandbox.following import Record
+from sandbox.network import MEMBERSHIP_FILE, read_membership
+from sandbox.running import connected_registry, run_of
+from sandbox.settings import Folders
 
 _SHORTEST_ID: Final = 8
 
@@ -78,6 +82,32 @@ def print_events(listed: Sequence[Record], names: Mapping[str, str]) -> None:
         loan.truncate(max(_SHORTEST_ID, screen().width - taken), overflow="ellipsis")
         row.append(loan)
     say(columns(rows))
+
+
+def id_of(folders: Folders, named: str) -> str:
+    """Return a participant id; an organisation id counts for that of its participant, if it has just one.
+
+    Who has joined is known by the file in its folder, who has registered by a form by its name in the registry, which
+    ends with the organisation id.
+
+    Raises SandboxError if no such organisation is registered, or it is several participants.
+    """
+    if named.isdecimal():
+        return named
+    home = run_of(folders).certs / named
+    if (home / MEMBERSHIP_FILE).exists():
+        return read_membership(home).participant_id
+    with connected_registry(folders) as registry:
+        listed = registry.participants()
+    found = [one["id"] for one in listed if one["organisation"]["name"].endswith(f"({named})")]
+    if len(found) > 1:
+        raise SandboxError(f"{named} is the participants {' and '.join(found)}: give the id of the one that you mean")
+    if not found:
+        raise SandboxError(
+            f"{named} is no member of the network: ocen-sandbox registry join {named}, or give a participant id of "
+            "`ocen-sandbox registry list`"
+        )
+    return str(found[0])
 
 
 def _standing(one: Record) -> tuple[str, str]:

@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options, participants
-from sandbox.cli.inputs import FORM, STANDARD_INPUT, read_text, source_name
+from sandbox.cli import participants
+from sandbox.cli.inputs import read_form_file
+from sandbox.cli.options import DATA_DIR, DataDir, node_option
 from sandbox.cli.participants import print_participant
 from sandbox.cli.screen import say, shown
 from sandbox.errors import SandboxError
-from sandbox.forms import form_text, read_form, save_form, template
+from sandbox.forms import form_text, save_form, template
 from sandbox.running import connected
 from sandbox.settings import PAIR, Folders, NodeName
-from shared.node.clock import SystemClock
 from shared.node.onboarding.form import ROLES, OnboardingForm
 from shared.protocol.messages import Role
 
@@ -26,15 +26,13 @@ def onboard(
         Path | None, typer.Option("--file", help="The form, YAML or JSON; - reads standard input.", show_default=False)
     ] = None,
     to: Annotated[
-        NodeName | None,
-        options.node_option("--to", text="The node that takes it.", default="the one of the other role"),
+        NodeName | None, node_option("--to", text="The node that takes it.", default="the one of the other role")
     ] = None,
     answer: Annotated[
-        Path | None,
-        typer.Option(help="Write our side's form here, its PEM files beside it.", show_default="print it"),
+        Path | None, typer.Option(help="Write our side's form here, its PEM files beside it.", show_default="print it")
     ] = None,
     print_template: Annotated[bool, typer.Option("--template", help="Print a form to fill in, and stop.")] = False,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Onboard a lender or LSP by its form.
 
@@ -50,8 +48,7 @@ def onboard(
         return
     if file is None:
         raise SandboxError("no form: give --file form.yaml; `ocen-sandbox onboard --template` writes one to fill in")
-    folder = Path() if file == STANDARD_INPUT else file.parent
-    form = read_form(read_text(file, FORM), source_name(file), folder, SystemClock().now())
+    form = read_form_file(file)
     _check_answer(answer)
     node = to or node_for(ROLES[form.role.strip().upper()])
     with connected(Folders(data_dir)) as pair:
@@ -64,11 +61,11 @@ def onboard(
 @participants.app.command("form")
 def own_form(
     *,
-    at: Annotated[NodeName, options.node_option("--at", text="The node whose form it is.")],
+    at: Annotated[NodeName, node_option("--at", text="The node whose form it is.")],
     answer: Annotated[
         Path | None, typer.Option(help="Write it here, its PEM files beside it.", show_default="print it")
     ] = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Hand out a node's own form.
 

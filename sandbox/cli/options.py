@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from sandbox.errors import SandboxError
-from sandbox.pki import DEFAULT_FOLDER
+from sandbox.pki.folder import DEFAULT_FOLDER
 from sandbox.settings import (
     DEFAULT_BASE_PORT,
     DEFAULT_DATA_FOLDER,
@@ -40,8 +40,7 @@ DataDir = Annotated[
     Path, typer.Option("--data-dir", envvar="OCEN_DATA_DIR", help="Folder of databases, logs and secrets.")
 ]
 CertsDir = Annotated[
-    Path,
-    typer.Option("--certs-dir", "--folder", envvar="OCEN_CERTS_DIR", help="Folder of keys and certificates."),
+    Path, typer.Option("--certs-dir", "--folder", envvar="OCEN_CERTS_DIR", help="Folder of keys and certificates.")
 ]
 BasePort = Annotated[
     int,
@@ -98,11 +97,7 @@ LogLevelOption = Annotated[
 
 
 def node_named(text: str) -> NodeName:
-    """Return the node of that name; the registry is none.
-
-    Raises:
-        BadParameter: there is no such node.
-    """
+    """Return the node of that name; the registry is none. Raises BadParameter if there is no such node."""
     if text not in NODES:
         raise typer.BadParameter(f"there is no node {text}: choose from {', '.join(NODES)}")
     return NodeName(text)
@@ -114,6 +109,15 @@ def node_option(flag: str, *, text: str, default: str | bool = True) -> Any:
 
 
 At = Annotated[NodeName | None, node_option("--at", text="Only at this node.", default="all nodes")]
+
+OrgName = Annotated[str | None, typer.Option("--name", help="Its name.", show_default="the organisation id")]
+Addresses = Annotated[
+    list[str] | None,
+    typer.Option("--address", help="Address or network that it calls from; up to three.", show_default="loopback"),
+]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Participant id, or organisation id.")]
+Of = Annotated[str | None, typer.Option("--of", metavar="ORG", help="A counterparty's.", show_default="the nodes' own")]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept with the key.")]
 
 DATA_DIR = DEFAULT_DATA_FOLDER
 CERTS_DIR = DEFAULT_FOLDER
@@ -136,11 +140,7 @@ def pair_settings(
     log_format: LogFormatOption = LogFormat.JSON,
     log_level: LogLevelOption = LogLevel.INFO,
 ) -> PairSettings:
-    """Make the settings of a pair from its options.
-
-    Raises:
-        SandboxError: one database for both nodes.
-    """
+    """Make the settings of a pair from its options. Raises SandboxError if both nodes have one database."""
     given = {NodeName.LENDER: lender_database_url, NodeName.LSP: lsp_database_url}
     urls = {name: given.get(name) or (database_url or "").replace("{node}", name.value) for name in NodeName}
     if urls[NodeName.LENDER] and urls[NodeName.LENDER] == urls[NodeName.LSP]:

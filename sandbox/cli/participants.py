@@ -1,18 +1,19 @@
 """`participants`: whom each node knows, what became of their keys and certificates, and their changes."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
+from sandbox.cli.options import DATA_DIR, At, DataDir
 from sandbox.cli.screen import facts, say
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.holders import holders, remembering
+from sandbox.holders import asked_of, holders, own_details, remembering
 from sandbox.running import connected
-from sandbox.settings import Folders
+from sandbox.settings import Folders, NodeName
 from shared.protocol.participants import KeyStatus
 
 app = typer.Typer(help="Whom each node knows: show, change, offboard.")
@@ -21,7 +22,7 @@ Org = Annotated[str, typer.Argument(metavar="ORG", help="Organisation id.")]
 
 
 @app.callback(invoke_without_command=True)
-def _list_unless_asked_otherwise(context: typer.Context, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def _list_unless_asked_otherwise(context: typer.Context, data_dir: DataDir = DATA_DIR) -> None:
     """Whom each node knows: show, change, offboard.
 
     Without a command: list them.
@@ -34,7 +35,7 @@ def _list_unless_asked_otherwise(context: typer.Context, data_dir: options.DataD
 
 
 @app.command("list")
-def list_participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def list_participants(*, data_dir: DataDir = DATA_DIR) -> None:
     """List whom each node knows.
 
     Organisation, role, base URL, keys and certificates.
@@ -47,7 +48,7 @@ def list_participants(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
 
 
 @app.command()
-def show(*, organisation_id: Org, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def show(*, organisation_id: Org, at: At = None, data_dir: DataDir = DATA_DIR) -> None:
     """Show a participant with its history.
 
     Every key and certificate that it ever had, when and why each changed,
@@ -66,8 +67,8 @@ def offboard(
     *,
     organisation_id: Org,
     reason: Annotated[str, typer.Option(help="Why; kept with the history.")],
-    at: options.At = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    at: At = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Offboard a participant.
 
@@ -93,8 +94,8 @@ def set_fields(
     ] = None,
     envelope_member: Annotated[str | None, typer.Option(help="How it spells the signed header.")] = None,
     reason: Annotated[str, typer.Option(help="Why.")] = "",
-    at: options.At = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    at: At = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Change what is neither key nor certificate.
 
@@ -150,6 +151,17 @@ def _print_details(details: Record) -> None:
     for certificate in details["certificates"]:
         print_certificate(certificate)
     say()
+
+
+def print_listed(data_dir: Path, what: str, of: str | None, at: NodeName | None) -> None:
+    """Print the `keys` or `certificates` of a participant as nodes remember them, or those of the nodes themselves."""
+    with connected(Folders(data_dir)) as pair:
+        own = {name: own_details(ops) for name, ops in asked_of(pair, at).items()} if of is None else {}
+        for name, details in (own or remembering(pair, of or "", at)).items():
+            whose = f"of the {name.kind} {details['organisation_id']}" if own else f"of {of}, at the {name.label}"
+            say(Text(f"Own {what} {whose}" if own else f"{what.capitalize()} {whose}", style="bold"))
+            for one in details[what]:
+                print_key(one) if what == "keys" else print_certificate(one)
 
 
 def print_key(key: Record) -> None:

@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
-from sandbox.cli.participant_ids import Id, id_of
+from sandbox.cli.members import id_of
+from sandbox.cli.options import DATA_DIR, At, DataDir, Id
 from sandbox.cli.screen import say
 from sandbox.errors import SandboxError
-from sandbox.holders import Nodes, asked_of
+from sandbox.holders import asked_of
 from sandbox.running import connected, connected_registry
 from sandbox.settings import Folders
 from shared.node.settings import dialect_named
@@ -26,7 +26,7 @@ class Setting(StrEnum):
     RFC = "rfc"  # of former releases; `dialect_named` takes it for strict, and says so
 
 
-def peers(*, at: options.At = None, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def peers(*, at: At = None, data_dir: DataDir = DATA_DIR) -> None:
     """List whom each node has looked up.
 
     With the dialect in which it signs.
@@ -46,11 +46,10 @@ def set_dialect(
     *,
     participant_id: Id,
     dialect: Annotated[
-        Setting,
-        typer.Argument(metavar="DIALECT", help="How it signs; strict is as the documents say."),
+        Setting, typer.Argument(metavar="DIALECT", help="How it signs; strict is as the documents say.")
     ],
-    at: options.At = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    at: At = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Settle how a peer signs.
 
@@ -64,18 +63,15 @@ def set_dialect(
     with connected_registry(folders), connected(folders) as pair:
         peer, asked = id_of(folders, participant_id), asked_of(pair, at)
         if dialect is Setting.DEFAULT:
-            _take_back(asked, peer)
+            answers = {name: ops.unset_peer(peer) for name, ops in asked.items()}
+            if not any(answers.values()):
+                raise SandboxError(f"nothing was settled about participant {peer}: see `ocen-sandbox registry peers`")
+            for name, now in answers.items():
+                if now is not None:
+                    told = f"participant {peer} is dealt with by default again, as {now['dialect']}"
+                    say(f"For the {name.label}, {told}.")
             return
         settled = dialect_named(dialect.value)
         for name, ops in asked.items():
             ops.set_peer(peer, settled)
             say(f"For the {name.label}, participant {peer} is dealt with as {settled} from now on.")
-
-
-def _take_back(asked: Nodes, peer: str) -> None:
-    answers = {name: ops.unset_peer(peer) for name, ops in asked.items()}
-    if not any(answers.values()):
-        raise SandboxError(f"nothing was settled about participant {peer}: see `ocen-sandbox registry peers`")
-    for name, now in answers.items():
-        if now is not None:
-            say(f"For the {name.label}, participant {peer} is dealt with by default again, as {now['dialect']}.")

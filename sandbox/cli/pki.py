@@ -4,13 +4,15 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
+from cryptography import x509
 from rich.text import Text
 
-from sandbox.cli import options
-from sandbox.cli.options import RoleName, role_named
+from sandbox.cli.options import CERTS_DIR, DATA_DIR, Addresses, CertsDir, DataDir, OrgName, RoleName, role_named
 from sandbox.cli.screen import facts, listing, say, shown
-from sandbox.pki import LOOPBACK, SANDBOX_PAIR, Organisation, Pki, PkiSummary, describe, initialise, own_form
-from sandbox.pki import issue as issue_files
+from sandbox.pki.certificates import fingerprint, hosts_of, key_fingerprint
+from sandbox.pki.folder import SANDBOX_PAIR, Listed, describe, initialise
+from sandbox.pki.folder import issue as issue_files
+from sandbox.pki.organisation import LOOPBACK, Organisation, own_form
 from sandbox.running import connected, nodes_alive, read_run
 from sandbox.settings import Folders
 from shared.node.clock import SystemClock
@@ -21,7 +23,7 @@ app = typer.Typer(help="Make keys and certificates, and show them.", no_args_is_
 @app.command()
 def init(
     *,
-    certs_dir: options.CertsDir = options.CERTS_DIR,
+    certs_dir: CertsDir = CERTS_DIR,
     host: Annotated[list[str] | None, typer.Option(help="A further host for the certificates; repeatable.")] = None,
     lender_url: Annotated[str, typer.Option(help="Base URL of the lender.")] = SANDBOX_PAIR[0].base_url,
     lsp_url: Annotated[str, typer.Option(help="Base URL of the LSP.")] = SANDBOX_PAIR[1].base_url,
@@ -33,20 +35,26 @@ def init(
     themselves.
     """
     urls = {one.organisation_id: url for one, url in zip(SANDBOX_PAIR, (lender_url, lsp_url), strict=True)}
-    pair = [replace(one, base_url=urls[one.organisation_id]) for one in SANDBOX_PAIR]
-    if any_address:
-        pair = [replace(one, ip_addresses=()) for one in pair]
+    addresses = () if any_address else LOOPBACK
+    pair = [replace(one, base_url=urls[one.organisation_id], ip_addresses=addresses) for one in SANDBOX_PAIR]
     made = initialise(certs_dir, pair, host or (), SystemClock().now())
-    _print_files(made)
+    say(Text(f"Keys and certificates are in {shown(certs_dir)}.\n", style="bold green"))
+    rows = [
+        ("ca.pem", "the authority, the only root that the nodes trust"),
+        ("participants.json", "the directory: ids, roles, base URLs, certificates, public keys"),
+        *((f"{one}/identity.json", "what its node loads to know itself") for one in made),
+    ]
+    say(facts(rows))
+    say("\nSee `ocen-sandbox pki show`.", style="dim")
 
 
 @app.command()
-def show(*, certs_dir: options.CertsDir = options.CERTS_DIR) -> None:
+def show(*, certs_dir: CertsDir = CERTS_DIR) -> None:
     """Show certificates and kids of every organisation.
 
     Never a private key.
     """
-    _print_summary(describe(certs_dir))
+    _print_summary(*describe(certs_dir))
 
 
 @app.command()
@@ -55,13 +63,10 @@ def issue(
     organisation_id: Annotated[str, typer.Argument(metavar="ORG", help="Its organisation id, for metadata.orgId.")],
     role: Annotated[RoleName, typer.Option(help="What it does in the network.")],
     base_url: Annotated[str, typer.Option(help="Where its protocol plane is or will be.")] = "https://localhost:8446",
-    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the organisation id")] = None,
-    certs_dir: options.CertsDir = options.CERTS_DIR,
-    address: Annotated[
-        list[str] | None,
-        typer.Option(help="Address or network that it calls from; up to three.", show_default="loopback"),
-    ] = None,
-    data_dir: options.DataDir = options.DATA_DIR,
+    name: OrgName = None,
+    certs_dir: CertsDir = CERTS_DIR,
+    address: Addresses = None,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Make keys and a certificate for a further organisation.
 
@@ -74,7 +79,7 @@ def issue(
         organisation_id, name or organisation_id, role_named(role), base_url, ip_addresses=tuple(address or LOOPBACK)
     )
     made = issue_files(certs_dir, organisation, SystemClock().now())
-    home = made.identities[organisation_id].parent
+    home = made[organisation_id].parent
     say(Text(f"{organisation_id} has keys and a certificate.\n", style="bold green"))
     rows = [
         ("identity.json", "its organisation id, role, kids, and the files below"),
@@ -109,36 +114,20 @@ def _register(folders: Folders, organisation_id: str) -> None:
         say(f"Make it a member of the network of OCEN 4.0, too: ocen-sandbox registry join {organisation_id}")
 
 
-def _print_files(made: Pki) -> None:
-    say(Text(f"Keys and certificates are in {shown(made.folder)}.\n", style="bold green"))
-    rows = [
-        ("ca.pem", "the authority, the only root that the nodes trust"),
-        ("participants.json", "the directory: ids, roles, base URLs, certificates, public keys"),
-        *((f"{one}/identity.json", "what its node loads to know itself") for one in made.identities),
-    ]
-    say(facts(rows))
-    say("\nSee `ocen-sandbox pki show`.", style="dim")
-
-
-def _print_summary(summary: PkiSummary) -> None:
-    authority = summary.authority
-    say(Text("authority  ", style="dim").append(authority.subject, style="bold"))
-    rows = [("sha256", authority.fingerprint), ("expires", f"{authority.expires_at:%Y-%m-%d}")]
-    say(facts(rows, indent=2))
-    for one in summary.participants:
-        whose = "" if one.held else ", its private keys are elsewhere"
+def _print_summary(authority: x509.Certificate, participants: list[Listed]) -> None:
+    say(Text("authority  ", style="dim").append(authority.subject.rfc4514_string(), style="bold"))
+    say(facts([("sha256", fingerprint(authority)), ("expires", f"{authority.not_valid_after_utc:%Y-%m-%d}")], indent=2))
+    for record, certificates, keys, held in participants:
+        whose = "" if held else ", its private keys are elsewhere"
         say()
-        say(
-            Text(one.organisation_id, style="bold cyan").append(
-                f"  {one.role.value}, {one.name}{whose}", style="default"
-            )
-        )
-        rows = [("base URL", one.base_url)]
-        for certificate in one.certificates:
-            hosts = ", ".join(certificate.hosts)
-            rows += [("certificate", f"{certificate.fingerprint}")]
-            rows += [("", f"expires {certificate.expires_at:%Y-%m-%d}, for {hosts}")]
-        for key in one.keys:
-            rows += [("key", f"{key.kid}  {key.status.value}, {key.algorithm}, {key.bits} bits")]
-            rows += [("", f"sha256 {key.fingerprint}")]
+        say(Text(record.organisation_id, "bold cyan").append(f"  {record.role.value}, {record.name}{whose}", "default"))
+        rows = [("base URL", record.base_url)]
+        for certificate in certificates:
+            rows += [("certificate", fingerprint(certificate))]
+            rows += [
+                ("", f"expires {certificate.not_valid_after_utc:%Y-%m-%d}, for {', '.join(hosts_of(certificate))}")
+            ]
+        for key, public in zip(record.keys, keys, strict=True):
+            rows += [("key", f"{key.kid}  {key.status.value}, {key.algorithm}, {public.key_size} bits")]
+            rows += [("", f"sha256 {key_fingerprint(public)}")]
         say(facts(rows, indent=2))

@@ -6,29 +6,17 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
-from sandbox.cli.inputs import FORM, STANDARD_INPUT, read_text, source_name
-from sandbox.cli.members import print_events, print_participant, print_participants, print_secret, print_standing
-from sandbox.cli.participant_ids import Id, id_of
-from sandbox.cli.screen import certs_option, facts, say, shown
+from sandbox.cli.inputs import read_form_file
+from sandbox.cli.members import id_of, print_events, print_participant, print_participants, print_secret, print_standing
+from sandbox.cli.options import DATA_DIR, DataDir, Id
+from sandbox.cli.screen import facts, say, shown
 from sandbox.errors import SandboxError
-from sandbox.following import Record
-from sandbox.forms import read_form
-from sandbox.network import (
-    APPROVED_BY,
-    SECRET_FILE,
-    RegistryOps,
-    admit,
-    join,
-    member_environment,
-    members_in,
-    registration_of,
-)
-from sandbox.pki import own_form
+from sandbox.network import APPROVED_BY, SECRET_FILE, admit, join, member_environment, members_in, registration_of
 from sandbox.pki.files import write_private
+from sandbox.pki.folder import DEFAULT_FOLDER
+from sandbox.pki.organisation import own_form
 from sandbox.running import Run, connected, connected_registry, run_of
 from sandbox.settings import Folders, NodeName
-from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 
 app = typer.Typer(help="The network of OCEN 4.0: who takes part, and what they report.", no_args_is_help=True)
@@ -41,7 +29,7 @@ Needed = Annotated[str, typer.Option("--reason", help="Why; needed, and kept wit
 def list_participants(
     *,
     offboarded: Annotated[bool, typer.Option("--offboarded", help="Those that were offboarded, too.")] = False,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """List who is registered.
 
@@ -54,21 +42,25 @@ def list_participants(
 
 
 @app.command()
-def show(*, participant_id: Id, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def show(*, participant_id: Id, data_dir: DataDir = DATA_DIR) -> None:
     """Show a participant: keys, certificates, standing.
 
     [cyan]ocen-sandbox registry show LENDER01[/cyan]
     """
     folders = Folders(data_dir)
     with connected_registry(folders) as registry:
-        print_participant(_participant(registry, id_of(folders, participant_id)))
+        wanted = id_of(folders, participant_id)
+        found = registry.participant(wanted)
+    if found is None:
+        raise SandboxError(f"nobody was ever registered as {wanted}: see `ocen-sandbox registry list`")
+    print_participant(found)
 
 
 @app.command("join")
 def join_network(
     *,
     organisation_id: Annotated[str, typer.Argument(metavar="ORG", help="An organisation that `pki issue` has made.")],
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Make an organisation a member of the network.
 
@@ -84,7 +76,9 @@ def join_network(
         run = run_of(folders)
         home = run.certs / organisation_id
         if not (home / "identity.json").exists():
-            mend = f"ocen-sandbox pki issue {organisation_id} --role LSP{certs_option(run.certs)}"
+            usual = run.certs.absolute() == DEFAULT_FOLDER.absolute()
+            where = "" if usual else f" --certs-dir {shown(run.certs)}"
+            mend = f"ocen-sandbox pki issue {organisation_id} --role LSP{where}"
             raise SandboxError(f"{organisation_id} has no keys here: `{mend}`, or --role LENDER")
         before = members_in(run.certs).get(home)
         member = join(registry, home / "identity.json", _form_of_now(folders, run, organisation_id))
@@ -93,7 +87,7 @@ def join_network(
     say("A node of this project is told so by its environment; yours needs the same:")
     say(facts(rows.items(), indent=2))
     say(f"\nIts messages name product {member.product_id} and product network {member.product_network_id}.")
-    if _has_node(run, organisation_id) and (before is None or before.client_id != member.client_id):
+    if run.node_of(organisation_id) and (before is None or before.client_id != member.client_id):
         say(f"Its node learns of it when it starts: ocen-sandbox down, then {run.command}")
 
 
@@ -101,7 +95,7 @@ def join_network(
 def register(
     *,
     file: Annotated[Path, typer.Option("--file", help="The form, YAML or JSON; - reads standard input.")],
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Register an organisation by its form, for approval.
 
@@ -111,8 +105,7 @@ def register(
     [cyan]ocen-sandbox onboard --template > form.yaml[/cyan]
     [cyan]ocen-sandbox registry register --file form.yaml[/cyan]
     """
-    folder = Path() if file == STANDARD_INPUT else file.parent
-    form = read_form(read_text(file, FORM), source_name(file), folder, SystemClock().now())
+    form = read_form_file(file)
     with connected_registry(Folders(data_dir)) as registry:
         given = registry.register(registration_of(form))
     say(Text(f"{form.organisation_id} is registered, and has to be approved:\n", style="bold green"))
@@ -121,7 +114,7 @@ def register(
 
 
 @app.command()
-def approve(*, participant_id: Id, reason: Why = "", data_dir: options.DataDir = options.DATA_DIR) -> None:
+def approve(*, participant_id: Id, reason: Why = "", data_dir: DataDir = DATA_DIR) -> None:
     """Approve a participant, and admit it to the network.
 
     It gets tokens from now on, and others are told of it.
@@ -135,7 +128,7 @@ def approve(*, participant_id: Id, reason: Why = "", data_dir: options.DataDir =
 
 
 @app.command()
-def suspend(*, participant_id: Id, reason: Needed = "", data_dir: options.DataDir = options.DATA_DIR) -> None:
+def suspend(*, participant_id: Id, reason: Needed = "", data_dir: DataDir = DATA_DIR) -> None:
     """Suspend a participant until it is approved anew.
 
     The registry serves it no more; nodes that have looked it up notice within
@@ -145,13 +138,13 @@ def suspend(*, participant_id: Id, reason: Needed = "", data_dir: options.DataDi
 
 
 @app.command()
-def reject(*, participant_id: Id, reason: Needed = "", data_dir: options.DataDir = options.DATA_DIR) -> None:
+def reject(*, participant_id: Id, reason: Needed = "", data_dir: DataDir = DATA_DIR) -> None:
     """Reject a participant that has not been approved."""
     _step(Folders(data_dir), participant_id, "reject", reason)
 
 
 @app.command()
-def offboard(*, participant_id: Id, reason: Needed = "", data_dir: options.DataDir = options.DATA_DIR) -> None:
+def offboard(*, participant_id: Id, reason: Needed = "", data_dir: DataDir = DATA_DIR) -> None:
     """Offboard a participant, for ever.
 
     Its client is dead; who joins again gets a new id.
@@ -160,7 +153,7 @@ def offboard(*, participant_id: Id, reason: Needed = "", data_dir: options.DataD
 
 
 @app.command()
-def secret(*, participant_id: Id, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def secret(*, participant_id: Id, data_dir: DataDir = DATA_DIR) -> None:
     """Give a participant's client a new secret.
 
     It goes into the folder of the member, or is printed, this once. The
@@ -176,12 +169,12 @@ def secret(*, participant_id: Id, data_dir: options.DataDir = options.DATA_DIR) 
         return
     write_private(home / SECRET_FILE, given["client_secret"].encode())
     say(f"The new secret of {home.name} is in {shown(home / SECRET_FILE)}; the former one is dead.")
-    if _has_node(run, home.name):
+    if run.node_of(home.name):
         say(f"Its node reads it when it starts: ocen-sandbox down, then {run.command}")
 
 
 @app.command("rotate-key")
-def rotate_key(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
+def rotate_key(*, data_dir: DataDir = DATA_DIR) -> None:
     """Have the Auth Service sign tokens with a new key.
 
     The former key stays in its JWKS until the last token of it has expired.
@@ -195,7 +188,7 @@ def rotate_key(*, data_dir: options.DataDir = options.DATA_DIR) -> None:
 def events(
     *,
     limit: Annotated[int, typer.Option(min=1, max=200, help="So many of the latest.")] = 20,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """List what participants have reported to the heartbeat.
 
@@ -203,7 +196,7 @@ def events(
     """
     folders = Folders(data_dir)
     with connected_registry(folders) as registry:
-        listed = registry.events(limit=str(limit))
+        listed = registry.events(limit)
         members = members_in(run_of(folders).certs)
     if not listed:
         say("No events yet; some come of: ocen-sandbox demo --version v4")
@@ -211,24 +204,13 @@ def events(
     print_events(listed, {member.participant_id: home.name for home, member in members.items()})
 
 
-def _has_node(run: Run, organisation_id: str) -> bool:
-    return organisation_id in [node.organisation_id for node in run.nodes.values()]
-
-
 def _form_of_now(folders: Folders, run: Run, organisation_id: str) -> OnboardingForm:
     """Return what a node says of itself, whose keys may have changed since; of others what their files say."""
-    node = next((name for name, one in run.nodes.items() if one.organisation_id == organisation_id), None)
+    node = run.node_of(organisation_id)
     if node is None:
         return own_form(run.certs / organisation_id / "identity.json")
     with connected(folders) as nodes:
         return OnboardingForm.model_validate(nodes[node].own_form())
-
-
-def _participant(registry: RegistryOps, participant_id: str) -> Record:
-    found = registry.participant(participant_id)
-    if found is None:
-        raise SandboxError(f"nobody was ever registered as {participant_id}: see `ocen-sandbox registry list`")
-    return found
 
 
 def _step(folders: Folders, named: str, step: str, reason: str) -> None:

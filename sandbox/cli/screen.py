@@ -13,7 +13,6 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.pki import DEFAULT_FOLDER
 from sandbox.settings import DEFAULT_DATA_FOLDER
 
 MAX_WIDTH = 120
@@ -73,15 +72,11 @@ def spell_out_marks() -> None:
 
 
 def facts(rows: Iterable[tuple[str, str]], indent: int = 0) -> Text:
-    """Lay out names and values in two columns."""
-    listed = list(rows)
-    width = indent + max(len(name) for name, _ in listed) + 2
-    lines = []
-    for name, value in listed:
-        first, *further = value.splitlines() or [""]
-        lines.append(Text(f"{' ' * indent}{name}".ljust(width), style="dim").append(first, style="not dim"))
-        lines += [Text(" " * width).append(line) for line in further]
-    return Text("\n").join(lines)
+    """Lay out names and values in two columns; a value may have several lines."""
+    lines = [
+        (name if n == 0 else "", line) for name, value in rows for n, line in enumerate(value.splitlines() or [""])
+    ]
+    return columns([(Text(name, "dim"), Text(line)) for name, line in lines], indent=indent)
 
 
 def columns(rows: Iterable[Sequence[str | Text]], widths: Sequence[int] = (), indent: int = 0) -> Text:
@@ -149,11 +144,6 @@ def shown(path: Path) -> str:
 def data_option(folder: Path) -> str:
     """Return what a hint at a further command has to repeat of --data-dir; nothing for the folder of default."""
     return "" if folder == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folder)}"
-
-
-def certs_option(folder: Path) -> str:
-    """Return what a hint at a further command has to repeat of --certs-dir; nothing for the folder of default."""
-    return "" if folder.absolute() == DEFAULT_FOLDER.absolute() else f" --certs-dir {shown(folder)}"
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -6,19 +6,20 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from sandbox.cli import options
-from sandbox.cli.diagram import GIST, leaves
+from sandbox.cli.diagram import leaves
 from sandbox.cli.inputs import read_json
-from sandbox.cli.participant_ids import id_of
+from sandbox.cli.members import id_of
+from sandbox.cli.options import DATA_DIR, DataDir, node_option
 from sandbox.cli.screen import FAILED, PASSED, say
-from sandbox.demo_v4 import fresh_example, product_data_of
+from sandbox.content import example_for, product_data_of
+from sandbox.demo import SCRIPTS
 from sandbox.errors import SandboxError
 from sandbox.following import Record, finished_delivery, received_message, sent_message
 from sandbox.network import read_membership
 from sandbox.offline import message_named
 from sandbox.ops_client import OpsClient
 from sandbox.running import UP, UP_V4, connected, read_run
-from sandbox.settings import PAIR, Folders, NodeName
+from sandbox.settings import PAIR, Folders, NodeName, OcenVersion
 from shared.catalogue.table import CATALOGUE, example_of
 from shared.protocol.messages import MessageType
 from shared.protocol.profiles import V4
@@ -34,15 +35,14 @@ def send(
         typer.Option("--file", help="Its payload, a JSON object; - reads standard input.", show_default="an example"),
     ] = None,
     sender: Annotated[
-        NodeName | None,
-        options.node_option("--from", text="The node that sends it.", default="whose role sends NAME"),
+        NodeName | None, node_option("--from", text="The node that sends it.", default="whose role sends NAME")
     ] = None,
     to: Annotated[
         str | None,
         typer.Option(help="Organisation id of the receiver, or its participant id.", show_default="the other node"),
     ] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for ack and callback; 0: do not wait.")] = 5.0,
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> int:
     """Send a message, and show what becomes of it.
 
@@ -79,7 +79,7 @@ def _for_v4(
     participant_id = id_of(folders, receiver)
     sender = read_membership(run.certs / ops.identity()["organisation_id"])
     if given is None:
-        return participant_id, fresh_example(message, sender)
+        return participant_id, example_for(message, sender)
     if given.get("productData") == example_of(message)["productData"]:
         given = {**given, "productData": product_data_of(sender)}
     return participant_id, given
@@ -89,7 +89,7 @@ def redrive(
     delivery_id: Annotated[
         str, typer.Argument(metavar="ID", help="The delivery's id, as `messages REQUEST_ID` shows it; not a requestId.")
     ],
-    data_dir: options.DataDir = options.DATA_DIR,
+    data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Try a delivery again that was given up.
 
@@ -110,7 +110,8 @@ def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: floa
     sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.full_name), seconds)
     if sent is None:
         underway = sent_message(ops, request_id, message.full_name)
-        say(_not_yet(underway, request_id))
+        state = f"{underway['state']}, {underway['result'] or 'no answer yet'}" if underway else "not in the journal"
+        say(f"not acknowledged yet ({state}); the node goes on trying: see `ocen-sandbox messages {request_id}`")
         return False
     _print_delivery(sent)
     name = message.answered_by.full_name if message.answered_by else None
@@ -123,8 +124,8 @@ def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: floa
     passed = sum(step["outcome"] == "passed" for step in answer["verification"])
     line = Text(f"{PASSED} ", style="green").append(f"{answer['message']}", style="bold")
     say(line.append(f" from {answer['peer']}, {passed} checks hold", style="default"))
-    told = GIST if message.version == V4.name else None
-    say(Text("  ").append_text(leaves(answer["decoded"]["payload"], told)))
+    gist = SCRIPTS[OcenVersion(message.version)].gist
+    say(Text("  ").append_text(leaves(answer["decoded"]["payload"], gist)))
     say(f"\nIn full: ocen-sandbox messages {request_id}", style="dim")
     return True
 
@@ -140,8 +141,3 @@ def _print_delivery(sent: Record) -> None:
     line = Text(f"{FAILED} {sent['state']} ", style="bold red").append(f"by {sent['peer']}{took}{tries}", "default")
     say(line)
     say(Text(f"  {sent['result']}"))
-
-
-def _not_yet(underway: Record | None, request_id: str) -> str:
-    state = f"{underway['state']}, {underway['result'] or 'no answer yet'}" if underway else "not in the journal"
-    return f"not acknowledged yet ({state}); the node goes on trying: see `ocen-sandbox messages {request_id}`"

@@ -1,25 +1,35 @@
-"""`demo`: the exchange as people watch it."""
+"""`demo`: the exchange as people watch it, one act after another, as the script of the version says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
+from rich.table import Table
 from rich.text import Text
 
-from sandbox.cli import options
-from sandbox.cli.acts import Played, play_v3, play_v4
 from sandbox.cli.lifecycle import print_pair, run_until_interrupted
-from sandbox.cli.screen import FAILED, PASSED, data_option, say, shown, tell
-from sandbox.demo import DemoFailedError
+from sandbox.cli.options import with_pair_settings
+from sandbox.cli.screen import FAILED, PASSED, data_option, facts, say, screen, shown, tell
+from sandbox.cli.stage import Stage
+from sandbox.content import example_for, new_application_id
+from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Scene, Script, Sms, heartbeat_of
 from sandbox.errors import SandboxError
+from sandbox.following import Passage, Record
+from sandbox.network import Membership, read_membership
 from sandbox.pair import StartedPair, started_pair
-from sandbox.running import Run, nodes_alive, read_run
-from sandbox.settings import Folders, NodeName, OcenVersion, PairSettings
+from sandbox.running import Run, connected, connected_registry, nodes_alive, read_run
+from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion, PairSettings
+from sandbox.spoiled import Refusal, lsp_and_lender_of, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
+from sandbox.visit import Visit, demand_members, visit
+from shared.node.clock import SystemClock
+from shared.node.registry.lookup import NETWORKS, ROLES
+from shared.node.registry.service import TOKEN_PATH
+from shared.protocol.tokens import TOKEN_ALGORITHM
 
 
-@options.with_pair_settings
+@with_pair_settings
 def demo(
     *,
     settings: PairSettings,
@@ -51,8 +61,7 @@ def demo(
 def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None]]:
     """Use the pair that runs, or start one; a started one is returned too.
 
-    Raises:
-        SandboxError: the pair that runs does not speak what is to be shown.
+    Raises SandboxError if the pair that runs does not speak what is to be shown.
     """
     run = read_run(settings.folders)
     if run is not None and nodes_alive(settings.folders, run).keys() == run.nodes.keys():
@@ -69,24 +78,30 @@ def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None
 
 def play(settings: PairSettings, run: Run, *, every_check: bool) -> bool:
     """Show the exchange and the refusal on a pair that runs; tell whether every step held."""
-    act = play_v4 if settings.version is OcenVersion.V4 else play_v3
+    script = SCRIPTS[settings.version]
     try:
-        played = act(settings.folders, run, every_check=every_check)
+        passages, refusal = _played(settings.folders, run, script, every_check=every_check)
     except DemoFailedError as failure:
         say(Text(f"\n{FAILED} {failure}", style="bold red"))
         say(f"\nSee `ocen-sandbox messages`, and the logs in {shown(settings.folders.data / 'logs')}")
         return False
-    _print_verdict(played)
-    _print_next(settings.folders, run, played.next_commands)
-    return played.refusal.is_right
+    _print_verdict(passages, refusal)
+    commands = {
+        f"messages {passages[0].request_id}": "the first exchange in full",
+        f"messages {refusal.request_id}": "the refusal in full",
+        f"send {script.message(script.spoiled).full_name}": "one more message",
+        **script.next_commands,
+    }
+    _print_next(settings.folders, run, commands)
+    return refusal.is_right
 
 
-def _print_verdict(played: Played) -> None:
+def _print_verdict(passages: Sequence[Passage], refusal: Refusal) -> None:
     say()
-    if not played.refusal.is_right:
+    if not refusal.is_right:
         say(Text(f"{FAILED} The spoiled message was not refused as it has to be.", style="bold red"))
         return
-    passages, count = played.passages, len(played.passages)
+    count = len(passages)
     checks = sum(len(step.checks) + len(step.ack_checks) for step in passages)
     took = (max(step.acked_at for step in passages) - passages[0].sent_at).total_seconds() * 1000
     say(Text(f"{PASSED} Every step held.", style="bold green"))
@@ -104,3 +119,114 @@ def _print_next(folders: Folders, run: Run, commands: Mapping[str, str]) -> None
     for command, note in commands.items():
         line = Text(f"  ocen-sandbox {command + where:{width}}", style="cyan").append(f"  {note}", style="dim")
         say(line)
+
+
+def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) -> tuple[list[Passage], Refusal]:
+    """Show what the script has: a loan acceptance and a refusal, in OCEN 4.0 from the token to the heartbeat.
+
+    Raises:
+        DemoFailedError: a step does not hold.
+        SandboxError: a node or the registry does not answer, or does not send.
+    """
+    clock, stage = SystemClock(), Stage(every_check=every_check, told=script.gist)
+    lsp, lender = (run.nodes[name].organisation_id for name in (NodeName.LSP, NodeName.LENDER))
+    members = _members(folders, run) if script.has_registry else {}
+    passages: list[Passage] = []
+    with connected(folders) as pair:
+        demo = Demo(pair, script, members, new_application_id())
+        if script.has_registry:
+            seen = _visit_registry(run, members, stage)
+            insider, receiver = seen.insider, seen.participants[members[NodeName.LENDER].participant_id]
+            passages += _show_applications(stage, demo, run)
+        else:
+            insider, receiver = lsp_and_lender_of(run)
+        stage.open("Loan acceptance: the borrower confirms by an OTP that the lender sends", lsp, lender)
+        passages += _show(stage, demo.accepted())
+        content = example_for(script.message(script.spoiled), members.get(NodeName.LSP))
+        refusal = send_spoiled(script, insider, receiver, content, lender=pair[NodeName.LENDER], clock=clock)
+    stage.open(script.spoiled_title, lsp, lender)
+    stage.refusal(refusal)
+    if script.has_registry:
+        with connected_registry(folders) as registry:
+            _print_events(heartbeat_of(registry, passages, demo.loan_application_id), run, members)
+    return passages, refusal
+
+
+def _members(folders: Folders, run: Run) -> Mapping[NodeName, Membership]:
+    """Return what the registry knows the nodes by. Raises SandboxError if one takes no part in the network."""
+    ids = {name: node.organisation_id for name, node in run.nodes.items() if node.organisation_id}
+    members = {name: read_membership(run.certs / organisation_id) for name, organisation_id in ids.items()}
+    with connected_registry(folders) as registry:
+        demand_members(registry, run, members)
+    return members
+
+
+def _show(stage: Stage, scenes: Iterable[Scene]) -> list[Passage]:
+    passages = []
+    for scene in scenes:
+        if isinstance(scene, Sms):
+            stage.sms(scene)
+        else:
+            passages.append(scene)
+            stage.passage(scene)
+    return passages
+
+
+def _show_applications(stage: Stage, demo: Demo, run: Run) -> list[Passage]:
+    """Show how every lender gets the same application, in a message of its own."""
+    passages: list[Passage] = []
+    sent = demo.apply()
+    for name, request_id in sent.items():
+        asked, lsp = run.nodes[name].organisation_id, run.nodes[NodeName.LSP].organisation_id
+        stage.open(f"Loan application to {asked}, participant {demo.members[name].participant_id}", lsp, asked)
+        passages += _show(stage, demo.created(name, request_id))
+    if len(sent) > 1:
+        _print_copies(passages)
+    return passages
+
+
+def _visit_registry(run: Run, members: Mapping[NodeName, Membership], stage: Stage) -> Visit:
+    """Do what the LSP's node does before its first message, and show it."""
+    lsp, registry = run.nodes[NodeName.LSP].organisation_id, run.nodes[NodeName.REGISTRY]
+    sought = frozenset(members[name].participant_id for name in LENDERS if name in members)
+    seen = visit(run.certs / lsp, registry.url, sought, SystemClock())
+    stage.open("Token and look-up: whom the network knows, and how they are reached", lsp, "Registry")
+    claims, hours = seen.claims, (seen.claims["exp"] - seen.claims["iat"]) / 3600
+    said = Text("participantId ", "dim").append(f"{claims['participantId']}").append(", iss ", "dim")
+    said.append(f"{claims['iss']}").append(", verified with the keys of the Auth Service", "dim")
+    token = f"access token, {TOKEN_ALGORITHM}, for {hours:.0f} hours"
+    stage.call(lsp, f"POST {TOKEN_PATH}", token, said)
+    network = f"{NETWORKS}/{seen.member.product_network_id}/participants"
+    listed = ", ".join(f"{role} {one}" for one, role in sorted(seen.roles.items(), key=lambda item: item[::-1]))
+    stage.call(lsp, f"GET {network}", f"{len(seen.roles)} participants", Text(listed))
+    for one in seen.participants.values():
+        kids = Text("kid ", "dim").append(one.keys[0].kid).append(f", {len(one.keys)} keys, ", "dim")
+        kids.append(f"{len(one.certificates)} certificate", "dim")
+        stage.call(lsp, f"GET {ROLES}/{one.organisation_id}", f"{one.name}, at {one.base_url}", kids)
+    return seen
+
+
+def _print_copies(passages: Sequence[Passage]) -> None:
+    say("\nThe same application, in a message of its own for each lender\n", style="bold")
+    for step in passages[::2]:
+        signature = step.signature.rpartition(".")[2]
+        rows = [
+            ("requestId", step.request_id),
+            ("traceId", step.content["metadata"]["traceId"]),
+            ("signature", f"{signature[:32]}..."),
+        ]
+        say(Text(step.receiver, style="bold cyan"))
+        say(facts(rows, indent=2))
+
+
+def _print_events(events: Sequence[Record], run: Run, members: Mapping[NodeName, Membership]) -> None:
+    names = {member.participant_id: run.nodes[name].organisation_id for name, member in members.items()}
+    say("\nHeartbeat: both sides of every message have reported it to the registry\n", style="bold")
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for one in events:
+        event = one["body"]["event"]
+        told, about = names.get(one["participant_id"], one["participant_id"]), event["recipients"][0]
+        with_whom = names.get(about["roleId"], about["roleId"])
+        mark = Text(PASSED, style="green") if about["responseMessage"] == "Success" else Text("-", style="red")
+        table.add_row(mark, told, event["eventType"], f"with {with_whom}", Text(str(about["responseCode"]), "dim"))
+    screen().print(table)

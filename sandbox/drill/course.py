@@ -1,14 +1,18 @@
-"""The course of a drill: traffic goes on, events come between, and the report of both grows."""
+"""The course of a drill: traffic goes on, events come between, and a report of both grows.
+
+What became of the traffic is read from both journals: which key signed what, and whether it was accepted.
+"""
 
 import time
-from collections.abc import Callable
-from datetime import datetime
-from typing import Final
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sandbox.drill.observation import Observation, Signature
-from sandbox.drill.report import Event, Refusal, Report
-from sandbox.drill.traffic import Traffic
-from sandbox.throwaway import ThrowawayPair
+from sandbox.drill.report import Event, Refusal, Report, Signature
+from sandbox.drill.traffic import Request, Traffic
+from sandbox.following import Record
+from sandbox.holders import Nodes
 from shared.node.clock import Clock, SystemClock
 
 SETTLE_SECONDS: Final = 30.0
@@ -24,7 +28,7 @@ class Course:
 
     def __init__(
         self,
-        pair: ThrowawayPair,
+        nodes: Nodes,
         traffic: Traffic,
         tell: Tell,
         clock: Clock | None = None,
@@ -32,11 +36,12 @@ class Course:
     ) -> None:
         """`tell` is given the report again and again, as it grows; `wait` sleeps for so many seconds."""
         self.clock = clock or SystemClock()
+        self.report = Report()
+        self._nodes = nodes
         self._traffic = traffic
-        self._observation = Observation(pair.lsp, pair.lender, self.clock)
         self._tell = tell
         self._wait = wait
-        self.report = Report(signatures=self._observation.signatures, lost=self._observation.lost)
+        self._pending: deque[Request] = deque()
 
     @property
     def accepted_request(self) -> str:
@@ -46,51 +51,78 @@ class Course:
     def note(self, text: str) -> None:
         """Say what happens now; what is signed from now on counts for it."""
         self.report.events.append(Event(self.clock.now(), text))
-        self._show()
+        self._tell(self.report)
 
     def refusal(self, refusal: Refusal, kid: str) -> None:
         """Add a message that had to be refused; the kid is empty where there was not even a connection."""
         self.report.refusals.append(refusal)
         if kid:
             self.report.provoked.append(Signature(kid, self.clock.now(), refusal.answer))
-        self._show()
+        self._tell(self.report)
 
     def go_on(self, seconds: float) -> None:
-        """Let the traffic go on for a while.
-
-        Raises:
-            SandboxError: it has come to a stop.
-        """
+        """Let the traffic go on for a while. Raises SandboxError if it has come to a stop."""
         end = self.clock.elapsed() + seconds
         while (left := end - self.clock.elapsed()) > 0:
             self._traffic.check()
-            self._look(min(left, LOOK_SECONDS))
+            self._look_and_wait(min(left, LOOK_SECONDS))
 
     def settle(self) -> None:
         """Wait until everything has ended that is under way now."""
         now, deadline = self.clock.now(), self.clock.elapsed() + SETTLE_SECONDS
-        while self._is_under_way(now) and self.clock.elapsed() < deadline:
-            self._look(LOOK_SECONDS)
+        self.look(LOOK_SECONDS)
+        while any(request.begun_at < now for request in self._pending) and self.clock.elapsed() < deadline:
+            self._look_and_wait(LOOK_SECONDS)
 
     def end(self) -> Report:
-        """Wait for what is under way, and return the report; the traffic has ended."""
+        """Wait for what is under way, the traffic having ended, and return the report; what does not end is lost."""
         self.settle()
-        self._observation.give_up()
+        self.report.lost += [request.request_id for request in self._pending]
         self.report.has_ended = True
-        self._show()
+        self._tell(self.report)
         return self.report
 
-    def _is_under_way(self, moment: datetime) -> bool:
-        self._observation.look(self._traffic.requests, LOOK_SECONDS)
-        return self._observation.is_under_way(moment)
+    def look(self, seconds: float) -> None:
+        """Ask both journals for what is under way, the oldest first, for about so many seconds."""
+        sent = len(self._traffic.requests)
+        self._pending.extend(self._traffic.requests[self.report.sent : sent])
+        self.report.sent = sent
+        deadline = self.clock.elapsed() + seconds
+        for _ in range(len(self._pending)):
+            request = self._pending.popleft()
+            if not self._has_ended(request.request_id):
+                self._pending.append(request)
+            if self.clock.elapsed() >= deadline:
+                break
 
-    def _look(self, seconds: float) -> None:
+    def _look_and_wait(self, seconds: float) -> None:
         begun = self.clock.elapsed()
-        self._observation.look(self._traffic.requests, seconds)
-        self._show()
+        self.look(seconds)
+        self._tell(self.report)
         self._wait(max(seconds - (self.clock.elapsed() - begun), 0))
 
-    def _show(self) -> None:
-        self.report.sent = len(self._traffic.requests)
-        self.report.completed, self.report.repeated = self._observation.completed, self._observation.repeated
-        self._tell(self.report)
+    def _has_ended(self, request_id: str) -> bool:
+        """Tell whether an exchange has ended, its callback too, and add what was signed in it to the report."""
+        sent = [one for ops in self._nodes.values() for one in (ops.message(request_id) or {"sent": []})["sent"]]
+        states = [one["state"] for one in sent]
+        is_lost = "REFUSED" in states or "DEAD" in states
+        if not is_lost and states != ["DELIVERED"] * len(self._nodes):
+            return False
+        attempts = [attempt for one in sent for attempt in one["attempts"]]
+        self.report.signatures += [signature for attempt in attempts for signature in _signatures(attempt)]
+        self.report.repeated += sum(attempt["answer"] is None for attempt in attempts)
+        self.report.completed += not is_lost
+        self.report.lost += [request_id] if is_lost else []
+        return True
+
+
+def _signatures(attempt: Record) -> Iterator[Signature]:
+    """Tell who signed in one try: the sender the message, and, where there was an answer, the receiver its ack."""
+    at = datetime.fromisoformat(attempt["started_at"])
+    if attempt["kid"] and attempt["answer"] is not None:
+        yield Signature(attempt["kid"], at, attempt["reason"] if attempt["outcome"] == "REFUSED" else "")
+    answer: dict[str, Any] = (attempt["answer"] or {}).get("decoded") or {}
+    if answer:
+        failed = [step["check"] for step in attempt["verification"] if step["outcome"] == "failed"]
+        problem = f"ack refused: {failed[0]}" if failed else ""
+        yield Signature(str(answer["header"].get("kid")), at + timedelta(milliseconds=attempt["milliseconds"]), problem)

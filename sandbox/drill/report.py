@@ -1,16 +1,20 @@
 """What a drill has shown: what happened when, what was accepted and refused between, and whether that is right."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-from sandbox.drill.observation import Signature
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Signature(NamedTuple):
+    """A message or an ack, signed with the key `kid` at an aware moment; `problem` is why it was refused, if it was."""
+
+    kid: str
+    at: datetime
+    problem: str = ""
+
+
+class Key(NamedTuple):
     """A signing key, and what the drill calls it."""
 
     kid: str
@@ -18,23 +22,17 @@ class Key:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that was done, or begun, at an aware moment."""
 
     at: datetime
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A message that has to be refused, and what came of it.
+class Refusal(NamedTuple):
+    """A message that has to be refused: what came back so many seconds after the operator's order.
 
-    Attributes:
-        what: the message.
-        answer: what came back.
-        seconds: from the operator's order to the answer.
-        is_right: whether it was refused, for the right reason and in time.
+    `is_right` says whether it was refused, for the right reason and in time.
     """
 
     what: str
@@ -43,8 +41,7 @@ class Refusal:
     is_right: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """An event, and how many signatures of each kid were accepted and refused from then until the next."""
 
     seconds: float
@@ -55,17 +52,25 @@ class Stretch:
 
 @dataclass(slots=True)
 class Report:
-    """A drill, while it goes on and when it has ended; `refused` are refusals that should not be, in words."""
+    """A drill, while it goes on and when it has ended.
+
+    Attributes:
+        signatures: of all messages and acks of the exchanges that have ended, in no order.
+        provoked: of the messages that had to be refused.
+        completed: how many exchanges are complete: request and callback delivered, both acks verified.
+        repeated: how many tries found nobody or got no answer, and were made again.
+        lost: the requestIds of those that will never be complete.
+    """
 
     keys: list[Key] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    signatures: Sequence[Signature] = ()
+    signatures: list[Signature] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     provoked: list[Signature] = field(default_factory=list)
     sent: int = 0
     completed: int = 0
     repeated: int = 0
-    lost: Sequence[str] = ()
+    lost: list[str] = field(default_factory=list)
     has_ended: bool = False
 
     @property
@@ -82,14 +87,8 @@ class Report:
 
     def stretches(self) -> list[Stretch]:
         """Return what happened, in the order of time, with what was signed between."""
-        if not self.events:
-            return []
-        begin, signatures = self.events[0].at, [*self.signatures, *self.provoked]
         ends = [*(event.at for event in self.events[1:]), None]
-        return [
-            Stretch((event.at - begin).total_seconds(), event.text, *_counted(signatures, event.at, end))
-            for event, end in zip(self.events, ends, strict=True)
-        ]
+        return [self._stretch(event, end) for event, end in zip(self.events, ends, strict=False)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report for machines: moments in seconds since the first event, keys by kid."""
@@ -97,28 +96,17 @@ class Report:
             "holds": self.holds,
             "requests": self.sent,
             "completed": self.completed,
-            "lost": list(self.lost),
+            "lost": self.lost,
             "refused": self.refused,
             "tried_again": self.repeated,
-            "refused_as_it_has_to_be": [
-                {"what": one.what, "answer": one.answer, "seconds": one.seconds, "is_right": one.is_right}
-                for one in self.refusals
-            ],
-            "keys": [{"kid": key.kid, "organisation_id": key.organisation_id, "name": key.name} for key in self.keys],
-            "timeline": [
-                {
-                    "seconds": round(one.seconds, 3),
-                    "event": one.event,
-                    "accepted": dict(one.accepted),
-                    "refused": dict(one.refused),
-                }
-                for one in self.stretches()
-            ],
+            "refused_as_it_has_to_be": [one._asdict() for one in self.refusals],
+            "keys": [key._asdict() for key in self.keys],
+            "timeline": [{**one._asdict(), "seconds": round(one.seconds, 3)} for one in self.stretches()],
         }
 
-
-def _counted(
-    signatures: Iterable[Signature], begin: datetime, end: datetime | None
-) -> tuple[Counter[str], Counter[str]]:
-    within = [one for one in signatures if begin <= one.at and (end is None or one.at < end)]
-    return Counter(one.kid for one in within if not one.problem), Counter(one.kid for one in within if one.problem)
+    def _stretch(self, event: Event, end: datetime | None) -> Stretch:
+        every = (*self.signatures, *self.provoked)
+        within = [one for one in every if event.at <= one.at and (end is None or one.at < end)]
+        accepted = Counter(one.kid for one in within if not one.problem)
+        refused = Counter(one.kid for one in within if one.problem)
+        return Stretch((event.at - self.events[0].at).total_seconds(), event.text, accepted, refused)

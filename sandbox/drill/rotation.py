@@ -6,21 +6,26 @@ managed), and has a key that somebody else may know blocked at once.
 
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from sandbox.caller import Caller
 from sandbox.drill.course import Course, Tell
 from sandbox.drill.report import Key, Refusal, Report
 from sandbox.drill.traffic import Traffic
-from sandbox.drill.witness import Answer, Witness
-from sandbox.pki import Renewal, prepare_renewal
-from sandbox.throwaway import ThrowawayPair, throwaway_pair
+from sandbox.drill.witness import Answer, repeat_request
+from sandbox.holders import Nodes
+from sandbox.pair import started_pair
+from sandbox.pki.renewal import Renewal, prepare_renewal
+from sandbox.preparation import throwaway_settings
+from sandbox.running import connected
+from sandbox.settings import NodeName
+from sandbox.spoiled import Insider, lsp_and_lender_of
 from shared.node.clock import SystemClock
-from shared.node.identity import Identity, load_identity, load_own_key
-from shared.node.onboarding.record import participant_of, read_records
-from shared.protocol.participants import KeyStatus, Participant
+from shared.node.identity import load_own_key
+from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import SigningKey
 
 LENDER: Final = "LENDER01"
@@ -43,18 +48,18 @@ class Plan:
 def run(plan: Plan, tell: Tell) -> Report:
     """Run the drill on a pair of its own; `tell` is given the report again and again, as it grows.
 
-    Raises:
-        SandboxError, NodeDiedError: the pair cannot do what it is told.
+    Raises SandboxError, NodeDiedError if the pair cannot do what it is told.
     """
     clock = SystemClock()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocen-drill-")))
-        pair = stack.enter_context(throwaway_pair(folder, {}))
-        lsp, lender = load_identity(pair.certs / LSP / "identity.json"), _lender(pair)
-        witness = stack.enter_context(Witness(lsp, lender, clock))
-        traffic = Traffic(pair.lsp, LENDER, plan.rate, clock)
-        course = Course(pair, traffic, tell, clock)
-        script = RotationScript(pair, course, witness, lsp, lender)
+        settings = throwaway_settings(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocen-drill-"))))
+        pair = stack.enter_context(started_pair(settings))
+        nodes = stack.enter_context(connected(settings.folders))
+        lsp, lender = lsp_and_lender_of(pair.run)
+        caller = stack.enter_context(closing(Caller(lender, lsp.tls_context())))
+        traffic = Traffic(nodes[NodeName.LSP], LENDER, plan.rate, clock)
+        course = Course(nodes, traffic, tell, clock)
+        script = RotationScript(nodes, settings.folders.certs, course, lsp, caller)
         course.note(f"requests go out, {plan.rate:g} a second")
         with traffic:
             for step in script.steps:
@@ -68,21 +73,18 @@ def run(plan: Plan, tell: Tell) -> Report:
 class RotationScript:
     """What is done, step by step; each step is done by the operators of the two nodes."""
 
-    def __init__(
-        self, pair: ThrowawayPair, course: Course, witness: Witness, lsp: Identity, lender: Participant
-    ) -> None:
-        self._lsp, self._lender, self._certs = pair.lsp, pair.lender, pair.certs
+    def __init__(self, nodes: Nodes, certs: Path, course: Course, lsp: Insider, caller: Caller) -> None:
+        """`lsp` is what somebody has got hold of, who then calls the lender by `caller`."""
+        self._lsp, self._lender, self._certs = nodes[NodeName.LSP], nodes[NodeName.LENDER], certs
         self._course = course
-        self._witness = witness
-        self._identity, self._base_url = lsp, lender.base_url
-        self._first, self._second, self._third = lsp.signing_key, lsp.backup_keys[0], ""
-        self._lender_backup = pair.lender.identity()["backup_kids"][0]
+        self._insider, self._caller = lsp, caller
+        self._first, self._second, self._third = lsp.identity.signing_key, lsp.identity.backup_keys[0], ""
+        lender = self._lender.identity()
+        self._lender_backup = lender["backup_kids"][0]
         self._former = ""
         self._renewal: Renewal
-        for number, kid in enumerate((self._first.kid, self._second.kid), 1):
-            self._name(kid, LSP, number)
-        for number, kid in enumerate((pair.lender.identity()["kid"], self._lender_backup), 1):
-            self._name(kid, LENDER, number)
+        self._name(LSP, self._first.kid, self._second.kid)
+        self._name(LENDER, lender["kid"], self._lender_backup)
 
     @property
     def steps(self) -> tuple[Callable[[], None], ...]:
@@ -111,7 +113,7 @@ class RotationScript:
 
     def _third_key_is_made(self) -> None:
         self._third = self._lsp.make_key(reason=WHY)["kid"]
-        self._name(self._third, LSP, 3)
+        self._course.report.keys.append(Key(self._third, LSP, "key 3"))
         known = self._lsp.participant(LSP)
         assert known is not None
         made = next(key for key in known["keys"] if key["kid"] == self._third)
@@ -149,7 +151,7 @@ class RotationScript:
 
     def _former_certificate_is_removed(self) -> None:
         self._course.settle()  # what is under way over the old certificate arrives before it is removed
-        key = load_own_key(self._identity.tls_certificate.with_name(f"{self._third}.key"), self._third)
+        key = load_own_key(self._insider.identity.tls_certificate.with_name(f"{self._third}.key"), self._third)
         before, begun = self._attempt(key), self._course.clock.elapsed()
         self._lender.remove_certificate(LSP, self._former, WHY)
         self._course.note(f"{LENDER} removes the old certificate")
@@ -157,22 +159,19 @@ class RotationScript:
         what = "signed with key 3, over a connection opened before with the removed certificate"
         is_right = before.is_accepted and answer.is_refused_by("certificate_is_registered")
         self._conclude(what, answer, begun, key.kid, is_right=is_right)
-        answer = self._witness.send_anew(self._course.accepted_request, key)
+        with closing(self._caller.anew()) as caller:
+            answer = self._attempt(key, caller)
         what = "signed with key 3, over a new connection with the removed certificate"
         self._conclude(what, answer, begun, "", is_right=answer.status is None)
 
-    def _attempt(self, key: SigningKey) -> Answer:
-        return self._witness.send(self._course.accepted_request, key)
+    def _attempt(self, key: SigningKey, caller: Caller | None = None) -> Answer:
+        request_id, now = self._course.accepted_request, self._course.clock.now()
+        return repeat_request(caller or self._caller, self._insider, request_id, key, now)
 
     def _conclude(self, what: str, answer: Answer, begun: float, kid: str, *, is_right: bool) -> None:
         seconds = self._course.clock.elapsed() - begun
         refusal = Refusal(what, str(answer), seconds, is_right and seconds < AT_ONCE)
         self._course.refusal(refusal, kid)
 
-    def _name(self, kid: str, organisation_id: str, number: int) -> None:
-        self._course.report.keys.append(Key(kid, organisation_id, f"key {number}"))
-
-
-def _lender(pair: ThrowawayPair) -> Participant:
-    records = read_records(pair.certs / "participants.json")
-    return participant_of(next(record for record in records if record.organisation_id == LENDER))
+    def _name(self, organisation_id: str, *kids: str) -> None:
+        self._course.report.keys += [Key(kid, organisation_id, f"key {n}") for n, kid in enumerate(kids, 1)]

@@ -2,7 +2,6 @@
 
 import threading
 from datetime import datetime
-from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from sandbox.errors import SandboxError
@@ -25,42 +24,35 @@ class Traffic:
     """Sends requests from a thread of its own, through the LSP's operator plane, until its `with` block ends."""
 
     def __init__(self, lsp: OpsClient, receiver: str, rate: float, clock: Clock) -> None:
-        """Send `rate` requests a second to the organisation `receiver`; the thread alone uses the client `lsp`."""
+        """Send `rate` requests a second to the organisation `receiver`."""
         self.requests: list[Request] = []
-        self._lsp = lsp
-        self._receiver = receiver
+        self._lsp, self._receiver = lsp, receiver
         self._interval = 1 / rate
         self._clock = clock
         self._over = threading.Event()
         self._failure: SandboxError | None = None
-        self._thread = threading.Thread(target=self._send, name="traffic")
+        self._thread = threading.Thread(target=self._run, name="traffic")
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
 
     def check(self) -> None:
-        """Make sure that requests still go out.
-
-        Raises:
-            SandboxError: the LSP takes none any more.
-        """
+        """Make sure that requests still go out. Raises SandboxError if the LSP takes none any more."""
         if self._failure is not None:
             raise self._failure
 
-    def _send(self) -> None:
+    def _run(self) -> None:
         begun = self._clock.elapsed()
         try:
             while not self._over.wait(begun + len(self.requests) * self._interval - self._clock.elapsed()):
                 request = Request(new_id(), self._clock.now())
                 self.requests.append(request)
-                self._lsp.send(MESSAGE.name, self._receiver, content_of(request.request_id))
+                self._lsp.send(MESSAGE.full_name, self._receiver, content_of(request.request_id))
         except SandboxError as error:
             self._failure = error
 

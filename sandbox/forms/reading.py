@@ -9,12 +9,13 @@ from typing import Any, Final
 import yaml
 
 from sandbox.errors import SandboxError
-from sandbox.forms.fields import FIELDS, IN_FILES, file_field
+from sandbox.forms.writing import IN_FILES, file_field
 from shared.node.onboarding.fields import Flaw
 from shared.node.onboarding.form import FormError, OnboardingForm, record_of
 from shared.protocol.encoding import EncodingError, kind_of, parse_json_object
 from shared.protocol.phases import MAX_BODY_BYTES
 
+FIELDS: Final = tuple(OnboardingForm.model_fields)
 LIST_FIELD: Final = "ip_addresses"
 _NULL: Final = "tag:yaml.org,2002:null"
 _TEMPLATE: Final = "`ocen-sandbox onboard --template` writes a form"
@@ -127,8 +128,7 @@ def _from_file(field: str, stated: dict[str, Any], folder: Path, flaws: list[Fla
 def _content(place: Path, folder: Path) -> bytes:
     """Read a file that a form names: a stranger has written it, and of this machine it is for what lies beside it.
 
-    Raises:
-        OSError: there is no such file beside the form, or it is a device, or cannot be read.
+    Raises OSError if there is no such file beside the form, or it is a device, or cannot be read.
     """
     try:
         is_beside = place.resolve().is_relative_to(folder.resolve())

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import yaml
 
-from sandbox.forms.fields import IN_FILES, file_field
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.participants import EnvelopeMember
+
+IN_FILES: Final = {"tls_certificate": "tls.pem", "public_key": "signing.pub.pem", "backup_public_key": "backup.pub.pem"}
+"""Fields that a form may leave to a file, with the usual name of that file."""
 
 _EXAMPLES: Final[dict[str, Any]] = {
     "organisation_id": "BANK01",
@@ -28,6 +30,11 @@ _INTRODUCTION: Final = """\
 # A certificate or key may stand here itself too: tls_certificate in place of tls_certificate_file.
 """
 _OPTIONAL: Final = "# A second key is optional: leave both lines out if there is none.\n"
+
+
+def file_field(field: str) -> str:
+    """Return the name of the field that names the file: `tls_certificate_file` for `tls_certificate`."""
+    return f"{field}_file"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -51,8 +58,7 @@ def save_form(form: OnboardingForm, file: Path, prefix: str = "") -> list[Path]:
 
     `prefix` begins the names of the PEM files, so that they are not taken for others that lie there.
 
-    Raises:
-        OSError: a file cannot be written.
+    Raises OSError if a file cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     fields, written = dict[str, Any](), [file]

@@ -14,13 +14,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 
 from sandbox.errors import SandboxError
 from sandbox.forms import save_form
-from sandbox.kit.keystores import keystore, truststore
-from sandbox.pki import Authority, Organisation, contact_of, kept_or_new_key, leaf_certificate, public_pem
+from sandbox.pki.certificates import Authority, leaf_certificate, public_pem
+from sandbox.pki.organisation import Organisation, contact_of, kept_or_new_key
 from shared.catalogue.table import CATALOGUE, example_of
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.record import leaf_of
@@ -59,7 +58,8 @@ def make_kit(
     draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         form = _keys_and_form(draft, organisation, authority, hosts, now)
-        _counterparty(draft, ours, authority.certificate)
+        save_form(ours, draft / "counterparty" / "form.yaml", f"{ours.organisation_id}-")
+        (draft / "counterparty" / "ca.pem").write_bytes(authority.certificate.public_bytes(Encoding.PEM))
         _keystores(draft, form, ours, authority.certificate)
         _first_steps(draft, form, ours, organisation.role)
         (draft / ".gitignore").write_text("*\n", "utf-8")  # private keys: a kit inside a repository stays out of it
@@ -106,20 +106,19 @@ def _keys_and_form(
     return form
 
 
-def _counterparty(folder: Path, ours: OnboardingForm, authority: x509.Certificate) -> None:
-    save_form(ours, folder / "counterparty" / "form.yaml", f"{ours.organisation_id}-")
-    (folder / "counterparty" / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
-
-
 def _keystores(folder: Path, form: OnboardingForm, ours: OnboardingForm, authority: x509.Certificate) -> None:
+    """Write keystore and truststore as Java reads them: PKCS#12 (RFC 7292); one password opens both, and the key."""
     password = secrets.token_urlsafe(18)
-    key: rsa.RSAPrivateKey = kept_or_new_key(folder / "tls.key")
+    encryption = BestAvailableEncryption(password.encode())
+    key, leaf = kept_or_new_key(folder / "tls.key"), leaf_of(form.tls_certificate)
+    trusted = {"ocen-sandbox-ca": authority, alias_of(ours): leaf_of(ours.tls_certificate)}
+    certificates = [pkcs12.PKCS12Certificate(one, alias.encode()) for alias, one in trusted.items()]
     secret = {
         PASSWORDS: f"{password}\n".encode(),
-        "keystore.p12": keystore(alias_of(form), key, leaf_of(form.tls_certificate), authority, password),
-        "truststore.p12": truststore(
-            {"ocen-sandbox-ca": authority, alias_of(ours): leaf_of(ours.tls_certificate)}, password
+        "keystore.p12": pkcs12.serialize_key_and_certificates(
+            alias_of(form).encode(), key, leaf, [authority], encryption
         ),
+        "truststore.p12": pkcs12.serialize_java_truststore(certificates, encryption),
     }
     for name, content in secret.items():
         (folder / name).touch(mode=0o600)

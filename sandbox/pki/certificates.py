@@ -4,6 +4,7 @@ What is made here passes OpenSSL's strict reading of RFC 5280 (`VERIFY_X509_STRI
 key usage, subject and authority key identifiers, a subject alternative name.
 """
 
+import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -52,16 +53,18 @@ def public_pem(key: rsa.RSAPublicKey) -> bytes:
 
 def key_fingerprint(key: rsa.RSAPublicKey) -> str:
     """Return SHA-256 of the SPKI in DER, lower-case hex."""
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-    return digest.finalize().hex()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return SHA-256 of the certificate in DER, lower-case hex."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def canonical_host(name: str) -> str:
     """Return a host name in lower case, or an address in its shortest form.
 
-    Raises:
-        PkiError: neither a DNS name in ASCII nor an IPv4 or IPv6 address.
+    Raises PkiError if it is neither a DNS name in ASCII nor an IPv4 or IPv6 address.
     """
     try:
         return str(ipaddress.ip_address(name))
@@ -90,8 +93,7 @@ def leaf_certificate(
 ) -> x509.Certificate:
     """Issue a TLS certificate for serving and calling alike, valid for two years from `now` (aware).
 
-    Raises:
-        PkiError: the authority's private key is not here.
+    Raises PkiError if the authority's private key is not here.
     """
     if authority.key is None:
         raise PkiError("no certificate can be issued without ca.key: put it back beside ca.pem, or delete the folder")

@@ -7,12 +7,11 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from sandbox.pki.certificates import PkiError
 from shared.node.identity import IdentityFile
@@ -21,14 +20,10 @@ from shared.node.onboarding.record import OnboardingError, ParticipantRecord, re
 _PRIVATE, _PUBLIC = 0o600, 0o644
 
 
-_DIRECTORY: Final = TypeAdapter(list[ParticipantRecord])
-
-
 def read_directory(path: Path) -> list[ParticipantRecord]:
     """Read participants.json, the directory that all sides load; no file means that nobody is listed yet.
 
-    Raises:
-        PkiError: not the JSON that belongs there.
+    Raises PkiError if it is not the JSON that belongs there.
     """
     try:
         return read_records(path) if path.exists() else []
@@ -38,15 +33,11 @@ def read_directory(path: Path) -> list[ParticipantRecord]:
 
 def write_directory(path: Path, participants: list[ParticipantRecord]) -> None:
     """Write participants.json, unless it says just that already."""
-    _write_json(path, _DIRECTORY.dump_python(participants, mode="json"))
+    _write_json(path, [one.model_dump(mode="json") for one in participants])
 
 
 def read_identity(path: Path) -> IdentityFile:
-    """Read an identity.json.
-
-    Raises:
-        PkiError: not the JSON that belongs there.
-    """
+    """Read an identity.json. Raises PkiError if it is not the JSON that belongs there."""
     try:
         return IdentityFile.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -61,11 +52,7 @@ def write_identity(path: Path, identity: IdentityFile) -> None:
 
 
 def read_private_key(path: Path) -> rsa.RSAPrivateKey:
-    """Read an RSA private key in PEM, PKCS#8 or traditional.
-
-    Raises:
-        PkiError: something else.
-    """
+    """Read an RSA private key in PEM, PKCS#8 or traditional. Raises PkiError if it is something else."""
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
@@ -76,11 +63,7 @@ def read_private_key(path: Path) -> rsa.RSAPrivateKey:
 
 
 def parse_certificate(pem: bytes, source: Path) -> x509.Certificate:
-    """Parse a certificate in PEM that was found in the file `source`.
-
-    Raises:
-        PkiError: something else.
-    """
+    """Parse a certificate in PEM that was found in the file `source`. Raises PkiError if it is something else."""
     try:
         return x509.load_pem_x509_certificate(pem)
     except ValueError as error:
@@ -88,11 +71,7 @@ def parse_certificate(pem: bytes, source: Path) -> x509.Certificate:
 
 
 def parse_public_key(pem: bytes, source: Path) -> rsa.RSAPublicKey:
-    """Parse an RSA public key in PEM that was found in the file `source`.
-
-    Raises:
-        PkiError: something else.
-    """
+    """Parse an RSA public key in PEM that was found in the file `source`. Raises PkiError if it is something else."""
     try:
         key = load_pem_public_key(pem)
     except ValueError as error:

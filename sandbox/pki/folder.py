@@ -1,13 +1,13 @@
 """The PKI folder as a whole: initialise it, issue for a further organisation, keep participants.json in step."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from sandbox.pki import certificates, files
@@ -27,19 +27,12 @@ SANDBOX_PAIR: Final = (
 """The two organisations of a sandbox; the further host names are their services in docker-compose.yml."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pki:
-    """Where the files are; `identities` has, by organisation id, each identity.json that lies in the folder."""
-
-    folder: Path
-    authority: Path
-    participants: Path
-    identities: Mapping[str, Path]
-
-
-def initialise(folder: Path, participants: Sequence[Organisation], host_names: Sequence[str], now: datetime) -> Pki:
+def initialise(
+    folder: Path, participants: Sequence[Organisation], host_names: Sequence[str], now: datetime
+) -> dict[str, Path]:
     """Make what is missing of the folder, for these organisations and for those issued in it before.
 
+    Returns each identity.json that lies in the folder, by organisation id.
     In participants.json an organisation's name and base URL become what is given here; its addresses, envelope
     member and key statuses stay as they are, and so do organisations of which only public material is here.
 
@@ -47,8 +40,7 @@ def initialise(folder: Path, participants: Sequence[Organisation], host_names: S
         host_names: further names and addresses for the certificates of `participants`.
         now: aware time from which new certificates are valid, and at which old ones must still be.
 
-    Raises:
-        PkiError: something given is wrong, or something that exists cannot be used; the message says the mend.
+    Raises PkiError if something given is wrong, or something that exists cannot be used; the message says the mend.
     """
     wanted = {one.organisation_id: (one, one.hosts(host_names)) for one in participants}
     with _plain_file_errors():
@@ -64,10 +56,11 @@ def initialise(folder: Path, participants: Sequence[Organisation], host_names: S
             certificate, keys = complete(folder / organisation_id, one, hosts, authority, now)
             listed[organisation_id] = _record(one, listed.get(organisation_id), certificate, keys)
         files.write_directory(folder / "participants.json", list(listed.values()))
-    return _found(folder, listed)
+    paths = {one: _identity_path(folder, one) for one in listed}
+    return {one: path for one, path in paths.items() if path.exists()}
 
 
-def issue(folder: Path, organisation: Organisation, now: datetime) -> Pki:
+def issue(folder: Path, organisation: Organisation, now: datetime) -> dict[str, Path]:
     """Make keys and a certificate for a further organisation and list it in participants.json; `now` is aware.
 
     Raises:
@@ -91,8 +84,7 @@ def registry_leaf(folder: Path, hosts: Sequence[str], now: datetime) -> tuple[Pa
     It is nobody's counterparty, so a certificate that does not serve now is replaced: one that has expired, or does
     not name one of the `hosts`. `now` (aware) is from when on a new certificate is valid.
 
-    Raises:
-        PkiError: the authority cannot issue, or a file or a host name is none.
+    Raises PkiError if the authority cannot issue, or a file or a host name is none.
     """
     names = list(dict.fromkeys(certificates.canonical_host(name) for name in hosts))
     home = folder / REGISTRY_FOLDER
@@ -119,8 +111,7 @@ def _refuse_look_alikes(organisation_ids: Iterable[str]) -> None:
 def load_authority(folder: Path, now: datetime) -> Authority:
     """Load the folder's authority, made first if there is none; `now` (aware) is when it has to be valid.
 
-    Raises:
-        PkiError: it cannot be used.
+    Raises PkiError if it cannot be used.
     """
     certificate_path, key_path = folder / "ca.pem", folder / "ca.key"
     if not certificate_path.exists():
@@ -133,6 +124,38 @@ def load_authority(folder: Path, now: datetime) -> Authority:
     if certificate.not_valid_after_utc <= now:
         raise PkiError(f"{certificate_path} has expired: delete the folder and run `ocen-sandbox pki init`")
     return Authority(certificate, key)
+
+
+class Listed(NamedTuple):
+    """One entry of participants.json; `held` tells that its private keys lie in the folder too."""
+
+    record: ParticipantRecord
+    certificates: list[x509.Certificate]
+    keys: list[rsa.RSAPublicKey]
+    held: bool
+
+
+def describe(folder: Path) -> tuple[x509.Certificate, list[Listed]]:
+    """Read what the folder's public files say: the authority, and who is listed.
+
+    Raises PkiError if the folder was not initialised, or a file is broken.
+    """
+    authority, directory = folder / "ca.pem", folder / "participants.json"
+    try:
+        listed = [
+            Listed(
+                record,
+                [files.parse_certificate(pem.encode(), directory) for pem in record.tls_certificates],
+                [files.parse_public_key(key.pem.encode(), directory) for key in record.keys],
+                (folder / record.organisation_id / "identity.json").exists(),
+            )
+            for record in files.read_directory(directory)
+        ]
+        return files.parse_certificate(authority.read_bytes(), authority), listed
+    except FileNotFoundError as error:
+        raise PkiError(f"{folder} has no certificate authority yet: run `ocen-sandbox pki init` first") from error
+    except OSError as error:
+        raise PkiError(f"{error.filename}: {error.strerror}: use a folder that this user may read") from error
 
 
 def _record(
@@ -159,12 +182,6 @@ def _record(
 
 def _identity_path(folder: Path, organisation_id: str) -> Path:
     return folder / organisation_id / "identity.json"
-
-
-def _found(folder: Path, organisation_ids: Iterable[str]) -> Pki:
-    paths = {one: _identity_path(folder, one) for one in organisation_ids}
-    here = {one: path for one, path in paths.items() if path.exists()}
-    return Pki(folder, folder / "ca.pem", folder / "participants.json", here)
 
 
 @contextmanager

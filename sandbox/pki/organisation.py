@@ -50,8 +50,7 @@ class Organisation:
     def hosts(self, further: Sequence[str] = ()) -> list[str]:
         """Check all that is told; return the names and addresses that the certificate must have.
 
-        Raises:
-            PkiError: the id cannot name a folder, the base URL is none, or a name or address is none.
+        Raises PkiError if the id cannot name a folder, the base URL is none, or a name or address is none.
         """
         if not _ORGANISATION_ID.fullmatch(self.organisation_id) or self.organisation_id.lower() in _FILES_BESIDE:
             raise PkiError(
@@ -72,8 +71,7 @@ def complete(
 
     identity.json is written last: where it is, the keys that it names must be.
 
-    Raises:
-        PkiError: what exists is broken, expired or does not fit together.
+    Raises PkiError if what exists is broken, expired or does not fit together.
     """
     home.mkdir(mode=0o700, exist_ok=True)
     path = home / "identity.json"
@@ -99,8 +97,7 @@ def complete(
 def own_form(path: Path) -> OnboardingForm:
     """Return the onboarding form of the organisation whose identity.json is at `path`.
 
-    Raises:
-        IdentityError: the file, or one that it names, cannot be used.
+    Raises IdentityError if the file, or one that it names, cannot be used.
     """
     stated = load_identity(path).stated
     assert stated is not None

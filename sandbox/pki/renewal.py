@@ -56,8 +56,7 @@ def prepare_renewal(folder: Path, organisation_id: str, now: datetime, *, new_ke
 
     `now` (aware) is from when on it is valid. `new_key` asks for a new private key too; otherwise the key stays.
 
-    Raises:
-        PkiError: no keys of that organisation are in the folder, or the authority's private key is not.
+    Raises PkiError if no keys of that organisation are in the folder, or the authority's private key is not.
     """
     home = folder / organisation_id
     if not (home / "identity.json").exists():

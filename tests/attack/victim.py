@@ -10,12 +10,12 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
-from sandbox.pki import issue
-from sandbox.throwaway import throwaway_environments
+from sandbox.pki.folder import issue
 from shared.node.clock import SystemClock
 from shared.node.identity import load_identity
 from shared.protocol.signing import SigningKey
 from tests.attack.wire import OURSELVES, Address, post
+from tests.equipment.environments import environments_in
 from tests.live.forger import caller
 from tests.live.letters import TRIGGER, envelope, letter, path_of
 from tests.live.pair import ACME, LSP, Pair, Side
@@ -73,7 +73,7 @@ class Victim:
 
 def make_keys(folder: Path) -> Path:
     """Make keys and certificates, once for all pairs; return their folder."""
-    throwaway_environments(folder, {})
+    environments_in(folder)
     issue(folder / "certs", ACME, SystemClock().now())
     return folder / "certs"
 
@@ -82,7 +82,7 @@ def make_keys(folder: Path) -> Path:
 def victim_of(checkout: Path, certs: Path, folder: Path) -> Iterator[Victim]:
     """Start a pair with the code of a checkout that has been installed (`make install`), and end it on leaving."""
     shutil.copytree(certs, folder / "certs")
-    environments = throwaway_environments(folder, {})
+    environments = environments_in(folder)
     sides = {name: Side(name, environment, folder) for name, environment in environments.items()}
     for name, side in sides.items():
         # -I: not the modules of the folder that we are in, but those that this Python was installed with.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.preparation import free_base_port
 from tests.equipment.deadline import DEADLINE
-from tests.equipment.ports import free_base_port
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.pki import issue
-from sandbox.throwaway import throwaway_environments
+from sandbox.pki.folder import issue
 from shared.node.clock import SystemClock
+from tests.equipment.environments import environments_in
 from tests.live.command import command as command
 from tests.live.forger import Forger, calling_as
 from tests.live.network import CACHE_SECONDS, Network, network_in
@@ -19,7 +19,7 @@ from tests.live.pair import ACME, LENDER, LSP, SECOND_BANK, Pair, PairFactory, p
 def certs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keys and certificates of the pair and of two further organisations; every pair gets copies of them."""
     folder = tmp_path_factory.mktemp("keys")
-    throwaway_environments(folder, {})
+    environments_in(folder)
     for organisation in (ACME, SECOND_BANK):
         issue(folder / "certs", organisation, SystemClock().now())
     return folder / "certs"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from sandbox.pki import leaf_certificate, load_authority
+from sandbox.pki.certificates import leaf_certificate
+from sandbox.pki.folder import load_authority
 from shared.protocol.signing import new_private_key, private_pem
 from tests.live.pair import LSP, Pair, Side
 from tests.node.certificates import Authority

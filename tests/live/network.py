@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.network import Membership, RegistryOps, join, member_environment
-from sandbox.throwaway import registry_environment, throwaway_environments
+from sandbox.settings import OcenVersion
 from shared.catalogue.table import example_of, find_message
 from tests.equipment.deadline import DEADLINE
+from tests.equipment.environments import environments_in
 from tests.live.logs import assert_nothing_failed
 from tests.live.pair import LENDER, LSP, Pair, Side
 
@@ -97,9 +98,9 @@ def network_in(
     """A network with copies of these keys, not yet started; `settings` are added to the environment of both nodes."""
     shutil.copytree(certs, folder / "certs")
     added = {f"OCEN_{name.upper()}": str(value) for name, value in settings.items()}
-    environments = throwaway_environments(folder, database_urls or {})
+    environments = environments_in(folder, database_urls, OcenVersion.V4)
+    registry = RegistrySide(environments.pop("registry"), folder)
     sides = {name: Side(name, {**environment, **added}, folder) for name, environment in environments.items()}
-    registry = RegistrySide(registry_environment(folder, folder / "certs"), folder)
     network = Network(**sides, certs=folder / "certs", registry=registry)
     try:
         yield network

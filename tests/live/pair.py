@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.ops_client import OpsClient
-from sandbox.pki import Organisation
-from sandbox.throwaway import throwaway_environments
+from sandbox.pki.organisation import Organisation
 from shared.node.identity import Identity, load_identity
 from shared.protocol.messages import Role
 from tests.equipment.deadline import DEADLINE
+from tests.equipment.environments import environments_in
 from tests.live.books import Books
 from tests.live.logs import assert_nothing_failed
 from tests.live.waiting import eventually
@@ -189,7 +189,7 @@ def pair_in(
     """A pair with copies of these keys, not yet started; `settings` are added to the environment of both."""
     shutil.copytree(certs, folder / "certs")
     added = {f"OCEN_{name.upper()}": str(value) for name, value in settings.items()}
-    environments = throwaway_environments(folder, database_urls or {})
+    environments = environments_in(folder, database_urls)
     sides = {name: Side(name, {**environment, **added}, folder) for name, environment in environments.items()}
     pair = Pair(**sides, certs=folder / "certs")
     try:

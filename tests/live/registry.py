@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from sandbox.throwaway import free_ports
 from tests.equipment.deadline import DEADLINE
+from tests.equipment.ports import free_ports
 from tests.live.logs import assert_nothing_failed
 from tests.live.waiting import eventually
 

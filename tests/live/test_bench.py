@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.bench import Version
-from sandbox.errand import errand_of_v3, errand_of_v4
-from sandbox.network import Membership
+from sandbox.settings import OcenVersion
 from tests.equipment.deadline import DEADLINE
 
 EXCHANGES = 100
 
 
-@pytest.mark.parametrize("version", Version)
-def test_the_benchmark_measures_every_version_by_the_same_figures(tmp_path: Path, version: Version) -> None:
+@pytest.mark.parametrize("version", OcenVersion)
+def test_the_benchmark_measures_every_version_by_the_same_figures(tmp_path: Path, version: OcenVersion) -> None:
     program = Path(sys.executable).with_name("ocen-sandbox")
     done = subprocess.run(
         [program, "bench", "--version", version, "--exchanges", str(EXCHANGES), "--rounds", "1", "--json"],
@@ -33,9 +31,3 @@ def test_the_benchmark_measures_every_version_by_the_same_figures(tmp_path: Path
     assert all(report[name] > 0 for name in measured)
     assert all(report[name]["p50"] <= report[name]["p99"] for name in ("ack_ms", "callback_ms"))
     assert list(tmp_path.iterdir()) == []
-
-
-def test_each_message_of_v4_is_about_an_application_of_its_own() -> None:
-    of_v4 = errand_of_v4(Membership("3050", "1", "client", "kid-1", "31", "71"))
-    assert of_v4.content["productData"] == {"productId": "31", "productNetworkId": "71"}
-    assert errand_of_v3().receiver == "LENDER01"

@@ -10,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.errors import SandboxError
-from sandbox.pki import Organisation, issue, own_form
 from sandbox.pki.certificates import public_pem
+from sandbox.pki.folder import issue
+from sandbox.pki.organisation import Organisation, own_form
 from shared.catalogue.table import example_of, find_message
 from shared.node.identity import load_identity
 from shared.node.net.tls import thumbprint

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from sandbox.kit import make_kit
-from sandbox.pki import Organisation, load_authority
+from sandbox.pki.folder import load_authority
+from sandbox.pki.organisation import Organisation
+from sandbox.preparation import free_base_port
 from shared.node.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.messages import Role
 from tests.equipment.deadline import DEADLINE
-from tests.equipment.ports import free_base_port
 from tests.live.pair import Pair, Side
 from tests.live.waiting import eventually
 

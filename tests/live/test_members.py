@@ -14,7 +14,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.types import Receive, Scope, Send
 
-from sandbox.throwaway import throwaway_environments
 from shared.catalogue.table import messages_received_by
 from shared.node.clock import SystemClock
 from shared.node.identity import Identity, load_identity
@@ -29,6 +28,7 @@ from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, REFUSALS
 from shared.protocol.messages import Role
 from tests.equipment.deadline import DEADLINE
+from tests.equipment.environments import environments_in
 from tests.equipment.member_pair import AGENT, BANK, CONTENT, CREATE, CREATED, MESSAGES, RULES, catalogue
 from tests.equipment.scripted_registry import EVENTS, SECRET, ScriptedRegistry
 from tests.equipment.storage import rows
@@ -79,7 +79,7 @@ async def network(folder: Path, patch: pytest.MonkeyPatch, rogue: Leaf | None = 
 
     patch.setattr("shared.node.node.messages_received_by", received_by)
     catalogue(patch)
-    environments = throwaway_environments(folder, {})
+    environments = environments_in(folder)
     secret = folder / "client-secret"
     secret.write_text(SECRET)
     own = load_identity(Path(environments["lender"]["OCEN_IDENTITY"]))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.equipment.ports import free_base_port
+from sandbox.preparation import free_base_port
 from tests.live.page import ROOT, blocks_of, run_page
 
 MISSING = [tool for tool in ("sh", "awk", "openssl", "curl", "python3") if shutil.which(tool) is None]

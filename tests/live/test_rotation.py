@@ -8,13 +8,13 @@ import httpx
 import pytest
 
 from sandbox.errors import SandboxError
-from sandbox.throwaway import free_ports
 from shared.node.identity import load_identity
 from shared.node.node import REFRESH_SECONDS
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from shared.protocol.participants import KeyStatus
 from shared.protocol.problems import SUCCESS
 from shared.protocol.signing import SigningKey, load_private_key, new_private_key, private_pem
+from tests.equipment.ports import free_ports
 from tests.live.forger import Answer, Forger, calling_as
 from tests.live.letters import TRIGGER, TRIGGERED, envelope, letter, path_of
 from tests.live.pair import ACME, LENDER, LSP, Pair, PairFactory, Side, pair_in

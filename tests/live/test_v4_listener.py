@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.preparation import free_base_port
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.tampering import OutgoingMessage
 from tests.equipment.deadline import DEADLINE
-from tests.equipment.ports import free_base_port
 from tests.live.forger import Answer, CallForger, caller
 from tests.live.network import CREATE, TRIGGER, TRIGGERED, Network
 from tests.live.pair import ACME, LENDER, LSP, SECOND_BANK

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.throwaway import throwaway_environments
+from tests.equipment.environments import environments_in
 from tests.live.pair import Side
 from tests.live.waiting import eventually
 
@@ -29,7 +29,7 @@ runpy.run_module("lender_app", run_name="__main__")
 @pytest.fixture
 def lender(tmp_path: Path) -> Iterator[Side]:
     """A running lender whose writer dies once the file `told` is there."""
-    settings = throwaway_environments(tmp_path, {})["lender"]
+    settings = environments_in(tmp_path)["lender"]
     side = Side("lender", {**settings, "TOLD": str(tmp_path / "told")}, tmp_path)
     side.command = (sys.executable, "-c", DIES_WHEN_TOLD)
     side.start()

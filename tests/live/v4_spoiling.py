@@ -35,7 +35,7 @@ class CallWorkshop:
         self._lsp = network.lsp.identity
         self._stranger = load_private_key(private_pem(new_private_key()).decode(), "stranger", V4.algorithm)
         other = network.admit(OTHER)
-        self._foreign_network = network.registry.admin.network(self._member.product_id, "A network without the lender")
+        self._foreign_network = network.registry.admin.network("A network without the lender")[1]
         network.registry.admin.admit(self._foreign_network, self._member.participant_id)
         self._claims = claims_of(network, LSP)
         self._auth_key = auth_key(network)

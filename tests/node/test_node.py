@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from sandbox.pki import SANDBOX_PAIR, initialise
+from sandbox.pki.folder import SANDBOX_PAIR, initialise
 from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Journey, Rule
 from shared.node.net.server import NodeServer

@@ -7,18 +7,18 @@ from unittest.mock import Mock
 import pytest
 
 import lsp_app.app
-from sandbox.throwaway import throwaway_environments
 from shared.node.net.tls import thumbprint
 from shared.node.node import Node
 from shared.node.onboarding.register import load_record, save_record
 from shared.node.settings import NodeSettings, load_settings
+from tests.equipment.environments import environments_in
 from tests.node.certificates import Authority, rsa_key
 
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     """An LSP as it is put together; it does not listen."""
-    for name, value in throwaway_environments(tmp_path, {})["lsp"].items():
+    for name, value in environments_in(tmp_path)["lsp"].items():
         monkeypatch.setenv(name, value)
     settings = load_settings(NodeSettings)
     node = Node(settings, lsp_app.app.application(settings))

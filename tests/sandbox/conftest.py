@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.pki import SANDBOX_PAIR, initialise
+from sandbox.pki.folder import SANDBOX_PAIR, initialise
 from sandbox.settings import Folders, NodeName
 from tests.sandbox.command_bench import Bench
 from tests.sandbox.nodes import Pair, operator_plane, run_of

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.pki import SANDBOX_PAIR, Organisation, PkiError, initialise
+from sandbox.pki.certificates import PkiError
+from sandbox.pki.folder import SANDBOX_PAIR, initialise
+from sandbox.pki.organisation import Organisation
 from shared.protocol.messages import Role
 
 NOW = datetime.now(UTC).replace(microsecond=0)  # OpenSSL judges by the real clock; the maker is told the time

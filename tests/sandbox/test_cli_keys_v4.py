@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.pki import own_form
+from sandbox.pki.organisation import own_form
 from sandbox.settings import Folders, NodeName
 from tests.sandbox.nodes import Pair, operator_plane, run_of
 from tests.sandbox.pki_folder import contents

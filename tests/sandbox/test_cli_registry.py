@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.forms import form_text
 from sandbox.network import Membership
-from sandbox.pki import own_form
+from sandbox.pki.organisation import own_form
 from tests.sandbox.nodes import Pair
 from tests.sandbox.pki_folder import NOW
 
@@ -145,7 +145,7 @@ def test_an_organisation_without_keys_cannot_join(registry: Pair) -> None:
 def test_a_form_is_registered_for_approval_and_its_secret_is_shown_once(
     registry: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.cli.registry.SystemClock.now", lambda _: NOW)
+    monkeypatch.setattr("sandbox.cli.inputs.SystemClock.now", lambda _: NOW)
     form = own_form(registry.certs / "LSP123" / "identity.json")
     (tmp_path / "form.yaml").write_text(form_text(form))
     status, out, _ = registry.run("registry", "register", "--file", str(tmp_path / "form.yaml"))

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from sandbox.demo import Demo, DemoFailedError, Scene, Sms
+from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Scene, Sms
 from sandbox.errors import SandboxError
 from sandbox.following import Passage
 from sandbox.ops_client import OpsClient
-from sandbox.settings import PAIR, Folders, NodeName
-from sandbox.spoiled import CHANGE, Refusal, send_spoiled
+from sandbox.settings import PAIR, Folders, NodeName, OcenVersion
+from sandbox.spoiled import Refusal, lsp_and_lender_of, send_spoiled
 from shared.node.clock import SystemClock
 from tests.sandbox.nodes import run_of
 
+SCRIPT = SCRIPTS[OcenVersion.V3]
 STEP = {"check": "signature_verifies", "outcome": "passed"}
 ANSWERS = {
     "TriggerLoanAcceptanceResponse": {"otpSessionKey": "s-1"},
@@ -81,7 +82,7 @@ def played(spoil: Callable[[dict[str, Any]], None], sms: list[str] | None = None
     lender.sms = lender.sms if sms is None else sms
     scenes: list[Scene] = []
     try:
-        for scene in Demo({NodeName.LENDER: lender, NodeName.LSP: lsp}).scenes():  # type: ignore[dict-item]
+        for scene in Demo({NodeName.LENDER: lender, NodeName.LSP: lsp}, SCRIPT).accepted():  # type: ignore[dict-item]
             scenes.append(scene)
     except DemoFailedError as failure:
         return scenes, str(failure)
@@ -144,7 +145,7 @@ def test_another_verdict_than_success_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 REFUSED = Refusal(
     message="TriggerLoanAcceptanceRequest",
-    change=CHANGE,
+    change=SCRIPT.change,
     request_id="r-1",
     sender="LSP123",
     receiver="LENDER01",
@@ -177,4 +178,4 @@ def test_the_changed_message_goes_to_the_lender_of_the_run_whatever_the_file_of_
         with pytest.raises(
             SandboxError, match=f"{run.nodes[NodeName.LENDER].url}/v3/loan/triggerLoanAcceptanceRequest"
         ):
-            send_spoiled(run, lender, SystemClock())
+            send_spoiled(SCRIPT, *lsp_and_lender_of(run), {}, lender=lender, clock=SystemClock())

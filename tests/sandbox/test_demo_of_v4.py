@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from sandbox.cli.diagram import GIST, leaves
-from sandbox.demo import DemoFailedError, Sms
-from sandbox.demo_v4 import CREATE, DemoV4, demand_members, example_for, heartbeat_of, new_application_id
+from sandbox.cli.diagram import leaves
+from sandbox.content import example_for, new_application_id
+from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Sms, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage
 from sandbox.network import Membership
 from sandbox.running import Run, RunningNode
-from sandbox.settings import NodeName
-from sandbox.visit import visit
+from sandbox.settings import NodeName, OcenVersion
+from sandbox.visit import demand_members, visit
 from shared.catalogue.table import CATALOGUE, example_of, get_message
 from shared.node.clock import SystemClock
 from shared.protocol.messages import MessageType
@@ -22,7 +22,8 @@ from tests.sandbox.nodes import Pair
 from tests.sandbox.pki_folder import NOW
 
 APPLICATION = "APPL-1"
-LENDERS = (NodeName.LENDER, NodeName.LENDER02)
+SCRIPT = SCRIPTS[OcenVersion.V4]
+CREATE = "v4/CreateLoanApplicationsRequest"
 STEP = {"check": "signature_verifies", "outcome": "passed"}
 
 
@@ -73,10 +74,10 @@ class Journal:
             yield {"message": message.full_name, "peer": "2", "verification": [STEP], **state}
 
 
-def demo(**status: str) -> tuple[DemoV4, Journal]:
+def demo(**status: str) -> tuple[Demo, Journal]:
     lsp = Journal("LSP123")
     pair = {NodeName.LSP: lsp, NodeName.LENDER: Journal("LENDER01", **status), NodeName.LENDER02: Journal("LENDER02")}
-    return DemoV4(pair, MEMBERS, LENDERS, APPLICATION), lsp  # type: ignore[arg-type]
+    return Demo(pair, SCRIPT, MEMBERS, APPLICATION), lsp  # type: ignore[arg-type]
 
 
 def test_every_lender_gets_the_same_application_in_a_message_of_its_own() -> None:
@@ -173,7 +174,7 @@ class Heartbeat:
     def __init__(self, *events: dict[str, Any]) -> None:
         self.listed = events
 
-    def events(self, **filters: str) -> list[dict[str, Any]]:
+    def events(self, limit: int) -> list[dict[str, Any]]:
         return list(self.listed)
 
     def wait_for(self, look: Callable[["Heartbeat"], Any], seconds: float) -> Any:
@@ -203,7 +204,7 @@ def test_two_application_ids_differ() -> None:
 
 def test_what_is_told_of_a_long_body_is_its_gist() -> None:
     content = example_of(get_message("v4", "CreateLoanApplicationsRequest"))
-    told = leaves(content, GIST).plain
+    told = leaves(content, SCRIPT.gist).plain
     assert "requestedAmount 250000, currency INR" in told
     assert "loanApplicationId APPL-2031-000417" in told
     assert "{" not in leaves(content).plain.replace('{"invoiceNumber"', "")

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.drill.observation import Observation, Signature
-from sandbox.drill.report import Event, Key, Refusal, Report
+from sandbox.drill.course import Course
+from sandbox.drill.report import Event, Key, Refusal, Report, Signature
 from sandbox.drill.traffic import Request
+from sandbox.settings import NodeName
 
 BEGIN = datetime(2031, 5, 14, 9, 30, 0, tzinfo=UTC)
 
@@ -98,10 +99,22 @@ def attempt(kid: str, ack_kid: str, outcome: str = "ACCEPTED", failed: str = "")
 UNANSWERED = {**attempt("kid-1", "", "FAILED"), "answer": None, "verification": []}
 
 
-def observed(lsp: Ops, lender: Ops) -> Observation:
-    observation = Observation(lsp, lender, Clock())  # type: ignore[arg-type]
-    observation.look([Request("request-1", BEGIN)], seconds=1.0)
-    return observation
+class Traffic:
+    """One request, and no more."""
+
+    requests = (Request("request-1", BEGIN),)
+
+
+def course(lsp: Ops, lender: Ops) -> Course:
+    """A drill that has looked at its only request."""
+    nodes = {NodeName.LSP: lsp, NodeName.LENDER: lender}
+    course = Course(nodes, Traffic(), lambda _: None, Clock(), lambda _: None)  # type: ignore[arg-type]
+    course.look(1.0)
+    return course
+
+
+def observed(lsp: Ops, lender: Ops) -> Report:
+    return course(lsp, lender).report
 
 
 def test_an_exchange_has_four_signatures_two_of_each_side() -> None:
@@ -136,11 +149,9 @@ def test_an_ack_that_does_not_verify_was_refused() -> None:
     assert Signature("kid-a", after(1.02), "ack refused: signature_verifies") in seen.signatures
 
 
-def test_what_has_not_ended_is_under_way_until_it_is_given_up() -> None:
-    seen = observed(Ops("SENDING"), Ops("DELIVERED"))
-    assert (seen.completed, seen.lost) == (0, [])
-    assert seen.is_under_way(after(1))
-    assert not seen.is_under_way(BEGIN)
-    seen.give_up()
-    assert seen.lost == ["request-1"]
-    assert not seen.is_under_way(after(1))
+def test_what_has_not_ended_is_under_way_until_the_drill_ends_without_it() -> None:
+    drill = course(Ops("SENDING"), Ops("DELIVERED"))
+    assert (drill.report.sent, drill.report.completed, drill.report.lost) == (1, 0, [])
+    drill.look(1.0)
+    assert drill.end().lost == ["request-1"]
+    assert not drill.report.holds

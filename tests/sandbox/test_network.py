@@ -13,8 +13,8 @@ from cryptography import x509
 from sandbox.errors import SandboxError
 from sandbox.network import RegistryOps, join, read_membership
 from sandbox.pair import end_pair
-from sandbox.pki import registry_leaf
 from sandbox.pki.certificates import hosts_of
+from sandbox.pki.folder import registry_leaf
 from sandbox.running import connected_registry, nodes_alive
 from sandbox.settings import PAIR, Folders, NodeName
 from shared.node.clock import SystemClock

@@ -9,12 +9,11 @@ import pytest
 
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pair import end_pair, started_pair
-from sandbox.preparation import make_data_folder
+from sandbox.preparation import free_base_port, make_data_folder, throwaway_settings
 from sandbox.running import nodes_alive, process_exists, read_run, write_run
 from sandbox.settings import NODES, Folders, NodeName, OcenVersion, PairSettings
 from shared.node.clock import SystemClock
 from shared.protocol.messages import Role
-from tests.equipment.ports import free_base_port
 from tests.sandbox.nodes import DIES, WAITS, alive, operator_plane, plan, run_of
 
 
@@ -124,6 +123,20 @@ def test_a_start_that_fails_leaves_no_run_file(folders: Folders, tmp_path: Path)
     with pytest.raises(NodeDiedError, match="the lender has died"):
         started_pair(settings, plans=[plan(tmp_path, DIES)]).__enter__()
     assert not folders.run_file.exists()
+
+
+def test_a_start_without_nodes_says_how_they_are_started(folders: Folders) -> None:
+    with started_pair(PairSettings(folders, free_base_port(), lenders=2), plans=()) as pair:
+        assert [plan.name for plan in pair.plans] == [NodeName.LENDER, NodeName.LSP, NodeName.LENDER02]
+        assert pair.run.nodes == {}
+        assert not folders.run_file.exists()
+
+
+def test_two_throw_away_sandboxes_of_a_process_have_ports_and_folders_of_their_own(tmp_path: Path) -> None:
+    first, second = throwaway_settings(tmp_path / "1"), throwaway_settings(tmp_path / "2", OcenVersion.V4)
+    assert first.base_port != second.base_port
+    assert (first.folders.data, first.folders.certs) == (tmp_path / "1", tmp_path / "1" / "certs")
+    assert NodeName.REGISTRY in second.services
 
 
 def test_a_stale_run_file_does_not_stop_a_start(folders: Folders, tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue, own_form, prepare_renewal
+from sandbox.pki.certificates import fingerprint, hosts_of
+from sandbox.pki.folder import SANDBOX_PAIR, describe, initialise, issue
+from sandbox.pki.organisation import Organisation, own_form
+from sandbox.pki.renewal import prepare_renewal
 from shared.node.identity import load_identity
 from shared.node.net.tls_files import checked_leaf
 from shared.node.onboarding.form import record_of
@@ -168,8 +171,8 @@ def test_a_half_made_organisation_is_completed_without_a_key_being_written_over(
 def test_a_third_organisation_is_issued_and_listed_beside_the_pair(pki_folder: Path) -> None:
     before = directory(pki_folder)
     pki = issue(pki_folder, THIRD, NOW)
-    assert pki.identities["BANK.3"] == pki_folder / "BANK.3" / "identity.json"
-    assert list(pki.identities) == ["LENDER01", "LSP123", "BANK.3"]
+    assert pki["BANK.3"] == pki_folder / "BANK.3" / "identity.json"
+    assert list(pki) == ["LENDER01", "LSP123", "BANK.3"]
     after = directory(pki_folder)
     assert {one: after[one] for one in before} == before
     connect(pki_folder, "BANK.3", "bank.example")
@@ -186,19 +189,19 @@ def test_a_summary_tells_fingerprints_expiry_and_kids_without_opening_a_private_
     for path in pki_folder.rglob("*.key"):
         path.unlink()
     edit_directory(pki_folder, lambda entries: entries.append({**entries[1], "organisation_id": "ELSEWHERE"}))
-    summary = describe(pki_folder)
-    assert [(one.organisation_id, one.held) for one in summary.participants] == [
+    _, participants = describe(pki_folder)
+    assert [(one.record.organisation_id, one.held) for one in participants] == [
         ("LENDER01", True),
         ("LSP123", True),
         ("ELSEWHERE", False),
     ]
-    lender = summary.participants[0]
-    assert [key.kid for key in lender.keys] == [key["kid"] for key in directory(pki_folder)["LENDER01"]["keys"]]
-    assert [key.status for key in lender.keys] == [KeyStatus.ACTIVE, KeyStatus.BACKUP]
-    assert lender.certificates[0].expires_at == NOW + timedelta(days=730)
-    assert set(lender.certificates[0].hosts) == {"localhost", "127.0.0.1", "::1", "lender", "pair.example"}
+    lender = participants[0]
+    assert [key.kid for key in lender.record.keys] == [key["kid"] for key in directory(pki_folder)["LENDER01"]["keys"]]
+    assert [key.status for key in lender.record.keys] == [KeyStatus.ACTIVE, KeyStatus.BACKUP]
+    assert lender.certificates[0].not_valid_after_utc == NOW + timedelta(days=730)
+    assert set(hosts_of(lender.certificates[0])) == {"localhost", "127.0.0.1", "::1", "lender", "pair.example"}
     der = ssl.PEM_cert_to_DER_cert((pki_folder / "LENDER01" / "tls.pem").read_text())
-    assert lender.certificates[0].fingerprint == hashlib.sha256(der).hexdigest()
+    assert fingerprint(lender.certificates[0]) == hashlib.sha256(der).hexdigest()
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")

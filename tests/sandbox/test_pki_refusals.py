@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sandbox.pki import SANDBOX_PAIR, Organisation, describe, initialise, issue
+from sandbox.pki.folder import SANDBOX_PAIR, describe, initialise, issue
+from sandbox.pki.organisation import Organisation
 from shared.protocol.messages import Role
 from tests.sandbox.pki_folder import NOW, THIRD, again, edit_directory, refused
 
@@ -34,18 +35,16 @@ def test_an_expired_certificate_is_refused_with_the_way_to_renew_it(pki_folder: 
     for organisation_id in ("LENDER01", "LSP123"):
         (pki_folder / organisation_id / "tls.pem").unlink()
     again(pki_folder, now=later)
-    assert {one.certificates[0].expires_at for one in describe(pki_folder).participants} == {
-        later + timedelta(days=730)
-    }
+    assert {one.certificates[0].not_valid_after_utc for one in describe(pki_folder)[1]} == {later + timedelta(days=730)}
 
 
 def test_no_certificate_outlives_the_authority_and_an_expired_authority_is_refused(pki_folder: Path) -> None:
     for organisation_id in ("LENDER01", "LSP123"):
         (pki_folder / organisation_id / "tls.pem").unlink()
     again(pki_folder, now=NOW + timedelta(days=3649))
-    summary = describe(pki_folder)
-    assert summary.authority.expires_at == NOW + timedelta(days=3650)
-    assert {one.certificates[0].expires_at for one in summary.participants} == {summary.authority.expires_at}
+    authority, participants = describe(pki_folder)
+    assert authority.not_valid_after_utc == NOW + timedelta(days=3650)
+    assert {one.certificates[0].not_valid_after_utc for one in participants} == {authority.not_valid_after_utc}
     line = refused(pki_folder, lambda: again(pki_folder, now=NOW + timedelta(days=3650)))
     assert "ca.pem has expired: delete the folder" in line
 
