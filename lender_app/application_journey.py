@@ -7,8 +7,7 @@ from datetime import datetime
 
 from lender_app.applications import ApplicationRecord, ApplicationStatus, decide_on, standing_of
 from lender_app.policy import ApplicationStanding, LendingPolicy
-from lender_app.speech import ApplicationJudged
-from lender_app.speech.v4 import SpeechOfV4
+from lender_app.speech import ApplicationJudged, CreationSpeech
 from shared.node.journeys import Decision, Journey, Rule
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
@@ -22,7 +21,7 @@ APPLICATION_ID = "loan-application-id"
 class CreateApplications(Rule):
     """CreateLoanApplicationsRequest: judge every application, remember it, answer with what was decided."""
 
-    speech: SpeechOfV4
+    speech: CreationSpeech
     policy: LendingPolicy
 
     def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:

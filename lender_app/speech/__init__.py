@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lender_app.applications import ApplicationStatus, Rejection
+from lender_app.applications import ApplicationForm, ApplicationStatus, Rejection
 from lender_app.rules import OtpOutcome
 from shared.node.journeys import Outgoing
 from shared.protocol.phases import VerifiedMessage
@@ -65,3 +65,13 @@ class AcceptanceSpeech(Protocol):
 
     def judged(self, message: VerifiedMessage, outcome: OtpJudged) -> Outgoing:
         """Write the callback to an OTP."""
+
+
+class CreationSpeech(Protocol):
+    """Translates the messages by which loan applications are created."""
+
+    def forms(self, message: VerifiedMessage) -> Sequence[ApplicationForm]:
+        """Return the applications of a message, in its order."""
+
+    def created(self, message: VerifiedMessage, outcomes: Sequence[ApplicationJudged]) -> Outgoing:
+        """Write the callback: what was decided on each application, in the order of the request."""

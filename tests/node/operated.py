@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Engine, func, select
 
+from shared.node.courier import Place
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
@@ -20,6 +21,7 @@ from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.node.onboarding.register import save_record
 from shared.node.onboarding.registrar import Registrar
 from shared.node.ops.app import ops_app
+from shared.node.outbox import OutboxState
 from shared.node.readiness import ReadinessCheck
 from shared.node.registry.member import Member
 from shared.node.sending import Sender
@@ -49,8 +51,8 @@ class StillClock:
 class FullCourier:
     """Has no room, so that what is sent waits in the table."""
 
-    def has_room(self, receiver: str) -> bool:
-        return False
+    def place_for(self, receiver: str, now: datetime) -> Place:
+        return Place(OutboxState.WAITING, now)
 
 
 class OperatedStandIn:

@@ -14,7 +14,7 @@ from shared.catalogue.table import example_of, find_message
 from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
 from shared.node.store.tables import ATTEMPTS, OUTBOX
 from shared.node.store.writer import StorageUnavailable
-from tests.equipment.clock import FrozenClock
+from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import Reply, ScriptedTransport, acking, failing
 from tests.equipment.deadline import DEADLINE
 from tests.equipment.node import MemoryNode, memory_node
@@ -274,7 +274,7 @@ async def test_a_try_that_cannot_be_recorded_is_made_again_after_the_lease(
             await send(node)
         assert [event for event, _ in node.telemetry.troubles] == ["delivery attempt cannot be recorded"]
         assert state(node)[0] == "SENDING"
-        assert node.courier.has_room(LENDER)
+        assert node.courier.place_for(LENDER, NOW).is_direct
 
         clock.advance(LEASE.total_seconds())
         await sweep(node)
@@ -318,7 +318,7 @@ async def test_a_courier_that_stops_finishes_what_it_began_and_takes_nothing_mor
         await node.sender.send(MESSAGE, LENDER, CONTENT)
         stopping = asyncio.create_task(node.courier.stop())
         await asyncio.sleep(0)  # it begins
-        assert not node.courier.has_room(LENDER)
+        assert not node.courier.place_for(LENDER, NOW).is_direct
         await node.sender.send(MESSAGE, LENDER, {**CONTENT, "requestId": "request-2"})
         await node.courier.sweep()
         answered.set_result(None)

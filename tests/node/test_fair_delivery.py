@@ -177,8 +177,8 @@ async def test_a_receiver_that_hangs_does_not_keep_others_from_being_handed_over
     async with process(engine, network, room=8) as node:
         await send(node, LENDER, 12)
         assert states(engine, LENDER) == {"SENDING": 4, "WAITING": 8}
-        assert not node.courier.has_room(LENDER)
-        assert node.courier.has_room(OTHER)
+        assert not node.courier.place_for(LENDER, NOW).is_direct
+        assert node.courier.place_for(OTHER, NOW).is_direct
         await send(node, OTHER, 1)
         await delivered(node)
         assert states(engine, OTHER) == {"DELIVERED": 1}
@@ -207,4 +207,4 @@ async def test_a_receiver_that_answers_again_gets_the_rest(engine: Engine) -> No
             await node.courier.sweep()
         await node.courier.settle()
         assert states(engine, LENDER) == {"DELIVERED": 12}
-        assert node.courier.has_room(LENDER)
+        assert node.courier.place_for(LENDER, NOW).is_direct
