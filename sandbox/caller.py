@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from shared.node.client import judge_answer
 from shared.node.net.tls import thumbprint
+from shared.node.send.client import judge_answer
 from shared.protocol.participants import Participant
 from shared.protocol.phases import Peer
 from shared.protocol.profiles import V3, Judged, Profile

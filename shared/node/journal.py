@@ -9,8 +9,9 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, func, insert, select, update
 
-from shared.node.acceptance import Acceptance, Arrival, accept_messages
-from shared.node.outbox import (
+from shared.node.receive.acceptance import Acceptance, Arrival, accept_messages
+from shared.node.refusals import Refusal, pushed_out, write_refusals
+from shared.node.send.outbox import (
     AttemptRecord,
     Claim,
     OutboxEntry,
@@ -20,7 +21,6 @@ from shared.node.outbox import (
     entry_row,
     record_attempts,
 )
-from shared.node.refusals import Refusal, pushed_out, write_refusals
 from shared.node.store.reader import read
 from shared.node.store.slices import SLICE, delete_slice
 from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS, SCHEMA, UNFINISHED

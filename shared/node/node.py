@@ -10,10 +10,8 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from shared.catalogue.table import messages_received_by
-from shared.node.client import SignedClient
 from shared.node.clock import Clock, SystemClock
 from shared.node.counterparties import Counterparties
-from shared.node.courier import Courier
 from shared.node.directory import Directory
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
@@ -30,14 +28,16 @@ from shared.node.onboarding.seed import seed
 from shared.node.ops.app import ops_app
 from shared.node.readiness import ReadinessCheck
 from shared.node.receive.middleware import SignedExchange
+from shared.node.receive.reception import Reception
 from shared.node.receive.routes import protocol_app
 from shared.node.receive.turns import Turns
-from shared.node.reception import Reception
 from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport
-from shared.node.schedule import RetrySchedule
-from shared.node.sending import Sender
+from shared.node.send.client import SignedClient
+from shared.node.send.courier import Courier
+from shared.node.send.schedule import RetrySchedule
+from shared.node.send.sender import Sender
 from shared.node.settings import Mode, NodeSettings, RegistryMembership
 from shared.node.store.database import open_engine, setting_up
 from shared.node.store.tables import SCHEMA, create_tables

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, insert, select
 
 from shared.node.ids import new_id
-from shared.node.outbox import storable, verdict_text
+from shared.node.send.outbox import storable, verdict_text
 from shared.node.store.tables import REFUSALS
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Failure

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from shared.node.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.log_stream import LogStream
-from shared.node.outbox import DeliveryAttempt, OutboxState, storable
 from shared.node.seldom import Seldom
+from shared.node.send.outbox import DeliveryAttempt, OutboxState, storable
 from shared.node.settings import LogFormat
 from shared.node.store.database import StorageUnavailable
 

@@ -17,8 +17,8 @@ from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Decision, Journey, Outgoing, TakeNote
 from shared.node.mounts import Mounts
 from shared.node.net.tls import thumbprint
-from shared.node.outbox import OutboxEntry
 from shared.node.registry.member import Member
+from shared.node.send.outbox import OutboxEntry
 from shared.node.settings import RegistryMembership
 from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import dump_json

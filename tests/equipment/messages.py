@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from shared.catalogue.table import find_message, get_message
-from shared.node.acceptance import Arrival
 from shared.node.journeys import Decision, Journey, Rule, TakeNote
-from shared.node.outbox import OutboxState
+from shared.node.receive.acceptance import Arrival
+from shared.node.send.outbox import OutboxState
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role

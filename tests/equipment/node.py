@@ -8,21 +8,21 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from shared.catalogue.table import messages_received_by
-from shared.node.client import SignedClient
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties
-from shared.node.courier import Courier
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
 from shared.node.node import Application
 from shared.node.receive.middleware import SignedExchange
+from shared.node.receive.reception import Reception
 from shared.node.receive.routes import protocol_app
-from shared.node.reception import Reception
 from shared.node.registry.member import Member
-from shared.node.schedule import RetrySchedule
-from shared.node.sending import Sender
+from shared.node.send.client import SignedClient
+from shared.node.send.courier import Courier
+from shared.node.send.schedule import RetrySchedule
+from shared.node.send.sender import Sender
 from shared.node.store.database import PATIENCE
 from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry

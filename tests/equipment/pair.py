@@ -10,8 +10,8 @@ import httpx
 from starlette.types import ASGIApp
 
 import lsp_app.app
-from shared.node.outbox import DeliveryAttempt, OutboxEntry
 from shared.node.receive.middleware import SignedExchange
+from shared.node.send.outbox import DeliveryAttempt, OutboxEntry
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, NOTICES
 from shared.protocol.participants import Participant

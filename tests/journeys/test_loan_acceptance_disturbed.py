@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.node.net.tls import thumbprint
-from shared.node.outbox import AttemptOutcome
+from shared.node.send.outbox import AttemptOutcome
 from shared.node.store.tables import ATTEMPTS, INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal

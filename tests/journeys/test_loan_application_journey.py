@@ -13,8 +13,8 @@ from shared.catalogue.table import example_of, get_message
 from shared.node.journal import Dispatch
 from shared.node.journeys import Outgoing, TakeNote
 from shared.node.node import Application
-from shared.node.outbox import OutboxState, new_entry
 from shared.node.receive.verify import Refused
+from shared.node.send.outbox import OutboxState, new_entry
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
 from shared.protocol.messages import MessageType

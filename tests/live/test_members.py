@@ -23,7 +23,7 @@ from shared.node.net.tls import TlsTrust, thumbprint
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import with_certificate
 from shared.node.receive.request import read_body
-from shared.node.sending import SendError
+from shared.node.send.sender import SendError
 from shared.node.settings import NodeSettings
 from shared.node.store.tables import INBOX, REFUSALS
 from shared.protocol.messages import Role

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 from sqlalchemy import Engine, func, select
 
-from shared.node.courier import Place
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
@@ -21,10 +20,11 @@ from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.node.onboarding.register import save_record
 from shared.node.onboarding.registrar import Registrar
 from shared.node.ops.app import ops_app
-from shared.node.outbox import OutboxState
 from shared.node.readiness import ReadinessCheck
 from shared.node.registry.member import Member
-from shared.node.sending import Sender
+from shared.node.send.courier import Place
+from shared.node.send.outbox import OutboxState
+from shared.node.send.sender import Sender
 from shared.node.store.database import open_engine
 from shared.node.store.tables import METADATA, create_tables
 from shared.node.store.writer import GroupCommit

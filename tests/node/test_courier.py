@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from shared.catalogue.table import example_of, find_message
-from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
+from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
 from shared.node.store.tables import ATTEMPTS, OUTBOX
 from shared.node.store.writer import StorageUnavailable
 from tests.equipment.clock import NOW, FrozenClock
@@ -330,7 +330,7 @@ async def test_a_courier_that_stops_finishes_what_it_began_and_takes_nothing_mor
 async def test_a_courier_that_stops_leaves_what_waits_for_its_turn_to_the_lease(
     start: Start, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.node.courier.LANE_WIDTH", 1)
+    monkeypatch.setattr("shared.node.send.courier.LANE_WIDTH", 1)
     asked, answered = asyncio.Event(), asyncio.Event()
 
     async def slowly(request: httpx.Request) -> httpx.Response:

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, event, insert
 from shared.node import refusals
 from shared.node.journal import Dispatch, DuplicateRequestError, Journal, NotFinishedError
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
-from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState, new_entry
 from shared.node.refusals import MAX_RAW_BYTES, Refusal, write_refusals
+from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState, new_entry
 from shared.node.store.slices import SLICE
 from shared.node.store.tables import ATTEMPTS, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
 from shared.node.store.writer import StorageUnavailable

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, update
 
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
-from shared.node.outbox import (
+from shared.node.send.outbox import (
     AttemptOutcome,
     AttemptRecord,
     DeliveryAttempt,

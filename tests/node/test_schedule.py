@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.node.client import LONGEST_RETRY_AFTER
 from shared.node.journeys import Outgoing
-from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry, OutboxState
-from shared.node.schedule import RetrySchedule
+from shared.node.send.client import LONGEST_RETRY_AFTER
+from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry, OutboxState
+from shared.node.send.schedule import RetrySchedule
 from tests.equipment.clock import NOW
 from tests.equipment.messages import TRIGGER
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared.catalogue.table import example_of, find_message
-from shared.node.outbox import AttemptRecord
+from shared.node.send.outbox import AttemptRecord
 from shared.node.store.tables import ATTEMPTS, OUTBOX, create_tables
 from shared.node.store.writer import StorageUnavailable
 from tests.equipment.clock import FrozenClock

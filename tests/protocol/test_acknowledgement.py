@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.node.client import judge_answer
+from shared.node.send.client import judge_answer
 from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.checks import ACK_CHECKS
 from shared.protocol.encoding import dump_json

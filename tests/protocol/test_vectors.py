@@ -10,7 +10,7 @@ from joserfc.errors import BadSignatureError
 
 from sandbox.offline import verify
 from shared.catalogue.table import get_message
-from shared.node.client import judge_answer
+from shared.node.send.client import judge_answer
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.encoding import base64url_decode, parse_timestamp
 from shared.protocol.participants import Participant

@@ -7,7 +7,7 @@ from typing import Any, Final
 from shared.node.evidence.files import certificate_file, is_detached, is_enveloped, key_file, quotation
 from shared.node.evidence.gathering import Evidence
 from shared.node.evidence.parts import Part, Verdict
-from shared.node.outbox import storable
+from shared.node.send.outbox import storable
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.phases import OpenedEnvelope
 from shared.protocol.profiles import Judged

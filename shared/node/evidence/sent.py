@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import Row
 
 from shared.catalogue.table import find_message
-from shared.node.client import UNSIGNED
 from shared.node.evidence.judging import SignedText, flaws_of, judge_ack, judge_message, profile_of
 from shared.node.evidence.parts import Part, error_of, message_quotes
 from shared.node.evidence.recorded import flaws_of_record, recorded_checks
 from shared.node.evidence.remembered import Remembered
-from shared.node.outbox import AttemptOutcome, OutboxState
+from shared.node.send.client import UNSIGNED
+from shared.node.send.outbox import AttemptOutcome, OutboxState
 from shared.protocol.encoding import EncodingError, parse_json_object
 from shared.protocol.phases import Peer
 from shared.protocol.problems import SUCCESS

@@ -15,7 +15,7 @@ from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.record import OnboardingError, TakenError, UnknownError
 from shared.node.onboarding.registrar import NotInForceError
 from shared.node.ops.views import Mistake
-from shared.node.sending import SendError, UnknownReceiverError
+from shared.node.send.sender import SendError, UnknownReceiverError
 from shared.node.store.writer import StorageUnavailable
 
 _STATUSES: Final[Mapping[type[Exception], int]] = {

@@ -22,7 +22,7 @@ from shared.node.ops.ledger_views import (
     RefusedMessage,
 )
 from shared.node.ops.views import Page
-from shared.node.outbox import OutboxState
+from shared.node.send.outbox import OutboxState
 from shared.node.store.tables import GIVEN_UP, INBOX, NOTICES, OUTBOX, REFUSALS, UNFINISHED
 
 EXAMINED: Final = 20_000

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from shared.catalogue.bodies.body import Identifier
-from shared.node.outbox import AttemptOutcome, OutboxState
+from shared.node.send.outbox import AttemptOutcome, OutboxState
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.phases import NO_PEER, Opened, OpenedCall, WireMessage

@@ -13,7 +13,7 @@ from shared.node.net.tls import TlsTrust
 from shared.node.onboarding.registrar import Registrar
 from shared.node.readiness import ReadinessCheck
 from shared.node.registry.member import Member
-from shared.node.sending import Sender
+from shared.node.send.sender import Sender
 from shared.node.settings import NodeSettings
 from shared.node.telemetry import Telemetry
 

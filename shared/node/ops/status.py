@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from shared.node.ops.operated import TheNode
 from shared.node.ops.views import NodeHealth, Readiness
-from shared.node.outbox import OutboxState
+from shared.node.send.outbox import OutboxState
 
 public_routes: Final = APIRouter(tags=["node"])
 routes: Final = APIRouter(tags=["node"])

@@ -1,1 +1,1 @@
-"""What becomes of a message that comes in."""
+"""Receiving, from the bytes on the wire to the transaction behind the ack: begin with `middleware.py`, `verify.py`."""

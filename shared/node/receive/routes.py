@@ -18,10 +18,10 @@ from shared.node.journeys import Rule
 from shared.node.receive.documented_refusals import references_to_refusals
 from shared.node.receive.examples import ack_payload
 from shared.node.receive.middleware import MESSAGE, REFUSED, send_json
+from shared.node.receive.reception import Reception
 from shared.node.receive.verify import Refused
 from shared.node.receive.wire_forms import WIRE_FORMS
 from shared.node.receive.wire_models import AcceptedAck, WrappedAck
-from shared.node.reception import Reception
 from shared.protocol.messages import MessageType, one_of
 
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH
 from shared.node.counterparties import Access, CounterpartiesUnavailable
-from shared.node.outbox import AttemptOutcome, DeliveryAttempt
 from shared.node.registry.events import Occasion, PendingEvent, events_of, judged_members
 from shared.node.registry.service import RegistryClient
+from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt
 from shared.node.telemetry import Telemetry
 from shared.protocol.phases import VerifiedMessage
 

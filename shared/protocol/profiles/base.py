@@ -136,14 +136,6 @@ class Profile(ABC):
     def style_of(self, opened: Opened, sender: Participant | None) -> Style:
         """Return how an answer to this message is dressed, whatever is wrong with the message."""
 
-    @abstractmethod
-    def payload_of(self, body: bytes) -> bytes:
-        """Return the payload in a body.
-
-        Raises:
-            EncodingError: there is none.
-        """
-
     def phases(
         self,
         opened: Opened | None = None,

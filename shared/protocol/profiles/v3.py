@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.protocol import checks
-from shared.protocol.encoding import EncodingError, base64url_decode, dump_json, format_timestamp, parse_json_object
+from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.envelope import seal
 from shared.protocol.participants import EnvelopeMember, Participant
 from shared.protocol.phases import Opened, OpenedEnvelope, Style
@@ -45,17 +45,6 @@ class EnvelopeProfile(Profile):
         """Return the spelling of the message."""
         assert isinstance(opened, OpenedEnvelope)
         return opened.member
-
-    def payload_of(self, body: bytes) -> bytes:
-        """Return the payload in an envelope.
-
-        Raises:
-            EncodingError: there is none.
-        """
-        payload = parse_json_object(body).get("payload")
-        if not isinstance(payload, str):
-            raise EncodingError("no payload in it")
-        return base64url_decode(payload)
 
 
 V3 = EnvelopeProfile(

@@ -48,10 +48,6 @@ class DetachedProfile(Profile):
         """Return the dialect of the sender, strict as long as nobody knows who it is."""
         return sender.dialect if sender is not None else Dialect.STRICT
 
-    def payload_of(self, body: bytes) -> bytes:
-        """Return the body."""
-        return body
-
     def may_be_unsigned(self, callee: Participant, opened: Opened) -> bool:
         """Let an official starter get by without signing its acks; a signature that is there has to hold (C15)."""
         assert isinstance(opened, OpenedCall)

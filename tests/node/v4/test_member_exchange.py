@@ -7,8 +7,8 @@ import pytest
 from httpx import Request, Response
 
 from shared.node.net.tls import thumbprint
-from shared.node.outbox import OutboxState
-from shared.node.sending import SendError
+from shared.node.send.outbox import OutboxState
+from shared.node.send.sender import SendError
 from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
 from shared.protocol.detached import signing_input
 from shared.protocol.encoding import base64url_decode

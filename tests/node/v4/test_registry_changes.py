@@ -7,8 +7,8 @@ from httpx import Request, Response
 
 from shared.node.net.tls import thumbprint
 from shared.node.net.transport import UnregisteredCertificateError
-from shared.node.outbox import OutboxState
-from shared.node.sending import SendError
+from shared.node.send.outbox import OutboxState
+from shared.node.send.sender import SendError
 from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REGISTRY_KEYS
 from shared.node.store.writer import StorageUnavailable
 from shared.protocol.participants import Participant

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from sandbox.offline import Beside, verify
-from shared.node.client import judge_answer
+from shared.node.send.client import judge_answer
 from shared.protocol.checks import V4_ACK_CHECKS
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached
 from shared.protocol.encoding import base64url_encode, dump_json

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
+from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from shared.catalogue.table import find_message, messages_sent_by
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
-from shared.node.courier import Courier
 from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
 from shared.node.onboarding.record import first_flaw
-from shared.node.outbox import OutboxEntry, new_entry
+from shared.node.send.courier import Courier
+from shared.node.send.outbox import OutboxEntry, new_entry
 from shared.protocol.encoding import parse_json_object
 from shared.protocol.messages import MessageType
 from shared.protocol.profiles import PROFILES

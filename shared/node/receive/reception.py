@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from shared.node.acceptance import Arrival
 from shared.node.clock import Clock
-from shared.node.courier import Courier
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
+from shared.node.receive.acceptance import Arrival
 from shared.node.receive.verify import Refused
+from shared.node.send.courier import Courier
 from shared.protocol.acknowledgement import Acknowledgement
 from shared.protocol.checks import JOURNAL_CHECKS
 from shared.protocol.messages import MessageType

@@ -14,8 +14,8 @@ from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.net.tls import thumbprint
 from shared.node.net.transport import UnregisteredCertificateError
-from shared.node.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.node.refusals import MAX_RAW_BYTES
+from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.protocol.detached import signature_in
 from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant

@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.node.client import SignedClient
 from shared.node.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.journal import Journal
-from shared.node.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry, OutboxState, share_of
-from shared.node.schedule import RetrySchedule
+from shared.node.send.client import SignedClient
+from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry, OutboxState, share_of
+from shared.node.send.schedule import RetrySchedule
 from shared.node.store.database import StorageUnavailable
 from shared.node.telemetry import Telemetry
 from shared.protocol.messages import MessageType

@@ -1,0 +1,1 @@
+"""Sending: from a message that waits in the outbox to the ack that its receiver has signed."""
