@@ -7,8 +7,8 @@ import httpx
 
 from shared.node.net.tls import thumbprint
 from shared.node.send.client import judge_answer
+from shared.protocol.opened import Peer
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Peer
 from shared.protocol.profiles import V3, Judged, Profile
 
 

@@ -11,7 +11,7 @@ from registry_app.plane.refusals import refusal
 from registry_app.telemetry import RegistryTelemetry
 from shared.node.clock import Clock
 from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
-from shared.protocol.phases import declared_size
+from shared.protocol.opened import declared_size
 
 MAX_BODY_BYTES: Final = 65_536
 

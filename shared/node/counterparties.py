@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from shared.protocol.opened import Opened
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, Opened, Sender, ShownToken
+from shared.protocol.phases import Identified, Sender, ShownToken
 from shared.protocol.verification import Failure
 
 

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, func, select
 from shared.node.onboarding.record import ParticipantRecord, participant_of
 from shared.node.onboarding.register import load_records, removed_certificates
 from shared.node.store.tables import PARTICIPANTS
+from shared.protocol.opened import Opened
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, Opened, Sender, ShownToken
+from shared.protocol.phases import Identified, Sender, ShownToken
 from shared.protocol.verification import Failure
 
 

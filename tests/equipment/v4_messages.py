@@ -10,8 +10,9 @@ from shared.catalogue.table import example_of, find_message, get_message
 from shared.node.net.tls import thumbprint
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.messages import Role
+from shared.protocol.opened import Peer, WireMessage
 from shared.protocol.participants import Dialect, Participant, PublicKey
-from shared.protocol.phases import Peer, Sender, VerifiedMessage, WireMessage
+from shared.protocol.phases import Sender, VerifiedMessage
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer

@@ -4,7 +4,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from shared.node.receive.verify import Refused, verify
-from shared.protocol.phases import Identified, Opened, OpenedCall, Sender, ShownToken, VerifiedMessage
+from shared.protocol.opened import Opened, OpenedCall
+from shared.protocol.phases import Identified, Sender, ShownToken, VerifiedMessage
 from shared.protocol.profiles import Profile
 from shared.protocol.tokens import Issuer
 from shared.protocol.verification import ALL_OF_A_REQUEST, Failure, History, Verification

@@ -9,7 +9,7 @@ from typing import Final
 from shared.node.evidence.parts import Part
 from shared.node.evidence.remembered import usable_key
 from shared.node.onboarding.history import CertificateHistory, KeyHistory
-from shared.protocol.phases import OpenedEnvelope
+from shared.protocol.opened import OpenedEnvelope
 
 Files = Iterator[tuple[str, bytes]]
 

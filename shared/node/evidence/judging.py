@@ -12,7 +12,7 @@ from functools import partial
 from shared.node.evidence.remembered import Remembered
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.messages import MessageType
-from shared.protocol.phases import NO_PEER, Opened, Peer, WireMessage
+from shared.protocol.opened import NO_PEER, Opened, Peer, WireMessage
 from shared.protocol.profiles import PROFILES, V3, HolderOf, Judged, Profile
 from shared.protocol.verification import Need
 

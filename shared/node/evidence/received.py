@@ -11,7 +11,7 @@ from shared.node.evidence.parts import Part, error_of, message_quotes
 from shared.node.evidence.recorded import flaws_of_record, recorded_checks
 from shared.node.evidence.remembered import Remembered
 from shared.protocol.nonces import is_fingerprint_of
-from shared.protocol.phases import Peer
+from shared.protocol.opened import Peer
 from shared.protocol.problems import SUCCESS
 from shared.protocol.profiles import Judged
 

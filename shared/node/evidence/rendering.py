@@ -9,7 +9,7 @@ from shared.node.evidence.gathering import Evidence
 from shared.node.evidence.parts import Part, Verdict
 from shared.node.send.outbox import storable
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.phases import OpenedEnvelope
+from shared.protocol.opened import OpenedEnvelope
 from shared.protocol.profiles import Judged
 from shared.protocol.verification import Outcome
 

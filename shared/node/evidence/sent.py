@@ -14,7 +14,7 @@ from shared.node.evidence.remembered import Remembered
 from shared.node.send.client import UNSIGNED
 from shared.node.send.outbox import AttemptOutcome, OutboxState
 from shared.protocol.encoding import EncodingError, parse_json_object
-from shared.protocol.phases import Peer
+from shared.protocol.opened import Peer
 from shared.protocol.problems import SUCCESS
 from shared.protocol.profiles import Judged, Originator
 

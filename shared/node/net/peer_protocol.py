@@ -22,7 +22,7 @@ from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION, Certif
 from shared.node.net.keep_alive import announcing
 from shared.node.net.tls import PeerCertificate
 from shared.node.net.tls_extension import tls_extension
-from shared.protocol.phases import MAX_BODY_BYTES
+from shared.protocol.opened import MAX_BODY_BYTES
 
 PEER_EXTENSION = "ocen.peer"
 """Key of the `PeerCertificate` in an ASGI scope's `extensions`."""

@@ -21,7 +21,7 @@ from shared.node.ops.ledger_views import (
 )
 from shared.node.store.journal_rows import rows_under, tries_of
 from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
-from shared.protocol.phases import Peer
+from shared.protocol.opened import Peer
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import PROFILES, V3, Profile
 

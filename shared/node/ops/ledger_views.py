@@ -12,7 +12,7 @@ from shared.catalogue.bodies.body import Identifier
 from shared.node.send.outbox import AttemptOutcome, OutboxState
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.phases import NO_PEER, Opened, OpenedCall, WireMessage
+from shared.protocol.opened import NO_PEER, Opened, OpenedCall, WireMessage
 from shared.protocol.profiles import PROFILES, Profile
 from shared.protocol.verification import AnyCheck, Outcome, Step
 

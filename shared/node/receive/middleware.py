@@ -25,8 +25,9 @@ from shared.node.telemetry import Telemetry
 from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import FreshnessWindow
+from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Network, Participant
-from shared.protocol.phases import Opened, OpenedCall, VerifiedMessage
+from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.tokens import challenge

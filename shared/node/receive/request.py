@@ -6,8 +6,8 @@ from starlette.types import Message, Receive, Scope
 
 from shared.node.net.peer_protocol import PEER_EXTENSION
 from shared.node.net.source_address import source_address
+from shared.protocol.opened import MAX_BODY_BYTES, Opened, Peer, WireMessage
 from shared.protocol.participants import Network
-from shared.protocol.phases import MAX_BODY_BYTES, Opened, Peer, WireMessage
 
 
 def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:

@@ -10,8 +10,9 @@ from shared.protocol.checks.envelope import (
     judge_signed_header,
 )
 from shared.protocol.encoding import kind_of
+from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Dialect, PublicKey
-from shared.protocol.phases import Identified, Opened, OpenedCall
+from shared.protocol.phases import Identified
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 

@@ -5,8 +5,8 @@ from itertools import islice
 from typing import Any, TypeGuard
 
 from shared.protocol.encoding import EncodingError, base64url_decode, kind_of
+from shared.protocol.opened import MAX_HEADER_BYTES, Opened, OpenedEnvelope
 from shared.protocol.participants import EnvelopeMember
-from shared.protocol.phases import MAX_HEADER_BYTES, Opened, OpenedEnvelope
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 

@@ -7,7 +7,8 @@ from pydantic_core import ErrorDetails
 
 from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_timestamp
 from shared.protocol.messages import one_of
-from shared.protocol.phases import MAX_IDENTIFIER_LENGTH, Identified
+from shared.protocol.opened import MAX_IDENTIFIER_LENGTH
+from shared.protocol.phases import Identified
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 

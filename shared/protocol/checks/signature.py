@@ -3,7 +3,8 @@
 import hashlib
 
 from shared.protocol.detached import signing_input
-from shared.protocol.phases import Identified, OpenedCall, OpenedEnvelope
+from shared.protocol.opened import OpenedCall, OpenedEnvelope
+from shared.protocol.phases import Identified
 from shared.protocol.problems import Problem
 from shared.protocol.signing import VerificationKey
 from shared.protocol.verification import Finding, Need, check

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, Opened, OpenedCall, Sender, ShownToken, Style
+from shared.protocol.phases import Identified, Sender, ShownToken, Style
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import Issuer
 from shared.protocol.verification import (

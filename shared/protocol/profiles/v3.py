@@ -8,8 +8,9 @@ from typing import Any
 from shared.protocol import checks
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.envelope import seal
+from shared.protocol.opened import Opened, OpenedEnvelope
 from shared.protocol.participants import EnvelopeMember, Participant
-from shared.protocol.phases import Opened, OpenedEnvelope, Style
+from shared.protocol.phases import Style
 from shared.protocol.profiles.base import Dressed, Originator, Profile
 from shared.protocol.signing import SigningKey
 

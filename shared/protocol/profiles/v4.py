@@ -8,8 +8,9 @@ from typing import Any
 from shared.protocol import checks
 from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import dump_json, format_timestamp
+from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.phases import Opened, OpenedCall, Style
+from shared.protocol.phases import Style
 from shared.protocol.profiles.base import Dressed, Originator, Profile
 from shared.protocol.signing import SigningKey
 

@@ -8,7 +8,7 @@ import pytest
 from shared.node.net.tls import thumbprint
 from shared.node.store.tables import INBOX, REFUSALS
 from shared.protocol.encoding import dump_json
-from shared.protocol.phases import MAX_BODY_BYTES
+from shared.protocol.opened import MAX_BODY_BYTES
 from shared.protocol.problems import Problem
 from tests.equipment.appendix_f import seal_in_base64
 from tests.equipment.asgi import JSON, Answer, call

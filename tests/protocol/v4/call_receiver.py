@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from shared.protocol.encoding import EncodingError
+from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.phases import Opened, OpenedCall, Sender
+from shared.protocol.phases import Sender
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4
 from shared.protocol.tampering import OutgoingMessage
