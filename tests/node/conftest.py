@@ -1,13 +1,14 @@
 """Fixtures of the tests that run real servers on loopback: two participants, a witness and both event loops."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from shared.node.net.tls import TlsTrust
+from shared.node.net.tls import TlsTrust, client_context, server_context
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import Run, Witness
 
@@ -43,3 +44,13 @@ def lsp(authority: Authority, tmp_path: Path) -> Identity:
 def trust(authority: Authority, lender: Identity) -> TlsTrust:
     """What the lender's server listens with."""
     return TlsTrust(lender.certificate, lender.private_key, authority.pem)
+
+
+@pytest.fixture
+def server(lender: Identity, authority: Authority) -> ssl.SSLContext:
+    return server_context(lender.certificate, lender.private_key, authority.pem)
+
+
+@pytest.fixture
+def client(lsp: Identity, authority: Authority) -> ssl.SSLContext:
+    return client_context(lsp.certificate, lsp.private_key, authority.pem)

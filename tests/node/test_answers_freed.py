@@ -10,10 +10,9 @@ import httpx
 import pytest
 
 from shared.node.net.connection import BufferedResponse, Connection
-from shared.node.net.tls import client_context, server_context
 from shared.node.net.transport import PooledTransport
 from shared.node.registry.service import RegistryClient, registry_transport
-from tests.node.certificates import Authority, Identity
+from tests.node.certificates import Authority
 from tests.node.loopback import Run
 from tests.node.scripted_peer import OK, Line, Script, ScriptedPeer, answering, silence
 
@@ -41,16 +40,6 @@ async def reset(line: Line) -> None:
 async def without_tls(line: Line) -> None:
     line.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     await line.request()
-
-
-@pytest.fixture
-def server(lender: Identity, authority: Authority) -> ssl.SSLContext:
-    return server_context(lender.certificate, lender.private_key, authority.pem)
-
-
-@pytest.fixture
-def client(lsp: Identity, authority: Authority) -> ssl.SSLContext:
-    return client_context(lsp.certificate, lsp.private_key, authority.pem)
 
 
 @pytest.fixture

@@ -11,24 +11,12 @@ import httpx
 import pytest
 
 from shared.node.net.dialing import AddressInfo, Resolve, open_socket, resolve
-from shared.node.net.tls import client_context, server_context
 from shared.node.net.transport import PooledTransport
 from shared.node.registry.service import ClientCredentials, RegistryClient, RegistryUnavailable
-from tests.node.certificates import Authority, Identity
 from tests.node.loopback import Run
 from tests.node.scripted_peer import OK, ScriptedPeer, answering, silence
 
 GENEROUS = {"timeout": {"connect": 60.0}}
-
-
-@pytest.fixture
-def server(lender: Identity, authority: Authority) -> ssl.SSLContext:
-    return server_context(lender.certificate, lender.private_key, authority.pem)
-
-
-@pytest.fixture
-def client(lsp: Identity, authority: Authority) -> ssl.SSLContext:
-    return client_context(lsp.certificate, lsp.private_key, authority.pem)
 
 
 @pytest.fixture
