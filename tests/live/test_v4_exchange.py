@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import RowMapping, Table
 
 from shared.node.ids import new_id
+from shared.node.send.outbox import verdict_text
 from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX
 from shared.protocol.problems import SUCCESS
 from tests.equipment.evidence import unpack
@@ -75,7 +76,7 @@ def verify_passage(network: Network, request_id: str, message: str, sender: Side
     assert received["kid"] == attempt["kid"] == sender.identity.signing_key.kid
     assert attempt["certificate"] == receiver.ops.identity()["certificate"]
     assert received["certificate"] == sender.ops.identity()["certificate"]
-    assert {step[1] for step in json.loads(received["steps"]) + json.loads(attempt["steps"])} == {"passed"}
+    assert received["steps"] == attempt["steps"] == verdict_text(None)
 
     verify_detached(received["signature"], received["raw"], sender.public_key, "RS256")
     verify_detached(received["ack_signature"], received["ack"], receiver.public_key, "RS256")
