@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.equipment.ports import free_base_port
+from sandbox.preparation import free_base_port
 from tests.live.command import Command
 
 

@@ -109,7 +109,7 @@ def test_each_message_is_told_to_the_heartbeat_by_sender_and_receiver(network: N
     create(network, loan)
 
     def reporters() -> set[str]:
-        events = network.registry.admin.events()
+        events = network.registry.admin.events(200)
         return {one["participant_id"] for one in events if loan in json.dumps(one)}
 
     both = {network.members[one].participant_id for one in (LENDER, LSP)}

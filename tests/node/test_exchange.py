@@ -252,6 +252,40 @@ async def test_a_message_that_is_interrupted_before_its_end_is_answered_with_a_s
     assert contents(lender.node.engine) == before
 
 
+async def test_a_message_that_is_interrupted_while_its_refusal_is_noted_is_answered_with_a_signed_503(
+    lender: LenderNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = asyncio.Event()
+
+    async def never(_: object) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(lender.node.journal, "note_refusal", never)
+    post = asyncio.create_task(lender.send(b"{}"))
+    await entered.wait()
+    post.cancel()
+    answer = await post
+    assert problem_of(answer)["error"] == Problem.UNAVAILABLE.code
+
+
+async def test_a_message_is_judged_by_the_time_at_which_all_of_it_is_there(lender: LenderNode) -> None:
+    body, sent = signed(), list[Any]()
+
+    async def receive() -> Any:
+        lender.clock.advance(301)
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    before = contents(lender.node.engine, [REFUSALS])
+    await lender.plane(http_scope(TRIGGER.path), receive, send)
+    ack = Answer(sent[0]["status"], {}, sent[1]["body"]).ack(lender_key().public())
+    assert ack["error"] == Problem.NOT_FRESH.code
+    assert contents(lender.node.engine, [REFUSALS]) == before
+
+
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])
 async def test_nothing_but_http_is_served(lender: LenderNode, kind: str) -> None:
     async def untouched(*_: object) -> Any:

@@ -32,9 +32,9 @@ class Arrival:
 
     Attributes:
         message_type: its row of the catalogue.
-        rule: who decides.
+        rule: the business rule that decides.
         ack: the signed ack that goes out if the message is accepted.
-        first_due: when anyone may take the outbox rows that come of it; a lease ahead if the caller takes them itself.
+        first_due: when anyone may take the outbox rows that come of it; a lease later if this process delivers them.
         state: the state in which those rows begin.
         journey_keys: of the journeys that the rule asks for at first.
         keys: what no other message of the same transaction may touch.
@@ -58,7 +58,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What became of an arrival. It was accepted, now or before, if `problem` is None."""
+    """What became of an arrival. It was accepted, now or before, if it is NEW or REPEATED and `problem` is None."""
 
     history: History
     problem: Problem | None = None

@@ -1,7 +1,7 @@
-"""The signing middleware: verifies what comes in, signs what goes out. It is wrapped round the whole application.
+"""The signing middleware: verifies requests, signs refusals, passes on the acks that `Reception` has signed.
 
-Everything that leaves the node passes here: also what becomes of an exception behind it. The application sees verified
-messages; the ack that it returns is signed already, for the journal keeps the very bytes that travel.
+It is wrapped round the whole application, and everything that leaves the node passes here. The application sees
+verified messages only; whatever it raises becomes a signed refusal.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from shared.node.journal import Journal
 from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
 from shared.node.receive.request import read_body, read_head, read_wanted_body
 from shared.node.receive.turns import Turns
-from shared.node.receive.verify import Refused, verify
+from shared.node.receive.verify import ReadBody, Refused, verify
 from shared.node.refusals import Refusal
 from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
@@ -41,11 +41,11 @@ MESSAGE: Final = "message"
 """Where in `scope["state"]` the application finds the `VerifiedMessage`."""
 
 REFUSED: Final = "refused"
-"""Where it puts a `Refused`, if it does not accept the message; what it sends then does not leave."""
+"""Where it puts a `Refused`, if it does not accept the message; whatever it sends is then discarded."""
 
 
 class _Answer(NamedTuple):
-    """The application's answer to a message, and who gets it."""
+    """The application's answer to a message, and the participant that it goes back to."""
 
     sender: Participant
     parts: Sequence[Message]
@@ -72,7 +72,8 @@ class SignedExchange:
     ) -> None:
         """Wrap `app`; `messages` are those taken here, by path; `explains` puts `detail` into refusals.
 
-        `proxies` are believed when they say whom they were called by. Mounts of one node share their `turns`.
+        `proxies` are the networks of our own reverse proxies, whose header is believed for the address of the caller.
+        Mounts of one node share their `turns`.
         """
         self._app = app
         self._messages = messages
@@ -88,28 +89,20 @@ class SignedExchange:
         self._turns = turns or Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take one request and send one signed answer."""
+        """Take one request and send one signed answer; none if the client disconnects before its body is complete."""
         if scope["type"] != "http":
             raise RuntimeError(f"{scope['type']} is not served on the protocol plane")
         started = self._clock.elapsed()
         opened = self._open(scope)
         try:
-            if OVER_LIMIT_EXTENSION in scope["extensions"]:
-                opened.receive(await read_body(receive) or b"")  # which says what the answer is about
-                await self._send_refusal(opened, Refused(Problem.UNAVAILABLE, reason=_TOO_MANY_CONNECTIONS), send)
-                return
-            async with AsyncExitStack() as turn:
-                outcome = await self._take(opened, scope, receive, turn)
+            outcome = await self._outcome(opened, scope, receive)
         except Exception as error:  # a server's own page for a failure would leave the node unsigned
             self._telemetry.trouble("message not judged", error)
-            await self._send_refusal(opened, Refused(Problem.INTERNAL), send)
-            return
-        except asyncio.CancelledError:  # the server stops and waits no longer; its own page would be unsigned, too
+            outcome = Refused(Problem.INTERNAL)
+        except asyncio.CancelledError:  # the server shuts down and waits no longer; its own page would be unsigned, too
             self._telemetry.say("message interrupted")
-            await self._send_refusal(opened, Refused(Problem.UNAVAILABLE), send)
-            return
+            outcome = Refused(Problem.UNAVAILABLE)
         if isinstance(outcome, Refused):
-            await self._note(opened, outcome)
             await self._send_refusal(opened, outcome, send)
             self._tell(opened, outcome, started)
         elif outcome is not None:
@@ -122,15 +115,26 @@ class SignedExchange:
         own_id = self._identity.originators[self._profile.name].participant_id
         return self._profile.opened(wire, self._messages.get(wire.path), self._clock.now(), self._window, own_id=own_id)
 
-    async def _take(
-        self, opened: Opened, scope: Scope, receive: Receive, turn: AsyncExitStack
-    ) -> _Answer | Refused | None:
-        """Verify a message and hand it on; return the application's answer, why it is refused, or None if it left."""
+    async def _outcome(self, opened: Opened, scope: Scope, receive: Receive) -> _Answer | Refused | None:
+        """Return the application's answer, why the message is refused, or None if the client has disconnected."""
+        if OVER_LIMIT_EXTENSION in scope["extensions"]:
+            opened.receive(await read_body(receive) or b"")  # it holds the traceId that the refusal has to repeat
+            return Refused(Problem.UNAVAILABLE, reason=_TOO_MANY_CONNECTIONS)
+        async with AsyncExitStack() as held_until_committed:
 
-        async def read() -> bytes | None:
-            await turn.enter_async_context(self._turns.of(opened))
-            return await read_wanted_body(receive, opened)
+            async def read() -> bytes | None:
+                await held_until_committed.enter_async_context(self._turns.of(opened))
+                body = await read_wanted_body(receive, opened)
+                opened.now = self._clock.now()  # a slow body must not be judged by the time of its head
+                return body
 
+            outcome = await self._take(opened, scope, read)
+            if isinstance(outcome, Refused):
+                await self._note(opened, outcome)
+            return outcome
+
+    async def _take(self, opened: Opened, scope: Scope, read: ReadBody) -> _Answer | Refused | None:
+        """Verify a message and hand it on to the application."""
         try:
             verdict = await verify(opened, read, self._profile, self._directory)
         except CounterpartiesUnavailable as error:
@@ -167,12 +171,12 @@ class SignedExchange:
         return _Answer(message.sender, answer)
 
     async def _send_refusal(self, opened: Opened, refused: Refused, send: Send) -> None:
-        """Send a signed refusal in the shape of the message; where it cannot be signed, nothing that looks like one."""
+        """Send a signed refusal in the form of the request; if signing fails, an empty 500."""
         problem = refused.problem
-        wraps = opened.message_type is not None and opened.message_type.wraps_ack
-        detail = explain(problem, refused.failure, refused.reason) if self._explains else None
-        ack = Acknowledgement(opened.trace_id, self._clock.now(), problem, detail, wraps)
         try:
+            wraps = opened.message_type is not None and opened.message_type.wraps_ack
+            detail = explain(problem, refused.failure, refused.reason) if self._explains else None
+            ack = Acknowledgement(opened.trace_id, self._clock.now(), problem, detail, wraps)
             key, style = self._identity.key_for(self._profile.algorithm), self._profile.style_of(opened, refused.sender)
             (body, signed), status = self._profile.dress(ack.payload(), key, style), problem.status
         except Exception as error:
@@ -215,7 +219,7 @@ class SignedExchange:
         elif isinstance(opened, OpenedCall) and problem.status in (401, 403):
             headers["www-authenticate"] = challenge(problem, opened.token_text != "")
         if not opened.body and self._profile.head_checks:
-            headers["connection"] = "close"  # for what has not been read of the body must not pass for a request
+            headers["connection"] = "close"  # else what was not read of the body would be parsed as the next request
         return headers
 
     def _tell(self, opened: Opened, refused: Refused | None, started: float, sender: Participant | None = None) -> None:

@@ -18,7 +18,7 @@ from shared.protocol.verification import History, first_failure
 
 
 class Reception:
-    """Takes verified messages to the journal, and what the journal decided to send to the courier."""
+    """Hands verified messages to the journal, and the messages that its rule decides to send to the courier."""
 
     def __init__(self, journal: Journal, courier: Courier, identity: Identity, clock: Clock) -> None:
         self._journal = journal
@@ -28,10 +28,10 @@ class Reception:
         self.listeners: list[Callable[[VerifiedMessage], None]] = []
 
     async def take(self, message: VerifiedMessage, message_type: MessageType, rule: Rule) -> Dressed | Refused:
-        """Accept a message and return its signed ack, or say why it is refused: a replay, a conflict, or by the rule.
+        """Accept a message and return its signed ack, or say why not: a replay, a conflict, or its rule refuses it.
 
         The ack is signed before the transaction, so that the journal keeps the very bytes that will travel; it
-        leaves only after the commit.
+        leaves only after the commit. Of a message that is repeated the journal keeps the first ack; each has its own.
 
         Raises:
             StorageUnavailable: nothing could be committed.

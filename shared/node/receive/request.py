@@ -1,4 +1,4 @@
-"""Reading a request off an ASGI scope: nothing decoded, nothing believed."""
+"""Reading a request off an ASGI scope: headers as text, and the body as bytes that nobody has interpreted yet."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from shared.protocol.participants import Network
 def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:
     """Read the head of a request; of a header that is there several times the values are joined (RFC 9110 s5.3).
 
-    `proxies` are ours: see `source_address`.
+    `proxies` are the networks of our own reverse proxies: see `source_address`.
     """
     values: dict[str, list[str]] = {}
     for name, value in scope["headers"]:
@@ -25,7 +25,7 @@ def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:
 
 
 async def read_body(receive: Receive) -> bytes | None:
-    """Read a body, at most one byte more of it than is accepted; None if the peer went away."""
+    """Read a body, and no further than the piece that passes what is accepted; None if the client disconnects."""
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -39,7 +39,7 @@ async def read_body(receive: Receive) -> bytes | None:
 
 
 async def read_wanted_body(receive: Receive, message: Opened) -> bytes | None:
-    """Read a body like `read_body`, but nothing of one that would be sent in vain.
+    """Read a body like `read_body`, but none that the head alone rules out.
 
     A caller may wait for our word before it sends the body (Expect: 100-continue, RFC 9110 s10.1.1). It gets the answer
     at once where the head alone tells that the message is refused.

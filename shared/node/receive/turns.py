@@ -18,7 +18,8 @@ class Turns:
     """Lets the large messages of each certificate be read and judged one after another.
 
     A turn begins before the body is read, so that what waits holds no more memory than the server has read ahead.
-    Whoever lets us wait for the rest of a body holds up none but his own, until the server drops the connection.
+    Whoever lets us wait for the rest of a body delays only the large messages of its own certificate, until the server
+    drops the connection.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,6 @@ class Turns:
             return _NO_WAIT
         certificate = message.peer.certificate
         lock = self._locks.get(certificate)
-        if lock is None:  # it is forgotten when nobody has or awaits the turn
+        if lock is None:  # the weak dictionary drops it when nobody has or awaits the turn
             lock = self._locks[certificate] = asyncio.Lock()
         return lock

@@ -14,6 +14,9 @@ from shared.protocol.problems import Problem
 from shared.protocol.profiles import Profile
 from shared.protocol.verification import Failure, first_failure
 
+ReadBody = Callable[[], Awaitable[bytes | None]]
+"""Reads the body of a message; None if the client disconnects before it is complete."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -21,8 +24,8 @@ class Refused:
 
     Attributes:
         failure: the check that failed, if one did.
-        reason: in words, where no check has refused it but a rule or what we can do at the moment.
-        sender: who has sent it, as far as anybody is known.
+        reason: in words, if it was not refused by a check but by a rule, or because we cannot take it now.
+        sender: the participant that has sent it, if it was identified.
     """
 
     problem: Problem
@@ -33,15 +36,16 @@ class Refused:
 
 async def verify(
     opened: Opened,
-    read_body: Callable[[], Awaitable[bytes | None]],
+    read_body: ReadBody,
     profile: Profile,
     counterparties: Counterparties,
 ) -> VerifiedMessage | Refused | None:
-    """Verify a message whose head is there; None if its sender went away before all of it was.
+    """Verify a message whose HTTP head is there; None if the client disconnects before its body is complete.
 
-    What the head alone tells is judged before the body is read, and nothing that costs anything before the sender is
-    looked up. The journal's checks come later, inside the transaction that accepts the message. Where a check fails
-    that may only be out of date, the sender is looked up anew and the message judged by that.
+    The head checks need no body (v3 has none of them); the opening checks need nobody to be looked up; only then is the
+    sender looked up and everything else judged, the signature before what it signs. If a check fails that may have
+    failed because the sender has changed something since the look-up, the sender is looked up anew, and the checks are
+    repeated. The journal's checks come later, inside the transaction that accepts the message.
 
     Raises:
         CounterpartiesUnavailable: who has sent it cannot be found out now.
