@@ -84,6 +84,9 @@ class Beside:
         return given | ({"authorization": f"Bearer {self.token}"} if self.token else {})
 
 
+NOTHING_BESIDE: Final = Beside()
+
+
 def profile_named(name: str) -> Profile:
     """Return the profile of that name. Raises SandboxError if there is none."""
     if name not in PROFILES:
@@ -156,7 +159,7 @@ def verify(
     *,
     message_type: MessageType | None,
     at: datetime | None,
-    beside: Beside,
+    beside: Beside = NOTHING_BESIDE,
 ) -> Judgement:
     """Judge a message; what needs a connection, a directory or a journal is not judged.
 
@@ -169,7 +172,7 @@ def verify(
     return Judgement(profile.judge_offline(opened, holder, frozenset(provided), beside.issuer))
 
 
-def verify_ack(body: bytes, profile: Profile, holder: Holder, *, beside: Beside) -> Judgement:
+def verify_ack(body: bytes, profile: Profile, holder: Holder, *, beside: Beside = NOTHING_BESIDE) -> Judgement:
     """Judge an acknowledgement, whose payload has no metadata of its own."""
     opened, callee = _opened(body, profile, beside), holder("")
     is_unsigned = callee is not None and profile.may_be_unsigned(callee, opened)

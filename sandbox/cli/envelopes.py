@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ from sandbox.offline import Beside, Judgement, holder_of, issuer_of, message_nam
 from sandbox.offline import sign as sign_payload
 from sandbox.offline import verify as verify_message
 from shared.node.clock import SystemClock
+from shared.node.settings import dialect_named
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import EncodingError, parse_timestamp
 from shared.protocol.participants import Dialect, EnvelopeMember
@@ -36,8 +38,19 @@ Member = Annotated[
         help="v3: how the signed header is called; OCEN says header, RFC 7515 protected.", show_default="header"
     ),
 ]
+
+
+class DialectChoice(StrEnum):
+    """How a peer signs, as `--dialect` has it."""
+
+    STRICT = Dialect.STRICT.value
+    AUTHSTARTER = Dialect.AUTHSTARTER.value
+    RFC = "rfc"  # of former releases; `dialect_named` takes it for strict, and says so
+
+
 DialectName = Annotated[
-    Dialect | None, typer.Option("--dialect", help="v4: how the peer signs.", show_default="strict")
+    DialectChoice | None,
+    typer.Option("--dialect", metavar="[strict|authstarter]", help="v4: how the peer signs.", show_default="strict"),
 ]
 Signature = Annotated[str | None, typer.Option(metavar="HEADER", help="v4: the value of the HTTP header Signature.")]
 Token = Annotated[str | None, typer.Option(help="v4: the access token, to judge it as well.")]
@@ -137,11 +150,11 @@ def _moment(at: str | None, now: bool) -> datetime | None:
         raise SandboxError(f"--at {at}: {error}; write it like 2018-12-06T11:39:57.153Z") from error
 
 
-def _style_of(profile: Profile, member: EnvelopeMember | None, dialect: Dialect | None) -> Style:
+def _style_of(profile: Profile, member: EnvelopeMember | None, dialect: DialectChoice | None) -> Style:
     """Return how a message of the profile is dressed."""
     if profile.wants_token:
         _refuse({"--member": member}, profile)
-        return dialect or Dialect.STRICT
+        return dialect_named(dialect or Dialect.STRICT)
     _refuse({"--dialect": dialect}, profile)
     return member or EnvelopeMember.HEADER
 

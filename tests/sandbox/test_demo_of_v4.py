@@ -84,7 +84,7 @@ def test_every_lender_gets_the_same_application_in_a_message_of_its_own() -> Non
     played, lsp = demo()
     assert played.apply() == {NodeName.LENDER: "r-1", NodeName.LENDER02: "r-2"}
     (first, second) = lsp.sent
-    assert [first[:2], second[:2]] == [(CREATE.full_name, "1"), (CREATE.full_name, "3")]
+    assert [first[:2], second[:2]] == [(CREATE, "1"), (CREATE, "3")]
     assert first[2] == second[2]
     assert first[2]["loanApplications"][0]["loanApplicationId"] == APPLICATION
 
