@@ -32,7 +32,7 @@ WARM_UP = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BenchPlan:
     """What to measure: `rounds` times `exchanges`, with `concurrency` of them in flight."""
 
     exchanges: int
@@ -83,7 +83,7 @@ def _started(plan: NodePlan, *request: str) -> Iterator[Side]:
         yield side
 
 
-def run(plan: Plan, progress: Callable[[int], None]) -> Report:
+def run(plan: BenchPlan, progress: Callable[[int], None]) -> Report:
     """Run the benchmark; `progress` is told of exchanges as they are done.
 
     Raises SandboxError if the pair cannot be set up, or a process of it ended before its time.
@@ -104,7 +104,7 @@ def _request(settings: PairSettings) -> tuple[str, str, dict[str, Any]]:
     return message.full_name, member.participant_id if member else home.name, example_for(message, member)
 
 
-def _measure(plan: Plan, lender: Side, lsp: Side, progress: Callable[[int], None]) -> Report:
+def _measure(plan: BenchPlan, lender: Side, lsp: Side, progress: Callable[[int], None]) -> Report:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     _drive(lsp, WARM_UP, plan.concurrency, lambda _: None)
     limits = [rsa_limit.exchanges_per_second(RSA_SECONDS, cores)]
@@ -119,7 +119,7 @@ def _measure(plan: Plan, lender: Side, lsp: Side, progress: Callable[[int], None
 
 
 def _report(
-    plan: Plan, cores: int, rounds: list[dict[str, Any]], limits: list[float], used: Mapping[str, float]
+    plan: BenchPlan, cores: int, rounds: list[dict[str, Any]], limits: list[float], used: Mapping[str, float]
 ) -> Report:
     rates = [plan.exchanges / one["seconds"] for one in rounds]
     # Each round stands between two measurements of the limit, so that what else the machine does counts for both.

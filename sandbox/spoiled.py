@@ -42,7 +42,7 @@ class Insider:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class SpoiledOutcome:
     """What came of it.
 
     Attributes:
@@ -87,7 +87,7 @@ def lsp_and_lender_of(run: Run) -> tuple[Insider, Participant]:
 
 def send_spoiled(
     script: Script, lsp: Insider, receiver: Participant, content: Mapping[str, Any], *, lender: OpsClient, clock: Clock
-) -> Refusal:
+) -> SpoiledOutcome:
     """Sign a message as the LSP, change what it says, and send it over mTLS with the LSP's certificate.
 
     Raises SandboxError if the lender does not answer; TlsConfigurationError if the files of the LSP cannot be used.
@@ -106,7 +106,7 @@ def send_spoiled(
         url = receiver.base_url + message.path
         raise SandboxError(f"the lender does not answer at {url} ({error}): see `ocen-sandbox status`") from error
     history = lender.wait_for(lambda ops: ops.message(request_id), 2.0) or {"received": [], "refused": []}
-    return Refusal(
+    return SpoiledOutcome(
         message=message.full_name,
         change=change,
         request_id=request_id,

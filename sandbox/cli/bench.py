@@ -7,7 +7,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from sandbox.bench import Plan, Report, run
+from sandbox.bench import BenchPlan, Report, run
 from sandbox.cli.screen import screen
 from sandbox.settings import PAIR, OcenVersion
 
@@ -38,7 +38,7 @@ def bench(
     absolute figures say more of the machine than of the pair.
     """
     urls = {name: database_url.replace("{node}", name) for name in PAIR} if database_url else {}
-    plan = Plan(exchanges, concurrency, rounds, urls, version)
+    plan = BenchPlan(exchanges, concurrency, rounds, urls, version)
     columns = (TextColumn("exchanges"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen(stderr=True), transient=True) as bar:
         task = bar.add_task("exchanges", total=exchanges * rounds)

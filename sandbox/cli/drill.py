@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli.screen import FAILED, PASSED, say, screen
-from sandbox.drill.report import Key, Report, Stretch
-from sandbox.drill.rotation import Plan, run
+from sandbox.drill.report import DrillReport, Key, Stretch
+from sandbox.drill.rotation import RotationPlan, run
 from sandbox.supervisor import interrupted_by_signals
 
 _INTRODUCTION = f"""\
@@ -46,21 +46,21 @@ def rotation(
     """
     if as_json:
         with interrupted_by_signals():
-            report = run(Plan(seconds, rate), lambda _: None)
+            report = run(RotationPlan(seconds, rate), lambda _: None)
         typer.echo(json.dumps(report.as_dict(), indent=2))
         return 0 if report.holds else 1
     say("Starting a lender and an LSP of its own ...\n", style="dim")
     say(_INTRODUCTION)
     console = screen()
     with interrupted_by_signals(), Live(console=console, refresh_per_second=4) as live:
-        report = run(Plan(seconds, rate), lambda report: live.update(_timeline(report)))
+        report = run(RotationPlan(seconds, rate), lambda report: live.update(_timeline(report)))
     if not console.is_terminal:
         say()  # there, `Live` leaves the line open
     _print_verdict(report)
     return 0 if report.holds else 1
 
 
-def _timeline(report: Report) -> RenderableType:
+def _timeline(report: DrillReport) -> RenderableType:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold cyan")
     table.add_column("\nsecond", justify="right", style="dim", header_style="dim")
     table.add_column("\nwhat happens", ratio=1, header_style="dim")
@@ -83,7 +83,7 @@ def _cell(stretch: Stretch, key: Key) -> Text:
     return text
 
 
-def _print_verdict(report: Report) -> None:
+def _print_verdict(report: DrillReport) -> None:
     say("\nRefused, as it has to be:")
     for one in report.refusals:
         mark, style = (PASSED, "green") if one.is_right else (FAILED, "bold red")

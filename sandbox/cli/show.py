@@ -20,7 +20,7 @@ from sandbox.network import Membership, read_membership
 from sandbox.pair import StartedPair, started_pair
 from sandbox.running import Run, connected, connected_registry, nodes_alive, read_run
 from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion, PairSettings
-from sandbox.spoiled import Refusal, lsp_and_lender_of, send_spoiled
+from sandbox.spoiled import SpoiledOutcome, lsp_and_lender_of, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
 from sandbox.visit import Visit, demand_members, visit
 from shared.node.clock import SystemClock
@@ -96,7 +96,7 @@ def play(settings: PairSettings, run: Run, *, every_check: bool) -> bool:
     return refusal.is_right
 
 
-def _print_verdict(passages: Sequence[Passage], refusal: Refusal) -> None:
+def _print_verdict(passages: Sequence[Passage], refusal: SpoiledOutcome) -> None:
     say()
     if not refusal.is_right:
         say(Text(f"{FAILED} The spoiled message was not refused as it has to be.", style="bold red"))
@@ -121,7 +121,7 @@ def _print_next(folders: Folders, run: Run, commands: Mapping[str, str]) -> None
         say(line)
 
 
-def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) -> tuple[list[Passage], Refusal]:
+def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) -> tuple[list[Passage], SpoiledOutcome]:
     """Show what the script has: a loan acceptance and a refusal, in OCEN 4.0 from the token to the heartbeat.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sandbox.drill.report import Event, Refusal, Report, Signature
+from sandbox.drill.report import DrillEvent, DrillRefusal, DrillReport, Signature
 from sandbox.drill.traffic import Request, Traffic
 from sandbox.following import Record
 from sandbox.holders import Nodes
@@ -20,7 +20,7 @@ SETTLE_SECONDS: Final = 30.0
 
 LOOK_SECONDS: Final = 0.25
 
-Tell = Callable[[Report], None]
+Tell = Callable[[DrillReport], None]
 
 
 class Course:
@@ -36,7 +36,7 @@ class Course:
     ) -> None:
         """`tell` is given the report again and again, as it grows; `wait` sleeps for so many seconds."""
         self.clock = clock or SystemClock()
-        self.report = Report()
+        self.report = DrillReport()
         self._nodes = nodes
         self._traffic = traffic
         self._tell = tell
@@ -50,10 +50,10 @@ class Course:
 
     def note(self, text: str) -> None:
         """Say what happens now; what is signed from now on counts for it."""
-        self.report.events.append(Event(self.clock.now(), text))
+        self.report.events.append(DrillEvent(self.clock.now(), text))
         self._tell(self.report)
 
-    def refusal(self, refusal: Refusal, kid: str) -> None:
+    def refusal(self, refusal: DrillRefusal, kid: str) -> None:
         """Add a message that had to be refused; the kid is empty where there was not even a connection."""
         self.report.refusals.append(refusal)
         if kid:
@@ -74,7 +74,7 @@ class Course:
         while any(request.begun_at < now for request in self._pending) and self.clock.elapsed() < deadline:
             self._look_and_wait(LOOK_SECONDS)
 
-    def end(self) -> Report:
+    def end(self) -> DrillReport:
         """Wait for what is under way, the traffic having ended, and return the report; what does not end is lost."""
         self.settle()
         self.report.lost += [request.request_id for request in self._pending]

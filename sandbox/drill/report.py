@@ -22,14 +22,14 @@ class Key(NamedTuple):
     name: str
 
 
-class Event(NamedTuple):
+class DrillEvent(NamedTuple):
     """Something that was done, or begun, at an aware moment."""
 
     at: datetime
     text: str
 
 
-class Refusal(NamedTuple):
+class DrillRefusal(NamedTuple):
     """A message that has to be refused: what came back so many seconds after the operator's order.
 
     `is_right` says whether it was refused, for the right reason and in time.
@@ -51,7 +51,7 @@ class Stretch(NamedTuple):
 
 
 @dataclass(slots=True)
-class Report:
+class DrillReport:
     """A drill, while it goes on and when it has ended.
 
     Attributes:
@@ -63,9 +63,9 @@ class Report:
     """
 
     keys: list[Key] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
+    events: list[DrillEvent] = field(default_factory=list)
     signatures: list[Signature] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
+    refusals: list[DrillRefusal] = field(default_factory=list)
     provoked: list[Signature] = field(default_factory=list)
     sent: int = 0
     completed: int = 0
@@ -104,7 +104,7 @@ class Report:
             "timeline": [{**one._asdict(), "seconds": round(one.seconds, 3)} for one in self.stretches()],
         }
 
-    def _stretch(self, event: Event, end: datetime | None) -> Stretch:
+    def _stretch(self, event: DrillEvent, end: datetime | None) -> Stretch:
         every = (*self.signatures, *self.provoked)
         within = [one for one in every if event.at <= one.at and (end is None or one.at < end)]
         accepted = Counter(one.kid for one in within if not one.problem)

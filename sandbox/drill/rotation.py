@@ -13,7 +13,7 @@ from typing import Final
 
 from sandbox.caller import Caller
 from sandbox.drill.course import Course, Tell
-from sandbox.drill.report import Key, Refusal, Report
+from sandbox.drill.report import DrillRefusal, DrillReport, Key
 from sandbox.drill.traffic import Traffic
 from sandbox.drill.witness import Answer, repeat_request
 from sandbox.holders import Nodes
@@ -38,14 +38,14 @@ WHY: Final = "rotation drill"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RotationPlan:
     """How many seconds the drill lasts, about, and how many requests go out in each of them."""
 
     seconds: float
     rate: float
 
 
-def run(plan: Plan, tell: Tell) -> Report:
+def run(plan: RotationPlan, tell: Tell) -> DrillReport:
     """Run the drill on a pair of its own; `tell` is given the report again and again, as it grows.
 
     Raises SandboxError, NodeDiedError if the pair cannot do what it is told.
@@ -170,7 +170,7 @@ class RotationScript:
 
     def _conclude(self, what: str, answer: Answer, begun: float, kid: str, *, is_right: bool) -> None:
         seconds = self._course.clock.elapsed() - begun
-        refusal = Refusal(what, str(answer), seconds, is_right and seconds < AT_ONCE)
+        refusal = DrillRefusal(what, str(answer), seconds, is_right and seconds < AT_ONCE)
         self._course.refusal(refusal, kid)
 
     def _name(self, organisation_id: str, *kids: str) -> None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from shared.protocol.opened import Opened
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, Sender, ShownToken
+from shared.protocol.phases import Identified, KnownSender, ShownToken
 from shared.protocol.verification import Failure
 
 
@@ -37,14 +37,14 @@ class Counterparties(Protocol):
             CounterpartiesUnavailable: the keys of the Auth Service are not known now.
         """
 
-    async def sender(self, message: Opened) -> Sender:
+    async def sender(self, message: Opened) -> KnownSender:
         """Find out who has sent a message: by its kid in v3, in v4 by its token, which has been judged.
 
         Raises:
             CounterpartiesUnavailable: it cannot be found out now.
         """
 
-    async def sender_anew(self, message: Identified, failure: Failure) -> Sender | None:
+    async def sender_anew(self, message: Identified, failure: Failure) -> KnownSender | None:
         """Look the sender up again if the failure may be due to something that has changed since; None if nothing has.
 
         Raises:

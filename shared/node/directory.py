@@ -14,7 +14,7 @@ from shared.node.onboarding.register import load_records, removed_certificates
 from shared.node.store.tables import PARTICIPANTS
 from shared.protocol.opened import Opened
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, Sender, ShownToken
+from shared.protocol.phases import Identified, KnownSender, ShownToken
 from shared.protocol.verification import Failure
 
 
@@ -54,11 +54,11 @@ class Directory:
         """Never asked for: in v3 nobody shows a token."""
         raise NotImplementedError("OCEN v3 has no access tokens")
 
-    async def sender(self, message: Opened) -> Sender:
+    async def sender(self, message: Opened) -> KnownSender:
         """Take the holder of the kid for the sender; whether he is, the checks will tell."""
-        return Sender(self.holder(message.kid))
+        return KnownSender(self.holder(message.kid))
 
-    async def sender_anew(self, message: Identified, failure: Failure) -> Sender | None:
+    async def sender_anew(self, message: Identified, failure: Failure) -> KnownSender | None:
         """Never know more than before: the register is followed all the time."""
         return None
 

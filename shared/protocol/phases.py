@@ -40,7 +40,7 @@ class ShownToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class KnownSender:
     """What a look-up has found out about the sender of a message.
 
     Attributes:
@@ -62,7 +62,7 @@ class Identified:
         key: the key that the kid selects; without a kid an official starter means its only key (C22).
     """
 
-    def __init__(self, opened: Opened, sender: Sender) -> None:
+    def __init__(self, opened: Opened, sender: KnownSender) -> None:
         """Identify a message by what a look-up has found out."""
         self.opened = opened
         self.sender = sender

@@ -13,7 +13,7 @@ from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
 from shared.protocol.opened import Peer, WireMessage
-from shared.protocol.phases import Sender, VerifiedMessage
+from shared.protocol.phases import KnownSender, VerifiedMessage
 from shared.protocol.profiles import V3, Dressed
 from tests.equipment.clock import NOW
 from tests.equipment.parties import LENDER, lender, lender_key, lsp, lsp_key, payload_of
@@ -32,7 +32,7 @@ def verified(document: Mapping[str, Any], name: str = TRIGGER.name, now: datetim
     body = seal(dump_json(document), key).to_bytes()
     peer = Peer(min(sender.certificates), "192.0.2.7")
     wire = WireMessage("POST", message_type.path, {"content-type": "application/json"}, body, peer)
-    message = verify_at_once(V3, V3.opened(wire, message_type, now), Known(Sender(sender)))
+    message = verify_at_once(V3, V3.opened(wire, message_type, now), Known(KnownSender(sender)))
     assert isinstance(message, VerifiedMessage), message
     return message
 

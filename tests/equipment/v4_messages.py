@@ -12,7 +12,7 @@ from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.messages import Role
 from shared.protocol.opened import Peer, WireMessage
 from shared.protocol.participants import Dialect, Participant, PublicKey
-from shared.protocol.phases import Sender, VerifiedMessage
+from shared.protocol.phases import KnownSender, VerifiedMessage
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer
@@ -64,7 +64,7 @@ def _judged(key: str, body: bytes, sender: Participant, signing_key: SigningKey,
     product = json.loads(body)["productData"].values()
     networks = {str(one): frozenset({sender.organisation_id, own_id}) for one in product}
     issuer = Issuer("https://auth.example", {_auth_key().kid: _auth_key().public()})
-    known = Known(Sender(sender, networks=networks), issuer)
+    known = Known(KnownSender(sender, networks=networks), issuer)
     message = verify_at_once(V4, V4.opened(wire, message_type, now, own_id=own_id), known)
     assert isinstance(message, VerifiedMessage), message
     return message

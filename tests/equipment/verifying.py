@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from shared.node.receive.verify import Refused, verify
 from shared.protocol.opened import Opened, OpenedCall
-from shared.protocol.phases import Identified, Sender, ShownToken, VerifiedMessage
+from shared.protocol.phases import Identified, KnownSender, ShownToken, VerifiedMessage
 from shared.protocol.profiles import Profile
 from shared.protocol.tokens import Issuer
 from shared.protocol.verification import ALL_OF_A_REQUEST, Failure, History, Verification
@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Known:
     """Counterparties of whom all is known. It remembers which phases a message has come to."""
 
-    def __init__(self, sender: Sender, issuer: Issuer | None = None) -> None:
+    def __init__(self, sender: KnownSender, issuer: Issuer | None = None) -> None:
         self.found = sender
         self.issuer = issuer
         self.shown: ShownToken | None = None
@@ -28,11 +28,11 @@ class Known:
         self.shown = ShownToken(message.token_text, self.issuer, message.now, message.peer)
         return self.shown
 
-    async def sender(self, message: Opened) -> Sender:
+    async def sender(self, message: Opened) -> KnownSender:
         self.identified = Identified(message, self.found)
         return self.found
 
-    async def sender_anew(self, message: Identified, failure: Failure) -> Sender | None:
+    async def sender_anew(self, message: Identified, failure: Failure) -> KnownSender | None:
         return None
 
 

@@ -10,7 +10,7 @@ from shared.protocol.messages import Role
 from shared.protocol.nonces import content_fingerprint
 from shared.protocol.opened import Opened, Peer, WireMessage
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Sender, VerifiedMessage
+from shared.protocol.phases import KnownSender, VerifiedMessage
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.tampering import OutgoingMessage, TlsIdentity
 from shared.protocol.verification import History, Verification, first_failure
@@ -76,7 +76,7 @@ class Receiver:
 
     def known(self, message: OutgoingMessage) -> Known:
         """What there is to know of its sender."""
-        return Known(Sender(self._holders.get(self.opened(message).kid)))
+        return Known(KnownSender(self._holders.get(self.opened(message).kid)))
 
     def _history(self, verified: VerifiedMessage) -> History:
         if verified.nonce.key in self.nonces:

@@ -14,7 +14,7 @@ from sandbox.errors import SandboxError
 from sandbox.following import Passage
 from sandbox.ops_client import OpsClient
 from sandbox.settings import PAIR, Folders, NodeName, OcenVersion
-from sandbox.spoiled import Refusal, lsp_and_lender_of, send_spoiled
+from sandbox.spoiled import SpoiledOutcome, lsp_and_lender_of, send_spoiled
 from shared.node.clock import SystemClock
 from tests.sandbox.nodes import run_of
 
@@ -143,7 +143,7 @@ def test_another_verdict_than_success_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert played(only(""))[1] == "the lender's verdict on its own OTP is INCORRECT_OTP, not SUCCESS"
 
 
-REFUSED = Refusal(
+REFUSED = SpoiledOutcome(
     message="TriggerLoanAcceptanceRequest",
     change=SCRIPT.change,
     request_id="r-1",

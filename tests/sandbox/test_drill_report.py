@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.drill.course import Course
-from sandbox.drill.report import Event, Key, Refusal, Report, Signature
+from sandbox.drill.report import DrillEvent, DrillRefusal, DrillReport, Key, Signature
 from sandbox.drill.traffic import Request
 from sandbox.settings import NodeName
 
@@ -18,19 +18,19 @@ def after(seconds: float) -> datetime:
     return BEGIN + timedelta(seconds=seconds)
 
 
-def report(**changes: Any) -> Report:
+def report(**changes: Any) -> DrillReport:
     """A drill that holds, unless a change says otherwise."""
     whole = {
         "keys": [Key("kid-1", "LSP123", "key 1"), Key("kid-2", "LSP123", "key 2")],
-        "events": [Event(BEGIN, "requests go out"), Event(after(5), "key 1 is blocked")],
+        "events": [DrillEvent(BEGIN, "requests go out"), DrillEvent(after(5), "key 1 is blocked")],
         "signatures": [Signature("kid-1", after(1)), Signature("kid-2", after(5)), Signature("kid-2", after(6))],
         "provoked": [Signature("kid-1", after(5.1), "401 AUTH1001")],
-        "refusals": [Refusal("signed with key 1", "401 AUTH1001", 0.1, is_right=True)],
+        "refusals": [DrillRefusal("signed with key 1", "401 AUTH1001", 0.1, is_right=True)],
         "sent": 2,
         "completed": 2,
         "has_ended": True,
     }
-    return Report(**(whole | changes))  # type: ignore[arg-type]
+    return DrillReport(**(whole | changes))  # type: ignore[arg-type]
 
 
 def test_what_was_signed_counts_for_the_event_before_it() -> None:
@@ -57,7 +57,7 @@ def test_a_drill_holds_if_all_is_complete_and_only_what_has_to_be_was_refused() 
         {"sent": 3},
         {"completed": 1, "lost": ["request-2"]},
         {"signatures": [Signature("kid-2", after(6), "refused with AUTH1001")]},
-        {"refusals": [Refusal("signed with key 1", "200 0", 0.1, is_right=False)]},
+        {"refusals": [DrillRefusal("signed with key 1", "200 0", 0.1, is_right=False)]},
     ],
     ids=["not ended", "nothing sent", "under way", "lost", "refused", "accepted what has to be refused"],
 )
@@ -113,7 +113,7 @@ def course(lsp: Ops, lender: Ops) -> Course:
     return course
 
 
-def observed(lsp: Ops, lender: Ops) -> Report:
+def observed(lsp: Ops, lender: Ops) -> DrillReport:
     return course(lsp, lender).report
 
 

@@ -18,7 +18,7 @@ from shared.node.registry.lookup import RegistryLookup
 from shared.protocol.checks.originator import both_are_in_the_product_network, short_networks
 from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.phases import Identified, Sender, ShownToken
+from shared.protocol.phases import Identified, KnownSender, ShownToken
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.tokens import open_token
@@ -69,7 +69,7 @@ class RegistryDirectory:
         issuer = await self._keys.issuer(token_kid(message.token_text))
         return ShownToken(message.token_text, issuer, message.now, message.peer)
 
-    async def sender(self, message: Opened) -> Sender:
+    async def sender(self, message: Opened) -> KnownSender:
         """Look the token's participant up; once more where the message shows a kid or certificate not known yet."""
         assert isinstance(message, OpenedCall)
         kept = self._entry(open_token(message.token_text).participant_id)
@@ -79,9 +79,9 @@ class RegistryDirectory:
             holder = await kept.get()
         owner = self.owner(message.peer.certificate)
         networks = {network: await members.get() for network, members in self._networks.items()}
-        return Sender(holder, owner.organisation_id if owner is not None else "", networks)
+        return KnownSender(holder, owner.organisation_id if owner is not None else "", networks)
 
-    async def sender_anew(self, message: Identified, failure: Failure) -> Sender | None:
+    async def sender_anew(self, message: Identified, failure: Failure) -> KnownSender | None:
         """Ask once more for the sender's keys, or who is in the product network.
 
         Compared with what there is now, for somebody else's message may have led to the look-up.

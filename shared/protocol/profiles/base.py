@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, Sender, ShownToken, Style
+from shared.protocol.phases import Identified, KnownSender, ShownToken, Style
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import Issuer
 from shared.protocol.verification import (
@@ -170,7 +170,7 @@ class Profile(ABC):
             shown = ShownToken(opened.token_text, issuer, opened.now, opened.peer)
             failure = first_failure(judgeable(self.token_checks, provided), shown)
         if failure is None:
-            identified = Identified(opened, Sender(holder_of(opened.kid)))
+            identified = Identified(opened, KnownSender(holder_of(opened.kid)))
             failure = first_failure(judgeable(self.verdict_checks, provided), identified)
         return Judged(opened, identified, Verification(self.phases(opened, shown, identified), provided, failure))
 
@@ -179,7 +179,7 @@ class Profile(ABC):
         identified = None
         failure = first_failure(judgeable(self.ack_opening_checks, provided), opened)
         if failure is None:
-            identified = Identified(opened, Sender(holder_of(opened.kid)))
+            identified = Identified(opened, KnownSender(holder_of(opened.kid)))
             failure = first_failure(judgeable(self.ack_verdict_checks, provided), identified)
         phases = (Phase(self.ack_opening_checks, opened), Phase(self.ack_verdict_checks, identified))
         return Judged(opened, identified, Verification(phases, provided, failure))

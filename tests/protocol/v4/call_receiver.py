@@ -7,7 +7,7 @@ from datetime import datetime
 from shared.protocol.encoding import EncodingError
 from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.phases import Sender
+from shared.protocol.phases import KnownSender
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4
 from shared.protocol.tampering import OutgoingMessage
@@ -48,7 +48,7 @@ class CallReceiver(Receiver):
             holder = self.participants.get(open_token(opened.token_text).participant_id)
         except EncodingError:
             holder = None
-        return Known(Sender(holder, networks=self.networks), self.issuer)
+        return Known(KnownSender(holder, networks=self.networks), self.issuer)
 
     def head(self, message: OutgoingMessage) -> Problem | None:
         """Judge what the HTTP head alone tells; the problem, if there is one."""
