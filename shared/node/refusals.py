@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select
 from shared.node.ids import new_id
 from shared.node.send.outbox import storable, verdict_text
 from shared.node.store.tables import REFUSALS
+from shared.protocol.checks import JOURNAL_CHECKS
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Failure
 
@@ -63,7 +64,14 @@ def _row(refusal: Refusal) -> dict[str, object]:
         "trace_id": storable(refusal.trace_id[:200]),
         "error": refusal.problem.code,
         "reason": refusal.reason,
-        "steps": verdict_text(refusal.failure),
+        "steps": verdict_text(refusal.failure, _not_judged(refusal)),
         "raw": refusal.raw[:MAX_RAW_BYTES],
         "signature": refusal.signature,
     }
+
+
+def _not_judged(refusal: Refusal) -> dict[str, str]:
+    """Say which checks nobody knows of: where something failed here, whether the journal has been asked."""
+    if refusal.problem is not Problem.INTERNAL or refusal.failure is not None:
+        return {}
+    return {check.name: "something failed here" for check in JOURNAL_CHECKS}

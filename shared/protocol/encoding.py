@@ -130,8 +130,10 @@ class JsonTexts:
         except EncodingError:
             return NOTHING
 
-    def flaw_of(self, text: bytes) -> str:
-        """Say why a text is no such object; empty where it is one."""
+    def flaw_of(self, text: bytes, most_bytes: int) -> str:
+        """Say why a text is no such object of at most so many bytes; empty where it is one."""
+        if len(text) > most_bytes:
+            return f"more than {most_bytes} bytes"
         try:
             self.read(text)
         except EncodingError as error:

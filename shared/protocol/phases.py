@@ -89,7 +89,7 @@ class Identified:
         try:
             return self.opened.expected.body.model_validate(self.opened.document)
         except ValidationError as error:
-            return error
+            return error.with_traceback(None)  # whose frames would keep the message until a garbage collection
 
     @cached_property
     def ack(self) -> Mapping[str, Any]:
@@ -123,4 +123,4 @@ def _key_of(opened: Opened, holder: Participant | None) -> PublicKey | None:
         return None
     if holder.dialect is Dialect.AUTHSTARTER and opened.header.get("kid") is None:
         return holder.counting_keys[0] if len(holder.counting_keys) == 1 else None
-    return holder.key(opened.kid)
+    return holder.key(opened.kid) if opened.kid else None  # a registry may give keys without a kid

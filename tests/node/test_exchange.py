@@ -14,6 +14,7 @@ from shared.node.receive.middleware import MESSAGE, send_json
 from shared.node.store.reader import read
 from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
 from shared.node.store.writer import StorageUnavailable
+from shared.protocol.checks import JOURNAL_CHECKS
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.phases import VerifiedMessage
@@ -131,6 +132,8 @@ async def test_whatever_fails_in_the_application_becomes_a_signed_500(tmp_path: 
         assert ack["detail"] == {"meaning": Problem.INTERNAL.meaning}
         assert contents(lender.node.engine, [REFUSALS]) == before
         assert [event for event, _ in lender.node.telemetry.troubles] == ["message not handled"]
+        (noted,) = rows(lender.node.engine, REFUSALS)  # whether the journal was asked, nobody knows
+        assert json.loads(noted["steps"]).keys() == {check.name for check in JOURNAL_CHECKS}
 
 
 @pytest.mark.parametrize("member", list(EnvelopeMember))

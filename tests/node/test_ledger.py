@@ -199,6 +199,29 @@ def test_the_checks_of_a_message_are_told_in_full(connection: Connection) -> Non
     assert nonce.outcome == "not reached"
 
 
+VERDICTS: dict[str, tuple[str, dict[str, str]]] = {
+    "all hold": ("{}", {"signature_verifies": "passed", "nonce_is_new": "passed"}),
+    "one fails": (
+        '{"signature_verifies":["failed","that","this"]}',
+        {"kid_is_given": "passed", "signature_verifies": "failed", "nonce_is_new": "not reached"},
+    ),
+    "one was not judged": ('{"nonce_is_new":["not judged","why"]}', {"nonce_is_new": "not judged"}),
+    "one of another release fails": ('{"check_of_then":["failed","that","this"]}', {"check_of_then": "failed"}),
+}
+
+
+@pytest.mark.parametrize(("recorded", "told"), VERDICTS.values(), ids=VERDICTS)
+def test_of_a_verdict_no_more_is_told_than_is_known(
+    connection: Connection, recorded: str, told: dict[str, str]
+) -> None:
+    add_refusal(connection, 1, request_id="r", path="/v3/loan/triggerLoanAcceptanceRequest", steps=recorded)
+    history = message_history(connection, "r", {"v3": "LSP123"})
+    assert history is not None
+    steps = {step.check: step.outcome for step in history.refused[0].verification}
+    assert {name: steps[name] for name in told} == told
+    assert len(steps) == (1 if "check_of_then" in steps else 27)
+
+
 def test_every_try_of_a_delivery_is_told_in_its_order(connection: Connection) -> None:
     add_sent(connection, 1, request_id="r", state="DELIVERED", tries=3)
     sent, answer = envelope({"requestId": "r"}), envelope({"error": "0"})

@@ -1,5 +1,7 @@
 """How an examination proceeds: what is not reached, what is not judged, and that nothing passes by default."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -8,9 +10,11 @@ import pytest
 from sandbox.offline import Holder, verify
 from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequest
 from shared.catalogue.table import get_message
+from shared.node.receive.verify import Refused
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.checks.envelope import MOST_NAMED, kid_is_given, names_of
 from shared.protocol.checks.journal import nonce_is_new
+from shared.protocol.checks.payload import content_fits_the_message
 from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
 from shared.protocol.phases import VerifiedMessage
@@ -79,6 +83,23 @@ def test_what_a_check_that_holds_has_found_is_worked_out_only_when_somebody_look
 
     (step,) = Verification([Phase([holds], "a message")], frozenset(), None).steps
     assert (step.outcome, step.expected, step.found) == (Outcome.PASSED, "anything", "a message")
+
+
+def test_a_message_that_does_not_fit_is_freed_without_a_garbage_collection(
+    good_message: GoodMessage, receiver: Receiver
+) -> None:
+    message = good_message.send_document({**good_message.document, "loanApplicationIds": "none"})
+    gc.disable()
+    try:
+        opened, known = receiver.opened(message), receiver.known(message)
+        alive, verdict = weakref.ref(opened), verify_at_once(V3, opened, known)
+        assert isinstance(verdict, Refused)
+        assert verdict.failure is not None
+        assert verdict.failure.check is content_fits_the_message
+        del opened, known, verdict
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 def test_what_the_journal_knows_decides_the_last_two_checks() -> None:

@@ -12,7 +12,7 @@ from shared.catalogue.bodies.body import Identifier
 from shared.node.send.outbox import AttemptOutcome, OutboxState
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.opened import NO_PEER, Opened, OpenedCall, WireMessage
+from shared.protocol.opened import MAX_BODY_BYTES, NO_PEER, Opened, OpenedCall, WireMessage
 from shared.protocol.profiles import PROFILES, Profile
 from shared.protocol.verification import AnyCheck, Outcome, Step
 
@@ -90,6 +90,8 @@ class VerificationStep(BaseModel):
         verdict = json.loads(recorded)
         if isinstance(verdict, list):  # each check; one that no longer exists has no text and no clause
             return [cls._of(*step) for step in verdict]
+        if not verdict.keys() <= {check.name for check in checks}:  # of another release: only what it says itself
+            return [cls._of(name, *told) for name, told in verdict.items()]
         found = {step.check.name: step for step in seen if step.outcome is Outcome.PASSED}
         steps: list[Self] = []
         outcome = Outcome.PASSED
@@ -121,7 +123,7 @@ class Decoded(BaseModel):
         """Show what could be read; None if a part cannot. The header of what its sender did not sign is empty."""
         is_unsigned = isinstance(opened, OpenedCall) and not opened.signature_text
         header = b"{}" if is_unsigned else opened.header_bytes
-        if any(opened.texts.flaw_of(text) for text in (header, opened.payload)):
+        if any(opened.texts.flaw_of(text, MAX_BODY_BYTES) for text in (header, opened.payload)):
             return None
         return cls(header=json.loads(header), payload=json.loads(opened.payload))  # decimals would be shown as texts
 

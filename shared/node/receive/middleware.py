@@ -118,7 +118,8 @@ class SignedExchange:
     async def _outcome(self, opened: Opened, scope: Scope, receive: Receive) -> _Answer | Refused | None:
         """Return the application's answer, why the message is refused, or None if the client has disconnected."""
         if OVER_LIMIT_EXTENSION in scope["extensions"]:
-            opened.receive(await read_body(receive) or b"")  # it holds the traceId that the refusal has to repeat
+            async with self._turns.of(opened):  # the body is read for the traceId that the refusal has to repeat
+                opened.receive(await read_body(receive) or b"")
             return Refused(Problem.UNAVAILABLE, reason=_TOO_MANY_CONNECTIONS)
         async with AsyncExitStack() as held_until_committed:
 

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, TypeGuard
 
 from shared.protocol.encoding import EncodingError, base64url_decode, kind_of
-from shared.protocol.opened import MAX_HEADER_BYTES, Opened, OpenedEnvelope
+from shared.protocol.opened import MAX_BODY_BYTES, MAX_HEADER_BYTES, Opened, OpenedEnvelope
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
@@ -128,7 +128,7 @@ def flaw_of_base64url(text: str) -> str:
 
 
 def _is_object(message: Opened, text: bytes, members: Mapping[str, Any], expected: str) -> Finding:
-    flaw = "" if members else message.texts.flaw_of(text)
+    flaw = "" if members else message.texts.flaw_of(text, MAX_BODY_BYTES)
     return Finding(not flaw, expected, flaw or (lambda: f"members {names_of(members)}"))
 
 

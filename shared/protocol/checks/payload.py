@@ -7,7 +7,7 @@ from pydantic_core import ErrorDetails
 
 from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_timestamp
 from shared.protocol.messages import one_of
-from shared.protocol.opened import MAX_IDENTIFIER_LENGTH
+from shared.protocol.opened import MAX_BODY_BYTES, MAX_IDENTIFIER_LENGTH
 from shared.protocol.phases import Identified
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
@@ -20,7 +20,7 @@ _IDENTIFIER = f"1 to {MAX_IDENTIFIER_LENGTH} printable characters"
 def payload_is_a_json_object(message: Identified) -> Finding:
     """The payload is one UTF-8 JSON object without repeated members (seed 002, utf8 encode; RFC 7493 s2.3)."""
     payload = message.opened.payload
-    flaw = "" if message.opened.document else message.opened.texts.flaw_of(payload)
+    flaw = "" if message.opened.document else message.opened.texts.flaw_of(payload, MAX_BODY_BYTES)
     return Finding(not flaw, "one UTF-8 JSON object", flaw or (lambda: f"{len(payload)} bytes"))
 
 

@@ -81,6 +81,18 @@ def test_a_kid_that_an_official_starter_does_name_has_to_be_one_of_its_own(
         assert not lender_node.take(good_call.send_header({"alg": "RS256", "kid": kid, "b64": False})).passed
 
 
+@pytest.mark.check("OCEN-JWS-05")
+@pytest.mark.parametrize("kid", [{}, {"kid": None}, {"kid": ""}, {"kid": 5}, {"kid": ["lsp-2031-a"]}])
+def test_a_key_that_the_registry_gives_without_a_kid_is_selected_by_no_other_peer(
+    kid: dict[str, Any], good_call: GoodCall, lender_node: CallReceiver, lsp_role: Participant
+) -> None:
+    lender_node.participants[LSP] = replace(lsp_role, keys=(replace(lsp_role.keys[0], kid=""),))
+    form = {"b64": False, "crit": ["b64"]}
+    failure = lender_node.take(good_call.send_header({"alg": "RS256", **kid, **form})).failure
+    assert failure is not None
+    assert failure.check.name == "kid_selects_a_registered_key"
+
+
 TOLERATED_CLAIMS: dict[str, dict[str, Any]] = {
     "no azp": {"azp": None},
     "further claims": {"jti": "1", "aud": "account", "realm_access": {"roles": ["LSP"]}, "typ": "Bearer"},
