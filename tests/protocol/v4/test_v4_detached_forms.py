@@ -66,9 +66,9 @@ def test_no_form_counts_for_another_body(case: dict[str, Any], dialect: Dialect)
 @pytest.mark.check("OCEN-DET-02")
 @each_dialect
 @pytest.mark.parametrize("name", ["embedded_compact", "detached_over_empty_payload"])
-@pytest.mark.parametrize("body", [BODY, OTHER_BODY, b"", b"{}", BODY + b" "])
-def test_what_official_starters_take_for_any_body_counts_for_none(name: str, dialect: Dialect, body: bytes) -> None:
-    assert not judge(CASES[name]["signature"], body, dialect, FORMS["jwk"]).passed
+def test_what_official_starters_take_for_any_body_counts_for_none(name: str, dialect: Dialect) -> None:
+    for body in (BODY, OTHER_BODY, b"", b"{}", BODY + b" "):
+        assert not judge(CASES[name]["signature"], body, dialect, FORMS["jwk"]).passed
 
 
 @each_case
