@@ -36,7 +36,7 @@ class Arrival:
         ack: the signed ack that goes out if the message is accepted.
         first_due: when anyone may take the outbox rows that come of it; a lease later if this process delivers them.
         state: the state in which those rows begin.
-        journey_keys: of the journeys that the rule asks for at first.
+        journey_keys: of the journeys that the rule needs, as far as the message alone tells.
         keys: what no other message of the same transaction may touch.
     """
 
@@ -50,7 +50,7 @@ class Arrival:
     keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Here, where a rule that fails fails alone: in the transaction its neighbours would have to run again.
+        # Here a rule that raises harms its own message alone; in the transaction the whole batch would be run again.
         object.__setattr__(self, "journey_keys", tuple(self.rule.journey_keys(self.message)))
         own = (f"nonce {self.message.nonce.key}", f"request {self.message.request_id}")
         object.__setattr__(self, "keys", frozenset(own))
@@ -68,7 +68,8 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database knows of the batch before anything of it is written; the journeys as the batch goes on."""
+    """What the database knows of the batch before anything of it is written; its journeys include what earlier
+    arrivals of the batch have changed."""
 
     nonces: frozenset[str]
     accepted: Mapping[tuple[str, str], bytes]
@@ -151,7 +152,7 @@ class _Batch:
 
 
 def _journeys(connection: Connection, units: Sequence[Arrival]) -> BatchJourneys:
-    """Read for all at once what the rules ask for at first, and what they ask for when they have seen that."""
+    """Read for all arrivals at once the journeys that the messages name, then those that these journeys lead to."""
     journeys = BatchJourneys(connection)
     journeys.read(key for unit in units for key in unit.journey_keys)
     journeys.read([key for unit in units for key in _further_keys(unit, journeys)])

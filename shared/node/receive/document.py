@@ -18,14 +18,14 @@ _DESCRIPTION: Final = """What a {role} takes from its counterparties: over mutua
 
 {forms}
 
-A message is accepted if the answer is 200 and its signature is right; a callback follows where one is listed."""
+A message is accepted if the answer is 200 and its signature verifies; a callback follows where one is listed."""
 
 _NAMESAKE: Final = re.compile(r"\bshared__catalogue__\w*?(v\d)\w*?__(?=[A-Z])")
 """How FastAPI begins the name of a schema that both versions have."""
 
 
 def protocol_document(messages: Sequence[MessageType], version: str) -> dict[str, Any]:
-    """Describe these messages as paths, and those that answer them as callbacks; `version` is the software's."""
+    """Describe these messages as paths, and those that answer them as callbacks; `version` is that of our software."""
     described = [*messages, *(message.answered_by for message in messages if message.answered_by)]
     refusals = [
         refusals_route(WIRE_FORMS[name], is_wrapped)
@@ -39,7 +39,7 @@ def protocol_document(messages: Sequence[MessageType], version: str) -> dict[str
         description=_DESCRIPTION.format(role=roles, forms="\n\n".join(form.how_to_send for form in forms)),
         tags=[{"name": stage} for stage in dict.fromkeys(message.stage for message in messages)],
         routes=[*(_documented(message) for message in messages), *refusals],
-        separate_input_output_schemas=False,  # else a response's envelope would be described by what it carries
+        separate_input_output_schemas=False,  # else FastAPI would describe what an envelope carries, not the envelope
     )
     components = document["components"]
     components["responses"] = {

@@ -21,7 +21,7 @@ def references_to_refusals(form: WireForm, is_wrapped: bool) -> dict[int | str, 
 
 
 def refusals_route(form: WireForm, is_wrapped: bool) -> APIRoute:
-    """Return a route that is not served: FastAPI describes its responses, which the document then has by its name."""
+    """Return a route that is not served: FastAPI describes its responses, and `document.py` moves them."""
     return APIRoute(
         f"/{_name(form, is_wrapped)}",
         lambda: None,

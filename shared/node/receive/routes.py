@@ -111,7 +111,7 @@ def _accepted(message: MessageType) -> dict[str, Any]:
 
 def _declaring(body: Any) -> Callable[[Any], None]:
     def endpoint(body: Any) -> None:
-        """Declare the body; what answers is another."""
+        """Tell FastAPI of the body, for the documentation; it is never called."""
 
     endpoint.__annotations__ = {"body": body}
     return endpoint

@@ -29,7 +29,7 @@ Encoded = Annotated[Json[T], BeforeValidator(base64url_decode), _BASE64URL]
 
 
 def _absent() -> None:
-    """Give a member no default in the schema, unlike `= None`."""
+    """Make the default None of a member that the schema shows without a default."""
 
 
 class SignedHeader(BaseModel):
