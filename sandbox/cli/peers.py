@@ -46,7 +46,7 @@ def set_dialect(
     *,
     participant_id: Id,
     dialect: Annotated[
-        Setting, typer.Argument(metavar="DIALECT", help="How it signs; strict is as the documents say.")
+        Setting, typer.Argument(metavar="DIALECT", help="How it signs; rfc, of former releases, is taken for strict.")
     ],
     at: At = None,
     data_dir: DataDir = DATA_DIR,

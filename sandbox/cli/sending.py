@@ -116,6 +116,8 @@ def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: floa
     _print_delivery(sent)
     name = message.answered_by.full_name if message.answered_by else None
     if sent["state"] != "DELIVERED" or name is None:
+        if sent["state"] != "DELIVERED":
+            say(f"\nIn full: ocen-sandbox messages {request_id}", style="dim")
         return bool(sent["state"] == "DELIVERED")
     answer = ops.wait_for(lambda ops: received_message(ops, request_id, name), seconds)
     if answer is None:

@@ -178,5 +178,5 @@ async def test_there_is_a_route_for_each_message_that_the_role_takes_and_no_othe
 
 
 async def test_a_message_without_a_rule_is_noticed_when_the_application_is_made(node: MemoryNode) -> None:
-    with pytest.raises(KeyError, match=TRIGGER.name):
+    with pytest.raises(LookupError, match=f"{TRIGGER.name} has no rule"):
         protocol_app(node.reception, {TRIGGER.path: TRIGGER}, {})

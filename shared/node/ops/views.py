@@ -1,13 +1,23 @@
 """What the operator plane takes and gives beside the journal, field by field."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from shared.catalogue.bodies.body import Identifier
 from shared.node.readiness import Obstacle
 from shared.protocol.messages import Role
+
+_TO_SEND: Final[Any] = {
+    "message": "TriggerLoanAcceptanceRequest",
+    "to": "LENDER01",
+    "content": {
+        "loanApplicationIds": ["APPL-2031-000417"],
+        "credBlock": {"type": "OTP", "data": {"appToken": "token"}},
+    },
+}
+"""What the operator's page offers to try: the LSP of the sandbox may send it as it is."""
 
 
 class MessageToSend(BaseModel):
@@ -16,7 +26,7 @@ class MessageToSend(BaseModel):
     Without a `requestId` in the content, a new one is made.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_TO_SEND]})
 
     message: Identifier
     to: Identifier

@@ -34,6 +34,8 @@ def protocol_app(
     """
     app = FastAPI(openapi_url=None)
     for message_type in messages.values():
+        if message_type not in rules:
+            raise LookupError(f"{message_type.full_name} has no rule: see CONTRIBUTING.md, Add an exchange")
         endpoint = MessageEndpoint(reception, message_type, rules[message_type])
         app.router.routes.append(message_route(message_type).served_by(endpoint))
     return app
