@@ -22,7 +22,7 @@ from sandbox.content import TRIGGER, example_for
 from sandbox.errors import SandboxError
 from sandbox.network import read_membership
 from sandbox.pair import started_pair
-from sandbox.preparation import throwaway_settings
+from sandbox.preparation import temporary_settings
 from sandbox.settings import NodeName, OcenVersion, PairSettings
 from sandbox.supervisor import NodePlan
 from shared.catalogue.table import get_message
@@ -89,7 +89,7 @@ def run(plan: BenchPlan, progress: Callable[[int], None]) -> Report:
     Raises SandboxError if the pair cannot be set up, or a process of it ended before its time.
     """
     with tempfile.TemporaryDirectory(prefix="ocen-bench-") as folder:
-        settings = throwaway_settings(Path(folder), plan.version, plan.database_urls)
+        settings = temporary_settings(Path(folder), plan.version, plan.database_urls)
         with started_pair(settings, plans=()) as pair:
             plans = {one.name: one for one in pair.plans}
             request = json.dumps(_request(settings))

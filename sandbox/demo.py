@@ -16,7 +16,7 @@ from shared.protocol.messages import MessageType
 from shared.protocol.profiles import V3, V4, Profile
 
 PATIENCE_SECONDS: Final = 15.0
-"""So many seconds a step of the demo may take."""
+"""Seconds that a step of the demo may take."""
 
 _OTP: Final = re.compile(r"\b\d{6}\b")
 

@@ -23,7 +23,7 @@ _BASES: Final = range(20_000, 31_000, 13)
 _UNTRIED: Final = itertools.islice(itertools.cycle(_BASES), os.getpid() * 97 % len(_BASES), None)
 
 
-def throwaway_settings(
+def temporary_settings(
     folder: Path, version: OcenVersion = OcenVersion.V3, database_urls: Mapping[NodeName, str] | None = None
 ) -> PairSettings:
     """Return the settings of a sandbox that keeps keys and databases in `folder`, on ports that are free now.

@@ -7,7 +7,6 @@ from typing import Any, Final, cast
 
 from lender_app.applications import Applicant, ApplicationForm, ApplicationStatus, IdKind
 from lender_app.speech import ApplicationJudged, EnteredOtp, OtpJudged, SessionOpened
-from shared.catalogue.bodies.v4.common import DETAIL_LENGTH, Message, ResponseStatus
 from shared.catalogue.bodies.v4.loan_acceptance import TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest
 from shared.catalogue.bodies.v4.loan_application import (
     ContactType,
@@ -16,6 +15,7 @@ from shared.catalogue.bodies.v4.loan_application import (
     Tenure,
     TenureUnit,
 )
+from shared.catalogue.bodies.v4.message import DETAIL_LENGTH, Message, ResponseStatus
 from shared.catalogue.bodies.values import moment_of
 from shared.node.journeys import Outgoing, callback_to
 from shared.protocol.phases import VerifiedMessage

@@ -4,8 +4,8 @@ from fastapi import FastAPI
 
 from registry_app.parts import Parts
 from registry_app.plane import heartbeat, look_ups, realm
-from registry_app.plane.doorway import Doorway
 from registry_app.plane.refusals import add_refusals
+from registry_app.plane.request_limits import RequestLimits
 from shared.node.ops.documentation import package_version
 
 _DESCRIPTION = """Auth Service, participant registry and heartbeat of OCEN 4.0. A client gets its token at the realm's
@@ -16,7 +16,7 @@ def plane_app(parts: Parts) -> FastAPI:
     """Make the application."""
     app = plane_api()
     app.state.parts = parts
-    app.add_middleware(Doorway, telemetry=parts.telemetry, clock=parts.clock)
+    app.add_middleware(RequestLimits, telemetry=parts.telemetry, clock=parts.clock)
     add_refusals(app)
     return app
 

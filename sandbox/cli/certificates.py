@@ -124,13 +124,16 @@ def renew(
             if enrolment is not None:
                 say("The registry names it too.")
             if prepare:
-                who, given = organisation_id, shown(made.next_certificate)
-                say(f"\n{who} does not show it yet. Give {given} to your counterparties, then:")
-                say(f"  ocen-sandbox certificates renew {f'--at {at.value}' if at else f'--of {who}'}")
+                _tell_how_to_go_on(made, f"--at {at.value}" if at else f"--of {organisation_id}", organisation_id)
                 return
             if enrolment is not None:
                 enrolment.await_look_ups(tell)
         _show(pair, made, organisation_id, at)
+
+
+def _tell_how_to_go_on(made: Renewal, whose: str, holder: str) -> None:
+    say(f"\n{holder} does not show it yet. Give {shown(made.next_certificate)} to your counterparties, then:")
+    say(f"  ocen-sandbox certificates renew {whose}")
 
 
 def _add(nodes: Nodes, organisation_id: str, pem: str, enrolment: Enrolment | None, reason: str) -> Iterator[NodeName]:

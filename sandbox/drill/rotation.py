@@ -19,7 +19,7 @@ from sandbox.drill.witness import Answer, repeat_request
 from sandbox.holders import Nodes
 from sandbox.pair import started_pair
 from sandbox.pki.renewal import Renewal, prepare_renewal
-from sandbox.preparation import throwaway_settings
+from sandbox.preparation import temporary_settings
 from sandbox.running import connected
 from sandbox.settings import NodeName
 from sandbox.spoiled import Insider, lsp_and_lender_of
@@ -52,7 +52,7 @@ def run(plan: RotationPlan, tell: Tell) -> DrillReport:
     """
     clock = SystemClock()
     with ExitStack() as stack:
-        settings = throwaway_settings(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocen-drill-"))))
+        settings = temporary_settings(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocen-drill-"))))
         pair = stack.enter_context(started_pair(settings))
         nodes = stack.enter_context(connected(settings.folders))
         lsp, lender = lsp_and_lender_of(pair.run)

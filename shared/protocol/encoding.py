@@ -9,7 +9,7 @@ import binascii
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -68,6 +68,15 @@ def base64url_decode(text: str) -> bytes:
     if surplus and base64url_encode(data[-surplus:]) != text[-surplus - 1 :]:
         raise EncodingError("not canonical base64url without padding")
     return data
+
+
+def error_in(read: Callable[[str], object], text: str) -> str:
+    """Say why a text cannot be read; empty where it can. `read` raises EncodingError."""
+    try:
+        read(text)
+    except EncodingError as error:
+        return str(error)
+    return ""
 
 
 def base64url_decode_if_any(text: Any) -> bytes:
@@ -130,7 +139,7 @@ class JsonTexts:
         except EncodingError:
             return NOTHING
 
-    def flaw_of(self, text: bytes, most_bytes: int) -> str:
+    def error_in(self, text: bytes, most_bytes: int) -> str:
         """Say why a text is no such object of at most so many bytes; empty where it is one."""
         if len(text) > most_bytes:
             return f"more than {most_bytes} bytes"

@@ -9,7 +9,6 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from shared.catalogue.bodies.otp import OtpStatus
-from shared.catalogue.bodies.v4.common import LoanApplicationStatus, ResponseStatus
 from shared.catalogue.bodies.v4.heartbeat import HeartbeatEventRequest, LoanDisbursementAnalytics
 from shared.catalogue.bodies.v4.loan_acceptance import VerifyLoanAcceptanceRequest
 from shared.catalogue.bodies.v4.loan_application import (
@@ -19,6 +18,7 @@ from shared.catalogue.bodies.v4.loan_application import (
     PrimaryIdType,
     TenureUnit,
 )
+from shared.catalogue.bodies.v4.message import LoanApplicationStatus, ResponseStatus
 from shared.catalogue.table import CATALOGUE, example_of, find_message
 from shared.protocol.encoding import dump_json, parse_json_object
 from shared.protocol.messages import MessageType

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.preparation import prepare, throwaway_settings
+from sandbox.preparation import prepare, temporary_settings
 from sandbox.settings import NodeName, OcenVersion
 from shared.node.clock import SystemClock
 
@@ -16,6 +16,6 @@ def environments_in(
     `database_urls` may name a database for a service; otherwise it is a SQLite file in the folder.
     """
     urls = {NodeName(name): url for name, url in (database_urls or {}).items()}
-    settings = throwaway_settings(folder, version, urls)
+    settings = temporary_settings(folder, version, urls)
     prepare(settings, SystemClock().now())
     return {name.value: settings.own_environment(name) for name in settings.services}

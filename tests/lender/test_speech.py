@@ -13,7 +13,7 @@ from lender_app.rules import OtpOutcome
 from lender_app.speech import AcceptanceSpeech, ApplicationJudged, EnteredOtp, OtpJudged, SessionOpened
 from lender_app.speech.v3 import SpeechOfV3
 from lender_app.speech.v4 import SpeechOfV4
-from shared.catalogue.bodies.v4.common import LoanApplicationStatus
+from shared.catalogue.bodies.v4.message import LoanApplicationStatus
 from shared.catalogue.table import example_of
 from shared.node.journeys import Outgoing
 from shared.protocol.phases import VerifiedMessage

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.node.onboarding.form import FormError
-from shared.node.onboarding.wishes import amended
+from shared.node.onboarding.requested_changes import amended
 from tests.node.operated import lender_record
 
 

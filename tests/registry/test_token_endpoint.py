@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from registry_app.plane.doorway import MAX_BODY_BYTES
+from registry_app.plane.request_limits import MAX_BODY_BYTES
 from tests.equipment.clock import NOW
 from tests.registry.world import ISSUER, TOKEN_PATH, Client, World, registry_in
 

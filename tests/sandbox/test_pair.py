@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pair import end_pair, started_pair
-from sandbox.preparation import free_base_port, make_data_folder, throwaway_settings
+from sandbox.preparation import free_base_port, make_data_folder, temporary_settings
 from sandbox.running import nodes_alive, process_exists, read_run, write_run
 from sandbox.settings import NODES, Folders, NodeName, OcenVersion, PairSettings
 from shared.node.clock import SystemClock
@@ -133,7 +133,7 @@ def test_a_start_without_nodes_says_how_they_are_started(folders: Folders) -> No
 
 
 def test_two_throw_away_sandboxes_of_a_process_have_ports_and_folders_of_their_own(tmp_path: Path) -> None:
-    first, second = throwaway_settings(tmp_path / "1"), throwaway_settings(tmp_path / "2", OcenVersion.V4)
+    first, second = temporary_settings(tmp_path / "1"), temporary_settings(tmp_path / "2", OcenVersion.V4)
     assert first.base_port != second.base_port
     assert (first.folders.data, first.folders.certs) == (tmp_path / "1", tmp_path / "1" / "certs")
     assert NodeName.REGISTRY in second.services

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from shared.node.onboarding.history import CertificateHistory, KeyHistory, ParticipantHistory, load_history
 from shared.node.onboarding.record import thumbprint_of, verification_key
-from shared.node.registry.sightings import sighted_keys
+from shared.node.registry.looked_up_keys import looked_up_keys
 from shared.protocol.messages import Role
 from shared.protocol.participants import Dialect, Participant, PublicKey
 from shared.protocol.profiles import V4
@@ -93,7 +93,7 @@ class Sighted(Remembered):
         if participant_id == self._own_id and self._own is not None:
             keys: list[KeyHistory] = [replace(key, algorithm=V4.algorithm) for key in self._own.keys]
             return replace(self._own, organisation_id=participant_id, keys=keys, certificates=())
-        sighted = sighted_keys(self._connection, participant_id)
+        sighted = looked_up_keys(self._connection, participant_id)
         if not sighted:
             return None
         first = min(key.events[0].at for key in sighted)

@@ -24,7 +24,7 @@ from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
 from shared.node.onboarding.register import blocked_kids, load_record, offboard, record_to_change, save_record
-from shared.node.onboarding.wishes import Change, new_certificate
+from shared.node.onboarding.requested_changes import Change, new_certificate
 from shared.node.store.schema import take_turns
 
 T = TypeVar("T")

@@ -123,7 +123,7 @@ class Decoded(BaseModel):
         """Show what could be read; None if a part cannot. The header of what its sender did not sign is empty."""
         is_unsigned = isinstance(opened, OpenedCall) and not opened.signature_text
         header = b"{}" if is_unsigned else opened.header_bytes
-        if any(opened.texts.flaw_of(text, MAX_BODY_BYTES) for text in (header, opened.payload)):
+        if any(opened.texts.error_in(text, MAX_BODY_BYTES) for text in (header, opened.payload)):
             return None
         return cls(header=json.loads(header), payload=json.loads(opened.payload))  # decimals would be shown as texts
 

@@ -13,7 +13,7 @@ from shared.node.onboarding.changes import with_certificate, with_key, without_c
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.history import load_history
 from shared.node.onboarding.record import Line, participant_of
-from shared.node.onboarding.wishes import amended, new_certificate, new_key, standing
+from shared.node.onboarding.requested_changes import amended, new_certificate, new_key, standing
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import TheNode
 from shared.node.ops.participant_views import (

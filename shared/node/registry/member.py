@@ -11,11 +11,11 @@ from shared.node.journal import Journal
 from shared.node.registry.auth_service import AuthServiceKeys, OwnToken
 from shared.node.registry.cache import CacheTimes
 from shared.node.registry.directory import RegistryDirectory
+from shared.node.registry.looked_up_keys import note_keys
 from shared.node.registry.lookup import RegistryLookup
 from shared.node.registry.path_signing import PathSigner
 from shared.node.registry.peers import Peers
 from shared.node.registry.service import ClientCredentials, RegistryClient
-from shared.node.registry.sightings import note_keys
 from shared.node.settings import PathSigning, RegistryMembership
 from shared.node.store.reader import read
 from shared.protocol.participants import Participant

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from shared.protocol.checks.envelope import (
     MAX_KID_LENGTH,
-    flaw_of_base64url,
     is_kid,
     judge_members,
     judge_signed_header,
 )
-from shared.protocol.encoding import kind_of
+from shared.protocol.encoding import base64url_decode, error_in, kind_of
 from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Dialect, PublicKey
 from shared.protocol.phases import Identified
@@ -50,8 +49,8 @@ def signature_is_detached(message: OpenedCall) -> Finding:
         return Finding(False, expected, "a payload between the dots")
     if message.header_bytes and message.signature:
         return Finding(True, expected, "header..signature")
-    flaw = next((flaw for part in parts if (flaw := flaw_of_base64url(part))), "a part empty")
-    return Finding(False, expected, flaw)
+    errors = (error_in(base64url_decode, part) for part in parts)
+    return Finding(False, expected, next(filter(None, errors), "a part empty"))
 
 
 @check(Problem.SIGNATURE, Need.SIGNATURE)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, TypeGuard
 
-from shared.protocol.encoding import EncodingError, base64url_decode, kind_of
+from shared.protocol.encoding import base64url_decode, error_in, kind_of
 from shared.protocol.opened import MAX_BODY_BYTES, MAX_HEADER_BYTES, Opened, OpenedEnvelope
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.problems import Problem
@@ -60,8 +60,10 @@ def parts_are_canonical_base64url(message: OpenedEnvelope) -> Finding:
     expected = "canonical base64url, no padding"
     if message.payload and message.header_bytes and message.signature:
         return Finding(True, expected, "three such parts")
-    flaws = {name: flaw_of_base64url(message.outer[name]) for name in ("payload", message.member, "signature")}
-    return Finding(False, expected, next(f"{name}: {flaw}" for name, flaw in flaws.items() if flaw))
+    errors = {
+        name: error_in(base64url_decode, message.outer[name]) for name in ("payload", message.member, "signature")
+    }
+    return Finding(False, expected, next(f"{name}: {error}" for name, error in errors.items() if error))
 
 
 @check(Problem.MALFORMED)
@@ -118,18 +120,9 @@ def names_of(members: Mapping[str, Any]) -> str:
     return ", ".join(names) + (f" and {more} more" if more else "") or "none"
 
 
-def flaw_of_base64url(text: str) -> str:
-    """Say why a text is not canonical base64url; empty where it is."""
-    try:
-        base64url_decode(text)
-    except EncodingError as error:
-        return str(error)
-    return ""
-
-
 def _is_object(message: Opened, text: bytes, members: Mapping[str, Any], expected: str) -> Finding:
-    flaw = "" if members else message.texts.flaw_of(text, MAX_BODY_BYTES)
-    return Finding(not flaw, expected, flaw or (lambda: f"members {names_of(members)}"))
+    error = "" if members else message.texts.error_in(text, MAX_BODY_BYTES)
+    return Finding(not error, expected, error or (lambda: f"members {names_of(members)}"))
 
 
 def _show(value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any, TypeGuard
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.protocol.encoding import EncodingError, format_timestamp, kind_of, parse_timestamp
+from shared.protocol.encoding import error_in, format_timestamp, kind_of, parse_timestamp
 from shared.protocol.messages import one_of
 from shared.protocol.opened import MAX_BODY_BYTES, MAX_IDENTIFIER_LENGTH
 from shared.protocol.phases import Identified
@@ -20,8 +20,8 @@ _IDENTIFIER = f"1 to {MAX_IDENTIFIER_LENGTH} printable characters"
 def payload_is_a_json_object(message: Identified) -> Finding:
     """The payload is one UTF-8 JSON object without repeated members (seed 002, utf8 encode; RFC 7493 s2.3)."""
     payload = message.opened.payload
-    flaw = "" if message.opened.document else message.opened.texts.flaw_of(payload, MAX_BODY_BYTES)
-    return Finding(not flaw, "one UTF-8 JSON object", flaw or (lambda: f"{len(payload)} bytes"))
+    error = "" if message.opened.document else message.opened.texts.error_in(payload, MAX_BODY_BYTES)
+    return Finding(not error, "one UTF-8 JSON object", error or (lambda: f"{len(payload)} bytes"))
 
 
 @check(Problem.MANDATORY_MISSING)
@@ -59,7 +59,7 @@ def timestamp_is_rfc3339(message: Identified) -> Finding:
     expected = "a date-time like 2018-12-06T11:39:57.153Z"
     if message.instant is not None:
         return Finding(True, expected, text)
-    return Finding(False, expected, f"{text[:64]}: {_flaw_of_timestamp(text)}", Problem.VALUE)
+    return Finding(False, expected, f"{text[:64]}: {error_in(parse_timestamp, text)}", Problem.VALUE)
 
 
 @check(Problem.NOT_FRESH, Need.CLOCK)
@@ -119,11 +119,3 @@ def _problem_for(kind: str) -> Problem:
     if kind.endswith(("too_long", "too_short")):
         return Problem.LENGTH
     return Problem.VALUE
-
-
-def _flaw_of_timestamp(text: str) -> str:
-    try:
-        parse_timestamp(text)
-    except EncodingError as error:
-        return str(error)
-    return ""

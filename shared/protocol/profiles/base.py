@@ -1,4 +1,4 @@
-"""A profile is one way in which OCEN dresses a message: what is signed, how, and which checks judge it.
+"""A profile is one way in which OCEN signs a message: what is signed, how, and which checks judge it.
 
 The mount (`/v3`, `/v4.0.0alpha`) picks the profile, never the message itself.
 """

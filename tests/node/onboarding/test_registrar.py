@@ -9,7 +9,7 @@ import pytest
 from shared.node.onboarding.changes import with_certificate
 from shared.node.onboarding.form import FormError, form_of
 from shared.node.onboarding.record import TakenError, UnknownError, thumbprint_of
-from shared.node.onboarding.wishes import amended, standing
+from shared.node.onboarding.requested_changes import amended, standing
 from shared.protocol.participants import KeyStatus
 from tests.equipment.forms import certificate_pem, form
 from tests.equipment.process import Process, own_record, refused

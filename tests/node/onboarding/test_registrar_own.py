@@ -10,7 +10,7 @@ from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.form import FormError, record_of
 from shared.node.onboarding.record import KeyRecord, OnboardingError, TakenError, thumbprint_of
 from shared.node.onboarding.registrar import NotInForceError
-from shared.node.onboarding.wishes import amended, standing
+from shared.node.onboarding.requested_changes import amended, standing
 from shared.node.store.database import StorageUnavailable
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import private_pem

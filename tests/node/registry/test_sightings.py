@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from shared.node.registry.sightings import note_keys, sighted_keys
+from shared.node.registry.looked_up_keys import looked_up_keys, note_keys
 from shared.node.store.tables import create_tables
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
@@ -20,7 +20,7 @@ def test_a_key_has_the_time_of_its_first_and_its_last_look_up(engine: Engine) ->
     with engine.begin() as connection:
         for moment in (NOW, LATER):
             note_keys(connection, agent, moment)
-        (key,) = sighted_keys(connection, AGENT)
+        (key,) = looked_up_keys(connection, AGENT)
     assert (key.kid, key.algorithm, key.pem) == (agent.keys[0].kid, "RS256", agent.keys[0].verifier.to_pem())
     assert key.thumbprint == agent.keys[0].verifier.thumbprint()
     assert [event.at for event in key.events] == [NOW]
@@ -31,7 +31,7 @@ def test_a_key_counts_from_the_look_up_on_that_a_message_has_led_to(engine: Engi
     create_tables(engine)
     with engine.begin() as connection:
         note_keys(connection, loan_agent(), NOW)
-        (key,) = sighted_keys(connection, AGENT)
+        (key,) = looked_up_keys(connection, AGENT)
     moments = [NOW - timedelta(minutes=1), NOW - timedelta(seconds=1), LATER]
     assert [key.status_at(moment) for moment in moments] == [None, KeyStatus.ACTIVE, KeyStatus.ACTIVE]
 
@@ -43,6 +43,6 @@ def test_a_kid_that_is_given_to_another_key_has_both_the_latest_first(engine: En
     with engine.begin() as connection:
         note_keys(connection, agent, NOW)
         note_keys(connection, again, LATER)
-        found = sighted_keys(connection, AGENT)
+        found = looked_up_keys(connection, AGENT)
     assert [key.thumbprint for key in found] == [other.verifier.thumbprint(), agent.keys[0].verifier.thumbprint()]
     assert {key.kid for key in found} == {agent.keys[0].kid}

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from shared.catalogue.bodies.body import Body, Identifier, ShortText
 from shared.catalogue.bodies.otp import Otp, OtpStatus
-from shared.catalogue.bodies.v3.common import Message, Response
+from shared.catalogue.bodies.v3.message import Message, Response
 
 
 class OtpBlock(Body):

@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from shared.catalogue.bodies.body import Body, Identifier, ShortText
 from shared.catalogue.bodies.otp import Otp, OtpStatus
-from shared.catalogue.bodies.v4.common import LoanApplicationStatus, Message, Response, ResponseStatus, missing
+from shared.catalogue.bodies.v4.message import LoanApplicationStatus, Message, Response, ResponseStatus, missing
 
 
 class AppToken(Body):

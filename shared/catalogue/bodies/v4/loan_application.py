@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from shared.catalogue.bodies.body import Body, Identifier, ShortText
-from shared.catalogue.bodies.v4.common import LoanApplicationStatus, Message, Response
+from shared.catalogue.bodies.v4.message import LoanApplicationStatus, Message, Response
 from shared.catalogue.bodies.values import DateOrTime, Money, Quantity
 from shared.protocol.encoding import dump_json
 

@@ -1,4 +1,4 @@
-"""The doorway of the protocol plane: bounds what comes in, and tells of what goes out."""
+"""The limits of a request on the protocol plane, and how long it took to answer."""
 
 from typing import Final
 
@@ -16,8 +16,8 @@ from shared.protocol.opened import declared_size
 MAX_BODY_BYTES: Final = 65_536
 
 
-class Doorway:
-    """ASGI middleware."""
+class RequestLimits:
+    """ASGI middleware: a body has at most 64 KiB, and every answer is measured."""
 
     def __init__(self, app: ASGIApp, *, telemetry: RegistryTelemetry, clock: Clock) -> None:
         self._app = app

@@ -21,7 +21,7 @@ _BEFORE: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class SightedKey(KeyHistory):
+class LookedUpKey(KeyHistory):
     """A key that the registry has named; it counts from its first look-up on, and nobody says when it ceased to."""
 
     def status_at(self, moment: datetime) -> KeyStatus | None:
@@ -45,11 +45,11 @@ def note_keys(connection: Connection, participant: Participant, now: datetime) -
     connection.execute(upsert(REGISTRY_KEYS, connection.dialect.name, "last_seen"), rows)
 
 
-def sighted_keys(connection: Connection, participant_id: str) -> list[SightedKey]:
+def looked_up_keys(connection: Connection, participant_id: str) -> list[LookedUpKey]:
     """Return every key that the registry has named for a participant, the latest first."""
     theirs = select(REGISTRY_KEYS).where(REGISTRY_KEYS.c.participant_id == participant_id)
     rows = connection.execute(theirs.order_by(REGISTRY_KEYS.c.first_seen.desc(), REGISTRY_KEYS.c.kid)).all()
-    return [SightedKey(row.kid, V4.algorithm, row.pem, row.thumbprint, [_event(row)]) for row in rows]
+    return [LookedUpKey(row.kid, V4.algorithm, row.pem, row.thumbprint, [_event(row)]) for row in rows]
 
 
 def _event(row: Any) -> KeyEvent:
