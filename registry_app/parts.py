@@ -11,7 +11,7 @@ from registry_app.registrar import NetworkRegistrar
 from registry_app.settings import RegistrySettings
 from registry_app.store.book import Book
 from registry_app.telemetry import RegistryTelemetry
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.readiness import ReadinessCheck
 
 

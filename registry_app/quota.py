@@ -6,7 +6,7 @@ The buckets are in the memory of this process: several on one database grant as 
 from dataclasses import dataclass
 from typing import Final
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 
 PLACE: Final = 1024
 """Bytes. A report takes a place for each of these that it begins: the quota bounds bytes as well as reports."""

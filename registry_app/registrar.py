@@ -31,7 +31,7 @@ from registry_app.store.roles import (
     update_role,
 )
 from registry_app.store.tables import ORGANISATIONS
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.ids import new_id
 from shared.node.onboarding.record import TakenError
 

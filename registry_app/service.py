@@ -24,14 +24,14 @@ from registry_app.store.tables import SCHEMA
 from registry_app.telemetry import RegistryTelemetry
 from registry_app.trust import client_trust
 from shared.catalogue.bodies.v4.registry import RoleStatus
-from shared.node.clock import Clock, SystemClock
-from shared.node.net.server import CannotListenError, make_server
-from shared.node.net.tls import TlsTrust
+from shared.clock import Clock, SystemClock
 from shared.node.readiness import ReadinessCheck
 from shared.node.settings import SettingsError
-from shared.node.store.database import open_engine, setting_up
-from shared.node.store.schema import take_turns
-from shared.node.store.slices import SLICE
+from shared.storage.database import open_engine, setting_up
+from shared.storage.schema import take_turns
+from shared.storage.slices import SLICE
+from shared.transport.server import CannotListenError, make_server
+from shared.transport.tls import TlsTrust
 
 REFRESH_SECONDS: Final = 1.0
 """What another process on the same database has changed counts here after so long at most."""

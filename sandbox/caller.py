@@ -5,11 +5,11 @@ from collections.abc import Mapping
 
 import httpx
 
-from shared.node.net.tls import thumbprint
 from shared.node.send.client import judge_answer
 from shared.protocol.opened import Peer
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V3, Judged, Profile
+from shared.transport.tls import thumbprint
 
 
 class Caller:

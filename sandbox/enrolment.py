@@ -15,7 +15,7 @@ from sandbox.following import Record
 from sandbox.network import MEMBERSHIP_FILE, RegistryOps, read_membership, standing_member
 from sandbox.running import connected_registry, read_run
 from sandbox.settings import Folders
-from shared.node.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock
 from shared.node.onboarding.record import MOST_CERTIFICATES, MOST_COUNTING, thumbprint_of
 from shared.node.registry.cache import USUAL_TIMES
 from shared.protocol.participants import KeyStatus

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from sandbox.errors import SandboxError
-from shared.node.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock
 from shared.protocol.encoding import dump_json
 from shared.protocol.participants import Dialect, KeyStatus
 

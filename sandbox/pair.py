@@ -27,7 +27,7 @@ from sandbox.running import (
 )
 from sandbox.settings import PAIR, Folders, NodeName, PairSettings
 from sandbox.supervisor import POLL_SECONDS, STOP_SECONDS, NodePlan, Supervisor, plan_of
-from shared.node.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock
 
 
 @dataclass(slots=True)

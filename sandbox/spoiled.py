@@ -18,14 +18,14 @@ from sandbox.following import Record
 from sandbox.ops_client import OpsClient
 from sandbox.running import Run
 from sandbox.settings import NodeName
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.identity import Identity, load_identity
 from shared.node.ids import new_id
-from shared.node.net.tls import client_context
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.encoding import base64url_encode
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V3, Originator
+from shared.transport.tls import client_context
 
 
 @dataclass(frozen=True, slots=True)

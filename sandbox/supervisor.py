@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.settings import NodeName, PairSettings
-from shared.node.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock
 
 READY_SECONDS = 30.0
 STOP_SECONDS = 25.0

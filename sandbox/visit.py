@@ -11,16 +11,16 @@ from sandbox.network import SECRET_FILE, Membership, RegistryOps, read_membershi
 from sandbox.running import Run
 from sandbox.settings import NodeName
 from sandbox.spoiled import Insider
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.identity import load_identity
-from shared.node.net.tls import client_context
 from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport
 from shared.node.settings import RegistryMembership
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import Originator
 from shared.protocol.tokens import open_token
+from shared.transport.tls import client_context
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sqlalchemy import Engine
 
-from shared.node.store.database import open_engine
+from shared.storage.database import open_engine
 from tests.postgres import create_database, find_binaries, private_server
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
@@ -28,7 +28,7 @@ def _private_keys_are_read_once() -> Iterator[None]:
     read = cache(load_pem_private_key)
     with pytest.MonkeyPatch.context() as patch:
         for module in (
-            "shared.node.net.tls_files",
+            "shared.transport.tls_files",
             "shared.protocol.signing",
             "jwcrypto.jwk.serialization",
             "joserfc._rfc7517.pem",

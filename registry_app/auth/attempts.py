@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from typing import Final
 
 from registry_app.auth.errors import OAuthError
-from shared.node.clock import Clock
+from shared.clock import Clock
 
 MOST_CLIENTS: Final = 10_000
 """Clients with their callers remembered in each of the two tables at most; who tried longest ago is forgotten."""

@@ -17,7 +17,7 @@ from registry_app.settings import RegistrySettings
 from registry_app.store.book import Book
 from registry_app.store.roles import ClientRow, client_of, client_of_role
 from shared.catalogue.bodies.v4.registry import JsonWebKeySet, RoleStatus
-from shared.node.clock import Clock
+from shared.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from fastapi import Depends, Request
 from registry_app.auth.errors import TokenRefused
 from registry_app.auth.tokens import TokenHolder
 from registry_app.parts import TheRegistry
-from shared.node.net.peer_protocol import PEER_EXTENSION
-from shared.node.net.tls import PeerCertificate
+from shared.transport.peer_protocol import PEER_EXTENSION
+from shared.transport.tls import PeerCertificate
 
 
 async def demand_token(request: Request, registry: TheRegistry) -> TokenHolder:

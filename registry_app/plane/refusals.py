@@ -18,8 +18,8 @@ from registry_app.parts import Parts
 from registry_app.settings import REALM
 from shared.catalogue.bodies.v4.heartbeat import ResponseMessage
 from shared.catalogue.bodies.v4.registry import as_json
-from shared.node.store.writer import StorageUnavailable
 from shared.protocol.problems import Problem
+from shared.storage.writer import StorageUnavailable
 
 HEARTBEAT = "/ocen/v4/"
 

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Engine
 from registry_app.store.reports import Report, keep_reports
 from registry_app.store.tables import SCHEMA
 from shared.node.journal import Action, run_actions
-from shared.node.store.reader import read
-from shared.node.store.schema import take_turns
-from shared.node.store.writer import GroupCommit
+from shared.storage.reader import read
+from shared.storage.schema import take_turns
+from shared.storage.writer import GroupCommit
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, insert, select
 
 from registry_app.store.tables import REPORTS
-from shared.node.store.slices import SLICE, delete_slice
+from shared.storage.slices import SLICE, delete_slice
 
 
 class ReportKind(StrEnum):

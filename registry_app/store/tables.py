@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-from shared.node.store.database import Instant
-from shared.node.store.schema import Schema
+from shared.storage.database import Instant
+from shared.storage.schema import Schema
 
 METADATA = MetaData()
 

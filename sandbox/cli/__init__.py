@@ -12,12 +12,12 @@ from sandbox.cli.screen import screen, spell_out_marks
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pki.certificates import PkiError
 from shared.node.identity import IdentityError
-from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.form import FormError
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import SettingsError
 from shared.protocol.encoding import EncodingError
 from shared.protocol.signing import KeyMaterialError
+from shared.transport.tls_files import TlsConfigurationError
 
 WRONG_INPUT = (
     SandboxError,

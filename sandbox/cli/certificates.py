@@ -18,7 +18,7 @@ from sandbox.holders import Nodes, holders
 from sandbox.pki.renewal import Renewal, prepare_renewal
 from sandbox.running import connected, run_of
 from sandbox.settings import Folders, NodeName
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.onboarding.record import thumbprint_of
 
 app = typer.Typer(help="TLS certificates: list, add, remove, renew.", no_args_is_help=True)

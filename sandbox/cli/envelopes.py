@@ -18,7 +18,7 @@ from sandbox.errors import SandboxError
 from sandbox.offline import Beside, Judgement, holder_of, issuer_of, message_named, profile_named, verify_ack
 from sandbox.offline import sign as sign_payload
 from sandbox.offline import verify as verify_message
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.settings import dialect_named
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import EncodingError, parse_timestamp

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sandbox.errors import SandboxError
 from sandbox.forms import read_form
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.encoding import EncodingError, parse_json_object
 

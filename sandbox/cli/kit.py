@@ -14,7 +14,7 @@ from sandbox.pki.folder import load_authority
 from sandbox.pki.organisation import LOOPBACK, Organisation
 from sandbox.running import connected, run_of
 from sandbox.settings import Folders
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 
 

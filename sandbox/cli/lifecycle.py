@@ -15,7 +15,7 @@ from sandbox.pair import StartedPair, end_pair, started_pair
 from sandbox.running import Run, connected, nodes_alive, operator_plane, ops_token, read_run
 from sandbox.settings import LOOPBACK_NAMES, Folders, NodeName, PairSettings
 from sandbox.supervisor import interrupted_by_signals
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 
 _STATES: Mapping[bool | None, tuple[str, str]] = {True: ("ready", "green"), False: ("not ready", "yellow")}
 

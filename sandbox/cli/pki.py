@@ -15,7 +15,7 @@ from sandbox.pki.folder import issue as issue_files
 from sandbox.pki.organisation import LOOPBACK, Organisation, own_form
 from sandbox.running import connected, nodes_alive, read_run
 from sandbox.settings import Folders
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 
 app = typer.Typer(help="Make keys and certificates, and show them.", no_args_is_help=True)
 

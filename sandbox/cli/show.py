@@ -23,7 +23,7 @@ from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion, PairSettin
 from sandbox.spoiled import SpoiledOutcome, lsp_and_lender_of, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
 from sandbox.visit import Visit, demand_members, visit
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.registry.lookup import NETWORKS, ROLES
 from shared.node.registry.service import TOKEN_PATH
 from shared.protocol.tokens import TOKEN_ALGORITHM

@@ -13,7 +13,7 @@ from sandbox.drill.report import DrillEvent, DrillRefusal, DrillReport, Signatur
 from sandbox.drill.traffic import Request, Traffic
 from sandbox.following import Record
 from sandbox.holders import Nodes
-from shared.node.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock
 
 SETTLE_SECONDS: Final = 30.0
 """Seconds to wait for what is under way; what has not ended then is lost."""

@@ -23,7 +23,7 @@ from sandbox.preparation import temporary_settings
 from sandbox.running import connected
 from sandbox.settings import NodeName
 from sandbox.spoiled import Insider, lsp_and_lender_of
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.identity import load_own_key
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import SigningKey

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Self
 from sandbox.errors import SandboxError
 from sandbox.ops_client import OpsClient
 from shared.catalogue.table import example_of, get_message
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.ids import new_id
 
 MESSAGE: Final = get_message("v3", "TriggerLoanAcceptanceRequest")

@@ -11,9 +11,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, insert, select
 
 from shared.node.journeys import Journey
-from shared.node.store.tables import JOURNEYS
-from shared.node.store.upserts import upsert
+from shared.node.tables import JOURNEYS
 from shared.protocol.encoding import dump_json
+from shared.storage.upserts import upsert
 
 # FOR UPDATE, so that another process on the same database waits until what is decided here is committed.
 _FOUND: Final = select(JOURNEYS).where(JOURNEYS.c.key.in_(bindparam("keys", expanding=True))).with_for_update()

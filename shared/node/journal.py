@@ -21,10 +21,10 @@ from shared.node.send.outbox import (
     entry_row,
     record_attempts,
 )
-from shared.node.store.reader import read
-from shared.node.store.slices import SLICE, delete_slice
-from shared.node.store.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS, SCHEMA, UNFINISHED
-from shared.node.store.writer import GroupCommit
+from shared.node.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS, SCHEMA, UNFINISHED
+from shared.storage.reader import read
+from shared.storage.slices import SLICE, delete_slice
+from shared.storage.writer import GroupCommit
 
 T = TypeVar("T")
 

@@ -10,16 +10,13 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from shared.catalogue.table import messages_received_by
-from shared.node.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock
 from shared.node.counterparties import Counterparties
 from shared.node.directory import Directory
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule
 from shared.node.mounts import Mounts
-from shared.node.net.server import CannotListenError, make_server
-from shared.node.net.tls import TlsTrust
-from shared.node.net.transport import PooledTransport
 from shared.node.onboarding.follower import Follower
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import read_records
@@ -39,12 +36,15 @@ from shared.node.send.courier import Courier
 from shared.node.send.schedule import RetrySchedule
 from shared.node.send.sender import Sender
 from shared.node.settings import Mode, NodeSettings, RegistryMembership
-from shared.node.store.database import open_engine, setting_up
-from shared.node.store.tables import SCHEMA, create_tables
-from shared.node.store.writer import GroupCommit
+from shared.node.tables import SCHEMA, create_tables
 from shared.node.telemetry import Telemetry
 from shared.protocol.messages import MessageType, Role
 from shared.protocol.profiles import PROFILES, V3, V4, Profile
+from shared.storage.database import open_engine, setting_up
+from shared.storage.writer import GroupCommit
+from shared.transport.server import CannotListenError, make_server
+from shared.transport.tls import TlsTrust
+from shared.transport.transport import PooledTransport
 
 REFRESH_SECONDS = 0.5
 """What another process on the same database has changed counts here after so long at most (OCEN-ROT-03: a second)."""

@@ -10,13 +10,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar, cast
 
 from shared.node.identity import IdentityError
-from shared.node.net.server import CannotListenError
-from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.node import Application, Node
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import NodeSettings, ServiceSettings, SettingsError, load_settings
-from shared.node.store.database import DatabaseError, StorageUnavailable
 from shared.node.telemetry import configure_logging
+from shared.storage.database import DatabaseError, StorageUnavailable
+from shared.transport.server import CannotListenError
+from shared.transport.tls_files import TlsConfigurationError
 
 UNUSABLE = (
     SettingsError,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 
 PAUSE_SECONDS: Final = 1.0
 """Between the beginnings of two writes, however many ask."""

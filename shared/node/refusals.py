@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select
 
 from shared.node.ids import new_id
 from shared.node.send.outbox import storable, verdict_text
-from shared.node.store.tables import REFUSALS
+from shared.node.tables import REFUSALS
 from shared.protocol.checks import JOURNAL_CHECKS
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Failure

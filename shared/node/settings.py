@@ -12,9 +12,10 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.node.net.certificate_connections import CONNECTIONS_PER_CERTIFICATE
+from shared.ip_addresses import Network
 from shared.protocol.nonces import FreshnessWindow
-from shared.protocol.participants import Dialect, Network
+from shared.protocol.participants import Dialect
+from shared.transport.certificate_connections import CONNECTIONS_PER_CERTIFICATE
 
 logger = logging.getLogger(__name__)
 

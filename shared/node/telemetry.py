@@ -11,13 +11,13 @@ from typing import Any, Final, TextIO, cast
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.log_stream import LogStream
-from shared.node.seldom import Seldom
 from shared.node.send.outbox import DeliveryAttempt, OutboxState, storable
 from shared.node.settings import LogFormat
-from shared.node.store.database import StorageUnavailable
+from shared.seldom import Seldom
+from shared.storage.database import StorageUnavailable
 
 MOST_TOLD = 10_000
 """Characters of an error's text or traceback in a log line, which may quote a stranger; the last ones are kept."""

@@ -11,7 +11,7 @@ from ssl import SSLContext
 from typing import Any
 
 from sandbox.pki.folder import issue
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.identity import load_identity
 from shared.protocol.signing import SigningKey
 from tests.attack.wire import OURSELVES, Address, post

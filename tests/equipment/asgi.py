@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from shared.node.net.peer_protocol import PEER_EXTENSION
-from shared.node.net.tls import PeerCertificate, thumbprint
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.signing import VerificationKey
+from shared.transport.peer_protocol import PEER_EXTENSION
+from shared.transport.tls import PeerCertificate, thumbprint
 from tests.equipment.parties import LISTED_ADDRESS, LSP_CERTIFICATE
 
 JSON = {"content-type": "application/json"}

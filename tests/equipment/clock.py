@@ -6,7 +6,7 @@ NOW = datetime(2031, 3, 4, 5, 6, 7, 890_000, tzinfo=UTC)
 
 
 class FrozenClock:
-    """Implements `shared.node.clock.Clock`."""
+    """Implements `shared.clock.Clock`."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self._began = now

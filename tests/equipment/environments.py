@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sandbox.preparation import prepare, temporary_settings
 from sandbox.settings import NodeName, OcenVersion
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 
 
 def environments_in(

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 from sqlalchemy import Engine, select, update
 
-from shared.node.store.tables import METADATA
+from shared.node.tables import METADATA
 from tests.equipment.deadline import DEADLINE
 
 OPENSSL = shutil.which("openssl")

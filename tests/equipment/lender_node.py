@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import lender_app.app
+from shared.ip_addresses import Network
 from shared.node.node import Application
 from shared.node.receive.middleware import SignedExchange
-from shared.node.store.database import PATIENCE
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
-from shared.protocol.participants import EnvelopeMember, Network
+from shared.protocol.participants import EnvelopeMember
 from shared.protocol.signing import SigningKey
 from shared.protocol.tampering import OutgoingMessage, TlsIdentity
+from shared.storage.database import PATIENCE
 from tests.equipment.asgi import Answer, call
 from tests.equipment.clock import FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking

@@ -16,7 +16,6 @@ from shared.catalogue import table
 from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Decision, Journey, Outgoing, TakeNote
 from shared.node.mounts import Mounts
-from shared.node.net.tls import thumbprint
 from shared.node.registry.member import Member
 from shared.node.send.outbox import OutboxEntry
 from shared.node.settings import RegistryMembership
@@ -27,6 +26,7 @@ from shared.protocol.participants import Dialect
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import V3, V4, Originator
 from shared.protocol.signing import SigningKey
+from shared.transport.tls import thumbprint
 from tests.equipment.asgi import JSON, Answer, call
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.messages import RuleOfTest

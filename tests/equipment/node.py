@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
 from shared.catalogue.table import messages_received_by
-from shared.node.clock import Clock
+from shared.clock import Clock
+from shared.ip_addresses import Network
 from shared.node.counterparties import Counterparties
 from shared.node.directory import Directory
 from shared.node.identity import Identity
@@ -23,13 +24,13 @@ from shared.node.send.client import SignedClient
 from shared.node.send.courier import Courier
 from shared.node.send.schedule import RetrySchedule
 from shared.node.send.sender import Sender
-from shared.node.store.database import PATIENCE
-from shared.node.store.writer import GroupCommit
 from shared.node.telemetry import Telemetry
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import DEFAULT_WINDOW
-from shared.protocol.participants import Network, Participant
+from shared.protocol.participants import Participant
 from shared.protocol.profiles import V3, Profile
+from shared.storage.database import PATIENCE
+from shared.storage.writer import GroupCommit
 from tests.equipment.storage import LEASE, writing
 
 

@@ -13,7 +13,7 @@ import lsp_app.app
 from shared.node.receive.middleware import SignedExchange
 from shared.node.send.outbox import DeliveryAttempt, OutboxEntry
 from shared.node.settings import NodeSettings
-from shared.node.store.tables import INBOX, NOTICES
+from shared.node.tables import INBOX, NOTICES
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V3
 from tests.equipment.asgi import call

@@ -8,12 +8,12 @@ from typing import Any
 
 from shared.catalogue.table import example_of, find_message, get_message
 from shared.node.identity import Identity
-from shared.node.net.tls import thumbprint
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.messages import Role
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant, PublicKey
 from shared.protocol.signing import SigningKey, load_private_key
 from shared.protocol.tampering import GoodMessage, OtherMessage, OtherParticipant
+from shared.transport.tls import thumbprint
 from tests.equipment.clock import NOW
 from tests.node.certificates import private_pem, rsa_key
 

@@ -10,15 +10,15 @@ from sqlalchemy import Engine
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.tls import TlsTrust
-from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.follower import Follower
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import ParticipantRecord
 from shared.node.onboarding.registrar import Registrar
-from shared.node.store.writer import GroupCommit
 from shared.protocol.messages import Role
 from shared.protocol.signing import private_pem
+from shared.storage.writer import GroupCommit
+from shared.transport.tls import TlsTrust
+from shared.transport.tls_files import TlsConfigurationError
 from tests.equipment.clock import FrozenClock
 from tests.equipment.forms import certificate_pem
 from tests.equipment.parties import lsp_backup_key, lsp_key

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.signing import SigningKey, VerificationKey
 from tests.equipment.parties import signing_key

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Engine, Table, select
 
 from shared.node.journal import Journal
-from shared.node.store.database import PATIENCE, open_engine
-from shared.node.store.tables import METADATA, REGISTRY_KEYS, create_tables
-from shared.node.store.writer import GroupCommit
+from shared.node.tables import METADATA, REGISTRY_KEYS, create_tables
+from shared.storage.database import PATIENCE, open_engine
+from shared.storage.writer import GroupCommit
 
 LEASE = timedelta(seconds=15)
 

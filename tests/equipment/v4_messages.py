@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from shared.catalogue.table import example_of, find_message, get_message
-from shared.node.net.tls import thumbprint
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.messages import Role
 from shared.protocol.opened import Peer, WireMessage
@@ -16,6 +15,7 @@ from shared.protocol.phases import KnownSender, VerifiedMessage
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer
+from shared.transport.tls import thumbprint
 from tests.equipment.clock import NOW
 from tests.equipment.parties import LENDER_CERTIFICATE, LSP_CERTIFICATE, lender, lender_key, lsp, lsp_key, stranger_key
 from tests.equipment.verifying import Known, verify_at_once

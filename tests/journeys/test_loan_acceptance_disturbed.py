@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.node.net.tls import thumbprint
 from shared.node.send.outbox import AttemptOutcome
-from shared.node.store.tables import ATTEMPTS, INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.participants import PublicKey
 from shared.protocol.problems import Problem
+from shared.transport.tls import thumbprint
 from tests.equipment.asgi import call
 from tests.equipment.envelopes import payload_inside
 from tests.equipment.messages import CALLBACK, TRIGGER, VERIFY

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.net.tls import thumbprint
-from shared.node.store.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.participants import PublicKey
 from shared.protocol.problems import Problem
+from shared.transport.tls import thumbprint
 from tests.equipment.asgi import call
 from tests.equipment.messages import TRIGGER, VERIFY
 from tests.equipment.pair import Pair, memory_pair

@@ -16,7 +16,7 @@ from shared.node.node import Application
 from shared.node.receive.verify import Refused
 from shared.node.send.outbox import OutboxState, new_entry
 from shared.node.settings import NodeSettings
-from shared.node.store.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
+from shared.node.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
 from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem

@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from lender_app.policy import AcceptancePolicy
 from lender_app.rules import digest
 from shared.node.receive.verify import Refused
-from shared.node.store.tables import JOURNEYS, OUTBOX
+from shared.node.tables import JOURNEYS, OUTBOX
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem

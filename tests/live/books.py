@@ -4,8 +4,8 @@ from typing import Any
 
 from sqlalchemy import Column, RowMapping, Table, select
 
-from shared.node.store.database import READ_ONLY, open_engine
-from shared.node.store.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
+from shared.storage.database import READ_ONLY, open_engine
 
 _KEYS: dict[Table, tuple[Column[Any], ...]] = {
     NONCES: (NONCES.c.key,),

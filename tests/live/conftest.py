@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.pki.folder import issue
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from tests.equipment.environments import environments_in
 from tests.live.command import command as command
 from tests.live.forger import Forger, calling_as

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shared.node.identity import load_identity
-from shared.node.net.tls import thumbprint
 from shared.protocol.problems import SUCCESS
+from shared.transport.tls import thumbprint
 from tests.live.forger import calling_as
 from tests.live.leaves import Leaf, leaf_issued_at, sandbox_authority
 from tests.live.letters import TRIGGER, TRIGGERED, envelope, letter, path_of

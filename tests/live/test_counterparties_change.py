@@ -15,11 +15,11 @@ from sandbox.pki.folder import issue
 from sandbox.pki.organisation import Organisation, own_form
 from shared.catalogue.table import example_of, find_message
 from shared.node.identity import load_identity
-from shared.node.net.tls import thumbprint
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 from shared.protocol.problems import SUCCESS
 from shared.protocol.signing import SigningKey, new_private_key, private_pem
+from shared.transport.tls import thumbprint
 from tests.live.forger import Answer, Forger, caller, calling_as
 from tests.live.leaves import Leaf, renew
 from tests.live.letters import TRIGGER, TRIGGERED, envelope, letter, path_of

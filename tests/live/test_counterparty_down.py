@@ -4,7 +4,7 @@ from typing import Any
 
 from shared.catalogue.table import example_of, find_message
 from shared.node.ids import new_id
-from shared.node.store.tables import INBOX
+from shared.node.tables import INBOX
 from shared.protocol.problems import SUCCESS
 from tests.live.forger import calling_as
 from tests.live.letters import TRIGGER, TRIGGERED, envelope, path_of, written

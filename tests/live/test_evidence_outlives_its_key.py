@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 
 from shared.catalogue.table import example_of, find_message
-from shared.node.store.database import open_engine
 from shared.protocol.participants import KeyStatus
+from shared.storage.database import open_engine
 from tests.equipment.evidence import OPENSSL, Unpacked, spoil, unpack
 from tests.live.letters import TRIGGER, TRIGGERED
 from tests.live.pair import LENDER, LSP, Pair, PairFactory, Side

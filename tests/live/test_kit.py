@@ -15,7 +15,7 @@ from sandbox.kit import make_kit
 from sandbox.pki.folder import load_authority
 from sandbox.pki.organisation import Organisation
 from sandbox.preparation import free_base_port
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.messages import Role
 from tests.equipment.deadline import DEADLINE

@@ -15,18 +15,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.types import Receive, Scope, Send
 
 from shared.catalogue.table import messages_received_by
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.node.identity import Identity, load_identity
 from shared.node.journeys import TakeNote
-from shared.node.net.server import make_server
-from shared.node.net.tls import TlsTrust, thumbprint
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import with_certificate
 from shared.node.receive.request import read_body
 from shared.node.send.sender import SendError
 from shared.node.settings import NodeSettings
-from shared.node.store.tables import INBOX, REFUSALS
+from shared.node.tables import INBOX, REFUSALS
 from shared.protocol.messages import Role
+from shared.transport.server import make_server
+from shared.transport.tls import TlsTrust, thumbprint
 from tests.equipment.deadline import DEADLINE
 from tests.equipment.environments import environments_in
 from tests.equipment.member_pair import AGENT, BANK, CONTENT, CREATE, CREATED, MESSAGES, RULES, catalogue

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Table
 
 from shared.node.ids import new_id
-from shared.node.store.tables import INBOX, OUTBOX
+from shared.node.tables import INBOX, OUTBOX
 from shared.protocol.opened import MAX_BODY_BYTES
 from shared.protocol.problems import SUCCESS
 from tests.live.forger import JSON, Answer, Forger

@@ -11,7 +11,7 @@ import pytest
 from jwcrypto.jwk import JWKSet
 from jwcrypto.jwt import JWT
 
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from tests.equipment.deadline import DEADLINE
 from tests.live.leaves import leaf_issued_at
 from tests.live.pair import LENDER, LSP

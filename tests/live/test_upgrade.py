@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from shared.node.store.database import open_engine
-from shared.node.store.schema import VERSIONS
-from shared.node.store.tables import SCHEMA
+from shared.node.tables import SCHEMA
+from shared.storage.database import open_engine
+from shared.storage.schema import VERSIONS
 from tests.equipment.first_schema import REQUEST_ID, lay_out
 from tests.live.pair import Pair, pair_in
 from tests.live.test_happy_path import accept_loan

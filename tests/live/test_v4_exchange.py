@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, Table
 
 from shared.node.ids import new_id
 from shared.node.send.outbox import verdict_text
-from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX
+from shared.node.tables import ATTEMPTS, INBOX, OUTBOX
 from shared.protocol.problems import SUCCESS
 from tests.equipment.evidence import unpack
 from tests.live.network import CREATE, CREATED, TRIGGER, TRIGGERED, VERIFIED, VERIFY, Network

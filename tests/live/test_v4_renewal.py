@@ -10,7 +10,7 @@ import pytest
 from sandbox.cli import main
 from sandbox.running import Run, RunningNode, write_run
 from sandbox.settings import Folders, NodeName
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.protocol.problems import SUCCESS
 from shared.protocol.signing import SigningKey
 from tests.live.forger import CallForger, Forger, caller

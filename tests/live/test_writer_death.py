@@ -12,7 +12,7 @@ from tests.live.waiting import eventually
 
 DIES_WHEN_TOLD = """
 import os, pathlib, runpy
-from shared.node.store.transactions import Transactions
+from shared.storage.transactions import Transactions
 
 execute = Transactions.execute
 

@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, Table
 from sandbox.errors import SandboxError
 from shared.catalogue.table import example_of, find_message
 from shared.node.ids import new_id
-from shared.node.store.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from tests.live.letters import TRIGGER, TRIGGERED
 from tests.live.network import TRIGGER as TRIGGER_V4

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from shared.node.net.tls import TlsTrust, client_context, server_context
+from shared.transport.tls import TlsTrust, client_context, server_context
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import Run, Witness
 

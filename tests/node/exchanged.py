@@ -13,11 +13,11 @@ from shared.node.evidence.bundle import evidence_bundle
 from shared.node.onboarding.record import ParticipantRecord, participant_of
 from shared.node.onboarding.register import save_record
 from shared.node.settings import NodeSettings
-from shared.node.store.database import READ_ONLY
-from shared.node.store.tables import create_tables
+from shared.node.tables import create_tables
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.signing import SigningKey
+from shared.storage.database import READ_ONLY
 from tests.equipment.asgi import call
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import Reply, ScriptedTransport, acking, failing

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from shared.node.store.tables import ATTEMPTS, INBOX, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.envelope import seal
 from shared.protocol.signing import load_private_key
 from tests.node.certificates import private_pem, rsa_key

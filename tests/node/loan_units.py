@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Connection, Engine, ForeignKey, MetaData, String, Table, select
 
-from shared.node.store.database import PATIENCE
-from shared.node.store.reader import read
-from shared.node.store.transactions import Job
-from shared.node.store.writer import GroupCommit
+from shared.storage.database import PATIENCE
+from shared.storage.reader import read
+from shared.storage.transactions import Job
+from shared.storage.writer import GroupCommit
 from tests.equipment.deadline import DEADLINE
 
 metadata = MetaData()

@@ -5,8 +5,8 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from shared.node.net.server import make_server
-from shared.node.net.tls import client_context
+from shared.transport.server import make_server
+from shared.transport.tls import client_context
 from tests.node.certificates import Authority, Identity
 
 GET = b"GET /v3/heartbeat HTTP/1.1\r\nhost: localhost\r\n\r\n"

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from shared.node.net.connection import Connection
+from shared.transport.connection import Connection
 
 
 class MemoryTransport(asyncio.Transport):

@@ -13,7 +13,6 @@ from sqlalchemy import Engine, func, select
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.tls import TlsTrust
 from shared.node.onboarding.follower import Follower
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
@@ -25,13 +24,14 @@ from shared.node.registry.member import Member
 from shared.node.send.courier import Place
 from shared.node.send.outbox import OutboxState
 from shared.node.send.sender import Sender
-from shared.node.store.database import open_engine
-from shared.node.store.tables import METADATA, create_tables
-from shared.node.store.writer import GroupCommit
+from shared.node.tables import METADATA, create_tables
 from shared.node.telemetry import Telemetry
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key
+from shared.storage.database import open_engine
+from shared.storage.writer import GroupCommit
+from shared.transport.tls import TlsTrust
 from tests.equipment.records import public_pem
 from tests.node.certificates import Authority, private_pem, rsa_key
 

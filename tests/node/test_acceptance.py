@@ -13,7 +13,7 @@ from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.receive.acceptance import Acceptance
 from shared.node.send.outbox import OutboxState, new_entry, verdict_text
-from shared.node.store.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
+from shared.node.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
 from shared.protocol.messages import Exchange, Role
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.node.net.connection import BufferedResponse, Connection
-from shared.node.net.transport import PooledTransport
 from shared.node.registry.service import RegistryClient, registry_transport
+from shared.transport.connection import BufferedResponse, Connection
+from shared.transport.transport import PooledTransport
 from tests.node.certificates import Authority
 from tests.node.loopback import Run
 from tests.node.scripted_peer import OK, Line, Script, ScriptedPeer, answering, silence

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from shared.node.batch_journeys import BatchJourneys
 from shared.node.journal import Journal
 from shared.node.journeys import Decision, Journey
-from shared.node.store.tables import INBOX, JOURNEYS, create_tables
+from shared.node.tables import INBOX, JOURNEYS, create_tables
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from tests.equipment.clock import NOW

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION, CertificateConnections
-from shared.node.net.peer_protocol import PEER_EXTENSION, PeerProtocol
-from shared.node.net.server import NodeServer, make_server
-from shared.node.net.tls import TlsTrust, thumbprint
-from shared.protocol.participants import Network
+from shared.ip_addresses import Network
 from shared.protocol.problems import Problem
+from shared.transport.certificate_connections import OVER_LIMIT_EXTENSION, CertificateConnections
+from shared.transport.peer_protocol import PEER_EXTENSION, PeerProtocol
+from shared.transport.server import NodeServer, make_server
+from shared.transport.tls import TlsTrust, thumbprint
 from tests.equipment.asgi import Answer
 from tests.equipment.lender_node import lender_node, signed
 from tests.equipment.messages import TRIGGER

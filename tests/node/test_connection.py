@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.node.net.connection import Connection
+from shared.transport.connection import Connection
 from tests.node.memory_transport import connect
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n2\r\nef\r\n0\r\nSignature: forged\r\n\r\n"

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from shared.catalogue.table import example_of, find_message
 from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxState
-from shared.node.store.tables import ATTEMPTS, OUTBOX
-from shared.node.store.writer import StorageUnavailable
+from shared.node.tables import ATTEMPTS, OUTBOX
+from shared.storage.writer import StorageUnavailable
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import Reply, ScriptedTransport, acking, failing
 from tests.equipment.deadline import DEADLINE

@@ -13,10 +13,10 @@ from sqlalchemy import Column, Connection, Engine, ForeignKey, Integer, MetaData
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
-from shared.node.store import schema
-from shared.node.store.database import READ_ONLY, DatabaseError, Instant, open_engine
-from shared.node.store.schema import take_turns
-from shared.node.store.tables import create_tables
+from shared.node.tables import create_tables
+from shared.storage import schema
+from shared.storage.database import READ_ONLY, DatabaseError, Instant, open_engine
+from shared.storage.schema import take_turns
 
 pytestmark = pytest.mark.on_both_databases
 

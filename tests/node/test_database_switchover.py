@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from shared.node.store.database import DatabaseError, open_engine
-from shared.node.store.reader import read
-from shared.node.store.tables import create_tables
-from shared.node.store.writer import GroupCommit, StorageUnavailable
+from shared.node.tables import create_tables
+from shared.storage.database import DatabaseError, open_engine
+from shared.storage.reader import read
+from shared.storage.writer import GroupCommit, StorageUnavailable
 from tests.equipment.switchover import Replicated, replicated
 from tests.node.loan_units import Grant, Loan, loans, metadata, running_writer, stored
 from tests.postgres import administer, find_binaries

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from shared.node.directory import Directory
 from shared.node.onboarding.record import OnboardingError, ParticipantRecord
 from shared.node.onboarding.register import load_records, save_record
-from shared.node.store.tables import PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS, create_tables
+from shared.node.tables import PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS, create_tables
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
 from tests.equipment.parties import lender, lender_key, lsp, lsp_backup_key, lsp_blocked_key, lsp_key

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from shared.node.evidence.files import certificate_file, key_file, safe_name
 from shared.node.onboarding.register import save_record
-from shared.node.store.tables import ATTEMPTS, INBOX
+from shared.node.tables import ATTEMPTS, INBOX
 from shared.protocol.encoding import base64url_encode
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW

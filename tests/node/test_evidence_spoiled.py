@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 
 from shared.node.evidence.judging import SignedText, judge_message
 from shared.node.evidence.remembered import Remembered
-from shared.node.store.database import READ_ONLY
-from shared.node.store.tables import INBOX
+from shared.node.tables import INBOX
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
+from shared.storage.database import READ_ONLY
 from tests.equipment.evidence import OPENSSL, delete, spoil
 from tests.equipment.parties import LENDER, lender_key, lsp_key
 from tests.equipment.records import public_pem, tls_identity

@@ -11,15 +11,15 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from shared.node.receive.middleware import MESSAGE, send_json
-from shared.node.store.reader import read
-from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
-from shared.node.store.writer import StorageUnavailable
+from shared.node.tables import INBOX, OUTBOX, REFUSALS
 from shared.protocol.checks import JOURNAL_CHECKS
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.signing import SigningKey
+from shared.storage.reader import read
+from shared.storage.writer import StorageUnavailable
 from tests.equipment.asgi import Answer, http_scope
 from tests.equipment.clock import NOW
 from tests.equipment.lender_node import LenderNode, lender_node, signed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.store.tables import REFUSALS
+from shared.node.tables import REFUSALS
 from shared.protocol.checks.signature import MAX_GUESSED_BYTES, kid_selects_a_key_that_counts
 from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json, parse_json_object
 from shared.protocol.problems import Problem

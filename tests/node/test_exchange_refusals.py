@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shared.catalogue.table import CATALOGUE
-from shared.node.store.tables import REFUSALS
+from shared.node.tables import REFUSALS
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.messages import Role
 from shared.protocol.opened import MAX_BODY_BYTES

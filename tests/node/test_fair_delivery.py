@@ -17,7 +17,7 @@ from shared.catalogue.table import example_of, find_message
 from shared.node.journal import Dispatch, Journal
 from shared.node.journeys import Outgoing
 from shared.node.send.outbox import Claim, OutboxState, claim_due, new_entry, share_of
-from shared.node.store.tables import OUTBOX
+from shared.node.tables import OUTBOX
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
 from tests.equipment.deadline import DEADLINE

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import update
 
-from shared.node.store.tables import INBOX
+from shared.node.tables import INBOX
 from tests.equipment.lender_node import lender_node
 from tests.equipment.messages import TRIGGER
 from tests.equipment.parties import payload_of

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.net.peer_protocol import PeerProtocol
-from shared.node.net.server import make_server
-from shared.node.net.tls import TlsTrust
+from shared.transport.peer_protocol import PeerProtocol
+from shared.transport.server import make_server
+from shared.transport.tls import TlsTrust
 from tests.equipment.asgi import Answer
 from tests.equipment.lender_node import lender_node, signed
 from tests.equipment.messages import TRIGGER

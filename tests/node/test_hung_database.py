@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, Engine, func, select, text
 
-from shared.node.store.reader import read
-from shared.node.store.writer import GroupCommit, StorageUnavailable
+from shared.storage.reader import read
+from shared.storage.writer import GroupCommit, StorageUnavailable
 from tests.equipment.deadline import DEADLINE
 from tests.node.loan_units import Gate, Grant, Loan, run_all, running_writer, stored
 

@@ -14,9 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from shared.node.net.peer_protocol import PeerProtocol
-from shared.node.net.server import make_server
-from shared.node.net.tls import TlsTrust
+from shared.transport.peer_protocol import PeerProtocol
+from shared.transport.server import make_server
+from shared.transport.tls import TlsTrust
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, TLS12, TLS13, Run, Witness, caller, exchange
 

@@ -14,11 +14,11 @@ from shared.node.journal import Dispatch, DuplicateRequestError, Journal, NotFin
 from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.refusals import MAX_RAW_BYTES, Refusal, write_refusals
 from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState, new_entry
-from shared.node.store.slices import SLICE
-from shared.node.store.tables import ATTEMPTS, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
-from shared.node.store.writer import StorageUnavailable
+from shared.node.tables import ATTEMPTS, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
 from shared.protocol.nonces import DEFAULT_WINDOW, Nonce
 from shared.protocol.problems import Problem
+from shared.storage.slices import SLICE
+from shared.storage.writer import StorageUnavailable
 from tests.equipment.clock import NOW
 from tests.equipment.messages import CALLBACK, TRIGGER, VERIFY, arrival, deciding, request
 from tests.equipment.storage import contents, journal_on, rows, writing

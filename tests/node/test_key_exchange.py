@@ -7,8 +7,8 @@ import ssl
 
 import pytest
 
-from shared.node.net.server import make_server
-from shared.node.net.tls import TlsTrust
+from shared.transport.server import make_server
+from shared.transport.tls import TlsTrust
 from tests.node.loopback import Run, Witness
 
 

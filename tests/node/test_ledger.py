@@ -13,7 +13,7 @@ from shared.node.ops import ledger
 from shared.node.ops.history import message_history
 from shared.node.ops.ledger import list_messages, list_notices, list_refusals
 from shared.node.ops.ledger_views import MessageFilter, RefusalFilter
-from shared.node.store.tables import create_tables
+from shared.node.tables import create_tables
 from tests.node.journal_rows import (
     add_attempt,
     add_notice,

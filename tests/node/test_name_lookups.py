@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from shared.node.net.dialing import AddressInfo, resolve
+from shared.transport.dialing import AddressInfo, resolve
 from tests.equipment.deadline import DEADLINE
 
 FOUND: AddressInfo = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 443))

@@ -12,15 +12,15 @@ import pytest
 from sandbox.pki.folder import SANDBOX_PAIR, initialise
 from shared.catalogue.table import messages_received_by
 from shared.node.journeys import Journey, Rule
-from shared.node.net.server import NodeServer
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import without_key
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import NodeSettings
-from shared.node.store.database import DatabaseError
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 from shared.protocol.phases import VerifiedMessage
+from shared.storage.database import DatabaseError
+from shared.transport.server import NodeServer
 from tests.equipment.clock import FrozenClock
 from tests.equipment.registry import Registry, statuses
 from tests.equipment.storage import contents

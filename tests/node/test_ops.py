@@ -11,13 +11,13 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from shared.catalogue.table import messages_received_by
-from shared.node.net.tls import thumbprint
 from shared.node.ops.app import ops_app
 from shared.node.ops.documentation import package_version
 from shared.node.ops.guard import OPEN_PATHS, PAGE_FILES
 from shared.node.receive.document import protocol_document
 from shared.protocol.messages import Role
 from shared.protocol.profiles import Originator
+from shared.transport.tls import thumbprint
 from tests.node.journal_rows import add_sent
 from tests.node.operated import TOKEN, OperatedStandIn, caller, operated_node, operator
 

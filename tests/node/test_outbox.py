@@ -21,7 +21,7 @@ from shared.node.send.outbox import (
     new_entry,
     storable,
 )
-from shared.node.store.tables import ATTEMPTS, OUTBOX
+from shared.node.tables import ATTEMPTS, OUTBOX
 from tests.equipment.clock import NOW
 from tests.equipment.messages import TRIGGER
 from tests.equipment.storage import LEASE, contents, journal_on, rows

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.node.net.peer_protocol import PeerProtocol
-from shared.node.net.server import make_server
-from shared.node.net.tls import TlsTrust
+from shared.transport.peer_protocol import PeerProtocol
+from shared.transport.server import make_server
+from shared.transport.tls import TlsTrust
 from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import (

@@ -8,9 +8,9 @@ from sqlalchemy import Engine, func, select
 
 from shared.node import readiness
 from shared.node.readiness import Obstacle, ReadinessCheck
-from shared.node.store.schema import VERSIONS
-from shared.node.store.tables import SCHEMA
-from shared.node.store.writer import StorageUnavailable
+from shared.node.tables import SCHEMA
+from shared.storage.schema import VERSIONS
+from shared.storage.writer import StorageUnavailable
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.storage import journal_on
 

@@ -13,7 +13,7 @@ from shared.node.journeys import Decision, Outgoing, Rule, TakeNote
 from shared.node.onboarding.record import ONBOARDED_ROLES
 from shared.node.receive.routes import protocol_app
 from shared.node.receive.verify import Refused
-from shared.node.store.tables import INBOX, OUTBOX
+from shared.node.tables import INBOX, OUTBOX
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
 from shared.protocol.phases import VerifiedMessage

@@ -7,10 +7,10 @@ from unittest.mock import Mock
 import pytest
 
 import lsp_app.app
-from shared.node.net.tls import thumbprint
 from shared.node.node import Node
 from shared.node.onboarding.register import load_record, save_record
 from shared.node.settings import NodeSettings, load_settings
+from shared.transport.tls import thumbprint
 from tests.equipment.environments import environments_in
 from tests.node.certificates import Authority, rsa_key
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from registry_app.store.tables import SCHEMA as REGISTRY
-from shared.node.store import schema
-from shared.node.store.database import DatabaseError, open_engine
-from shared.node.store.schema import VERSIONS, Schema, statements
-from shared.node.store.tables import SCHEMA as NODE
+from shared.node.tables import SCHEMA as NODE
+from shared.storage import schema
+from shared.storage.database import DatabaseError, open_engine
+from shared.storage.schema import VERSIONS, Schema, statements
 from tests.equipment.first_schema import lay_out, rows_kept
 from tests.postgres import create_database
 

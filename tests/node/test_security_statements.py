@@ -12,17 +12,17 @@ from sqlalchemy import Engine
 
 from shared.node.directory import Directory
 from shared.node.identity import Identity
-from shared.node.net.tls import client_context, server_context, thumbprint
-from shared.node.net.transport import PooledTransport
 from shared.node.onboarding.changes import with_active, without_key
 from shared.node.onboarding.form import FormError
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import TakenError, participant_of
 from shared.node.onboarding.register import load_record, save_record
 from shared.node.onboarding.registrar import Registrar
-from shared.node.store.reader import read
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import load_private_key, load_public_key, new_private_key
+from shared.storage.reader import read
+from shared.transport.tls import client_context, server_context, thumbprint
+from shared.transport.transport import PooledTransport
 from tests.equipment.bank_form import bank_form
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.deadline import DEADLINE

@@ -1,6 +1,6 @@
 """What may happen as often as somebody likes is told once a minute, with how often it was left out."""
 
-from shared.node.seldom import Seldom
+from shared.seldom import Seldom
 from tests.equipment.clock import FrozenClock
 
 

@@ -12,7 +12,7 @@ import pytest
 from shared.catalogue.table import example_of, find_message
 from shared.node.journal import DuplicateRequestError
 from shared.node.send.sender import SendError, UnknownReceiverError
-from shared.node.store.tables import OUTBOX
+from shared.node.tables import OUTBOX
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
 from tests.equipment.node import MemoryNode, memory_node

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from shared.node.net.peer_protocol import PEER_EXTENSION, PeerProtocol
-from shared.node.net.server import CannotListenError, make_server
-from shared.node.net.tls import PeerCertificate, TlsTrust, thumbprint
+from shared.transport.peer_protocol import PEER_EXTENSION, PeerProtocol
+from shared.transport.server import CannotListenError, make_server
+from shared.transport.tls import PeerCertificate, TlsTrust, thumbprint
 from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, POST, TLS12, TLS13, Run, Witness, caller, exchange, send
@@ -251,7 +251,7 @@ def test_a_request_under_way_outlasts_what_an_idle_connection_gets(
                 super().shutdown()
                 self.loop.call_later(0.05, is_stopping.set)
 
-        monkeypatch.setattr("shared.node.net.server.PeerProtocol", Told)
+        monkeypatch.setattr("shared.transport.server.PeerProtocol", Told)
 
         async def slow(scope: Any, receive: Any, send: Any) -> None:
             entered.set()

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.node.net.server import make_server
-from shared.node.net.tls import TlsTrust
+from shared.transport.server import make_server
+from shared.transport.tls import TlsTrust
 from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import FUTURE, PAST, SERVER, Authority, Identity
 from tests.node.loopback import GET, REFUSED, TLS12, TLS13, Run, Witness, caller, exchange, send
@@ -31,7 +31,7 @@ def test_a_peer_without_a_certificate_is_refused(
     version: ssl.TLSVersion,
     caplog: pytest.LogCaptureFixture,
 ):
-    caplog.set_level("INFO", logger="shared.node.net.tls")
+    caplog.set_level("INFO", logger="shared.transport.tls")
     anonymous = ssl.create_default_context(cadata=authority.pem)
     anonymous.maximum_version = version
     alert = refuse(run, witness, trust, anonymous)
@@ -47,7 +47,7 @@ def test_a_peer_certified_by_an_unknown_authority_is_refused(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ):
-    caplog.set_level("INFO", logger="shared.node.net.tls")
+    caplog.set_level("INFO", logger="shared.transport.tls")
     impostor = Authority(owner="an impostor").issue(tmp_path / "impostor", "lsp.example")
     assert refuse(run, witness, trust, caller(impostor, authority)) == "TLSV1_ALERT_UNKNOWN_CA"
     assert "unable to get local issuer certificate" in caplog.text
@@ -75,7 +75,7 @@ def test_a_peer_whose_certificate_is_wrong_in_one_respect_is_refused(
     version: ssl.TLSVersion,
     caplog: pytest.LogCaptureFixture,
 ):
-    caplog.set_level("INFO", logger="shared.node.net.tls")
+    caplog.set_level("INFO", logger="shared.transport.tls")
     wrong = authority.issue(tmp_path / "wrong", "lsp.example", **flaw)
     assert alert in refuse(run, witness, trust, caller(wrong, authority, version))
     assert reason in caplog.text

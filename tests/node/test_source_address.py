@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from shared.node.net.source_address import source_address, source_network
-from shared.node.store.tables import INBOX, REFUSALS
-from shared.protocol.participants import Network
+from shared.ip_addresses import Network
+from shared.node.tables import INBOX, REFUSALS
 from shared.protocol.problems import Problem
 from shared.protocol.signing import VerificationKey
+from shared.transport.source_address import source_address, source_network
 from tests.equipment.asgi import JSON
 from tests.equipment.lender_node import lender_node
 from tests.equipment.parties import LISTED_ADDRESS, UNLISTED_ADDRESS, lender_key, lsp

@@ -7,8 +7,8 @@ import structlog
 from structlog.testing import capture_logs
 
 from shared.node.counterparties import CounterpartiesUnavailable
-from shared.node.store.database import StorageUnavailable
 from shared.node.telemetry import MOST_TOLD, Telemetry, Troubles, _cut, _ToStructlog
+from shared.storage.database import StorageUnavailable
 from tests.equipment.clock import FrozenClock
 
 HOSTILE = "a\x1b[31m\nb\x9b1m\u202e"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.net.tls import (
+from shared.transport.tls import (
     PeerCertificate,
     TlsConfigurationError,
     TlsTrust,
@@ -181,7 +181,7 @@ def test_only_forward_secret_authenticated_suites_are_offered(authority: Authori
 def test_the_reason_of_a_refusal_is_logged_once(
     authority: Authority, good: Identity, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
-    caplog.set_level("INFO", logger="shared.node.net.tls")
+    caplog.set_level("INFO", logger="shared.transport.tls")
     expired = authority.issue(tmp_path, "expired", not_after=PAST)
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(serve(good, authority.pem), call(expired, authority.pem))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.net.tls import TlsTrust, client_context, server_context, thumbprint
-from shared.node.net.tls_files import TlsConfigurationError
+from shared.transport.tls import TlsTrust, client_context, server_context, thumbprint
+from shared.transport.tls_files import TlsConfigurationError
 from tests.node.certificates import Authority, Identity, private_pem, rsa_key
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.net.peer_protocol import PEER_EXTENSION
-from shared.node.net.tls import TlsTrust, thumbprint
+from shared.transport.peer_protocol import PEER_EXTENSION
+from shared.transport.tls import TlsTrust, thumbprint
 from tests.node.certificates import PAST, Authority, Identity
 from tests.node.loopback import GET, REFUSED, TLS12, TLS13, Run, Witness, caller, exchange
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 import uvloop
 
-from shared.node.net.tls import client_context, server_context
-from shared.node.net.transport import PooledTransport
+from shared.transport.tls import client_context, server_context
+from shared.transport.transport import PooledTransport
 from tests.node.certificates import Authority, Identity
 from tests.node.scripted_peer import OK, Line, Script, ScriptedPeer, answering, silence
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shared.node.net.dialing import AddressInfo, Resolve, open_socket, resolve
-from shared.node.net.transport import PooledTransport
 from shared.node.registry.service import ClientCredentials, RegistryClient, RegistryUnavailable
+from shared.transport.dialing import AddressInfo, Resolve, open_socket, resolve
+from shared.transport.transport import PooledTransport
 from tests.node.loopback import Run
 from tests.node.scripted_peer import OK, ScriptedPeer, answering, silence
 
@@ -95,7 +95,7 @@ def test_the_address_that_answers_is_taken_whatever_stands_before_it(
 def test_of_all_sockets_only_the_one_that_is_connected_is_left_open(
     run: Run, dead: AddressInfo, before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.node.net.dialing.NEXT_ADDRESS_SECONDS", 0.001)
+    monkeypatch.setattr("shared.transport.dialing.NEXT_ADDRESS_SECONDS", 0.001)
 
     async def scenario() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -111,7 +111,7 @@ def test_of_all_sockets_only_the_one_that_is_connected_is_left_open(
 def test_an_address_that_answers_in_time_is_the_only_one_that_is_called(
     run: Run, dead: AddressInfo, client: ssl.SSLContext, server: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.node.net.dialing.NEXT_ADDRESS_SECONDS", 60.0)
+    monkeypatch.setattr("shared.transport.dialing.NEXT_ADDRESS_SECONDS", 60.0)
 
     async def scenario() -> None:
         async with ScriptedPeer(answering(OK), server) as peer, ScriptedPeer(silence, server) as second:
@@ -125,7 +125,7 @@ def test_an_address_that_answers_in_time_is_the_only_one_that_is_called(
 def test_when_no_address_answers_in_time_the_error_names_those_that_were_tried(
     run: Run, dead: AddressInfo, client: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.node.net.dialing.NEXT_ADDRESS_SECONDS", 0.001)
+    monkeypatch.setattr("shared.transport.dialing.NEXT_ADDRESS_SECONDS", 0.001)
 
     async def scenario() -> None:
         before = open_files()
@@ -155,7 +155,7 @@ def test_when_all_addresses_refuse_the_error_names_the_first_few(
 def test_who_gives_up_while_addresses_are_tried_leaves_no_socket_open(
     run: Run, dead: AddressInfo, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.node.net.dialing.NEXT_ADDRESS_SECONDS", 0.001)
+    monkeypatch.setattr("shared.transport.dialing.NEXT_ADDRESS_SECONDS", 0.001)
 
     async def scenario() -> None:
         before, tried = open_files(), Tried(number)
@@ -185,7 +185,7 @@ def test_finding_the_addresses_and_tls_count_towards_the_connect_time(run: Run, 
 
 
 async def test_an_address_needs_no_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.node.net.dialing.run_in_daemon_thread", None)
+    monkeypatch.setattr("shared.transport.dialing.run_in_daemon_thread", None)
     assert list(await resolve("127.0.0.1", 8443)) == [address_info("127.0.0.1", 8443)]
     assert [found[4][:2] for found in await resolve("::1", 8443)] == [("::1", 8443)]
 

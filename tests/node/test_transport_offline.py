@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from shared.node.net.transport import PooledTransport, _Origin
+from shared.transport.transport import PooledTransport, _Origin
 from tests.node.memory_transport import connect
 
 URL = "https://localhost/v3/LoanRequest"

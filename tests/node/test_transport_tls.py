@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.node.net.tls import client_context, server_context, thumbprint
-from shared.node.net.transport import PooledTransport
 from shared.node.registry.service import registry_transport
+from shared.transport.tls import client_context, server_context, thumbprint
+from shared.transport.transport import PooledTransport
 from tests.node.certificates import Authority, Identity
 from tests.node.scripted_peer import OK, Line, ScriptedPeer, answering, silence
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from shared.node.net import accept_loop
-from shared.node.net.accept_loop import AcceptLoop
-from shared.node.net.server import NodeServer, make_server
-from shared.node.net.tls import TlsTrust
-from shared.protocol.participants import Network
+from shared.ip_addresses import Network
+from shared.transport import accept_loop
+from shared.transport.accept_loop import AcceptLoop
+from shared.transport.server import NodeServer, make_server
+from shared.transport.tls import TlsTrust
 from tests.equipment.deadline import DEADLINE
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, Run, Witness, caller, send

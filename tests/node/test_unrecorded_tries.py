@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 
 from shared.catalogue.table import example_of, find_message
 from shared.node.send.outbox import AttemptRecord
-from shared.node.store.tables import ATTEMPTS, OUTBOX, create_tables
-from shared.node.store.writer import StorageUnavailable
+from shared.node.tables import ATTEMPTS, OUTBOX, create_tables
+from shared.storage.writer import StorageUnavailable
 from tests.equipment.clock import FrozenClock
 from tests.equipment.counterparty import Reply, ScriptedTransport, acking
 from tests.equipment.node import MemoryNode, memory_node

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from shared.node.store.reader import read
-from shared.node.store.writer import GroupCommit, StorageUnavailable
+from shared.storage.reader import read
+from shared.storage.writer import GroupCommit, StorageUnavailable
 from tests.node.loan_units import Gate, Grant, Loan, loans, metadata, run_all, running_writer, stored
 
 pytestmark = pytest.mark.on_both_databases

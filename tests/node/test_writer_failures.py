@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from shared.node.store import transactions
-from shared.node.store.writer import GroupCommit, StorageUnavailable
+from shared.storage import transactions
+from shared.storage.writer import GroupCommit, StorageUnavailable
 from tests.node.loan_units import Grant, Loan, Offer, run_all, running_writer, stored
 from tests.postgres import administer
 

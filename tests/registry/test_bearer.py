@@ -18,7 +18,7 @@ from registry_app.auth.errors import TokenRefused
 from registry_app.auth.signing_keys import TokenKey
 from registry_app.auth.tokens import open_token
 from registry_app.store.book import Book
-from shared.node.store.reader import read
+from shared.storage.reader import read
 from tests.equipment.clock import NOW
 from tests.equipment.records import public_pem
 from tests.node.certificates import private_pem, rsa_key

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from registry_app.trust import client_trust
-from shared.node.net.tls import check_trust
+from shared.transport.tls import check_trust
 from tests.node.certificates import Authority, self_signed
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH
-from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
+from shared.transport.certificate_connections import OVER_LIMIT_EXTENSION
 from tests.registry.world import TOKEN_PATH, Client, World
 
 SENTENCE = "More connections show this certificate than are served at a time."

@@ -12,8 +12,8 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.catalogue.bodies.v4.heartbeat import EVENT_PATH
-from shared.node.net.peer_protocol import PEER_EXTENSION
-from shared.node.net.tls import PeerCertificate
+from shared.transport.peer_protocol import PEER_EXTENSION
+from shared.transport.tls import PeerCertificate
 from tests.node.certificates import Authority
 from tests.registry.test_heartbeat import event
 from tests.registry.world import TOKEN_PATH, Client, World, registry_in

@@ -15,7 +15,7 @@ from sandbox.following import Passage
 from sandbox.ops_client import OpsClient
 from sandbox.settings import PAIR, Folders, NodeName, OcenVersion
 from sandbox.spoiled import SpoiledOutcome, lsp_and_lender_of, send_spoiled
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from tests.sandbox.nodes import run_of
 
 SCRIPT = SCRIPTS[OcenVersion.V3]

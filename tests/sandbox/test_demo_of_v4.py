@@ -16,7 +16,7 @@ from sandbox.running import Run, RunningNode
 from sandbox.settings import NodeName, OcenVersion
 from sandbox.visit import demand_members, visit
 from shared.catalogue.table import CATALOGUE, example_of, get_message
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.protocol.messages import MessageType
 from tests.sandbox.nodes import Pair
 from tests.sandbox.pki_folder import NOW

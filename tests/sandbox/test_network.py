@@ -17,7 +17,7 @@ from sandbox.pki.certificates import hosts_of
 from sandbox.pki.folder import registry_leaf
 from sandbox.running import connected_registry, nodes_alive
 from sandbox.settings import PAIR, Folders, NodeName
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from tests.sandbox.nodes import TOKEN, Answers, Pair, operator_plane, registry_alive, run_of
 from tests.sandbox.pki_folder import NOW
 

@@ -12,7 +12,7 @@ from sandbox.pair import end_pair, started_pair
 from sandbox.preparation import free_base_port, make_data_folder, temporary_settings
 from sandbox.running import nodes_alive, process_exists, read_run, write_run
 from sandbox.settings import NODES, Folders, NodeName, OcenVersion, PairSettings
-from shared.node.clock import SystemClock
+from shared.clock import SystemClock
 from shared.protocol.messages import Role
 from tests.sandbox.nodes import DIES, WAITS, alive, operator_plane, plan, run_of
 

@@ -18,10 +18,10 @@ from sandbox.pki.folder import SANDBOX_PAIR, describe, initialise, issue
 from sandbox.pki.organisation import Organisation, own_form
 from sandbox.pki.renewal import prepare_renewal
 from shared.node.identity import load_identity
-from shared.node.net.tls_files import checked_leaf
 from shared.node.onboarding.form import record_of
 from shared.node.onboarding.record import participant_of, read_records
 from shared.protocol.participants import KeyStatus
+from shared.transport.tls_files import checked_leaf
 from tests.equipment.deadline import DEADLINE
 from tests.sandbox.pki_folder import NOW, THIRD, again, connect, contents, directory, edit_directory
 

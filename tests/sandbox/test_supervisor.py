@@ -13,7 +13,7 @@ from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.running import process_exists
 from sandbox.settings import NodeName
 from sandbox.supervisor import NodePlan, Supervisor, interrupted_by_signals
-from shared.node.clock import Clock
+from shared.clock import Clock
 from tests.equipment.deadline import DEADLINE
 from tests.sandbox.nodes import DIES, UNUSABLE, WAITS, plan
 

@@ -14,9 +14,9 @@ from shared.node.evidence.parts import Part, Verdict
 from shared.node.evidence.received import received_parts
 from shared.node.evidence.remembered import Remembered, Sighted
 from shared.node.evidence.sent import sent_parts
+from shared.node.journal_rows import rows_under, tries_of
 from shared.node.onboarding.history import CertificateHistory, KeyHistory
-from shared.node.store.journal_rows import rows_under, tries_of
-from shared.node.store.tables import INBOX, OUTBOX
+from shared.node.tables import INBOX, OUTBOX
 from shared.protocol.profiles import V3, V4, Profile
 
 Registers = Mapping[str, Remembered]

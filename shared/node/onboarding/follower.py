@@ -6,9 +6,9 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from shared.node.directory import Directory
-from shared.node.net.tls import TlsTrust
 from shared.node.onboarding.own import OwnKeys
-from shared.node.store.reader import read
+from shared.storage.reader import read
+from shared.transport.tls import TlsTrust
 
 
 class Follower:

@@ -18,11 +18,12 @@ from pydantic import (
 )
 
 from shared.catalogue.bodies.body import among
-from shared.node.net.tls import check_trust, thumbprint
-from shared.node.net.tls_files import TlsConfigurationError
+from shared.ip_addresses import Network
 from shared.protocol.messages import Role
-from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant, PublicKey
+from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant, PublicKey
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
+from shared.transport.tls import check_trust, thumbprint
+from shared.transport.tls_files import TlsConfigurationError
 
 ALGORITHM: Final = "RS512"
 

@@ -28,9 +28,9 @@ from shared.node.onboarding.record import (
     retired,
     thumbprint_of,
 )
-from shared.node.store.schema import take_turns
-from shared.node.store.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS
+from shared.node.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS
 from shared.protocol.participants import KeyStatus
+from shared.storage.schema import take_turns
 
 Keys = Mapping[str, KeyRecord]
 

@@ -13,19 +13,19 @@ from typing import Final, TypeVar
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.directory import Directory
 from shared.node.identity import Identity, IdentityError
 from shared.node.ids import new_id
 from shared.node.journal import Journal
-from shared.node.net.tls_files import TlsConfigurationError, checked_leaf
 from shared.node.onboarding.changes import key_named, with_key
 from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
 from shared.node.onboarding.register import blocked_kids, load_record, offboard, record_to_change, save_record
 from shared.node.onboarding.requested_changes import Change, new_certificate
-from shared.node.store.schema import take_turns
+from shared.storage.schema import take_turns
+from shared.transport.tls_files import TlsConfigurationError, checked_leaf
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from shared.node.onboarding.history import ParticipantHistory, load_history
 from shared.node.onboarding.record import ParticipantRecord, key_thumbprint, participant_of, thumbprint_of
 from shared.node.onboarding.register import record_to_change, save_record
-from shared.node.store.schema import take_turns
+from shared.storage.schema import take_turns
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from starlette.exceptions import HTTPException
 
 from shared.node.identity import IdentityError
 from shared.node.journal import DuplicateRequestError, NotFinishedError
-from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.record import OnboardingError, TakenError, UnknownError
 from shared.node.onboarding.registrar import NotInForceError
 from shared.node.ops.views import Mistake
 from shared.node.send.sender import SendError, UnknownReceiverError
-from shared.node.store.writer import StorageUnavailable
+from shared.storage.writer import StorageUnavailable
+from shared.transport.tls_files import TlsConfigurationError
 
 _STATUSES: Final[Mapping[type[Exception], int]] = {
     UnknownReceiverError: 404,

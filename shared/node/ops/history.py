@@ -10,6 +10,7 @@ from shared.catalogue.table import find_message
 from shared.node.evidence import judging as evidence
 from shared.node.evidence.gathering import Registers, registers_of
 from shared.node.evidence.judging import profile_of
+from shared.node.journal_rows import rows_under, tries_of
 from shared.node.ops.ledger_views import (
     Attempt,
     MessageHistory,
@@ -19,8 +20,7 @@ from shared.node.ops.ledger_views import (
     SignedTextView,
     VerificationStep,
 )
-from shared.node.store.journal_rows import rows_under, tries_of
-from shared.node.store.tables import INBOX, OUTBOX, REFUSALS
+from shared.node.tables import INBOX, OUTBOX, REFUSALS
 from shared.protocol.opened import Peer
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import PROFILES, V3, Profile

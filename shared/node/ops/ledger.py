@@ -23,7 +23,7 @@ from shared.node.ops.ledger_views import (
 )
 from shared.node.ops.views import Page
 from shared.node.send.outbox import OutboxState
-from shared.node.store.tables import GIVEN_UP, INBOX, NOTICES, OUTBOX, REFUSALS, UNFINISHED
+from shared.node.tables import GIVEN_UP, INBOX, NOTICES, OUTBOX, REFUSALS, UNFINISHED
 
 EXAMINED: Final = 20_000
 """Rows of a table examined for one page at most, if no index leads to those that are wanted."""

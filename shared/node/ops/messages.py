@@ -20,7 +20,7 @@ from shared.node.ops.ledger_views import (
 )
 from shared.node.ops.operated import TheNode
 from shared.node.ops.views import Items, MessageToSend, Mistake, Page, Underway
-from shared.node.store.reader import read
+from shared.storage.reader import read
 
 routes: Final = APIRouter(tags=["messages"], route_class=StrictRoute)
 

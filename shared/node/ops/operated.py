@@ -5,17 +5,17 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 from sqlalchemy import Engine
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.tls import TlsTrust
 from shared.node.onboarding.registrar import Registrar
 from shared.node.readiness import ReadinessCheck
 from shared.node.registry.member import Member
 from shared.node.send.sender import Sender
 from shared.node.settings import NodeSettings
 from shared.node.telemetry import Telemetry
+from shared.transport.tls import TlsTrust
 
 
 class OperatedNode(Protocol):

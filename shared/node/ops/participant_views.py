@@ -4,11 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field
 
+from shared.ip_addresses import Network
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.record import Line, Name, leaf_of
 from shared.node.ops.ledger_views import Moment
 from shared.protocol.messages import Role
-from shared.protocol.participants import EnvelopeMember, KeyStatus, Network, Participant
+from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant
 from shared.protocol.signing import VerificationKey
 
 

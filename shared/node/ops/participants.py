@@ -27,7 +27,7 @@ from shared.node.ops.participant_views import (
     ReasonedChange,
 )
 from shared.node.ops.views import Items, Mistake
-from shared.node.store.reader import read
+from shared.storage.reader import read
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"model": Mistake}, 409: {"model": Mistake}}
 

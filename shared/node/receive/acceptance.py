@@ -16,7 +16,7 @@ from shared.node.batch_journeys import BatchJourneys
 from shared.node.ids import new_id
 from shared.node.journeys import Decision, Notice, Rule
 from shared.node.send.outbox import OutboxEntry, OutboxState, entry_row, new_entry, verdict_text
-from shared.node.store.tables import INBOX, NONCES, NOTICES, OUTBOX
+from shared.node.tables import INBOX, NONCES, NOTICES, OUTBOX
 from shared.protocol.detached import signature_in
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import content_fingerprint, is_fingerprint_of

@@ -11,26 +11,27 @@ from typing import Any, Final, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.node.clock import Clock
+from shared.clock import Clock
+from shared.ip_addresses import Network
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION
 from shared.node.receive.request import read_body, read_head, read_wanted_body
 from shared.node.receive.turns import Turns
 from shared.node.receive.verify import ReadBody, Refused, verify
 from shared.node.refusals import Refusal
-from shared.node.store.writer import StorageUnavailable
 from shared.node.telemetry import Telemetry
 from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import FreshnessWindow
 from shared.protocol.opened import Opened, OpenedCall
-from shared.protocol.participants import Network, Participant
+from shared.protocol.participants import Participant
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.tokens import challenge
+from shared.storage.writer import StorageUnavailable
+from shared.transport.certificate_connections import OVER_LIMIT_EXTENSION
 
 RETRY_AFTER_SECONDS: Final = 5
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.journeys import Rule

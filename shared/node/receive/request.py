@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from starlette.types import Message, Receive, Scope
 
-from shared.node.net.peer_protocol import PEER_EXTENSION
-from shared.node.net.source_address import source_address
+from shared.ip_addresses import Network
 from shared.protocol.opened import MAX_BODY_BYTES, Opened, Peer, WireMessage
-from shared.protocol.participants import Network
+from shared.transport.peer_protocol import PEER_EXTENSION
+from shared.transport.source_address import source_address
 
 
 def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:

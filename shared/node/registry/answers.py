@@ -12,10 +12,11 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from shared.catalogue.table import CATALOGUE
+from shared.ip_addresses import Network
 from shared.node.onboarding.record import BaseUrl
 from shared.node.registry.service import RegistryUnavailable
 from shared.protocol.encoding import dump_json, kind_of, parse_json_object
-from shared.protocol.participants import Dialect, KeyStatus, Network, Participant, PublicKey
+from shared.protocol.participants import Dialect, KeyStatus, Participant, PublicKey
 from shared.protocol.profiles import V4
 from shared.protocol.signing import KeyMaterialError, load_public_key
 

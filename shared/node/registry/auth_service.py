@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept, Pace
 from shared.node.registry.service import ClientCredentials, RegistryClient, RegistryUnavailable

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.registry.auth_service import AuthServiceKeys, token_kid

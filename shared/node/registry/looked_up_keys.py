@@ -10,11 +10,11 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from shared.node.onboarding.history import KeyEvent, KeyHistory
-from shared.node.store.tables import REGISTRY_KEYS
-from shared.node.store.upserts import upsert
+from shared.node.tables import REGISTRY_KEYS
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.participants import KeyStatus, Participant
 from shared.protocol.profiles import V4
+from shared.storage.upserts import upsert
 
 _BEFORE: Final = timedelta(seconds=30)
 """A message may come in so long before the end of the look-up that it leads to."""

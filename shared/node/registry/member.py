@@ -5,7 +5,7 @@ from functools import partial
 import httpx
 from sqlalchemy import Engine
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.identity import Identity
 from shared.node.journal import Journal
 from shared.node.registry.auth_service import AuthServiceKeys, OwnToken
@@ -17,9 +17,9 @@ from shared.node.registry.path_signing import PathSigner
 from shared.node.registry.peers import Peers
 from shared.node.registry.service import ClientCredentials, RegistryClient
 from shared.node.settings import PathSigning, RegistryMembership
-from shared.node.store.reader import read
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import V4, Originator
+from shared.storage.reader import read
 
 
 class Member:

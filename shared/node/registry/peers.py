@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
-from shared.node.store.tables import PEERS
+from shared.node.tables import PEERS
 from shared.protocol.participants import Dialect
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from shared.node.counterparties import CounterpartiesUnavailable
-from shared.node.net.transport import HEAD_BYTES, PooledTransport
 from shared.protocol.encoding import MAX_VALUES, EncodingError, parse_json_object
+from shared.transport.transport import HEAD_BYTES, PooledTransport
 
 REALM: Final = "/realms/dev"
 TOKEN_PATH: Final = f"{REALM}/protocol/openid-connect/token"

@@ -8,12 +8,10 @@ from typing import Any, TypeAlias
 
 import httpx
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.counterparties import Access
 from shared.node.identity import Identity
 from shared.node.ids import new_id
-from shared.node.net.tls import thumbprint
-from shared.node.net.transport import UnregisteredCertificateError
 from shared.node.refusals import MAX_RAW_BYTES
 from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.protocol.detached import signature_in
@@ -23,6 +21,8 @@ from shared.protocol.participants import Participant
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import Judged, Profile
 from shared.protocol.verification import Need
+from shared.transport.tls import thumbprint
+from shared.transport.transport import UnregisteredCertificateError
 
 LONGEST_RETRY_AFTER = 86_400.0
 """Seconds; a receiver that asks for more is taken to ask for a day. It must not reach beyond what dates can hold."""

@@ -7,17 +7,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.journal import Journal
 from shared.node.send.client import SignedClient
 from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry, OutboxState, share_of
 from shared.node.send.schedule import RetrySchedule
-from shared.node.store.database import StorageUnavailable
 from shared.node.telemetry import Telemetry
 from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import PROFILES
+from shared.storage.database import StorageUnavailable
 
 LANE_WIDTH = 64
 """Concurrent tries towards one receiver at most (equals its connections in the pool)."""

@@ -17,10 +17,10 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, or_, sel
 from shared.catalogue.table import find_message
 from shared.node.ids import new_id
 from shared.node.journeys import Outgoing
-from shared.node.store.tables import ATTEMPTS, OUTBOX, UNFINISHED
-from shared.node.store.upserts import upsert
+from shared.node.tables import ATTEMPTS, OUTBOX, UNFINISHED
 from shared.protocol.encoding import dump_json
 from shared.protocol.verification import Failure, Outcome, Verification
+from shared.storage.upserts import upsert
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

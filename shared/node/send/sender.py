@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.catalogue.table import find_message, messages_sent_by
-from shared.node.clock import Clock
+from shared.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.ids import new_id

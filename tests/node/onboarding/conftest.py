@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from shared.node.store.database import open_engine
-from shared.node.store.tables import create_tables
+from shared.node.tables import create_tables
+from shared.storage.database import open_engine
 from tests.equipment.process import Process, own_record, process_on
 
 

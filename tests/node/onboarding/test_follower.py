@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from shared.node.identity import IdentityError
-from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.changes import with_active, with_key, without_key
 from shared.node.onboarding.record import KeyRecord, thumbprint_of
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import private_pem
+from shared.transport.tls_files import TlsConfigurationError
 from tests.equipment.process import ISSUER, Process
 from tests.equipment.records import key_of, lender_record, lsp_record, tls_identity
 from tests.node.certificates import rsa_key

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.node.net.tls import thumbprint
 from shared.node.onboarding.record import OnboardingError, ParticipantRecord, participant_of, read_records
 from shared.protocol.messages import Role
 from shared.protocol.participants import EnvelopeMember, KeyStatus
+from shared.transport.tls import thumbprint
 from tests.equipment.forms import certificate_of_no_name
 from tests.equipment.records import (
     key_of,

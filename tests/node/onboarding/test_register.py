@@ -17,9 +17,9 @@ from shared.node.onboarding.register import (
     removed_certificates,
     save_record,
 )
-from shared.node.store.database import open_engine
-from shared.node.store.tables import PARTICIPANT_KEYS, create_tables
+from shared.node.tables import PARTICIPANT_KEYS, create_tables
 from shared.protocol.participants import KeyStatus
+from shared.storage.database import open_engine
 from tests.equipment.clock import NOW
 from tests.equipment.forms import certificate_pem
 from tests.equipment.records import key_of, lender_record, lsp_record, tls_identity

@@ -6,14 +6,14 @@ import pytest
 from sqlalchemy import Engine
 
 from shared.node.identity import IdentityError
-from shared.node.net.tls_files import TlsConfigurationError
 from shared.node.onboarding.form import FormError, record_of
 from shared.node.onboarding.record import KeyRecord, OnboardingError, TakenError, thumbprint_of
 from shared.node.onboarding.registrar import NotInForceError
 from shared.node.onboarding.requested_changes import amended, standing
-from shared.node.store.database import StorageUnavailable
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import private_pem
+from shared.storage.database import StorageUnavailable
+from shared.transport.tls_files import TlsConfigurationError
 from tests.equipment.clock import NOW
 from tests.equipment.forms import certificate_pem
 from tests.equipment.process import Process, own_certificate, own_record, process_on, refused

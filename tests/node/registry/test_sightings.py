@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from shared.node.registry.looked_up_keys import looked_up_keys, note_keys
-from shared.node.store.tables import create_tables
+from shared.node.tables import create_tables
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
 from tests.equipment.v4_messages import AGENT, loan_agent, registered_lender

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from httpx import Request, Response
 
-from shared.node.net.tls import thumbprint
 from shared.node.send.outbox import OutboxState
 from shared.node.send.sender import SendError
-from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, OUTBOX, REFUSALS
 from shared.protocol.detached import signing_input
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.signing import VerificationKey
+from shared.transport.tls import thumbprint
 from tests.equipment.asgi import Answer
 from tests.equipment.member_pair import AGENT, BANK, CREATE, CREATED, GRANT, MemberPair, body_of
 from tests.equipment.pair import Journey

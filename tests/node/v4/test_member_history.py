@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from shared.node.ops.history import message_history
 from shared.node.ops.ledger_views import MessageHistory, SignedTextView
-from shared.node.store.tables import ATTEMPTS, INBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, REFUSALS
 from shared.protocol.profiles import V4
 from tests.equipment.member_pair import MemberPair, body_of
 from tests.equipment.storage import rows

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from shared.node.net.tls import thumbprint
-from shared.node.store.tables import INBOX, REFUSALS
+from shared.node.tables import INBOX, REFUSALS
 from shared.protocol.encoding import dump_json
 from shared.protocol.opened import MAX_BODY_BYTES
 from shared.protocol.problems import Problem
+from shared.transport.tls import thumbprint
 from tests.equipment.appendix_f import seal_in_base64
 from tests.equipment.asgi import JSON, Answer, call
 from tests.equipment.lender_node import signed

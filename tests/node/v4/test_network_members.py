@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.store.tables import INBOX, OUTBOX
+from shared.node.tables import INBOX, OUTBOX
 from tests.equipment.member_pair import AGENT, BANK, NETWORK, MemberPair, body_of, member_pair
 from tests.equipment.scripted_registry import rs256
 from tests.equipment.storage import contents, rows

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.node.net.tls import thumbprint
-from shared.node.store.tables import INBOX
+from shared.node.tables import INBOX
 from shared.protocol.encoding import base64url_encode, dump_json
+from shared.transport.tls import thumbprint
 from tests.equipment.member_pair import AGENT, BANK, NETWORK, MemberPair, body_of, member_pair
 from tests.equipment.parties import LENDER_CERTIFICATE
 from tests.equipment.scripted_registry import jwk_of, rs256

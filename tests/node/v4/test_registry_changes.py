@@ -5,13 +5,13 @@ import json
 import pytest
 from httpx import Request, Response
 
-from shared.node.net.tls import thumbprint
-from shared.node.net.transport import UnregisteredCertificateError
 from shared.node.send.outbox import OutboxState
 from shared.node.send.sender import SendError
-from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX, REGISTRY_KEYS
-from shared.node.store.writer import StorageUnavailable
+from shared.node.tables import ATTEMPTS, INBOX, OUTBOX, REGISTRY_KEYS
 from shared.protocol.participants import Participant
+from shared.storage.writer import StorageUnavailable
+from shared.transport.tls import thumbprint
+from shared.transport.transport import UnregisteredCertificateError
 from tests.equipment.member_pair import AGENT, BANK, MemberPair, body_of
 from tests.equipment.pair import Journey
 from tests.equipment.parties import LENDER_CERTIFICATE

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.node.store.tables import ATTEMPTS, INBOX, OUTBOX
+from shared.node.tables import ATTEMPTS, INBOX, OUTBOX
 from shared.protocol.detached import signing_input
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.participants import Dialect

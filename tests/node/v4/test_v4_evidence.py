@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shared.node.evidence.bundle import evidence_bundle
-from shared.node.store.database import READ_ONLY
-from shared.node.store.tables import OUTBOX
+from shared.node.tables import OUTBOX
 from shared.protocol.detached import seal_detached
+from shared.storage.database import READ_ONLY
 from tests.equipment.appendix_f import seal_in_base64
 from tests.equipment.evidence import OPENSSL, Unpacked, delete, spoil, unpack
 from tests.equipment.member_pair import AGENT, BANK, MemberPair, body_of, member_pair

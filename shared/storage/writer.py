@@ -17,8 +17,8 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from shared.node.store.database import PATIENCE, StorageUnavailable
-from shared.node.store.transactions import Job, Kind, R, Transactions, U, Work
+from shared.storage.database import PATIENCE, StorageUnavailable
+from shared.storage.transactions import Job, Kind, R, Transactions, U, Work
 
 __all__ = ["GroupCommit", "Kind", "StorageUnavailable", "Work"]
 

@@ -6,12 +6,12 @@ Otherwise one peer could take all descriptors, and none would be left for the ot
 from collections import Counter
 from collections.abc import Sequence
 
-from shared.node.net.source_address import source_network
-from shared.node.net.tls import PeerCertificate
-from shared.node.seldom import Seldom
-from shared.protocol.participants import Network, lies_in
+from shared.ip_addresses import Network, lies_in
+from shared.seldom import Seldom
+from shared.transport.source_address import source_network
+from shared.transport.tls import PeerCertificate
 
-OVER_LIMIT_EXTENSION = "ocen.over_limit"
+OVER_LIMIT_EXTENSION = "over_limit"
 """Key in an ASGI scope's `extensions`, there where the connection is one beyond the limit: answer 503, signed."""
 
 CONNECTIONS_PER_CERTIFICATE = 256

@@ -7,7 +7,7 @@ from typing import Any, cast
 import httptools
 import httpx
 
-from shared.node.net.tls import thumbprint
+from shared.transport.tls import thumbprint
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 

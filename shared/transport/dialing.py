@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from aiohappyeyeballs import start_connection
 
-from shared.node.daemon_thread import run_in_daemon_thread
+from shared.daemon_thread import run_in_daemon_thread
 
 NEXT_ADDRESS_SECONDS: Final = 0.25
 """After this time without an answer of one address the next is tried beside it (RFC 8305 s5)."""

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import httpx
 
-from shared.node.net.connection import Connection
-from shared.node.net.dialing import Resolve, names_of, open_socket, resolve
+from shared.transport.connection import Connection
+from shared.transport.dialing import Resolve, names_of, open_socket, resolve
 
 HEAD_BYTES = 64 * 1024
 """Room for the head of a response and for chunk marks."""
@@ -40,7 +40,7 @@ class _Address(NamedTuple):
 def _address(request: httpx.Request) -> _Address:
     url = request.url
     if url.scheme != "https":
-        raise httpx.UnsupportedProtocol(f"{url.scheme}:// is refused: OCEN calls go over https:// only")
+        raise httpx.UnsupportedProtocol(f"{url.scheme}:// is refused: calls go over https:// only")
     host = url.raw_host.decode("ascii")
     return _Address(host, url.port or 443, request.extensions.get("sni_hostname") or host)
 

@@ -24,8 +24,8 @@ from sqlalchemy import (
     text,
 )
 
-from shared.node.store.database import Instant
-from shared.node.store.schema import Schema, statements
+from shared.storage.database import Instant
+from shared.storage.schema import Schema, statements
 
 logger = logging.getLogger(__name__)
 

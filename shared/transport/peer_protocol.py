@@ -18,13 +18,12 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from shared.node.net.certificate_connections import OVER_LIMIT_EXTENSION, CertificateConnections
-from shared.node.net.keep_alive import announcing
-from shared.node.net.tls import PeerCertificate
-from shared.node.net.tls_extension import tls_extension
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.transport.certificate_connections import OVER_LIMIT_EXTENSION, CertificateConnections
+from shared.transport.keep_alive import announcing
+from shared.transport.tls import PeerCertificate
+from shared.transport.tls_extension import tls_extension
 
-PEER_EXTENSION = "ocen.peer"
+PEER_EXTENSION = "peer_certificate"
 """Key of the `PeerCertificate` in an ASGI scope's `extensions`."""
 
 _NOWHERE: Any = deque(maxlen=0)
@@ -47,7 +46,7 @@ class PeerProtocol(HttpToolsProtocol):
     max_head_size, max_fields = 65_536, 200
     """Bytes of request line and headers, and how many these are; httptools itself knows no limit."""
 
-    max_request_size = 2 * MAX_BODY_BYTES
+    max_request_size = 2 * 1024 * 1024
     """Bytes of a request that came in pieces: head, body, chunk marks and trailers. A body that is only a little too
     large stays below it, so that its refusal can be signed."""
 

@@ -3,7 +3,7 @@
 import ssl
 from typing import Any
 
-from shared.node.net.tls import PeerCertificate
+from shared.transport.tls import PeerCertificate
 
 TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}
 

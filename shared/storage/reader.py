@@ -8,8 +8,8 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from shared.node.daemon_thread import run_in_daemon_thread
-from shared.node.store.database import PATIENCE, READ_ONLY, StorageUnavailable, is_outage, reason
+from shared.daemon_thread import run_in_daemon_thread
+from shared.storage.database import PATIENCE, READ_ONLY, StorageUnavailable, is_outage, reason
 
 R = TypeVar("R")
 

@@ -24,8 +24,8 @@ from sqlalchemy import (
     update,
 )
 
-from shared.node.store.database import DatabaseError, Instant, setting_up, shown
-from shared.node.store.upserts import upsert
+from shared.storage.database import DatabaseError, Instant, setting_up, shown
+from shared.storage.upserts import upsert
 
 logger = logging.getLogger(__name__)
 

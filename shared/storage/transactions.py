@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 
-from shared.node.store.database import StorageUnavailable, is_outage, reason
+from shared.storage.database import StorageUnavailable, is_outage, reason
 
 # Seconds between the tries: three to open a transaction, five for a unit that runs alone.
 _OPENING_PAUSES: Final = (0.1, 0.4)

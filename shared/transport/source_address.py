@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
-from shared.protocol.participants import Network, lies_in, read_address
+from shared.ip_addresses import Network, lies_in, read_address
 
 
 def source_address(peer: str, headers: Iterable[tuple[bytes, bytes]], proxies: Sequence[Network]) -> str:

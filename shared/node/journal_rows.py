@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select
 
-from shared.node.store.tables import ATTEMPTS
+from shared.node.tables import ATTEMPTS
 
 
 def rows_under(connection: Connection, table: Table, request_id: str) -> Sequence[Row[Any]]:

@@ -14,10 +14,10 @@ from typing import Self
 import uvicorn
 from starlette.types import ASGIApp
 
-from shared.node.net.accept_loop import AcceptLoop
-from shared.node.net.certificate_connections import CONNECTIONS_PER_CERTIFICATE, CertificateConnections
-from shared.node.net.peer_protocol import PeerProtocol
-from shared.protocol.participants import Network
+from shared.ip_addresses import Network
+from shared.transport.accept_loop import AcceptLoop
+from shared.transport.certificate_connections import CONNECTIONS_PER_CERTIFICATE, CertificateConnections
+from shared.transport.peer_protocol import PeerProtocol
 
 LAST_WORDS_SECONDS = 1.0
 """When a server stops, for what is still being worked on after the grace period."""

@@ -16,9 +16,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from shared.node.net.source_address import source_network
-from shared.node.seldom import Seldom
-from shared.protocol.participants import Network, lies_in
+from shared.ip_addresses import Network, lies_in
+from shared.seldom import Seldom
+from shared.transport.source_address import source_network
 
 logger = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from shared.node.net.tls_files import TlsConfigurationError, checked_leaf
+from shared.transport.tls_files import TlsConfigurationError, checked_leaf
 
 logger = logging.getLogger(__name__)
 

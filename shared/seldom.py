@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import Final, Generic, TypeVar
 
-from shared.node.clock import Clock, SystemClock
+from shared.clock import Clock, SystemClock
 
 SECONDS: Final = 60.0
 

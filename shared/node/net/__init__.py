@@ -1,1 +1,0 @@
-"""The network under the protocol: TLS and its trust, the HTTP server, the HTTP transport of the client."""

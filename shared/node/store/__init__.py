@@ -1,1 +1,0 @@
-"""The database under the journal: engines, tables, and the one writer that commits in groups."""
