@@ -3,22 +3,18 @@
 import contextlib
 import os
 import secrets
-from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from lender_app.application_journey import CreateApplications
-from lender_app.journey import TriggerAcceptance, VerifyAcceptance
-from lender_app.policy import AcceptancePolicy, LendingPolicy
-from lender_app.speech.v3 import SpeechOfV3
-from lender_app.speech.v4 import SpeechOfV4
+from lender_app.journey import lender, loan_acceptance, loan_application
+from lender_app.policy import Policy
 from shared.catalogue.bodies.otp import OTP_DIGITS
-from shared.catalogue.table import get_message
-from shared.node.ids import new_id
-from shared.node.journeys import Rule
 from shared.node.node import Application
 from shared.node.settings import NodeSettings, SettingsError
-from shared.protocol.messages import MessageType, Role
+from shared.protocol.messages import Role
+
+STAGES = (loan_application, loan_acceptance)
+"""The modules that have given their rules to `lender`."""
 
 
 class LenderSettings(NodeSettings):
@@ -36,25 +32,8 @@ def application(settings: LenderSettings) -> Application:
     Raises:
         SettingsError: the secret cannot be read or made.
     """
-    secret = _secret(settings.otp_secret_file)
-    return Application(role=Role.LENDER, rules=_rules_of_v3(secret) | _rules_of_v4(secret))
-
-
-def _rules_of_v3(secret: bytes) -> dict[MessageType, Rule]:
-    speech, of = SpeechOfV3(), partial(get_message, "v3")
-    return {
-        of("TriggerLoanAcceptanceRequest"): TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
-        of("VerifyLoanAcceptanceRequest"): VerifyAcceptance(speech, AcceptancePolicy(), secret),
-    }
-
-
-def _rules_of_v4(secret: bytes) -> dict[MessageType, Rule]:
-    speech, of = SpeechOfV4(), partial(get_message, "v4")
-    return {
-        of("CreateLoanApplicationsRequest"): CreateApplications(speech, LendingPolicy()),
-        of("TriggerLoanAcceptanceRequest"): TriggerAcceptance(speech, AcceptancePolicy(), secret, draw_otp, new_id),
-        of("VerifyLoanAcceptanceRequest"): VerifyAcceptance(speech, AcceptancePolicy(), secret),
-    }
+    policy = Policy(secret=_secret(settings.otp_secret_file), draw_otp=draw_otp)
+    return Application(role=Role.LENDER, rules=lender.with_policy(policy))
 
 
 def draw_otp() -> str:

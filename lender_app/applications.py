@@ -100,7 +100,7 @@ class ApplicationRecord:
     sender: str
     status: ApplicationStatus
     masked_phone: str
-    expires_at: datetime
+    expires_at: datetime | None
 
 
 def judge(form: ApplicationForm, policy: LendingPolicy, now: datetime) -> Sequence[Rejection]:

@@ -1,11 +1,13 @@
 """What this lender allows: its figures, and the magic loan application ids of the sandbox. OCEN gives none of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
+
+from shared.node.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,22 @@ class LendingPolicy:
     loan_types: frozenset[str] = frozenset({"BUSINESS", "CASHFLOW", "PERSONAL"})
     clock_tolerance: timedelta = timedelta(seconds=60)
     memory: timedelta = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All that the lender's rules are given besides messages and records.
+
+    Attributes:
+        secret: with which OTPs are hashed.
+        draw_otp, draw_id: make an OTP and an id that nobody can foresee.
+    """
+
+    secret: bytes
+    draw_otp: Callable[[], str]
+    draw_id: Callable[[], str] = new_id
+    lending: LendingPolicy = LendingPolicy()
+    acceptance: AcceptancePolicy = AcceptancePolicy()
 
 
 class ApplicationStanding(Enum):

@@ -4,46 +4,33 @@ A session ends after a few wrong answers, but a sender can open thousands. Three
 six digits within an hour, and the borrower would have accepted a loan that he knows nothing of.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from lender_app.policy import AcceptancePolicy
-from shared.node.journeys import Journey
+from shared.node.rules import Record, Records, find_records
 
 WRONG_OTPS = "wrong-otps"
 
 
-def wrong_otps_keys(sender: str, loan_application_ids: Sequence[str]) -> list[str]:
-    """Return the keys under which the wrong OTPs of these applications of a sender are counted."""
-    return [_key(sender, one) for one in loan_application_ids]
-
-
-def is_guessed_at(
-    sender: str, loan_application_ids: Sequence[str], journeys: Mapping[str, Journey], policy: AcceptancePolicy
-) -> bool:
+def is_guessed_at(sender: str, loan_application_ids: Sequence[str], records: Records, policy: AcceptancePolicy) -> bool:
     """Tell whether one of the applications has had too many wrong OTPs."""
-    return any(_count(sender, one, journeys) >= policy.wrong_otps for one in loan_application_ids)
+    return any(count >= policy.wrong_otps for count in _counts(sender, loan_application_ids, records))
 
 
 def counted(
-    sender: str,
-    loan_application_ids: Sequence[str],
-    journeys: Mapping[str, Journey],
-    policy: AcceptancePolicy,
-    now: datetime,
-) -> list[Journey]:
-    """Return the counts after one more wrong OTP; they are forgotten some time after the last."""
+    sender: str, loan_application_ids: Sequence[str], records: Records, policy: AcceptancePolicy, now: datetime
+) -> list[Record]:
+    """Return the counts after one more wrong OTP; forgotten some time after the last. `now` is protocol time."""
     until = now + policy.wrong_otps_memory
-    return [
-        Journey(_key(sender, one), WRONG_OTPS, sender, {"count": _count(sender, one, journeys) + 1}, until)
-        for one in loan_application_ids
-    ]
+    counts = zip(loan_application_ids, _counts(sender, loan_application_ids, records), strict=True)
+    return [Record(_id(sender, id_), WRONG_OTPS, sender, {"count": count + 1}, until) for id_, count in counts]
 
 
-def _count(sender: str, loan_application_id: str, journeys: Mapping[str, Journey]) -> int:
-    journey = journeys.get(_key(sender, loan_application_id))
-    return 0 if journey is None else int(journey.state["count"])
+def _counts(sender: str, loan_application_ids: Sequence[str], records: Records) -> list[int]:
+    found = find_records(records, [_id(sender, id_) for id_ in loan_application_ids])
+    return [0 if record is None else int(record.state["count"]) for record in found]
 
 
-def _key(sender: str, loan_application_id: str) -> str:
+def _id(sender: str, loan_application_id: str) -> str:
     return f"wrong otps\n{sender}\n{loan_application_id}"

@@ -1,5 +1,6 @@
 """The journal: the one way in which a node's state changes. Everything passes through its single writer."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,8 +10,13 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, func, insert, select, update
 
+from shared.node.business_clock import BusinessClock
+from shared.node.decisions import kinds_of_timers, undelivered_timer
+from shared.node.firing import Firing, fire_timers, leave_first
+from shared.node.orders import Given, carry_out_orders
 from shared.node.receive.acceptance import Acceptance, Arrival, accept_messages
 from shared.node.refusals import Refusal, pushed_out, write_refusals
+from shared.node.rules import NO_RULES, BoundRules, Order
 from shared.node.send.outbox import (
     AttemptRecord,
     Claim,
@@ -21,10 +27,13 @@ from shared.node.send.outbox import (
     entry_row,
     record_attempts,
 )
-from shared.node.tables import JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS, SCHEMA, UNFINISHED
+from shared.node.tables import NONCES, NOTICES, OUTBOX, RECORDS, REFUSALS, SCHEMA, UNFINISHED
+from shared.node.timers import set_timers
 from shared.storage.reader import read
 from shared.storage.slices import SLICE, delete_slice
-from shared.storage.writer import GroupCommit
+from shared.storage.writer import GroupCommit, StorageUnavailable
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -96,14 +105,28 @@ class Journal:
     Raises (all methods): StorageUnavailable if the database cannot be reached for some seconds.
     """
 
-    def __init__(self, engine: Engine, writer: GroupCommit, lease: timedelta) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        writer: GroupCommit,
+        lease: timedelta,
+        rules: BoundRules = NO_RULES,
+        clock: BusinessClock | None = None,
+    ) -> None:
         self.engine = engine
         self.lease = lease
+        self.clock = clock or BusinessClock()
+        self._rules = rules
         self._writer = writer
+        # Each is one object, for the writer puts units of the same kind together.
+        self._accepting = partial(accept_messages, rules, self.clock)
+        self._firing = partial(fire_timers, rules, self.clock)
+        self._ordering = partial(carry_out_orders, rules, self.clock)
+        self._recording = partial(record_deliveries, rules)
 
     async def accept(self, arrival: Arrival) -> Acceptance:
         """Accept a verified message, or tell why not; a refusal changes nothing."""
-        return await self._writer.run(accept_messages, arrival)
+        return await self._writer.run(self._accepting, arrival)
 
     async def dispatch(self, dispatch: Dispatch) -> OutboxEntry:
         """Put a message into the outbox.
@@ -115,11 +138,48 @@ class Journal:
 
     async def record(self, record: AttemptRecord) -> None:
         """Write down a delivery attempt and what follows."""
-        await self._writer.run(record_attempts, record)
+        await self._writer.run(self._recording, record)
 
     async def claim(self, now: datetime, free: int, held: Mapping[str, int] = _NOBODY) -> Sequence[OutboxEntry]:
         """Take entries that are due into `free` places, and hold them for the lease; `held` is who has others."""
         return await self._writer.run(claim_due, Claim(now, now + self.lease, free, held))
+
+    async def fire(self, now: datetime) -> bool:
+        """Fire timers that are due, a slice of them; tell whether more are due. `now` is protocol time.
+
+        One that cannot be written is found by being fired alone, and left for a minute.
+        """
+        try:
+            return await self._writer.run(self._firing, Firing(now))
+        except StorageUnavailable:
+            raise
+        except Exception:
+            logger.exception("what follows from timers cannot be written")
+        try:
+            return await self._writer.run(self._firing, Firing(now, 1))
+        except StorageUnavailable:
+            raise
+        except Exception:
+            await self.act(partial(leave_first, self.clock, kinds_of_timers(self._rules), now))
+            return True
+
+    async def carry_out(self, order: Order, now: datetime) -> bool:
+        """Hand an order to its rule; tell whether it is new: one that was given before is not carried out again.
+
+        Raises:
+            OrderRefusedError: its rule refuses it.
+            LookupError: there is no rule for orders of this kind.
+        """
+        return await self._writer.run(self._ordering, Given(order, now))
+
+    async def set_clock(self, id_: str, seconds: int, now: datetime) -> timedelta:
+        """Set business time so many seconds ahead of protocol time, under an id; return by how much it is ahead.
+
+        Raises:
+            ClockSetBackError: it is further ahead already.
+        """
+        self.clock.offset = timedelta(seconds=await self.act(self.clock.setting(id_, seconds, now)))
+        return self.clock.offset
 
     async def note_refusal(self, refusal: Refusal) -> None:
         """Keep what was refused and why, for people to look at; it has no other effect."""
@@ -153,14 +213,14 @@ class Journal:
         return await self.act(lambda connection: _redrive(connection, outbox_id, now))
 
     async def purge(self, now: datetime, forget_nonces_before: str) -> int:
-        """Delete what nobody needs any more: old nonces, expired journeys and notices, all but the latest refusals.
+        """Delete what nobody needs any more: old nonces, expired records and notices, all but the latest refusals.
 
         It goes in slices, each in a transaction of its own, so that no ack waits for all of them. Return how many rows
         went.
         """
         outdated = (
             (NONCES, NONCES.c.key < forget_nonces_before),
-            (JOURNEYS, JOURNEYS.c.expires_at < now),
+            (RECORDS, RECORDS.c.expires_at < now),
             (NOTICES, NOTICES.c.expires_at < now),
             (REFUSALS, pushed_out()),
         )
@@ -181,6 +241,21 @@ class Journal:
         """Count unfinished deliveries by state."""
         counted = select(OUTBOX.c.state, func.count()).where(UNFINISHED).group_by(OUTBOX.c.state)
         return await read(self.engine, lambda connection: dict(tuple(row) for row in connection.execute(counted)))
+
+
+def record_deliveries(rules: BoundRules, connection: Connection, units: Sequence[AttemptRecord]) -> Sequence[None]:
+    """Write a batch of attempts; a rule that wants to know hears of each delivery that is given up by it."""
+    heard = {unit.attempt.entry.id: unit for unit in units if _is_heard(unit, rules)}
+    if heard:
+        open_until_now = select(OUTBOX.c.id).where(UNFINISHED, OUTBOX.c.id.in_(list(heard)))
+        ids = connection.scalars(open_until_now).all()
+        set_timers(connection, [undelivered_timer(id_, heard[id_].state, heard[id_].due_at) for id_ in ids])
+    return record_attempts(connection, units)
+
+
+def _is_heard(unit: AttemptRecord, rules: BoundRules) -> bool:
+    is_given_up = unit.state in (OutboxState.REFUSED, OutboxState.DEAD)
+    return is_given_up and unit.attempt.entry.outgoing.message in rules.undelivered
 
 
 def _identity(entry: OutboxEntry) -> tuple[str, str]:

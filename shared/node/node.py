@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,7 +15,6 @@ from shared.node.counterparties import Counterparties
 from shared.node.directory import Directory
 from shared.node.identity import Identity, IdentityError, load_identity
 from shared.node.journal import Journal
-from shared.node.journeys import Rule
 from shared.node.mounts import Mounts
 from shared.node.onboarding.follower import Follower
 from shared.node.onboarding.own import OwnKeys
@@ -31,6 +30,7 @@ from shared.node.receive.turns import Turns
 from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport
+from shared.node.rules import BoundRules
 from shared.node.send.client import SignedClient
 from shared.node.send.courier import Courier
 from shared.node.send.schedule import RetrySchedule
@@ -38,9 +38,10 @@ from shared.node.send.sender import Sender
 from shared.node.settings import Mode, NodeSettings, RegistryMembership
 from shared.node.tables import SCHEMA, create_tables
 from shared.node.telemetry import Telemetry
-from shared.protocol.messages import MessageType, Role
+from shared.protocol.messages import Role
 from shared.protocol.profiles import PROFILES, V3, V4, Profile
 from shared.storage.database import open_engine, setting_up
+from shared.storage.reader import read
 from shared.storage.writer import GroupCommit
 from shared.transport.server import CannotListenError, make_server
 from shared.transport.tls import TlsTrust
@@ -54,10 +55,10 @@ TIDY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What makes a node a lender or an LSP: its role, and a rule for every message that the role takes."""
+    """What makes a node a lender or an LSP: its role, and its rules."""
 
     role: Role
-    rules: Mapping[MessageType, Rule]
+    rules: BoundRules
 
 
 class Node:
@@ -73,7 +74,7 @@ class Node:
         self.clock = clock or SystemClock()
         self.identity = _own_identity(settings, application)
         self.telemetry = Telemetry(self.identity.organisation_id)
-        self._lay_ground()
+        self._lay_ground(application.rules)
         self._meet_counterparties()
         self._take_up_messages()
         unlimited = (*settings.unlimited_sources, *settings.trusted_proxies)
@@ -91,13 +92,13 @@ class Node:
         )
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _lay_ground(self) -> None:
+    def _lay_ground(self, rules: BoundRules) -> None:
         """Storage, and TLS."""
         own, settings = self.identity, self.settings
         self.engine = open_engine(settings.database_url, SCHEMA.refuse_newer)
         create_tables(self.engine)
         self.writer = GroupCommit(self.engine)
-        self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds))
+        self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds), rules)
         self.trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
         self.transport = PooledTransport(self.trust.client)
         # Issuers alone are trusted there: what a counterparty has registered must not pass for the registry's.
@@ -184,7 +185,7 @@ class Node:
         # The router alone: what FastAPI puts before it (error pages, body limits) is the middleware's business here.
         messages = {message.path: message for message in messages_received_by(application.role, profile.name)}
         return SignedExchange(
-            protocol_app(self.reception, messages, application.rules).router,
+            protocol_app(self.reception, messages, application.rules.messages).router,
             messages=messages,
             identity=self.identity,
             directory=self.directories[profile.name],
@@ -250,6 +251,7 @@ class Node:
     async def _follow(self) -> None:
         """Fall into step with what the database says, whoever has written it."""
         await self.follower.refresh()
+        await read(self.engine, self.journal.clock.follow)
         if self.member is not None:
             await self.member.follow(self.engine)
 

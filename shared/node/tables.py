@@ -110,15 +110,47 @@ ATTEMPTS = Table(
     Column("steps", Text, nullable=False),
 )
 
-JOURNEYS = Table(
-    "journeys",
+RECORDS = Table(
+    "records",
     METADATA,
-    Column("key", _OrderedText, primary_key=True),
+    Column("id", _OrderedText, primary_key=True),
     Column("participant", String, nullable=False),
     Column("kind", String, nullable=False),
     Column("state", Text, nullable=False),
-    Column("expires_at", Instant, nullable=False, index=True),
+    Column("expires_at", Instant, index=True),
 )
+"""What the rules remember; what does not expire has no time in `expires_at`."""
+
+TIMERS = Table(
+    "timers",
+    METADATA,
+    Column("id", _OrderedText, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("clock", String, nullable=False),
+    Column("due_at", Instant, nullable=False, index=True),
+    Column("data", Text, nullable=False),
+    Column("not_before", Instant, nullable=False),
+)
+"""What is to be done at a time. One whose rule has failed is left alone until `not_before` (protocol time)."""
+
+CLOCK_SETTINGS = Table(
+    "clock_settings",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("offset_seconds", Integer, nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+"""How far business time was set ahead of protocol time; the largest offset counts."""
+
+ORDERS = Table(
+    "orders",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("ordered_at", Instant, nullable=False),
+)
+"""What operators have told the rules."""
 
 NOTICES = Table(
     "notices",
@@ -236,7 +268,28 @@ def _to_3(connection: Connection) -> None:
         logger.warning("%d peers were set to the dialect rfc, which is no more: they are dealt with as strict", number)
 
 
-SCHEMA: Final = Schema("node", METADATA, steps=(_TO_2, _to_3))
+def _to_4(connection: Connection) -> None:
+    """Let records be without an end, and give rules timers, a clock of their own and orders."""
+    ordered = 'VARCHAR COLLATE "C"' if connection.dialect.name == "postgresql" else "VARCHAR"
+    columns = "participant, kind, state, expires_at"
+    for statement in (
+        f"CREATE TABLE records (id {ordered} NOT NULL PRIMARY KEY, participant VARCHAR NOT NULL, kind VARCHAR NOT NULL,"
+        " state TEXT NOT NULL, expires_at BIGINT)",
+        f"INSERT INTO records (id, {columns}) SELECT key, {columns} FROM journeys",
+        "DROP TABLE journeys",
+        "CREATE INDEX ix_records_expires_at ON records (expires_at)",
+        f"CREATE TABLE timers (id {ordered} NOT NULL PRIMARY KEY, kind VARCHAR NOT NULL, clock VARCHAR NOT NULL,"
+        " due_at BIGINT NOT NULL, data TEXT NOT NULL, not_before BIGINT NOT NULL)",
+        "CREATE INDEX ix_timers_due_at ON timers (due_at)",
+        "CREATE TABLE clock_settings (id VARCHAR NOT NULL PRIMARY KEY, offset_seconds INTEGER NOT NULL,"
+        " set_at BIGINT NOT NULL)",
+        "CREATE TABLE orders (id VARCHAR NOT NULL PRIMARY KEY, kind VARCHAR NOT NULL, data TEXT NOT NULL,"
+        " ordered_at BIGINT NOT NULL)",
+    ):
+        connection.execute(text(statement))
+
+
+SCHEMA: Final = Schema("node", METADATA, steps=(_TO_2, _to_3, _to_4))
 
 
 def create_tables(engine: Engine) -> None:

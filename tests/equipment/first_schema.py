@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 _DDL = Path(__file__).parents[1] / "vectors" / "schema"
 
@@ -69,12 +69,18 @@ def _fill(connection: Connection) -> None:
         connection.execute(text(f'INSERT INTO "{table}" ({names}) VALUES ({values})'), row)
 
 
+_RENAMED: dict[str, tuple[str, dict[str, str]]] = {"journeys": ("records", {"key": "id"})}
+"""The tables that are called otherwise since, and their columns."""
+
+
 def rows_kept(engine: Engine) -> bool:
     """Tell whether every row is there with all of its values."""
+    names_now = inspect(engine).get_table_names()
     with engine.connect() as connection:
         for table, row in _ROWS.items():
-            names = ", ".join(f'"{name}"' for name in row)
-            found = connection.execute(text(f'SELECT {names} FROM "{table}"')).mappings().all()
+            now, renamed = (table, {}) if table in names_now else _RENAMED[table]
+            names = ", ".join(f'"{renamed.get(name, name)}" AS "{name}"' for name in row)
+            found = connection.execute(text(f'SELECT {names} FROM "{now}"')).mappings().all()
             if [dict(each) for each in found] != [row]:
                 return False
     return True

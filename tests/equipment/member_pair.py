@@ -14,9 +14,9 @@ from pydantic.alias_generators import to_camel
 
 from shared.catalogue import table
 from shared.catalogue.table import messages_received_by
-from shared.node.journeys import Decision, Journey, Outgoing, TakeNote
 from shared.node.mounts import Mounts
 from shared.node.registry.member import Member
+from shared.node.rules import Outgoing, Records, Reply
 from shared.node.send.outbox import OutboxEntry
 from shared.node.settings import RegistryMembership
 from shared.protocol.detached import seal_detached
@@ -29,7 +29,7 @@ from shared.protocol.signing import SigningKey
 from shared.transport.tls import thumbprint
 from tests.equipment.asgi import JSON, Answer, call
 from tests.equipment.clock import NOW, FrozenClock
-from tests.equipment.messages import RuleOfTest
+from tests.equipment.messages import deciding
 from tests.equipment.node import MemoryNode, memory_node
 from tests.equipment.pair import Link
 from tests.equipment.parties import LENDER_CERTIFICATE, LSP_CERTIFICATE, identity_of, lender, lender_key, lsp, lsp_key
@@ -79,13 +79,13 @@ CONTENT = {
 }
 
 
-def _answered(message: VerifiedMessage, journeys: Mapping[str, Journey], now: Any) -> Decision:
+def _answered(message: VerifiedMessage, records: Records, now: Any) -> Reply:
     sender = message.sender.organisation_id
     content = {**CONTENT, "response": {"status": "SUCCESS"}}
-    return Decision(outgoing=[Outgoing(sender, CREATED, message.request_id, content)])
+    return Reply(outgoing=[Outgoing(sender, CREATED, message.request_id, content)])
 
 
-RULES = {CREATE: RuleOfTest(_answered), CREATED: TakeNote(), GRANT: TakeNote()}
+RULES = {CREATE: _answered}
 
 
 def body_of(request_id: str = "request-1", sender: str = AGENT, **metadata: Any) -> bytes:
@@ -204,7 +204,7 @@ def _registry(clock: FrozenClock) -> ScriptedRegistry:
 def _planes(node: MemoryNode) -> Mounts:
     role = node.identity.role
     taken = messages_received_by(role, "v3")
-    v3 = node.mount(V3, taken, node.application(taken, {message: TakeNote() for message in taken}))
+    v3 = node.mount(V3, taken, node.application(taken, dict.fromkeys(taken, deciding(Reply()))))
     ours = [message for message in MESSAGES if role in message.receivers]
     v4 = node.mount(V4, ours, node.application(ours, RULES))
     return Mounts({V3.mount: v3, V4.mount: v4}, V3.mount)

@@ -1,13 +1,12 @@
-"""Verified messages, made by the profile itself from signed envelopes; and a rule that decides what a test says."""
+"""Verified messages, made by the profile itself from signed envelopes; and a rule that replies what a test says."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from shared.catalogue.table import find_message, get_message
-from shared.node.journeys import Decision, Journey, Rule, TakeNote
 from shared.node.receive.acceptance import Arrival
+from shared.node.rules import Bound, Records, Reply, find_records
 from shared.node.send.outbox import OutboxState
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
@@ -48,12 +47,12 @@ def callback(request_id: str = "request-1", trace_id: str = "trace-1", now: date
     return verified(payload, CALLBACK.name, now)
 
 
-def arrival(message: VerifiedMessage, rule: Rule | None = None, **changes: Any) -> Arrival:
+def arrival(message: VerifiedMessage, rule: Bound[VerifiedMessage] | None = None, **changes: Any) -> Arrival:
     """The message as it comes to the journal."""
     parts: dict[str, Any] = {
         "message": message,
         "message_type": message.message_type,
-        "rule": rule or TakeNote(),
+        "rule": rule,
         "ack": Dressed(b"the signed ack", {}),
         "first_due": message.received_at,
         "state": OutboxState.WAITING,
@@ -61,20 +60,11 @@ def arrival(message: VerifiedMessage, rule: Rule | None = None, **changes: Any) 
     return Arrival(**{**parts, **changes})
 
 
-@dataclass(frozen=True)
-class RuleOfTest(Rule):
-    """Decides as `decides` says, from the journeys under `keys`."""
+def deciding(reply: Reply, *ids: str) -> Bound[VerifiedMessage]:
+    """A rule that always replies the same, having asked for the records of these ids."""
 
-    decides: Callable[[VerifiedMessage, Mapping[str, Journey], datetime], Decision]
-    keys: Sequence[str] = ()
+    def rule(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+        find_records(records, ids)
+        return reply
 
-    def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
-        return self.keys
-
-    def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
-        return self.decides(message, journeys, now)
-
-
-def deciding(decision: Decision, *keys: str) -> RuleOfTest:
-    """A rule that always decides the same."""
-    return RuleOfTest(lambda message, journeys, now: decision, keys)
+    return rule

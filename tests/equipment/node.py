@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 from sqlalchemy import Engine
@@ -14,12 +15,12 @@ from shared.node.counterparties import Counterparties
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.journeys import Rule
 from shared.node.node import Application
 from shared.node.receive.middleware import SignedExchange
 from shared.node.receive.reception import Reception
 from shared.node.receive.routes import protocol_app
 from shared.node.registry.member import Member
+from shared.node.rules import NO_RULES, Bound, BoundRules
 from shared.node.send.client import SignedClient
 from shared.node.send.courier import Courier
 from shared.node.send.schedule import RetrySchedule
@@ -62,6 +63,7 @@ class MemoryNode:
         proxies: Sequence[Network] = (),
         room: int = 512,
         tick: float = 0.5,
+        rules: BoundRules = NO_RULES,
     ) -> None:
         self.engine = engine
         self.clock = clock
@@ -72,7 +74,7 @@ class MemoryNode:
         self.telemetry = RecordingTelemetry(identity.organisation_id)
         self.directory = Directory(identity.organisation_id)
         self.directory.replace(counterparties)
-        self.journal = Journal(engine, writer, LEASE)
+        self.journal = Journal(engine, writer, LEASE, rules)
         self.directories: dict[str, Counterparties] = {"v3": self.directory}
         if member is not None:
             self.directories["v4"] = member.directory
@@ -101,9 +103,9 @@ class MemoryNode:
     def protocol_plane(self, application: Application, app: ASGIApp | None = None) -> SignedExchange:
         """What a server would serve; `app` stands behind the middleware in place of the application."""
         messages = messages_received_by(application.role, "v3")
-        return self.mount(V3, messages, app or self.application(messages, application.rules))
+        return self.mount(V3, messages, app or self.application(messages, application.rules.messages))
 
-    def application(self, messages: Sequence[MessageType], rules: Mapping[str, Rule]) -> ASGIApp:
+    def application(self, messages: Sequence[MessageType], rules: Mapping[MessageType, Bound[Any]]) -> ASGIApp:
         """What stands behind the middleware."""
         return protocol_app(self.reception, {message.path: message for message in messages}, rules)
 

@@ -34,7 +34,7 @@ from tests.equipment.parties import (
 )
 from tests.equipment.storage import Rows, rows, sqlite_engine
 
-Journey = Callable[[httpx.Request], Awaitable[httpx.Response]]
+Way = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
 class Link(httpx.AsyncBaseTransport):
@@ -45,7 +45,7 @@ class Link(httpx.AsyncBaseTransport):
 
     def __init__(self, host: str, certificate: bytes, peer_certificate: bytes) -> None:
         self.callee: ASGIApp | None = None
-        self.weather: Callable[[httpx.Request, Journey], Awaitable[httpx.Response]] | None = None
+        self.weather: Callable[[httpx.Request, Way], Awaitable[httpx.Response]] | None = None
         self._host = host
         self._certificate = certificate
         self._peer_certificate = peer_certificate

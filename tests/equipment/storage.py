@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, Table, select
 
 from shared.node.journal import Journal
+from shared.node.rules import NO_RULES, BoundRules
 from shared.node.tables import METADATA, REGISTRY_KEYS, create_tables
 from shared.storage.database import PATIENCE, open_engine
 from shared.storage.writer import GroupCommit
@@ -44,10 +45,10 @@ async def writing(engine: Engine, patience: float = PATIENCE) -> AsyncIterator[G
 
 
 @asynccontextmanager
-async def journal_on(engine: Engine) -> AsyncIterator[Journal]:
+async def journal_on(engine: Engine, rules: BoundRules = NO_RULES) -> AsyncIterator[Journal]:
     """The journal of a process of its own."""
     async with writing(engine) as writer:
-        yield Journal(engine, writer, LEASE)
+        yield Journal(engine, writer, LEASE, rules)
 
 
 @contextmanager

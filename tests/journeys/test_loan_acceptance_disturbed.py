@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.node.send.outbox import AttemptOutcome
-from shared.node.tables import ATTEMPTS, INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, NONCES, NOTICES, OUTBOX, RECORDS, REFUSALS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.participants import PublicKey
@@ -18,7 +18,7 @@ from shared.transport.tls import thumbprint
 from tests.equipment.asgi import call
 from tests.equipment.envelopes import payload_inside
 from tests.equipment.messages import CALLBACK, TRIGGER, VERIFY
-from tests.equipment.pair import Journey, Pair, memory_pair
+from tests.equipment.pair import Pair, Way, memory_pair
 from tests.equipment.parties import (
     LENDER,
     LENDER_CERTIFICATE,
@@ -69,7 +69,7 @@ async def test_a_trigger_that_is_repeated_opens_one_session_and_has_one_callback
         attempt = await pair.deliver_again(entry)
         assert attempt.outcome is AttemptOutcome.ACCEPTED
     await pair.settle()
-    assert [len(rows(pair.lender.engine, table)) for table in (INBOX, JOURNEYS, NOTICES, OUTBOX)] == [1, 1, 1, 1]
+    assert [len(rows(pair.lender.engine, table)) for table in (INBOX, RECORDS, NOTICES, OUTBOX)] == [1, 1, 1, 1]
     assert len(rows(pair.lender.engine, NONCES)) == times + 1
     assert len(rows(pair.lsp.engine, INBOX)) == 1
 
@@ -81,7 +81,7 @@ async def test_a_trigger_that_is_repeated_in_parallel_opens_one_session_and_has_
     attempts = await asyncio.gather(*(pair.deliver_again(entry) for _ in range(10)))
     await pair.settle()
     assert {attempt.outcome for attempt in attempts} == {AttemptOutcome.ACCEPTED}
-    assert [len(rows(pair.lender.engine, table)) for table in (INBOX, JOURNEYS, NOTICES, OUTBOX)] == [1, 1, 1, 1]
+    assert [len(rows(pair.lender.engine, table)) for table in (INBOX, RECORDS, NOTICES, OUTBOX)] == [1, 1, 1, 1]
     assert len(rows(pair.lsp.engine, INBOX)) == 1
 
 
@@ -90,7 +90,7 @@ async def test_a_verification_that_is_repeated_uses_up_one_try(pair: Pair) -> No
     data = {"otpSessionKey": key, "otp": f"{(int(otp) + 1) % 10**6:06d}"}
     entry = await pair.send(VERIFY.name, {"credBlock": {"type": "OTP", "data": data}})
     await asyncio.gather(*(pair.deliver_again(entry) for _ in range(10)))
-    assert '"triesLeft":2' in rows(pair.lender.engine, JOURNEYS)[0]["state"]
+    assert '"triesLeft":2' in rows(pair.lender.engine, RECORDS)[0]["state"]
     assert await pair.verify(key, otp) == "SUCCESS"
 
 
@@ -106,7 +106,7 @@ async def test_three_wrong_otps_at_the_same_moment_lock_the_session(pair: Pair) 
 
 
 async def test_a_callback_may_overtake_the_ack_of_its_request(pair: Pair) -> None:
-    async def slow_ack(request: httpx.Request, carry: Journey) -> httpx.Response:
+    async def slow_ack(request: httpx.Request, carry: Way) -> httpx.Response:
         response = await carry(request)
         await pair.lender.courier.settle()
         assert len(rows(pair.lsp.engine, INBOX)) == 1
@@ -119,7 +119,7 @@ async def test_a_callback_may_overtake_the_ack_of_its_request(pair: Pair) -> Non
 
 
 async def test_an_ack_that_is_lost_leads_to_a_repetition_without_a_second_effect(pair: Pair) -> None:
-    async def lost_ack(request: httpx.Request, carry: Journey) -> httpx.Response:
+    async def lost_ack(request: httpx.Request, carry: Way) -> httpx.Response:
         await carry(request)
         raise httpx.ReadTimeout("no complete response within 4 s")
 
@@ -131,7 +131,7 @@ async def test_an_ack_that_is_lost_leads_to_a_repetition_without_a_second_effect
         link.weather = None
     await pair.sweep(10)
     assert {state for _, state in states(pair)} == {"DELIVERED"}
-    assert [len(rows(pair.lender.engine, table)) for table in (INBOX, JOURNEYS, NOTICES)] == [1, 1, 1]
+    assert [len(rows(pair.lender.engine, table)) for table in (INBOX, RECORDS, NOTICES)] == [1, 1, 1]
     assert len(rows(pair.lsp.engine, INBOX)) == 1
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, NOTICES, OUTBOX, RECORDS, REFUSALS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.participants import PublicKey
@@ -67,7 +67,7 @@ async def test_an_otp_is_stored_in_the_clear_in_the_sms_alone(pair: Pair) -> Non
         stored = contents(engine, [NOTICES])
         texts = [value for table in stored.values() for row in table for value in row.values()]
         assert not any(isinstance(text, str) and f'"{otp}"' in text for text in texts)
-    (journey,) = rows(pair.lender.engine, JOURNEYS)
+    (journey,) = rows(pair.lender.engine, RECORDS)
     assert otp not in journey["state"]
 
 
@@ -116,13 +116,13 @@ async def test_the_session_of_one_lsp_is_invalid_for_another_and_loses_no_try(pa
     pair.lender.directory.replace([lsp(), other])
     data = {"otpSessionKey": key, "otp": otp}
     document = payload_of(VERIFY.name, orgId="LSP999") | {"credBlock": {"type": "OTP", "data": data}}
-    before = rows(pair.lender.engine, JOURNEYS)
+    before = rows(pair.lender.engine, RECORDS)
     body = seal(dump_json(document), stranger_key()).to_bytes()
     assert (await call(pair.lender_plane, VERIFY.path, body, certificate=STRANGER_CERTIFICATE)).status == 200
     await pair.settle()
     (sent,) = [row for row in rows(pair.lender.engine, OUTBOX) if row["receiver"] == "LSP999"]
     assert '"status":"INVALID_SESSION"' in sent["content"]
-    assert rows(pair.lender.engine, JOURNEYS) == before
+    assert rows(pair.lender.engine, RECORDS) == before
     assert await pair.verify(key, otp) == "SUCCESS"
 
 

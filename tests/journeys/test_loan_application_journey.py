@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 
-import lsp_app.app
 from lender_app.policy import LendingPolicy
 from shared.catalogue.table import example_of, get_message
 from shared.node.journal import Dispatch
-from shared.node.journeys import Outgoing, TakeNote
 from shared.node.node import Application
 from shared.node.receive.verify import Refused
+from shared.node.rules import Outgoing
 from shared.node.send.outbox import OutboxState, new_entry
-from shared.node.settings import NodeSettings
-from shared.node.tables import INBOX, JOURNEYS, NOTICES, OUTBOX
+from shared.node.tables import INBOX, NOTICES, OUTBOX, RECORDS
 from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
@@ -62,7 +60,7 @@ class Lender:
     def __init__(self, node: MemoryNode, application: Application, clock: FrozenClock) -> None:
         self.node = node
         self.clock = clock
-        self._rules = application.rules
+        self._rules = application.rules.messages
         self._count = 0
 
     async def take(self, message: VerifiedMessage) -> dict[str, Any]:
@@ -140,7 +138,7 @@ async def bank(tmp_path: Path) -> AsyncIterator[Lender]:
 
 async def test_every_application_of_a_bulk_message_is_decided_by_itself_and_remembered(bank: Lender) -> None:
     assert await bank.create(application(), application("APPL-2", 5_000_000)) == ["PROCESSING", "REJECTED"]
-    states = [json.loads(row["state"]) for row in rows(bank.node.engine, JOURNEYS) if row["kind"] == "loan-application"]
+    states = [json.loads(row["state"]) for row in rows(bank.node.engine, RECORDS) if row["kind"] == "loan-application"]
     assert states == [
         {"loanApplicationId": "APPL-1", "status": "PROCESSING", "maskedPhoneNumber": "XXXXXXX417"},
         {"loanApplicationId": "APPL-2", "status": "REJECTED", "maskedPhoneNumber": "XXXXXXX417"},
@@ -160,7 +158,7 @@ async def test_the_same_request_creates_its_applications_once(bank: Lender) -> N
     ]
     assert [ack["error"] for ack in acks] == ["0"] * 3
     assert len(rows(bank.node.engine, OUTBOX)) == len(rows(bank.node.engine, INBOX)) == 1
-    assert len(rows(bank.node.engine, JOURNEYS)) == 2  # the application, and that its id is taken
+    assert len(rows(bank.node.engine, RECORDS)) == 2  # the application, and that its id is taken
 
 
 async def test_an_application_is_created_once_under_whatever_request(bank: Lender) -> None:
@@ -216,16 +214,16 @@ async def test_two_senders_may_use_the_same_id_each_for_an_application_of_its_ow
 async def test_an_id_that_no_message_has_created_is_accepted_as_the_sandbox_does(bank: Lender) -> None:
     session = (await bank.trigger("APPL-9"))["credBlock"]["data"]
     assert await bank.verify(session["otpSessionKey"], bank.otp(), "APPL-9") == ("SUCCESS", "LOAN_AGREEMENT_COMPLETED")
-    assert [row["kind"] for row in rows(bank.node.engine, JOURNEYS)] == ["otp-session"]
+    assert [row["kind"] for row in rows(bank.node.engine, RECORDS)] == ["otp-session"]
 
 
 async def test_an_otp_counts_for_the_application_of_its_session_alone_and_costs_no_try(bank: Lender) -> None:
     await bank.create(application(), application("APPL-2"))
     session = (await bank.trigger())["credBlock"]["data"]
-    before = rows(bank.node.engine, JOURNEYS)
+    before = rows(bank.node.engine, RECORDS)
     assert (await bank.verify(session["otpSessionKey"], bank.otp(), "APPL-2"))[0] == "INVALID_SESSION"
     assert (await bank.verify(session["otpSessionKey"], bank.otp(), sender=OTHER_AGENT))[0] == "INVALID_SESSION"
-    assert rows(bank.node.engine, JOURNEYS) == before
+    assert rows(bank.node.engine, RECORDS) == before
     assert (await bank.verify(session["otpSessionKey"], bank.otp()))[0] == "SUCCESS"
 
 
@@ -252,16 +250,14 @@ async def agent(tmp_path: Path) -> AsyncIterator[MemoryNode]:
 
 
 async def test_the_loan_agent_takes_the_callback_to_its_own_request_and_wraps_the_ack(agent: MemoryNode) -> None:
-    rule = lsp_app.app.application(NodeSettings.model_construct()).rules[CREATED]
-    assert isinstance(rule, TakeNote)
     before = contents(agent.engine)
-    refused = await agent.reception.take(verified_v4(CREATED.full_name), CREATED, rule)
+    refused = await agent.reception.take(verified_v4(CREATED.full_name), CREATED, None)
     assert isinstance(refused, Refused)
     assert refused.problem is Problem.UNKNOWN_REFERENCE
     assert contents(agent.engine) == before
     asked = new_entry(Outgoing(LENDER_ID, CREATE, "request-1", example_of(CREATE)), NOW)
     await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
-    ack = await agent.reception.take(verified_v4(CREATED.full_name, trace_id="trace-2"), CREATED, rule)
+    ack = await agent.reception.take(verified_v4(CREATED.full_name, trace_id="trace-2"), CREATED, None)
     assert isinstance(ack, Dressed)
     assert payload_of_ack(ack) == {"ack": {"error": "0", "traceId": "trace-2", "timestamp": "2031-03-04T05:06:07.890Z"}}
     (row,) = rows(agent.engine, INBOX)
@@ -278,12 +274,6 @@ async def test_a_callback_to_a_request_of_v3_does_not_answer_one_of_4_0(agent: M
     await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
     callback = verified_v4("v4/TriggerLoanAcceptanceResponse")
     assert isinstance(callback.message_type, MessageType)
-    refused = await agent.reception.take(callback, callback.message_type, TakeNote())
+    refused = await agent.reception.take(callback, callback.message_type, None)
     assert isinstance(refused, Refused)
     assert f"no v4/{request.name} with this requestId" in refused.reason
-
-
-@pytest.mark.parametrize("name", ["TriggerLoanAcceptanceResponse", "VerifyLoanAcceptanceResponse"])
-def test_the_loan_agent_has_a_rule_for_the_callbacks_of_both_versions(name: str) -> None:
-    rules = lsp_app.app.application(NodeSettings.model_construct()).rules
-    assert {name, f"v4/{name}"} <= {message.full_name for message in rules}

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from lender_app.otp_session import digest
 from lender_app.policy import AcceptancePolicy
-from lender_app.rules import digest
 from shared.node.receive.verify import Refused
-from shared.node.tables import JOURNEYS, OUTBOX
+from shared.node.tables import OUTBOX, RECORDS
 from shared.protocol.encoding import format_timestamp
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
@@ -89,8 +89,8 @@ def wrong(otp: str) -> str:
     return "000000" if otp != "000000" else "000001"
 
 
-def journeys(guesser: Guesser) -> Sequence[dict[str, Any]]:
-    return rows(guesser.bank.node.engine, JOURNEYS)
+def records(guesser: Guesser) -> Sequence[dict[str, Any]]:
+    return rows(guesser.bank.node.engine, RECORDS)
 
 
 @pytest.mark.parametrize("wanted", [["APPL-1"], ["APPL-2", "APPL-1"]])
@@ -105,9 +105,9 @@ async def test_after_too_many_wrong_otps_no_session_is_opened_for_the_applicatio
 async def test_sessions_that_were_opened_before_answer_the_right_otp_like_a_wrong_one(guesser: Guesser) -> None:
     key, otp = await guesser.open("APPL-1")
     await guesser.guess(SESSIONS, "APPL-1")
-    before = journeys(guesser)
+    before = records(guesser)
     assert [await guesser.verify(key, one) for one in (otp, wrong(otp), otp)] == ["INVALID_SESSION"] * 3
-    assert journeys(guesser) == before
+    assert records(guesser) == before
 
 
 async def test_a_wrong_otp_less_and_the_right_one_counts(guesser: Guesser) -> None:
@@ -176,14 +176,14 @@ async def test_a_session_of_a_database_from_before_the_count_is_judged_and_count
         "state": "OPEN",
     }
     row = {
-        "key": "of-long-ago",
+        "id": "of-long-ago",
         "participant": LSP,
         "kind": "otp-session",
         "state": json.dumps(state),
         "expires_at": guesser.bank.clock.now() + POLICY.otp_validity,
     }
     with guesser.bank.node.engine.begin() as connection:
-        connection.execute(insert(JOURNEYS), [row])
+        connection.execute(insert(RECORDS), [row])
     assert await guesser.verify("of-long-ago", "000000") == "INCORRECT_OTP"
-    assert [json.loads(one["state"]) for one in journeys(guesser) if one["kind"] == "wrong-otps"] == [{"count": 1}]
+    assert [json.loads(one["state"]) for one in records(guesser) if one["kind"] == "wrong-otps"] == [{"count": 1}]
     assert await guesser.verify("of-long-ago", "042042") == "SUCCESS"

@@ -4,14 +4,14 @@ from typing import Any
 
 from sqlalchemy import Column, RowMapping, Table, select
 
-from shared.node.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import INBOX, NONCES, NOTICES, OUTBOX, RECORDS, REFUSALS
 from shared.storage.database import READ_ONLY, open_engine
 
 _KEYS: dict[Table, tuple[Column[Any], ...]] = {
     NONCES: (NONCES.c.key,),
     INBOX: (INBOX.c.id,),
     OUTBOX: (OUTBOX.c.id,),
-    JOURNEYS: (JOURNEYS.c.key, JOURNEYS.c.state),
+    RECORDS: (RECORDS.c.key, RECORDS.c.state),
     NOTICES: (NOTICES.c.id,),
 }
 """What the protocol acts on. The tries of a delivery and the refusals are notes for people."""

@@ -17,10 +17,10 @@ from starlette.types import Receive, Scope, Send
 from shared.catalogue.table import messages_received_by
 from shared.clock import SystemClock
 from shared.node.identity import Identity, load_identity
-from shared.node.journeys import TakeNote
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import with_certificate
 from shared.node.receive.request import read_body
+from shared.node.rules import BoundRules, Reply
 from shared.node.send.sender import SendError
 from shared.node.settings import NodeSettings
 from shared.node.tables import INBOX, REFUSALS
@@ -30,6 +30,7 @@ from shared.transport.tls import TlsTrust, thumbprint
 from tests.equipment.deadline import DEADLINE
 from tests.equipment.environments import environments_in
 from tests.equipment.member_pair import AGENT, BANK, CONTENT, CREATE, CREATED, MESSAGES, RULES, catalogue
+from tests.equipment.messages import deciding
 from tests.equipment.scripted_registry import EVENTS, SECRET, ScriptedRegistry
 from tests.equipment.storage import rows
 from tests.node.certificates import Identity as Leaf
@@ -60,8 +61,8 @@ def served(registry: ScriptedRegistry) -> Any:
 
 def node_of(environment: dict[str, str], role: Role, **membership: Any) -> Node:
     settings = {name.removeprefix("OCEN_").lower(): value for name, value in environment.items()}
-    rules = {message: RULES.get(message, TakeNote()) for message in (*messages_received_by(role), *MESSAGES)}
-    return Node(NodeSettings(**{**settings, **membership}), Application(role, rules))
+    rules = {message: RULES.get(message, deciding(Reply())) for message in (*messages_received_by(role), *MESSAGES)}
+    return Node(NodeSettings(**{**settings, **membership}), Application(role, BoundRules(rules)))
 
 
 def certificate_of(identity: Identity) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, Table
 from sandbox.errors import SandboxError
 from shared.catalogue.table import example_of, find_message
 from shared.node.ids import new_id
-from shared.node.tables import ATTEMPTS, INBOX, JOURNEYS, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, INBOX, NOTICES, OUTBOX, RECORDS, REFUSALS
 from shared.protocol.encoding import base64url_decode, parse_json_object
 from tests.live.letters import TRIGGER, TRIGGERED
 from tests.live.network import TRIGGER as TRIGGER_V4
@@ -126,7 +126,7 @@ class Traffic:
         assert self._under_our_ids(lsp, INBOX, message=self._kind.callback) == once
         notices = Counter(row["reference"] for row in lender.books.rows(NOTICES))
         assert Counter({one: notices[one] for one in request_ids}) == once
-        sessions = {row["key"] for row in lender.books.rows(JOURNEYS)}
+        sessions = {row["key"] for row in lender.books.rows(RECORDS)}
         assert len(sessions) == notices.total()
         told = {self._session(row["raw"]) for row in lsp.books.rows(INBOX) if row["request_id"] in request_ids}
         assert len(told) == len(request_ids)

@@ -1,7 +1,7 @@
 """The transaction behind every ack: what becomes true together, and what leaves no trace. On both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine, Table
 
 from shared.node.journal import Dispatch, Journal
-from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.receive.acceptance import Acceptance
+from shared.node.rules import Notice, Outgoing, Record, Records, Reply
 from shared.node.send.outbox import OutboxState, new_entry, verdict_text
-from shared.node.tables import INBOX, JOURNEYS, NONCES, NOTICES, OUTBOX
+from shared.node.tables import INBOX, NONCES, NOTICES, OUTBOX, RECORDS
 from shared.protocol.messages import Exchange, Role
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
@@ -23,7 +23,6 @@ from tests.equipment.messages import (
     CALLBACK,
     TRIGGER,
     VERIFY,
-    RuleOfTest,
     arrival,
     callback,
     deciding,
@@ -37,9 +36,9 @@ pytestmark = pytest.mark.on_both_databases
 
 LATER = NOW + timedelta(minutes=5)
 
-JOURNEY = Journey("session-1", "otp-session", LSP, {"triesLeft": 3, "ids": ["é"]}, LATER)
-DECISION = Decision(
-    journeys=[JOURNEY],
+RECORD = Record("session-1", "otp-session", LSP, {"triesLeft": 3, "ids": ["é"]}, LATER)
+DECISION = Reply(
+    records=[RECORD],
     outgoing=[Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1", "amount": 1.5})],
     notices=[Notice("XXXXXXX123", "request-1", "123456 is your OTP", LATER)],
 )
@@ -75,8 +74,8 @@ async def test_everything_that_follows_from_a_message_is_stored_with_it(journal:
     assert (stored["received_at"], stored["raw"], stored["ack"]) == (NOW, message.wire.body, b"the signed ack")
     assert stored["certificate"] in lsp().certificates
     assert stored["steps"] == verdict_text(None)
-    assert one(engine, JOURNEYS) | {"state": None} == {
-        "key": "session-1",
+    assert one(engine, RECORDS) | {"state": None} == {
+        "id": "session-1",
         "participant": LSP,
         "kind": "otp-session",
         "state": None,
@@ -191,11 +190,11 @@ async def test_of_repetitions_that_arrive_together_one_is_new(journal: Journal, 
 
 
 async def test_a_rule_that_fails_does_not_take_its_neighbours_with_it(journal: Journal, engine: Engine) -> None:
-    def fail(message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> Decision:
+    def fail(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
         raise ZeroDivisionError
 
     messages = [request(f"request-{number}", f"trace-{number}") for number in range(3)]
-    rules = [deciding(Decision()), RuleOfTest(fail), deciding(Decision())]
+    rules = [deciding(Reply()), fail, deciding(Reply())]
     pairs = zip(messages, rules, strict=True)
     results = await asyncio.gather(
         *(journal.accept(arrival(message, rule)) for message, rule in pairs), return_exceptions=True

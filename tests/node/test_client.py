@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.catalogue.table import example_of, get_message
-from shared.node.journeys import Outgoing
+from shared.node.rules import Outgoing
 from shared.node.send.client import LONGEST_RETRY_AFTER, MAX_ACK_BYTES, SignedClient
 from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.protocol.encoding import base64url_decode, base64url_encode

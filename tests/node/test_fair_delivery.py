@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, event
 
 from shared.catalogue.table import example_of, find_message
 from shared.node.journal import Dispatch, Journal
-from shared.node.journeys import Outgoing
+from shared.node.rules import Outgoing
 from shared.node.send.outbox import Claim, OutboxState, claim_due, new_entry, share_of
 from shared.node.tables import OUTBOX
 from tests.equipment.clock import NOW, FrozenClock

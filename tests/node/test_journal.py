@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Engine, event, insert
 
 from shared.node import refusals
 from shared.node.journal import Dispatch, DuplicateRequestError, Journal, NotFinishedError
-from shared.node.journeys import Decision, Journey, Notice, Outgoing
 from shared.node.refusals import MAX_RAW_BYTES, Refusal, write_refusals
+from shared.node.rules import Notice, Outgoing, Record, Reply
 from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState, new_entry
-from shared.node.tables import ATTEMPTS, JOURNEYS, NONCES, NOTICES, OUTBOX, REFUSALS
+from shared.node.tables import ATTEMPTS, NONCES, NOTICES, OUTBOX, RECORDS, REFUSALS
 from shared.protocol.nonces import DEFAULT_WINDOW, Nonce
 from shared.protocol.problems import Problem
 from shared.storage.slices import SLICE
@@ -80,7 +80,7 @@ async def test_messages_to_one_receiver_share_request_ids(journal: Journal, engi
 
 async def test_a_request_id_under_which_we_have_answered_is_used(journal: Journal, engine: Engine) -> None:
     answer = replace(OUTGOING, receiver="LSP123", message=CALLBACK)
-    await journal.accept(arrival(request("request-1"), deciding(Decision(outgoing=[answer]))))
+    await journal.accept(arrival(request("request-1"), deciding(Reply(outgoing=[answer]))))
     before = contents(engine)
     with pytest.raises(DuplicateRequestError):
         await journal.dispatch(dispatch(replace(answer, message=VERIFY)))
@@ -200,15 +200,15 @@ async def test_only_nonces_of_stale_timestamps_are_forgotten(journal: Journal, e
     assert [row["key"] for row in rows(engine, NONCES)] == sorted(kept)
 
 
-async def test_journeys_and_notices_go_when_they_have_expired_and_not_before(journal: Journal, engine: Engine) -> None:
-    decision = Decision(
-        journeys=[Journey(f"journey-{n}", "kind", "LSP123", {}, NOW + n * MINUTE) for n in range(2)],
+async def test_records_and_notices_go_when_they_have_expired_and_not_before(journal: Journal, engine: Engine) -> None:
+    decision = Reply(
+        records=[Record(f"record-{n}", "kind", "LSP123", {}, NOW + n * MINUTE) for n in range(2)],
         notices=[Notice("XXXXXXX123", f"notice-{n}", "text", NOW + n * MINUTE) for n in range(2)],
     )
     await journal.accept(arrival(request(), deciding(decision)))
     assert await journal.purge(NOW, nonce_key(NOW)) == 0
     assert await journal.purge(NOW + TICK, nonce_key(NOW)) == 2
-    assert [row["key"] for row in rows(engine, JOURNEYS)] == ["journey-1"]
+    assert [row["id"] for row in rows(engine, RECORDS)] == ["record-1"]
     assert [row["reference"] for row in rows(engine, NOTICES)] == ["notice-1"]
 
 
@@ -245,7 +245,7 @@ async def test_what_is_purged_goes_in_slices_and_others_are_served_between_them(
     assert await purge == 4 * number - 3
     slices = [deleted for deleted in transactions if deleted]
     assert all(sum(deleted.values()) <= SLICE for deleted in slices)
-    for table in (NONCES, JOURNEYS, NOTICES, REFUSALS):
+    for table in (NONCES, RECORDS, NOTICES, REFUSALS):
         assert sum(deleted.get(table.name, 0) for deleted in slices) == number - (3 if table is REFUSALS else 0)
     assert served >= len(slices)
 
@@ -257,8 +257,8 @@ def fill(connection: Connection, number: int) -> None:
         names = [f"old-{each:06}" for each in range(first, min(first + 500, number))]
         connection.execute(insert(NONCES), [{"key": nonce_key(old, name)} for name in names])
         connection.execute(
-            insert(JOURNEYS),
-            [{"key": name, "participant": "", "kind": "", "state": "", "expires_at": old} for name in names],
+            insert(RECORDS),
+            [{"id": name, "participant": "", "kind": "", "state": "", "expires_at": old} for name in names],
         )
         notice = {"created_at": old, "expires_at": old, "recipient": "", "reference": "", "text": ""}
         connection.execute(insert(NOTICES), [{"id": name, **notice} for name in names])

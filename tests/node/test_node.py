@@ -1,45 +1,29 @@
 """What a node makes of its files when it is built: itself and its counterparties in the register, its keys' folder."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from sandbox.pki.folder import SANDBOX_PAIR, initialise
-from shared.catalogue.table import messages_received_by
-from shared.node.journeys import Journey, Rule
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import without_key
 from shared.node.onboarding.record import OnboardingError
+from shared.node.rules import NO_RULES
 from shared.node.settings import NodeSettings
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
-from shared.protocol.phases import VerifiedMessage
 from shared.storage.database import DatabaseError
 from shared.transport.server import NodeServer
 from tests.equipment.clock import FrozenClock
 from tests.equipment.registry import Registry, statuses
 from tests.equipment.storage import contents
 
-
-class NoRule(Rule):
-    """Of a node at which no message arrives."""
-
-    def journey_keys(self, message: VerifiedMessage) -> NoReturn:
-        raise AssertionError
-
-    def decide(self, message: VerifiedMessage, journeys: Mapping[str, Journey], now: datetime) -> NoReturn:
-        raise AssertionError
-
-
-LSP = Application(
-    Role.LOAN_AGENT,
-    {message: NoRule() for message in messages_received_by(Role.LOAN_AGENT)},
-)
+LSP = Application(Role.LOAN_AGENT, NO_RULES)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from shared.node.journal import Dispatch, Journal
-from shared.node.journeys import Outgoing
+from shared.node.rules import Outgoing
 from shared.node.send.outbox import (
     AttemptOutcome,
     AttemptRecord,

@@ -1,7 +1,8 @@
 """The reception: from a verified message to the journal, and from the journal to the courier."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import pytest
 from starlette.routing import Route
 
 from shared.catalogue.table import messages_received_by
-from shared.node.journeys import Decision, Outgoing, Rule, TakeNote
 from shared.node.onboarding.record import ONBOARDED_ROLES
 from shared.node.receive.routes import protocol_app
 from shared.node.receive.verify import Refused
+from shared.node.rules import Bound, Outgoing, Records, Reply
 from shared.node.tables import INBOX, OUTBOX
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
@@ -36,7 +37,7 @@ from tests.equipment.parties import (
 )
 from tests.equipment.storage import LEASE, contents, rows, sqlite_engine
 
-ANSWERED = Decision(outgoing=[Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1"})])
+ANSWERED = Reply(outgoing=[Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1"})])
 
 
 @pytest.fixture
@@ -59,7 +60,9 @@ def room() -> int:
     return 8
 
 
-async def take(node: MemoryNode, message: VerifiedMessage | None = None, rule: Rule | None = None) -> Dressed | Refused:
+async def take(
+    node: MemoryNode, message: VerifiedMessage | None = None, rule: Bound[VerifiedMessage] | None = None
+) -> Dressed | Refused:
     return await node.reception.take(message or request(), TRIGGER, rule or deciding(ANSWERED))
 
 
@@ -108,8 +111,8 @@ async def test_a_repeated_message_sends_nothing_a_second_time(node: MemoryNode) 
 @pytest.mark.parametrize(
     ("message", "rule", "problem"),
     [
-        (request(), TakeNote(), Problem.REPLAYED),
-        (request(trace_id="trace-2", extra=1), TakeNote(), Problem.CONFLICT),
+        (request(), deciding(Reply()), Problem.REPLAYED),
+        (request(trace_id="trace-2", extra=1), deciding(Reply()), Problem.CONFLICT),
         (
             request("request-2", "trace-2"),
             deciding(replace(ANSWERED, problem=Problem.NOT_ALLOWED_NOW, reason="not yet")),
@@ -119,9 +122,9 @@ async def test_a_repeated_message_sends_nothing_a_second_time(node: MemoryNode) 
     ids=["replayed", "in conflict", "refused by its rule"],
 )
 async def test_what_is_not_accepted_is_refused_and_has_no_effect(
-    node: MemoryNode, message: VerifiedMessage, rule: Rule, problem: Problem
+    node: MemoryNode, message: VerifiedMessage, rule: Bound[VerifiedMessage], problem: Problem
 ) -> None:
-    await take(node, rule=TakeNote())
+    await take(node, rule=deciding(Reply()))
     before = contents(node.engine)
     heard: list[VerifiedMessage] = []
     node.reception.listeners.append(heard.append)
@@ -146,14 +149,13 @@ async def test_an_ack_that_cannot_be_signed_accepts_nothing(node: MemoryNode, mo
     assert contents(node.engine) == before
 
 
-async def test_a_rule_that_fails_before_the_transaction_stops_nobody_else(node: MemoryNode) -> None:
-    class Failing(TakeNote):
-        def journey_keys(self, message: VerifiedMessage) -> Sequence[str]:
-            raise ZeroDivisionError
+async def test_a_rule_that_fails_stops_nobody_else(node: MemoryNode) -> None:
+    def failing(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+        raise ZeroDivisionError
 
     before = contents(node.engine)
     with pytest.raises(ZeroDivisionError):
-        await take(node, rule=Failing())
+        await take(node, rule=failing)
     assert contents(node.engine) == before
     assert await take(node)
 
@@ -163,14 +165,14 @@ async def test_listeners_hear_of_each_message_once(node: MemoryNode) -> None:
     node.reception.listeners.append(lambda message: heard.append(message.nonce.trace_id))
     await take(node)
     await take(node, request(trace_id="trace-2"))
-    await take(node, request("request-2", "trace-3"), TakeNote())
+    await take(node, request("request-2", "trace-3"), deciding(Reply()))
     assert heard == ["trace-1", "trace-3"]
 
 
 @pytest.mark.parametrize("role", ONBOARDED_ROLES)
 async def test_there_is_a_route_for_each_message_that_the_role_takes_and_no_other(node: MemoryNode, role: Role) -> None:
     messages = {message.path: message for message in messages_received_by(role)}
-    app = protocol_app(node.reception, messages, {message: TakeNote() for message in messages.values()})
+    app = protocol_app(node.reception, messages, dict.fromkeys(messages.values(), deciding(Reply())))
     routes = [route for route in app.routes if isinstance(route, Route)]
     assert len(routes) == len(app.routes) == len(messages)
     assert {route.path for route in routes} == set(messages)

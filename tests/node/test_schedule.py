@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.node.journeys import Outgoing
+from shared.node.rules import Outgoing
 from shared.node.send.client import LONGEST_RETRY_AFTER
 from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry, OutboxState
 from shared.node.send.schedule import RetrySchedule

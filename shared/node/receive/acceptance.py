@@ -2,21 +2,25 @@
 
 Nonce, requestId, inbox row with the signed original, the rule's decision, outbox rows and the signed ack become true
 together or not at all. Many messages that arrive at the same time share one transaction; each reads and decides as if
-it were alone: two that touch the same nonce or requestId never share one, and journeys are decided on in order.
+it were alone: two that touch the same nonce or requestId never share one, and each meets the records as those before it
+have left them. Timers that are due by the time of a message are fired before it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from shared.node.batch_journeys import BatchJourneys
+from shared.node.business_clock import BusinessClock, Moment
+from shared.node.decisions import Decisions
 from shared.node.ids import new_id
-from shared.node.journeys import Decision, Notice, Rule
-from shared.node.send.outbox import OutboxEntry, OutboxState, entry_row, new_entry, verdict_text
-from shared.node.tables import INBOX, NONCES, NOTICES, OUTBOX
+from shared.node.rules import Bound, BoundRules, Records, Reply
+from shared.node.send.outbox import OutboxEntry, OutboxState, verdict_text
+from shared.node.tables import INBOX, NONCES, OUTBOX
 from shared.protocol.detached import signature_in
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import content_fingerprint, is_fingerprint_of
@@ -32,26 +36,22 @@ class Arrival:
 
     Attributes:
         message_type: its row of the catalogue.
-        rule: the business rule that decides.
+        rule: the business rule that decides; None where nothing needs to be done about it.
         ack: the signed ack that goes out if the message is accepted.
-        first_due: when anyone may take the outbox rows that come of it; a lease later if this process delivers them.
-        state: the state in which those rows begin.
-        journey_keys: of the journeys that the rule needs, as far as the message alone tells.
+        first_due: when anyone may take the answer to the sender; a lease later if this process delivers it.
+        state: the state in which that answer begins.
         keys: what no other message of the same transaction may touch.
     """
 
     message: VerifiedMessage
     message_type: MessageType
-    rule: Rule
+    rule: Bound[VerifiedMessage] | None
     ack: Dressed
     first_due: datetime
     state: OutboxState
-    journey_keys: Sequence[str] = field(init=False)
     keys: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        # Here a rule that raises harms its own message alone; in the transaction the whole batch would be run again.
-        object.__setattr__(self, "journey_keys", tuple(self.rule.journey_keys(self.message)))
         own = (f"nonce {self.message.nonce.key}", f"request {self.message.request_id}")
         object.__setattr__(self, "keys", frozenset(own))
 
@@ -68,13 +68,11 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database knows of the batch before anything of it is written; its journeys include what earlier
-    arrivals of the batch have changed."""
+    """What the database knows of the batch before anything of it is written."""
 
     nonces: frozenset[str]
     accepted: Mapping[tuple[str, str], bytes]
     asked: frozenset[tuple[str, str, str]]
-    journeys: BatchJourneys
 
 
 _KEYS: Final[BindParameter[Any]] = bindparam("keys", expanding=True)
@@ -86,14 +84,18 @@ _ACCEPTED: Final = select(INBOX.c.sender, INBOX.c.request_id, INBOX.c.content_di
 _ASKED: Final = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(OUTBOX.c.request_id.in_(_KEYS))
 
 
-def accept_messages(connection: Connection, units: Sequence[Arrival]) -> Sequence[Acceptance]:
-    """Judge every arrival by what is known, then write what follows from all of them."""
-    known = _read(connection, units)
-    digests = [content_fingerprint(unit.message_type.full_name, unit.message.document) for unit in units]
-    batch = _Batch()
-    results = [batch.take(unit, digest, known) for unit, digest in zip(units, digests, strict=True)]
+def accept_messages(
+    rules: BoundRules, clock: BusinessClock, connection: Connection, units: Sequence[Arrival]
+) -> Sequence[Acceptance | Exception]:
+    """Judge every arrival by what is known, then write what follows from all of them.
+
+    Of a rule that raises the exception is returned, and nothing of its message is written.
+    """
+    known, decisions = _read(connection, units), Decisions(connection, rules, clock)
+    decisions.find_timers(max(unit.message.received_at for unit in units))
+    batch = _Batch(units, known, decisions)
+    results = [batch.take(number) for number in range(len(units))]
     batch.write(connection)
-    known.journeys.write()
     return results
 
 
@@ -107,60 +109,72 @@ def _read(connection: Connection, units: Sequence[Arrival]) -> _Known:
         nonces=frozenset(key for (key,) in rows(_NONCES, [unit.message.nonce.key for unit in units])),
         accepted={(sender, id_): digest for sender, id_, digest in rows(_ACCEPTED, request_ids)},
         asked=frozenset(tuple(row) for row in rows(_ASKED, callbacks)),
-        journeys=_journeys(connection, units),
     )
 
 
 class _Batch:
-    """The rows that a batch of arrivals leads to."""
+    """A batch of arrivals, and the rows that it leads to."""
 
-    def __init__(self) -> None:
+    def __init__(self, units: Sequence[Arrival], known: _Known, decisions: Decisions) -> None:
+        self.units = units
+        self.known = known
+        self.decisions = decisions
         self.nonces: list[dict[str, Any]] = []
         self.inbox: list[dict[str, Any]] = []
-        self.outbox: list[dict[str, Any]] = []
-        self.notices: list[dict[str, Any]] = []
+        self._histories = [_history(unit, known) for unit in units]
+        decisions.foresee(
+            (number, partial(self._reply, unit, unit.rule), unit.message.received_at)
+            for number, unit in enumerate(units)
+            if unit.rule is not None and self._histories[number] is History.NEW and _is_asked(unit, known)
+        )
 
-    def take(self, unit: Arrival, digest: bytes, known: _Known) -> Acceptance:
+    def take(self, number: int) -> Acceptance | Exception:
         """Judge one arrival, and keep the rows that follow from it."""
-        history = _history(unit, known)
+        unit, history = self.units[number], self._histories[number]
         if history in (History.NONCE_USED, History.CONFLICT):
             return Acceptance(history)
         if history is History.REPEATED:
             self.nonces.append({"key": unit.message.nonce.key})
             return Acceptance(history)
-        decision = _decide(unit, known)
-        if decision.problem is not None:
-            return Acceptance(history, decision.problem, decision.reason)
-        known.journeys.keep(decision.journeys)
-        return Acceptance(history, outbox=self._keep(unit, digest, decision))
+        if not _is_asked(unit, self.known):
+            # One answer for "never asked" and "asked somebody else": a stranger must not learn which requestIds exist.
+            request = unit.message_type.answers
+            reason = f"no {request and request.full_name} with this requestId was sent to this participant"
+            return Acceptance(history, Problem.UNKNOWN_REFERENCE, reason)
+        self.decisions.fire(unit.message.received_at)
+        try:
+            reply = self._decide(number, unit)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            return error
+        if reply.problem is not None:
+            return Acceptance(history, reply.problem, reply.reason)
+        return Acceptance(history, outbox=self._keep(unit, reply))
 
-    def _keep(self, unit: Arrival, digest: bytes, decision: Decision) -> Sequence[OutboxEntry]:
-        now = unit.message.received_at
-        entries = [new_entry(outgoing, now) for outgoing in decision.outgoing]
+    def _decide(self, number: int, unit: Arrival) -> Reply:
+        if unit.rule is None:
+            return Reply()
+        return self.decisions.decide(partial(self._reply, unit, unit.rule), unit.message.received_at, number)
+
+    def _reply(self, unit: Arrival, rule: Bound[VerifiedMessage], records: Records) -> Reply:
+        return rule(unit.message, records, self._moment(unit).business)
+
+    def _moment(self, unit: Arrival) -> Moment:
+        return self.decisions.at(unit.message.received_at)
+
+    def _keep(self, unit: Arrival, reply: Reply) -> Sequence[OutboxEntry]:
         self.nonces.append({"key": unit.message.nonce.key})
-        self.inbox.append(_inbox_row(unit, digest))
-        self.outbox += [entry_row(entry, unit.state, unit.first_due) for entry in entries]
-        self.notices += [_notice_row(notice, now) for notice in decision.notices]
-        return entries
+        self.inbox.append(_inbox_row(unit))
+        sender = unit.message.sender.organisation_id
+        return self.decisions.keep(reply, self._moment(unit), unit.state, unit.first_due, sender)
 
     def write(self, connection: Connection) -> None:
         """Write all rows, a statement per table."""
-        tables = ((NONCES, self.nonces), (INBOX, self.inbox), (OUTBOX, self.outbox), (NOTICES, self.notices))
-        for table, rows in tables:
+        for table, rows in ((NONCES, self.nonces), (INBOX, self.inbox)):
             if rows:
                 connection.execute(insert(table), rows)
-
-
-def _journeys(connection: Connection, units: Sequence[Arrival]) -> BatchJourneys:
-    """Read for all arrivals at once the journeys that the messages name, then those that these journeys lead to."""
-    journeys = BatchJourneys(connection)
-    journeys.read(key for unit in units for key in unit.journey_keys)
-    journeys.read([key for unit in units for key in _further_keys(unit, journeys)])
-    return journeys
-
-
-def _further_keys(unit: Arrival, journeys: BatchJourneys) -> Sequence[str]:
-    return unit.rule.further_keys(unit.message, journeys.alive(unit.journey_keys, unit.message.received_at))
+        self.decisions.write()
 
 
 def _history(unit: Arrival, known: _Known) -> History:
@@ -179,18 +193,13 @@ def _request_of(unit: Arrival) -> MessageType | None:
     return None if unit.message_type.may_come_unasked else unit.message_type.answers
 
 
-def _decide(unit: Arrival, known: _Known) -> Decision:
-    message, request = unit.message, _request_of(unit)
-    if request and (message.sender.organisation_id, message.request_id, request.full_name) not in known.asked:
-        # One answer for "never asked" and "asked somebody else": a stranger must not learn which requestIds exist.
-        reason = f"no {request.full_name} with this requestId was sent to this participant"
-        return Decision(Problem.UNKNOWN_REFERENCE, reason)
-    now = message.received_at
-    wanted = (*unit.journey_keys, *_further_keys(unit, known.journeys))
-    return unit.rule.decide(message, known.journeys.alive(wanted, now), now)
+def _is_asked(unit: Arrival, known: _Known) -> bool:
+    """Tell whether we have sent the request that the message must answer, if it must answer one."""
+    request, message = _request_of(unit), unit.message
+    return request is None or (message.sender.organisation_id, message.request_id, request.full_name) in known.asked
 
 
-def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
+def _inbox_row(unit: Arrival) -> dict[str, Any]:
     message = unit.message
     return {
         "id": new_id(),
@@ -202,21 +211,10 @@ def _inbox_row(unit: Arrival, digest: bytes) -> dict[str, Any]:
         "certificate": message.wire.peer.certificate,
         "address": message.wire.peer.address,
         "received_at": message.received_at,
-        "content_digest": digest,
+        "content_digest": content_fingerprint(unit.message_type.full_name, message.document),
         "raw": message.wire.body,
         "signature": signature_in(message.wire.headers),
         "ack": unit.ack.body,
         "ack_signature": signature_in(unit.ack.headers),
         "steps": verdict_text(None),
-    }
-
-
-def _notice_row(notice: Notice, now: datetime) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "created_at": now,
-        "expires_at": notice.expires_at,
-        "recipient": notice.recipient,
-        "reference": notice.reference,
-        "text": notice.text,
     }

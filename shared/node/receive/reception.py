@@ -5,9 +5,9 @@ from collections.abc import Callable
 from shared.clock import Clock
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.journeys import Rule
 from shared.node.receive.acceptance import Arrival
 from shared.node.receive.verify import Refused
+from shared.node.rules import Bound
 from shared.node.send.courier import Courier
 from shared.protocol.acknowledgement import Acknowledgement
 from shared.protocol.checks import JOURNAL_CHECKS
@@ -27,7 +27,9 @@ class Reception:
         self._clock = clock
         self.listeners: list[Callable[[VerifiedMessage], None]] = []
 
-    async def take(self, message: VerifiedMessage, message_type: MessageType, rule: Rule) -> Dressed | Refused:
+    async def take(
+        self, message: VerifiedMessage, message_type: MessageType, rule: Bound[VerifiedMessage] | None
+    ) -> Dressed | Refused:
         """Accept a message and return its signed ack, or say why not: a replay, a conflict, or its rule refuses it.
 
         The ack is signed before the transaction, so that the journal keeps the very bytes that will travel; it

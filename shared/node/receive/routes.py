@@ -14,7 +14,6 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.node.journeys import Rule
 from shared.node.receive.documented_refusals import references_to_refusals
 from shared.node.receive.examples import ack_payload
 from shared.node.receive.middleware import MESSAGE, REFUSED, send_json
@@ -22,11 +21,13 @@ from shared.node.receive.reception import Reception
 from shared.node.receive.verify import Refused
 from shared.node.receive.wire_forms import WIRE_FORMS
 from shared.node.receive.wire_models import AcceptedAck, WrappedAck
+from shared.node.rules import Bound
 from shared.protocol.messages import MessageType, one_of
+from shared.protocol.phases import VerifiedMessage
 
 
 def protocol_app(
-    reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[MessageType, Rule]
+    reception: Reception, messages: Mapping[str, MessageType], rules: Mapping[MessageType, Bound[VerifiedMessage]]
 ) -> FastAPI:
     """Make the application of the protocol plane: a route per message of the catalogue that this role takes.
 
@@ -34,9 +35,9 @@ def protocol_app(
     """
     app = FastAPI(openapi_url=None)
     for message_type in messages.values():
-        if message_type not in rules:
+        if message_type.answered_by and message_type not in rules:
             raise LookupError(f"{message_type.full_name} has no rule: see CONTRIBUTING.md, Add an exchange")
-        endpoint = MessageEndpoint(reception, message_type, rules[message_type])
+        endpoint = MessageEndpoint(reception, message_type, rules.get(message_type))
         app.router.routes.append(message_route(message_type).served_by(endpoint))
     return app
 
@@ -47,7 +48,7 @@ class MessageEndpoint:
 
     reception: Reception
     message_type: MessageType
-    rule: Rule
+    rule: Bound[VerifiedMessage] | None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the message that the middleware has verified."""

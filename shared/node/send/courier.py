@@ -89,14 +89,20 @@ class Courier:
         if self._free > 0 and not self._stopping.is_set():
             self.take(await self._journal.claim(self._clock.now(), self._free, dict(self._held)))
 
+    async def fire(self) -> None:
+        """Fire the timers that are due."""
+        while not self._stopping.is_set() and await self._journal.fire(self._clock.now()):
+            continue
+
     @property
     def _free(self) -> int:
         return self._room - len(self._in_hand)
 
     async def run(self) -> None:
-        """Sweep until stopped."""
+        """Fire timers and sweep until stopped."""
         while not self._stopping.is_set():
             try:
+                await self.fire()
                 await self.sweep()
             except Exception as error:  # whatever it is, what has come due must not wait for a restart
                 self._telemetry.trouble("outbox cannot be read", error)

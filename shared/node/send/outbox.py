@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, Select, bindparam, func, or_, sel
 
 from shared.catalogue.table import find_message
 from shared.node.ids import new_id
-from shared.node.journeys import Outgoing
+from shared.node.rules import Outgoing
 from shared.node.tables import ATTEMPTS, OUTBOX, UNFINISHED
 from shared.protocol.encoding import dump_json
 from shared.protocol.verification import Failure, Outcome, Verification

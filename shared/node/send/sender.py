@@ -11,8 +11,8 @@ from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Dispatch, Journal
-from shared.node.journeys import Outgoing
 from shared.node.onboarding.record import first_flaw
+from shared.node.rules import Outgoing
 from shared.node.send.courier import Courier
 from shared.node.send.outbox import OutboxEntry, new_entry
 from shared.protocol.encoding import parse_json_object

@@ -15,7 +15,7 @@ from shared.protocol.signing import VerificationKey
 from shared.transport.tls import thumbprint
 from tests.equipment.asgi import Answer
 from tests.equipment.member_pair import AGENT, BANK, CREATE, CREATED, GRANT, MemberPair, body_of
-from tests.equipment.pair import Journey
+from tests.equipment.pair import Way
 from tests.equipment.parties import LENDER_CERTIFICATE, LSP_CERTIFICATE
 from tests.equipment.scripted_registry import ROLES, TOKEN_PATH, jwk_of, rs256
 from tests.equipment.storage import rows
@@ -131,7 +131,7 @@ async def test_a_callback_goes_to_the_base_url_of_the_registry_whatever_the_mess
 async def test_a_message_is_written_only_to_a_server_that_the_registry_names_for_its_receiver(pair: MemberPair) -> None:
     wanted: list[object] = []
 
-    async def noting(request: Request, onwards: Journey) -> Response:
+    async def noting(request: Request, onwards: Way) -> Response:
         wanted.append(request.extensions["peer_certificates"])
         return await onwards(request)
 

@@ -13,7 +13,7 @@ from shared.storage.writer import StorageUnavailable
 from shared.transport.tls import thumbprint
 from shared.transport.transport import UnregisteredCertificateError
 from tests.equipment.member_pair import AGENT, BANK, MemberPair, body_of
-from tests.equipment.pair import Journey
+from tests.equipment.pair import Way
 from tests.equipment.parties import LENDER_CERTIFICATE
 from tests.equipment.scripted_registry import jwk_of, rs256
 from tests.equipment.storage import contents, rows
@@ -89,7 +89,7 @@ async def test_nobody_is_looked_up_for_a_certificate_that_no_token_goes_with(pai
     assert pair.registry.asked(f"/service/participant-roles/{AGENT}") == asked
 
 
-async def shows_its_own(request: Request, carry: Journey) -> Response:
+async def shows_its_own(request: Request, carry: Way) -> Response:
     """What the transport does: nothing goes out to a server whose certificate may not be shown."""
     if thumbprint(LENDER_CERTIFICATE) not in request.extensions["peer_certificates"]:
         raise UnregisteredCertificateError("a certificate that its participant has not registered")

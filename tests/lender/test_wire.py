@@ -8,22 +8,20 @@ from typing import Any
 import pytest
 
 import lender_app
-from lender_app.applications import Applicant, ApplicationStatus, IdKind, Rejection, RejectionReason
-from lender_app.rules import OtpOutcome
-from lender_app.speech import AcceptanceSpeech, ApplicationJudged, EnteredOtp, OtpJudged, SessionOpened
-from lender_app.speech.v3 import SpeechOfV3
-from lender_app.speech.v4 import SpeechOfV4
+from lender_app import wire
+from lender_app.applications import Applicant, ApplicationRecord, ApplicationStatus, IdKind, Rejection, RejectionReason
+from lender_app.otp_session import OtpOutcome
+from lender_app.wire import EnteredOtp
 from shared.catalogue.bodies.v4.message import LoanApplicationStatus
 from shared.catalogue.table import example_of
-from shared.node.journeys import Outgoing
+from shared.node.rules import Outgoing
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import PROFILES, Originator
 from tests.equipment.clock import NOW
 from tests.equipment.messages import VERIFY, request, verified
 from tests.equipment.parties import payload_of
-from tests.equipment.v4_messages import CREATE, TRIGGER_V4, VERIFY_V4, verified_v4
+from tests.equipment.v4_messages import AGENT, CREATE, TRIGGER_V4, VERIFY_V4, verified_v4
 
-V3, V4 = SpeechOfV3(), SpeechOfV4()
 REJECTION = Rejection(RejectionReason.AMOUNT_EXCEEDS, "requestedAmount 5 is more than INR 4.")
 
 
@@ -46,24 +44,22 @@ def fits(outgoing: Outgoing) -> bool:
 
 
 def test_a_request_for_acceptance_names_one_application_in_4_0_and_several_in_v3() -> None:
-    assert V3.wanted(request(loanApplicationIds=["APPL-1", "APPL-2"])) == ["APPL-1", "APPL-2"]
-    assert V4.wanted(verified_v4(TRIGGER_V4.full_name, loanApplicationId="APPL-1")) == ("APPL-1",)
+    assert wire.applications_to_accept(request(loanApplicationIds=["APPL-1", "APPL-2"])) == ["APPL-1", "APPL-2"]
+    assert wire.applications_to_accept(verified_v4(TRIGGER_V4.full_name, loanApplicationId="APPL-1")) == ("APPL-1",)
 
 
 @pytest.mark.parametrize("otp", ["042042", 42042])
 def test_an_answer_is_understood_alike(otp: str | int) -> None:
     answer = EnteredOtp("session-1", "042042")
-    assert V3.answer(verify_v3(otpSessionKey="session-1", otp=otp)) == answer
-    assert V4.answer(verify_v4(otpSessionKey="session-1", otp=otp)) == EnteredOtp("session-1", "042042", ("APPL-1",))
+    assert wire.entered_otp(verify_v3(otpSessionKey="session-1", otp=otp)) == answer
+    assert wire.entered_otp(verify_v4(otpSessionKey="session-1", otp=otp)) == EnteredOtp(
+        "session-1", "042042", ("APPL-1",)
+    )
 
 
-@pytest.mark.parametrize(
-    ("speech", "message"), [(V3, request()), (V4, verified_v4(TRIGGER_V4.full_name))], ids=["v3", "v4"]
-)
-def test_an_open_session_is_told_in_the_words_of_the_version(
-    speech: AcceptanceSpeech, message: VerifiedMessage
-) -> None:
-    outgoing = speech.opened(message, SessionOpened("session-1", "XXXXXXX417"))
+@pytest.mark.parametrize("message", [request(), verified_v4(TRIGGER_V4.full_name)], ids=["v3", "v4"])
+def test_an_open_session_is_told_in_the_words_of_the_version(message: VerifiedMessage) -> None:
+    outgoing = wire.otp_sent(message, "session-1", "XXXXXXX417")
     assert outgoing.content["credBlock"]["data"] == {"otpSessionKey": "session-1", "maskedPhoneNumber": "XXXXXXX417"}
     assert (outgoing.receiver, outgoing.request_id) == (message.sender.organisation_id, message.request_id)
     assert outgoing.message is message.message_type.answered_by
@@ -72,9 +68,9 @@ def test_an_open_session_is_told_in_the_words_of_the_version(
 
 @pytest.mark.parametrize("verdict", list(OtpOutcome))
 def test_a_verdict_is_told_in_the_words_of_the_version(verdict: OtpOutcome) -> None:
-    outcome = OtpJudged("session-1", verdict, ApplicationStatus.AGREEMENT_INITIATED)
-    v3 = V3.judged(verify_v3(otpSessionKey="session-1", otp="042042"), outcome)
-    v4 = V4.judged(verify_v4(otpSessionKey="session-1", otp="042042"), outcome)
+    outcome = "session-1", verdict, ApplicationStatus.AGREEMENT_INITIATED
+    v3 = wire.otp_judged(verify_v3(otpSessionKey="session-1", otp="042042"), *outcome)
+    v4 = wire.otp_judged(verify_v4(otpSessionKey="session-1", otp="042042"), *outcome)
     assert v3.content["credBlock"]["data"] == v4.content["credBlock"]["data"]
     assert v3.content["response"] == {"error": "0"}
     assert v4.content["response"] == {"status": "SUCCESS", "responseDetail": f"The OTP was judged: {verdict.value}."}
@@ -89,8 +85,12 @@ def test_a_verdict_is_told_in_the_words_of_the_version(verdict: OtpOutcome) -> N
 @pytest.mark.parametrize("spelling", ["productNetworkId", "networkId"])
 def test_the_product_is_repeated_with_its_network_under_both_names(spelling: str) -> None:
     message = verified_v4(TRIGGER_V4.full_name, productData={"productId": "p", spelling: "n", "rate": Decimal("0.125")})
-    outgoing = V4.opened(message, SessionOpened("session-1", "XXXXXXX417"))
+    outgoing = wire.otp_sent(message, "session-1", "XXXXXXX417")
     assert outgoing.content["productData"] == {"productId": "p", "productNetworkId": "n", "networkId": "n"}
+
+
+def record(id_: str, status: ApplicationStatus) -> ApplicationRecord:
+    return ApplicationRecord(id_, AGENT, status, "XXXXXXX417", None)
 
 
 def application(**changes: Any) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def application(**changes: Any) -> dict[str, Any]:
 
 def test_an_application_is_understood_with_exact_amount_moment_and_days() -> None:
     terms = {"requestedAmount": "250000.50", "currency": "INR", "tenure": {"duration": 3, "unit": "MONTH"}}
-    (form,) = V4.forms(
+    (form,) = wire.application_forms(
         verified_v4(CREATE.full_name, loanApplications=[application(terms=terms, createdDate="2031-03-04")])
     )
     assert (form.amount, form.days) == (Decimal("250000.50"), 90)
@@ -110,7 +110,7 @@ def test_an_application_is_understood_with_exact_amount_moment_and_days() -> Non
 @pytest.mark.parametrize(("unit", "days"), [("DAY", 2), ("MONTH", 60), ("YEAR", 730)])
 def test_a_tenure_is_counted_in_days(unit: str, days: int) -> None:
     terms = {"requestedAmount": 5, "currency": "INR", "tenure": {"duration": 2, "unit": unit}}
-    (form,) = V4.forms(verified_v4(CREATE.full_name, loanApplications=[application(terms=terms)]))
+    (form,) = wire.application_forms(verified_v4(CREATE.full_name, loanApplications=[application(terms=terms)]))
     assert form.days == days
 
 
@@ -118,17 +118,19 @@ def test_what_an_application_does_not_say_is_left_open() -> None:
     borrower = {**application()["borrower"], "contactDetails": [{"type": "OTHER", "phone": "9800000417"}]}
     del borrower["name"]
     terms = {"requestedAmount": 5, "currency": "INR"}
-    (form,) = V4.forms(verified_v4(CREATE.full_name, loanApplications=[application(borrower=borrower, terms=terms)]))
+    (form,) = wire.application_forms(
+        verified_v4(CREATE.full_name, loanApplications=[application(borrower=borrower, terms=terms)])
+    )
     assert (form.days, form.loan_type, form.borrower.name, form.borrower.phone) == (None, None, "", "")
 
 
 def test_the_callback_repeats_each_application_with_its_status_and_the_reasons_against_it() -> None:
     asked = [application(note={"a": Decimal("0.5")}), application(loanApplicationId="APPL-2", extensibleData={"b": 1})]
     outcomes = [
-        ApplicationJudged(ApplicationStatus.PROCESSING, ()),
-        ApplicationJudged(ApplicationStatus.REJECTED, (REJECTION,)),
+        (record("APPL-1", ApplicationStatus.PROCESSING), ()),
+        (record("APPL-2", ApplicationStatus.REJECTED), (REJECTION,)),
     ]
-    outgoing = V4.created(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
+    outgoing = wire.created(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
     taken, rejected = outgoing.content["loanApplications"]
     assert taken == {**asked[0], "loanApplicationStatus": "PROCESSING"}
     assert rejected["extensibleData"] == {
@@ -144,8 +146,8 @@ def test_the_callback_repeats_each_application_with_its_status_and_the_reasons_a
 
 def test_a_summary_that_would_be_too_long_points_to_the_applications() -> None:
     asked = [application(loanApplicationId=f"APPL-{number}") for number in range(100)]
-    outcomes = [ApplicationJudged(ApplicationStatus.REJECTED, (REJECTION,))] * 100
-    outgoing = V4.created(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
+    outcomes = [(record("APPL-1", ApplicationStatus.REJECTED), (REJECTION,))] * 100
+    outgoing = wire.created(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
     assert outgoing.content["response"]["responseDetail"] == (
         "0 of 100 applications are being processed. Each of the others says why in its extensibleData."
     )
@@ -157,11 +159,9 @@ def test_the_statuses_of_the_rules_are_words_of_4_0() -> None:
 
 def test_no_rule_knows_a_version_of_ocen() -> None:
     folder = Path(lender_app.__file__).parent
-    for file in (
-        folder / f"{name}.py" for name in ("rules", "applications", "policy", "journey", "application_journey")
-    ):
+    for file in {*folder.rglob("*.py")} - {folder / "wire.py"}:
+        assert '"v3"' not in file.read_text("utf-8"), file
         imported = {
             node.module for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)
         }
         assert not {module for module in imported if module and module.rpartition(".")[2] in ("v3", "v4")}, file
-        assert not {module for module in imported if module and module.startswith("shared.catalogue")}, file

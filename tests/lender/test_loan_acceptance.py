@@ -1,7 +1,6 @@
-"""Loan acceptance as a journey: what the lender answers to each message, and what it remembers."""
+"""Loan acceptance as a record: what the lender answers to each message, and what it remembers."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +8,12 @@ from typing import Any
 import pytest
 
 from lender_app.app import LenderSettings, application
-from lender_app.journey import OTP_SESSION, TriggerAcceptance, VerifyAcceptance
-from lender_app.policy import AcceptancePolicy
-from lender_app.rules import SessionState
-from lender_app.speech.v3 import SpeechOfV3
-from lender_app.wrong_otps import WRONG_OTPS, wrong_otps_keys
+from lender_app.journey.loan_acceptance import OTP_SESSION, trigger_acceptance, verify_acceptance
+from lender_app.otp_session import SessionState
+from lender_app.policy import AcceptancePolicy, Policy
+from lender_app.wrong_otps import WRONG_OTPS
 from shared.catalogue.table import messages_received_by
-from shared.node.journeys import Decision, Journey
+from shared.node.rules import Record, Records, Reply
 from shared.node.settings import SettingsError
 from shared.protocol.messages import Role
 from shared.protocol.phases import VerifiedMessage
@@ -27,17 +25,16 @@ from tests.equipment.parties import LSP, lsp, payload_of
 SECRET = b"a secret of thirty-two bytes ....."
 OTP = "042042"
 
-TRIGGERED = TriggerAcceptance(SpeechOfV3(), AcceptancePolicy(), SECRET, lambda: OTP, lambda: "session-1")
-VERIFIED = VerifyAcceptance(SpeechOfV3(), AcceptancePolicy(), SECRET)
+POLICY = Policy(SECRET, draw_otp=lambda: OTP, draw_id=lambda: "session-1")
 
 
-def trigger(**content: Any) -> Decision:
-    return TRIGGERED.decide(request(**content), {}, NOW)
+def trigger(**content: Any) -> Reply:
+    return trigger_acceptance(request(**content), {}, POLICY, NOW)
 
 
-def opened() -> Journey:
-    (journey,) = trigger().journeys
-    return journey
+def opened() -> Record:
+    (record,) = trigger().records
+    return record
 
 
 def verification(otp: Any = OTP, key: str = "session-1") -> VerifiedMessage:
@@ -46,49 +43,49 @@ def verification(otp: Any = OTP, key: str = "session-1") -> VerifiedMessage:
     return verified({**payload, "credBlock": {"type": "OTP", "data": data}}, VERIFY.name)
 
 
-def verify(journeys: Mapping[str, Journey], message: VerifiedMessage | None = None) -> tuple[Decision, dict[str, Any]]:
-    """The decision, and the block that answers."""
-    decision = VERIFIED.decide(message or verification(), journeys, NOW)
-    (answer,) = decision.outgoing
-    return decision, answer.content["credBlock"]["data"]
+def verify(records: Records, message: VerifiedMessage | None = None) -> tuple[Reply, dict[str, Any]]:
+    """The reply, and the block that answers."""
+    reply = verify_acceptance(message or verification(), records, POLICY, NOW)
+    (answer,) = reply.outgoing
+    return reply, answer.content["credBlock"]["data"]
 
 
-def fits(decision: Decision) -> bool:
+def fits(reply: Reply) -> bool:
     """Tell whether what is sent satisfies the catalogue."""
     metadata = {"version": "1.0", "timestamp": "2031-03-04T05:06:07.890Z", "traceId": "t", "orgId": "LENDER01"}
-    for outgoing in decision.outgoing:
+    for outgoing in reply.outgoing:
         outgoing.message.body.model_validate({"metadata": metadata, **outgoing.content})
     return True
 
 
 def test_a_trigger_opens_a_session_sends_the_sms_and_answers_with_the_key_of_the_session() -> None:
-    decision = trigger()
-    assert decision.problem is None
-    (journey,), (notice,), (answer,) = decision.journeys, decision.notices, decision.outgoing
-    assert (journey.key, journey.kind, journey.participant) == ("session-1", OTP_SESSION, LSP)
+    reply = trigger()
+    assert reply.problem is None
+    (record,), (notice,), (answer,) = reply.records, reply.notices, reply.outgoing
+    assert (record.id, record.kind, record.participant) == ("session-1", OTP_SESSION, LSP)
     assert notice.text.startswith(f"{OTP} is your OTP")
-    assert (notice.reference, notice.expires_at) == ("request-1", journey.expires_at)
+    assert (notice.reference, notice.expires_at) == ("request-1", record.expires_at)
     name = answer.message.name
     assert (answer.receiver, name, answer.request_id) == (LSP, "TriggerLoanAcceptanceResponse", "request-1")
     assert answer.content["requestId"] == "request-1"
     assert answer.content["response"] == {"error": "0"}
     data = answer.content["credBlock"]["data"]
     assert data == {"otpSessionKey": "session-1", "maskedPhoneNumber": notice.recipient}
-    assert fits(decision)
+    assert fits(reply)
 
 
 def test_the_otp_is_in_the_sms_and_nowhere_else() -> None:
-    decision = trigger()
-    assert OTP not in json.dumps([dict(journey.state) for journey in decision.journeys])
-    assert OTP not in json.dumps([dict(outgoing.content) for outgoing in decision.outgoing])
+    reply = trigger()
+    assert OTP not in json.dumps([dict(record.state) for record in reply.records])
+    assert OTP not in json.dumps([dict(outgoing.content) for outgoing in reply.outgoing])
 
 
 def test_the_state_of_a_session_survives_its_storage() -> None:
-    journey = opened()
-    stored = replace(journey, state=json.loads(json.dumps(journey.state)))
-    decision, data = verify({"session-1": stored}, verification("000000"))
+    record = opened()
+    stored = replace(record, state=json.loads(json.dumps(record.state)))
+    reply, data = verify({"session-1": stored}, verification("000000"))
     assert data["status"] == "INCORRECT_OTP"
-    assert decision.journeys[0].state == {**stored.state, "triesLeft": 2}
+    assert reply.records[0].state == {**stored.state, "triesLeft": 2}
 
 
 @pytest.mark.parametrize(
@@ -102,58 +99,49 @@ def test_the_state_of_a_session_survives_its_storage() -> None:
 def test_applications_that_cannot_be_accepted_are_refused_and_nothing_else_happens(
     loan_application_id: str, problem: Problem
 ) -> None:
-    decision = trigger(loanApplicationIds=["APPL-1", loan_application_id])
-    assert decision == Decision(problem, decision.reason)
-    assert loan_application_id not in decision.reason
+    reply = trigger(loanApplicationIds=["APPL-1", loan_application_id])
+    assert reply == Reply(problem, reply.reason)
+    assert loan_application_id not in reply.reason
 
 
-def test_a_trigger_needs_the_wrong_otps_of_its_applications_and_a_verification_those_of_its_session() -> None:
-    wanted = request(loanApplicationIds=["APPL-1", "APPL-2"])
-    counts = wrong_otps_keys(LSP, ["APPL-1", "APPL-2"])
-    (session,) = TRIGGERED.decide(wanted, {}, NOW).journeys
-    assert TRIGGERED.journey_keys(wanted) == counts
-    assert VERIFIED.journey_keys(verification(key="session-9")) == ("session-9",)
-    assert VERIFIED.further_keys(verification(), {"session-1": session}) == counts
-
-
-def wrong_otps(count: int, loan_application_id: str = "APPL-1") -> dict[str, Journey]:
+def wrong_otps(count: int, loan_application_id: str = "APPL-1") -> dict[str, Record]:
     """So many wrong OTPs of an application so far."""
-    (key,) = wrong_otps_keys(LSP, [loan_application_id])
-    return {key: Journey(key, WRONG_OTPS, LSP, {"count": count}, NOW + AcceptancePolicy().wrong_otps_memory)}
+    id_ = f"wrong otps\n{LSP}\n{loan_application_id}"
+    return {id_: Record(id_, WRONG_OTPS, LSP, {"count": count}, NOW + AcceptancePolicy().wrong_otps_memory)}
 
 
 def test_a_wrong_otp_counts_for_every_application_of_the_session() -> None:
-    (session,) = trigger(loanApplicationIds=["APPL-1", "APPL-2"]).journeys
-    decision, _ = verify({"session-1": session, **wrong_otps(4, "APPL-2")}, verification("000000"))
-    counted = {journey.key: journey for journey in decision.journeys[1:]}
+    (session,) = trigger(loanApplicationIds=["APPL-1", "APPL-2"]).records
+    reply, _ = verify({"session-1": session, **wrong_otps(4, "APPL-2")}, verification("000000"))
+    counted = {record.id: record for record in reply.records[1:]}
     assert counted == wrong_otps(1) | wrong_otps(5, "APPL-2")
 
 
 def test_an_application_with_too_many_wrong_otps_is_refused_and_nothing_else_happens() -> None:
     wanted = request(loanApplicationIds=["APPL-2", "APPL-1"])
-    assert TRIGGERED.decide(wanted, wrong_otps(14), NOW).problem is None
-    decision = TRIGGERED.decide(wanted, wrong_otps(15), NOW)
-    assert decision == Decision(Problem.NOT_ALLOWED_NOW, "too many wrong OTPs for it; take it up with the lender")
+    assert trigger_acceptance(wanted, wrong_otps(14), POLICY, NOW).problem is None
+    reply = trigger_acceptance(wanted, wrong_otps(15), POLICY, NOW)
+    assert reply == Reply(Problem.NOT_ALLOWED_NOW, "too many wrong OTPs for it; take it up with the lender")
 
 
 @pytest.mark.parametrize("otp", [OTP, "000000"])
 def test_after_too_many_wrong_otps_the_right_one_is_answered_like_any_other(otp: str) -> None:
-    (session,) = trigger(loanApplicationIds=["APPL-1"]).journeys
-    decision, data = verify({"session-1": session, **wrong_otps(15)}, verification(otp))
+    (session,) = trigger(loanApplicationIds=["APPL-1"]).records
+    reply, data = verify({"session-1": session, **wrong_otps(15)}, verification(otp))
     assert data == {"otpSessionKey": "session-1", "status": "INVALID_SESSION"}
-    assert (decision.problem, decision.journeys, decision.notices) == (None, [], ())
+    assert (reply.problem, reply.records, reply.notices) == (None, [], ())
 
 
 def test_the_right_otp_is_answered_with_success_and_closes_the_session() -> None:
-    decision, data = verify({"session-1": opened()})
+    reply, data = verify({"session-1": opened()})
     assert data == {"otpSessionKey": "session-1", "status": "SUCCESS"}
-    (journey,) = decision.journeys
-    assert journey == replace(opened(), state={**opened().state, "state": SessionState.VERIFIED.value})
-    (answer,) = decision.outgoing
+    (record,) = reply.records
+    assert record == replace(opened(), state={**opened().state, "state": SessionState.VERIFIED.value})
+    (answer,) = reply.outgoing
     name = answer.message.name
     assert (answer.receiver, name, answer.request_id) == (LSP, "VerifyLoanAcceptanceResponse", "request-2")
-    assert fits(decision)
-    assert verify({"session-1": journey})[1]["status"] == "INVALID_SESSION"
+    assert fits(reply)
+    assert verify({"session-1": record})[1]["status"] == "INVALID_SESSION"
 
 
 def test_an_otp_that_came_as_a_number_has_its_leading_zeros_again() -> None:
@@ -162,34 +150,34 @@ def test_an_otp_that_came_as_a_number_has_its_leading_zeros_again() -> None:
 
 
 def test_three_wrong_otps_lock_the_session() -> None:
-    journey, verdicts = opened(), []
+    record, verdicts = opened(), []
     for otp in ("000000", "000001", "000002", OTP):
-        decision, data = verify({"session-1": journey}, verification(otp))
+        reply, data = verify({"session-1": record}, verification(otp))
         verdicts.append(data["status"])
-        journey = next(iter(decision.journeys), journey)
-        assert fits(decision)
+        record = next(iter(reply.records), record)
+        assert fits(reply)
     assert verdicts == ["INCORRECT_OTP"] * 3 + ["INVALID_SESSION"]
 
 
-INVALID: dict[str, Mapping[str, Journey]] = {
+INVALID: dict[str, Records] = {
     "missing or expired": {},
     "of another sender": {"session-1": replace(opened(), participant="LSP999")},
     "of another kind": {"session-1": replace(opened(), kind="something-else", state={})},
 }
 
 
-@pytest.mark.parametrize("journeys", INVALID.values(), ids=INVALID)
-def test_sessions_that_are_missing_foreign_or_of_another_kind_look_alike(journeys: Mapping[str, Journey]) -> None:
-    decision, data = verify(journeys)
+@pytest.mark.parametrize("records", INVALID.values(), ids=INVALID)
+def test_sessions_that_are_missing_foreign_or_of_another_kind_look_alike(records: Records) -> None:
+    reply, data = verify(records)
     assert data == {"otpSessionKey": "session-1", "status": "INVALID_SESSION"}
-    assert (decision.problem, decision.journeys, decision.notices) == (None, [], ())
-    assert fits(decision)
+    assert (reply.problem, reply.records, reply.notices) == (None, [], ())
+    assert fits(reply)
 
 
 def test_an_answer_goes_to_whoever_has_asked() -> None:
     message = replace(verification(), sender=lsp(organisation_id="LSP999"))
-    decision, data = verify({"session-1": opened()}, message)
-    assert decision.outgoing[0].receiver == "LSP999"
+    reply, data = verify({"session-1": opened()}, message)
+    assert reply.outgoing[0].receiver == "LSP999"
     assert data["status"] == "INVALID_SESSION"
 
 
@@ -200,12 +188,12 @@ def settings(file: Path) -> LenderSettings:
 def test_the_lender_has_a_rule_for_every_message_that_it_takes(tmp_path: Path) -> None:
     composed = application(settings(tmp_path / "secret"))
     assert composed.role is Role.LENDER
-    assert set(composed.rules) == set(messages_received_by(composed.role))
+    assert set(composed.rules.messages) == set(messages_received_by(composed.role))
 
 
 def test_the_secret_is_made_once_for_this_user_alone(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    first, second = (application(settings(file)).rules[VERIFY] for _ in range(2))
+    first, second = (application(settings(file)) and file.read_bytes() for _ in range(2))
     assert first == second
     assert len(file.read_bytes()) == 32
     assert file.stat().st_mode & 0o777 == 0o600

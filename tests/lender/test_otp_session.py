@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lender_app.app import draw_otp
-from lender_app.policy import AcceptancePolicy, ApplicationStanding, standing
-from lender_app.rules import (
+from lender_app.otp_session import (
     AcceptanceSession,
     OtpOutcome,
     SessionState,
@@ -21,6 +20,7 @@ from lender_app.rules import (
     open_session,
     sms_text,
 )
+from lender_app.policy import AcceptancePolicy, ApplicationStanding, standing
 from shared.catalogue.bodies.otp import OtpStatus
 from tests.equipment.clock import NOW
 

@@ -1,0 +1,116 @@
+"""Loan acceptance: the borrower confirms by an OTP (OCEN TriggerLoanAcceptance, VerifyLoanAcceptance).
+
+OTP sessions run on protocol time: the borrower's five minutes are real ones.
+"""
+
+from datetime import datetime
+
+from lender_app import wire
+from lender_app.applications import ApplicationRecord, ApplicationStatus, agreed
+from lender_app.journey import lender
+from lender_app.loans import find_applications, known_standings, records_of
+from lender_app.otp_session import (
+    AcceptanceSession,
+    OtpOutcome,
+    SessionState,
+    answer_session,
+    applications_standing,
+    masked_phone_number,
+    open_session,
+    sms_text,
+)
+from lender_app.policy import ApplicationStanding, Policy
+from lender_app.wrong_otps import counted, is_guessed_at
+from shared.node.rules import Notice, Record, Records, Reply
+from shared.protocol.phases import VerifiedMessage
+from shared.protocol.problems import Problem
+
+OTP_SESSION = "otp-session"
+
+
+@lender.answers("TriggerLoanAcceptance")
+def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: datetime) -> Reply:
+    """Refuse applications that cannot be accepted; otherwise open a session, send the SMS and answer with its key."""
+    ids, sender = wire.applications_to_accept(asked), asked.sender.organisation_id
+    found = applications_standing(ids, known_standings(records, sender, ids))
+    if found is not ApplicationStanding.ACCEPTED:
+        is_unknown = found is ApplicationStanding.UNKNOWN
+        return Reply(Problem.UNKNOWN_REFERENCE if is_unknown else Problem.NOT_ALLOWED_NOW, found.value)
+    if is_guessed_at(sender, ids, records, policy.acceptance):
+        return Reply(Problem.NOT_ALLOWED_NOW, "too many wrong OTPs for it; take it up with the lender")
+    otp = policy.draw_otp()
+    session = open_session(
+        key=policy.draw_id(),
+        sender=sender,
+        loan_application_ids=ids,
+        otp=otp,
+        secret=policy.secret,
+        policy=policy.acceptance,
+        now=asked.received_at,
+    )
+    applications = [agreed(application, is_complete=False) for application in find_applications(records, sender, ids)]
+    phone = applications[0].masked_phone if applications else masked_phone_number(ids[0])
+    text = sms_text(otp, policy.acceptance.otp_validity)
+    return Reply(
+        records=[_record_of(session), *records_of(applications)],
+        outgoing=[wire.otp_sent(asked, session.key, phone)],
+        notices=[Notice(phone, asked.request_id, text, session.expires_at)],
+    )
+
+
+@lender.answers("VerifyLoanAcceptance")
+def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: datetime) -> Reply:
+    """Answer SUCCESS, INCORRECT_OTP or INVALID_SESSION; with SUCCESS the loan agreement is complete."""
+    answer, sender = wire.entered_otp(asked), asked.sender.organisation_id
+    session = _session_of(records.get(answer.session_key))
+    if session is not None and is_guessed_at(sender, session.loan_application_ids, records, policy.acceptance):
+        session = None  # like one that has been locked, also for the right OTP
+    verdict, after = answer_session(
+        session,
+        sender=sender,
+        otp=answer.otp,
+        secret=policy.secret,
+        loan_application_ids=answer.loan_application_ids,
+    )
+    applications = find_applications(records, sender, answer.loan_application_ids)
+    changed = [] if after is None else [_record_of(after)]
+    if verdict is OtpOutcome.SUCCESS:
+        applications = [agreed(application, is_complete=True) for application in applications]
+        changed += records_of(applications)
+    elif verdict is OtpOutcome.INCORRECT_OTP and after is not None:
+        changed += counted(sender, after.loan_application_ids, records, policy.acceptance, asked.received_at)
+    status = _status(verdict, applications)
+    return Reply(records=changed, outgoing=[wire.otp_judged(asked, answer.session_key, verdict, status)])
+
+
+def _status(verdict: OtpOutcome, applications: list[ApplicationRecord]) -> ApplicationStatus:
+    """Return the status of the application that was named, or what it would be if it had come in by message."""
+    if applications:
+        return applications[0].status
+    is_complete = verdict is OtpOutcome.SUCCESS
+    return ApplicationStatus.AGREEMENT_COMPLETED if is_complete else ApplicationStatus.AGREEMENT_INITIATED
+
+
+def _record_of(session: AcceptanceSession) -> Record:
+    state = {
+        "loanApplicationIds": list(session.loan_application_ids),
+        "otpDigest": session.otp_digest,
+        "triesLeft": session.tries_left,
+        "state": session.state.value,
+    }
+    return Record(session.key, OTP_SESSION, session.sender, state, session.expires_at)
+
+
+def _session_of(record: Record | None) -> AcceptanceSession | None:
+    if record is None or record.kind != OTP_SESSION:
+        return None
+    assert record.expires_at is not None
+    return AcceptanceSession(
+        key=record.id,
+        sender=record.participant,
+        loan_application_ids=record.state["loanApplicationIds"],
+        otp_digest=record.state["otpDigest"],
+        expires_at=record.expires_at,
+        tries_left=record.state["triesLeft"],
+        state=SessionState(record.state["state"]),
+    )
