@@ -24,6 +24,9 @@ _NUMBER = WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "
 Money = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=2), BeforeValidator(_exact), _NUMBER]
 """An amount: not negative, at most two decimals. The schema says number, its examples are texts; both are taken."""
 
+Rate = Annotated[Decimal, Field(ge=0, max_digits=9, decimal_places=4), BeforeValidator(_exact), _NUMBER]
+"""A rate in percent, such as the interest of a year: not negative, at most four decimals."""
+
 Quantity = Annotated[Decimal, Field(ge=0, max_digits=9, decimal_places=2), BeforeValidator(_exact), _NUMBER]
 """How many of a unit; the samples have 0 where nothing is meant."""
 

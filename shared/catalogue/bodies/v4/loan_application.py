@@ -104,15 +104,17 @@ class LoanApplication(Body):
     extensible_data: dict[str, Any] | None = None
 
 
-def _can_be_written_again(value: Any) -> Any:
-    # The callback repeats each application in full. A number that no JSON reader keeps (RFC 7493 s2.2) is refused
-    # here, where its sender learns of it, and not when the callback is to be written.
+def can_be_written_again(value: Any) -> Any:
+    """Refuse a number that no JSON reader keeps (RFC 7493 s2.2): the callback repeats each application in full.
+
+    Here the sender learns of it, and not when the callback is to be written.
+    """
     dump_json(value)
     return value
 
 
 LoanApplications = Annotated[
-    list[LoanApplication], Field(min_length=1, max_length=100, fail_fast=True), BeforeValidator(_can_be_written_again)
+    list[LoanApplication], Field(min_length=1, max_length=100, fail_fast=True), BeforeValidator(can_be_written_again)
 ]
 
 
