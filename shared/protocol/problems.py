@@ -32,6 +32,7 @@ class Problem(Enum):
     TOO_LARGE = ("GEN5014", 413, "The message is larger than accepted.")
     VALUE = ("GEN5015", 422, "An attribute has a value that its type does not allow.")
     INTERNAL = ("GEN5016", 500, "Something failed here; the message was not accepted.")
+    OTHER_CONTENT = ("GEN5017", 409, "An identifier in the message has been used for other content.")
     SIGNATURE = ("AUTH1001", 401, "The signature is not valid.", True)
     REPLAYED = ("AUTH1002", 409, "This timestamp and traceId have been used before.")
     NOT_FRESH = ("AUTH1003", 401, "The timestamp is too old or in the future.")
