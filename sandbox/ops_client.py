@@ -232,6 +232,18 @@ class OpsClient(OperatorPlane):
         """Take back how a peer of OCEN 4.0 signs; return how it does now, or None if nothing was settled."""
         return self._ask_or_none(path_of("peers", participant_id), method="DELETE")
 
+    def clocks(self) -> dict[str, Any]:
+        """Return both clocks of the node."""
+        return self._ask("GET", "/clock")
+
+    def set_clock(self, setting_id: str, offset_seconds: int) -> dict[str, Any]:
+        """Set business time so many seconds ahead, once under an id; return both clocks."""
+        return self._ask("PUT", path_of("clock", setting_id), json={"offset_seconds": offset_seconds})
+
+    def order(self, order_id: str, kind: str, data: Mapping[str, Any]) -> bool:
+        """Give the node's rules an order; tell whether it is new."""
+        return bool(self._ask("POST", "/orders", json={"id": order_id, "kind": kind, "data": data})["is_new"])
+
     def own_form(self) -> dict[str, Any]:
         """Return the node's own side of the onboarding form."""
         return self._ask("GET", "/identity/form")

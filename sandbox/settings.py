@@ -111,6 +111,11 @@ class Folders:
         """The bearer token of all operator planes."""
         return self.data / "ops-token"
 
+    @property
+    def clock_file(self) -> Path:
+        """A setting of business time that not every node has taken yet."""
+        return self.data / "clock.json"
+
     def otp_secret_file(self, lender: NodeName) -> Path:
         """The secret that a lender hashes OTPs with."""
         return self.data / ("otp-secret" if lender is NodeName.LENDER else f"otp-secret-{lender.value}")

@@ -9,6 +9,7 @@ import typer
 from sandbox.cli import (
     bench,
     certificates,
+    clock,
     drill,
     envelopes,
     evidence,
@@ -38,7 +39,7 @@ registry.app.command("dialect")(peers.set_dialect)
 
 PAIR, MESSAGES, PARTIES, OFFLINE = "The pair", "Messages", "Participants", "Keys and envelopes"
 COMMANDS: Mapping[str, Sequence[Callable[..., object]]] = {
-    PAIR: (show.demo, lifecycle.up, lifecycle.status, lifecycle.down, bench.bench),
+    PAIR: (show.demo, lifecycle.up, lifecycle.status, lifecycle.down, clock.clock, bench.bench),
     MESSAGES: (sending.send, journal.messages, evidence.evidence, journal.sms, sending.redrive),
     PARTIES: (kit.kit, onboarding.onboard),
     OFFLINE: (envelopes.sign, envelopes.verify),

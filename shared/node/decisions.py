@@ -16,7 +16,18 @@ from shared.catalogue.table import find_message
 from shared.node.business_clock import BusinessClock, Moment
 from shared.node.ids import new_id
 from shared.node.records import BatchRecords, NotRead
-from shared.node.rules import Bound, BoundRules, Notice, Order, Outgoing, Records, Reply, Timer, TimerClock, Undelivered
+from shared.node.rules import (
+    Bound,
+    BoundRules,
+    Notice,
+    Order,
+    Outgoing,
+    Records,
+    Reply,
+    Timer,
+    TimerClock,
+    Undelivered,
+)
 from shared.node.send.outbox import OutboxEntry, OutboxState, entry_of, entry_row, new_entry
 from shared.node.tables import NOTICES, OUTBOX
 from shared.node.timers import SLICE, DueTimers
@@ -134,7 +145,7 @@ class Decisions:
             self.fired += 1
 
     def reply_to_order(self, order: Order, now: datetime) -> Reply:
-        """Run the rule of an order. Raises LookupError: there is none; whatever the rule raises."""
+        """Run the rule of an order. Raises UnknownOrderError; whatever the rule raises."""
         rule = self._rules.orders.get(order.kind)
         if rule is None:
             raise LookupError(

@@ -168,7 +168,7 @@ class Journal:
 
         Raises:
             OrderRefusedError: its rule refuses it.
-            LookupError: there is no rule for orders of this kind.
+            UnknownOrderError: there is no rule for orders of this kind.
         """
         return await self._writer.run(self._ordering, Given(order, now))
 

@@ -125,6 +125,10 @@ class Order:
     data: Mapping[str, Any]
 
 
+class UnknownOrderError(LookupError):
+    """There is no rule for orders of this kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A text to a person outside the protocol, such as the SMS with an OTP; forgotten when it expires."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select
 
 from shared.node.business_clock import Moment
 from shared.node.rules import Timer, TimerClock
@@ -23,11 +23,14 @@ SLICE: Final = 100
 
 _AT_ONCE: Final = datetime.fromtimestamp(0, UTC)
 
+_IS_DUE: Final = (
+    TIMERS.c.due_at <= bindparam("business"),
+    or_(TIMERS.c.clock == TimerClock.BUSINESS, TIMERS.c.due_at <= bindparam("protocol")),
+    TIMERS.c.not_before <= bindparam("protocol"),
+)
 _DUE: Final = (
     select(TIMERS)
-    .where(TIMERS.c.due_at <= bindparam("business"))
-    .where(or_(TIMERS.c.clock == TimerClock.BUSINESS, TIMERS.c.due_at <= bindparam("protocol")))
-    .where(TIMERS.c.not_before <= bindparam("protocol"))
+    .where(*_IS_DUE)
     .where(TIMERS.c.kind.in_(bindparam("kinds", expanding=True)))
     .order_by(TIMERS.c.due_at, TIMERS.c.id)
     .limit(bindparam("slice"))
@@ -112,6 +115,12 @@ def set_timers(connection: Connection, timers: Sequence[Timer]) -> None:
     """Set timers outside of any rule; they must not be there yet. Raises IntegrityError."""
     if timers:
         connection.execute(insert(TIMERS), [_row(timer, _AT_ONCE) for timer in timers])
+
+
+def count_due(connection: Connection, moment: Moment) -> int:
+    """Count the timers that are due and can be fired."""
+    due = select(func.count()).select_from(TIMERS).where(*_IS_DUE)
+    return connection.execute(due, {"business": moment.business, "protocol": moment.protocol}).scalar_one()
 
 
 def _on(timer: Timer, moment: Moment) -> datetime:

@@ -9,11 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from shared.node.business_clock import ClockSetBackError
 from shared.node.identity import IdentityError
 from shared.node.journal import DuplicateRequestError, NotFinishedError
 from shared.node.onboarding.record import OnboardingError, TakenError, UnknownError
 from shared.node.onboarding.registrar import NotInForceError
 from shared.node.ops.views import Mistake
+from shared.node.orders import OrderRefusedError
+from shared.node.rules import UnknownOrderError
 from shared.node.send.sender import SendError, UnknownReceiverError
 from shared.storage.writer import StorageUnavailable
 from shared.transport.tls_files import TlsConfigurationError
@@ -28,6 +31,9 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     OnboardingError: 422,
     IdentityError: 409,
     TlsConfigurationError: 409,
+    ClockSetBackError: 409,
+    OrderRefusedError: 409,
+    UnknownOrderError: 404,
     NotInForceError: 500,
     StorageUnavailable: 503,
 }
