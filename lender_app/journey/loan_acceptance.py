@@ -3,8 +3,6 @@
 OTP sessions run on protocol time: the borrower's five minutes are real ones.
 """
 
-from datetime import datetime
-
 from lender_app import wire
 from lender_app.applications import ApplicationRecord, ApplicationStatus, agreed
 from lender_app.journey import lender
@@ -21,7 +19,7 @@ from lender_app.otp_session import (
 )
 from lender_app.policy import ApplicationStanding, Policy
 from lender_app.wrong_otps import counted, is_guessed_at
-from shared.node.rules import Notice, Record, Records, Reply
+from shared.node.rules import Moment, Notice, Record, Records, Reply
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 
@@ -29,7 +27,7 @@ OTP_SESSION = "otp-session"
 
 
 @lender.answers("TriggerLoanAcceptance")
-def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: datetime) -> Reply:
+def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
     """Refuse applications that cannot be accepted; otherwise open a session, send the SMS and answer with its key."""
     ids, sender = wire.applications_to_accept(asked), asked.sender.organisation_id
     found = applications_standing(ids, known_standings(records, sender, ids))
@@ -46,7 +44,7 @@ def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy,
         otp=otp,
         secret=policy.secret,
         policy=policy.acceptance,
-        now=asked.received_at,
+        now=now.protocol,
     )
     applications = [agreed(application, is_complete=False) for application in find_applications(records, sender, ids)]
     phone = applications[0].masked_phone if applications else masked_phone_number(ids[0])
@@ -59,7 +57,7 @@ def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy,
 
 
 @lender.answers("VerifyLoanAcceptance")
-def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: datetime) -> Reply:
+def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
     """Answer SUCCESS, INCORRECT_OTP or INVALID_SESSION; with SUCCESS the loan agreement is complete."""
     answer, sender = wire.entered_otp(asked), asked.sender.organisation_id
     session = _session_of(records.get(answer.session_key))
@@ -78,7 +76,7 @@ def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, 
         applications = [agreed(application, is_complete=True) for application in applications]
         changed += records_of(applications)
     elif verdict is OtpOutcome.INCORRECT_OTP and after is not None:
-        changed += counted(sender, after.loan_application_ids, records, policy.acceptance, asked.received_at)
+        changed += counted(sender, after.loan_application_ids, records, policy.acceptance, now.protocol)
     status = _status(verdict, applications)
     return Reply(records=changed, outgoing=[wire.otp_judged(asked, answer.session_key, verdict, status)])
 

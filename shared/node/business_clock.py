@@ -6,18 +6,11 @@ tokens, certificates, retries and OTP sessions never do.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from sqlalchemy import Connection, func, insert, select
 
+from shared.node.rules import Moment
 from shared.node.tables import CLOCK_SETTINGS
-
-
-class Moment(NamedTuple):
-    """One moment on both clocks (aware, UTC)."""
-
-    protocol: datetime
-    business: datetime
 
 
 class ClockSetBackError(Exception):

@@ -13,12 +13,13 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.catalogue.table import find_message
-from shared.node.business_clock import BusinessClock, Moment
+from shared.node.business_clock import BusinessClock
 from shared.node.ids import new_id
 from shared.node.records import BatchRecords, NotRead
 from shared.node.rules import (
     Bound,
     BoundRules,
+    Moment,
     Notice,
     Order,
     Outgoing,
@@ -192,7 +193,7 @@ class Decisions:
         return Reply() if rule is None else self._run(rule, undelivered, moment)
 
     def _run(self, rule: Bound[Subject], subject: Subject, moment: Moment) -> Reply:
-        return self.decide(lambda records: rule(subject, records, moment.business), moment.protocol)
+        return self.decide(lambda records: rule(subject, records, moment), moment.protocol)
 
 
 def kinds_of_timers(rules: BoundRules) -> Sequence[str]:

@@ -4,8 +4,8 @@ A rule is a pure function `(asked, records, policy, now) -> Reply`. The node car
 the one that accepts the message, fires the timer or takes the operator's order that the rule is about. A rule may be
 run more than once for one reply, so it must do nothing but reply.
 
-Two clocks (docs/positions.md P33): `now` is business time, which an operator may set forward. Protocol time is always
-real; a message brings it as `received_at`.
+There are two clocks (docs/positions.md P33), and `now` tells both: business time, which an operator may set forward,
+and protocol time, which is always real.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,12 +13,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from shared.catalogue.table import CATALOGUE
 from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
+
+
+class Moment(NamedTuple):
+    """One moment on both clocks (aware, UTC)."""
+
+    protocol: datetime
+    business: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +102,10 @@ class TimerClock(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Something to be done at a time: the rule of this kind runs once, with `now` = `due_at` (aware, UTC).
+    """Something to be done at a time: the rule of this kind runs once.
 
-    `id` is made by the rules: a timer that is set again under its id replaces the one before.
+    `due_at` (aware, UTC) is the business time of that run, also where it comes later by the real clock. `id` is made by
+    the rules: a timer that is set again under its id replaces the one before.
     """
 
     id: str
@@ -163,10 +171,10 @@ class Reply:
 
 Subject = TypeVar("Subject")
 Policy = TypeVar("Policy")
-Bound = Callable[[Subject, Records, datetime], Reply]
-"""A rule that has its policy: from the subject, the records and the business time to a reply."""
+Bound = Callable[[Subject, Records, Moment], Reply]
+"""A rule that has its policy: from the subject, the records and now to a reply."""
 
-_Rule = Callable[[Any, Records, Policy, datetime], Reply]
+_Rule = Callable[[Any, Records, Policy, Moment], Reply]
 _Decorator = Callable[[_Rule[Policy]], _Rule[Policy]]
 
 
@@ -246,5 +254,5 @@ def _bound(rule: _Rule[Policy], policy: Policy) -> Bound[Any]:
     return partial(_call, rule, policy)
 
 
-def _call(rule: _Rule[Policy], policy: Policy, subject: Any, records: Records, now: datetime) -> Reply:
+def _call(rule: _Rule[Policy], policy: Policy, subject: Any, records: Records, now: Moment) -> Reply:
     return rule(subject, records, policy, now)

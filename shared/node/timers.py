@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select
 
-from shared.node.business_clock import Moment
-from shared.node.rules import Timer, TimerClock
+from shared.node.rules import Moment, Timer, TimerClock
 from shared.node.tables import TIMERS
 from shared.protocol.encoding import dump_json
 from shared.storage.upserts import upsert

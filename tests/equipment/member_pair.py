@@ -16,7 +16,7 @@ from shared.catalogue import table
 from shared.catalogue.table import messages_received_by
 from shared.node.mounts import Mounts
 from shared.node.registry.member import Member
-from shared.node.rules import Outgoing, Records, Reply
+from shared.node.rules import Moment, Outgoing, Records, Reply
 from shared.node.send.outbox import OutboxEntry
 from shared.node.settings import RegistryMembership
 from shared.protocol.detached import seal_detached
@@ -79,7 +79,7 @@ CONTENT = {
 }
 
 
-def _answered(message: VerifiedMessage, records: Records, now: Any) -> Reply:
+def _answered(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
     sender = message.sender.organisation_id
     content = {**CONTENT, "response": {"status": "SUCCESS"}}
     return Reply(outgoing=[Outgoing(sender, CREATED, message.request_id, content)])

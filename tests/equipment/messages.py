@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.catalogue.table import find_message, get_message
 from shared.node.receive.acceptance import Arrival
-from shared.node.rules import Bound, Records, Reply, find_records
+from shared.node.rules import Bound, Moment, Records, Reply, find_records
 from shared.node.send.outbox import OutboxState
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
@@ -63,7 +63,7 @@ def arrival(message: VerifiedMessage, rule: Bound[VerifiedMessage] | None = None
 def deciding(reply: Reply, *ids: str) -> Bound[VerifiedMessage]:
     """A rule that always replies the same, having asked for the records of these ids."""
 
-    def rule(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+    def rule(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
         find_records(records, ids)
         return reply
 

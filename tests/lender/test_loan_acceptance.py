@@ -13,7 +13,7 @@ from lender_app.otp_session import SessionState
 from lender_app.policy import AcceptancePolicy, Policy
 from lender_app.wrong_otps import WRONG_OTPS
 from shared.catalogue.table import messages_received_by
-from shared.node.rules import Record, Records, Reply
+from shared.node.rules import Moment, Record, Records, Reply
 from shared.node.settings import SettingsError
 from shared.protocol.messages import Role
 from shared.protocol.phases import VerifiedMessage
@@ -29,7 +29,7 @@ POLICY = Policy(SECRET, draw_otp=lambda: OTP, draw_id=lambda: "session-1")
 
 
 def trigger(**content: Any) -> Reply:
-    return trigger_acceptance(request(**content), {}, POLICY, NOW)
+    return trigger_acceptance(request(**content), {}, POLICY, Moment(NOW, NOW))
 
 
 def opened() -> Record:
@@ -45,7 +45,7 @@ def verification(otp: Any = OTP, key: str = "session-1") -> VerifiedMessage:
 
 def verify(records: Records, message: VerifiedMessage | None = None) -> tuple[Reply, dict[str, Any]]:
     """The reply, and the block that answers."""
-    reply = verify_acceptance(message or verification(), records, POLICY, NOW)
+    reply = verify_acceptance(message or verification(), records, POLICY, Moment(NOW, NOW))
     (answer,) = reply.outgoing
     return reply, answer.content["credBlock"]["data"]
 
@@ -119,8 +119,8 @@ def test_a_wrong_otp_counts_for_every_application_of_the_session() -> None:
 
 def test_an_application_with_too_many_wrong_otps_is_refused_and_nothing_else_happens() -> None:
     wanted = request(loanApplicationIds=["APPL-2", "APPL-1"])
-    assert trigger_acceptance(wanted, wrong_otps(14), POLICY, NOW).problem is None
-    reply = trigger_acceptance(wanted, wrong_otps(15), POLICY, NOW)
+    assert trigger_acceptance(wanted, wrong_otps(14), POLICY, Moment(NOW, NOW)).problem is None
+    reply = trigger_acceptance(wanted, wrong_otps(15), POLICY, Moment(NOW, NOW))
     assert reply == Reply(Problem.NOT_ALLOWED_NOW, "too many wrong OTPs for it; take it up with the lender")
 
 

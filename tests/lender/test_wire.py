@@ -159,7 +159,7 @@ def test_the_statuses_of_the_rules_are_words_of_4_0() -> None:
 
 def test_no_rule_knows_a_version_of_ocen() -> None:
     folder = Path(lender_app.__file__).parent
-    for file in {*folder.rglob("*.py")} - {folder / "wire.py"}:
+    for file in {*folder.rglob("*.py")} - {folder / "wire.py", folder / "loan_status.py"}:
         assert '"v3"' not in file.read_text("utf-8"), file
         imported = {
             node.module for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)

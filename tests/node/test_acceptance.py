@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Table
 
 from shared.node.journal import Dispatch, Journal
 from shared.node.receive.acceptance import Acceptance
-from shared.node.rules import Notice, Outgoing, Record, Records, Reply
+from shared.node.rules import Moment, Notice, Outgoing, Record, Records, Reply
 from shared.node.send.outbox import OutboxState, new_entry, verdict_text
 from shared.node.tables import INBOX, NONCES, NOTICES, OUTBOX, RECORDS
 from shared.protocol.messages import Exchange, Role
@@ -190,7 +190,7 @@ async def test_of_repetitions_that_arrive_together_one_is_new(journal: Journal, 
 
 
 async def test_a_rule_that_fails_does_not_take_its_neighbours_with_it(journal: Journal, engine: Engine) -> None:
-    def fail(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+    def fail(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
         raise ZeroDivisionError
 
     messages = [request(f"request-{number}", f"trace-{number}") for number in range(3)]

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from shared.catalogue.table import messages_received_by
 from shared.node.onboarding.record import ONBOARDED_ROLES
 from shared.node.receive.routes import protocol_app
 from shared.node.receive.verify import Refused
-from shared.node.rules import Bound, Outgoing, Records, Reply
+from shared.node.rules import Bound, Moment, Outgoing, Records, Reply
 from shared.node.tables import INBOX, OUTBOX
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
@@ -150,7 +149,7 @@ async def test_an_ack_that_cannot_be_signed_accepts_nothing(node: MemoryNode, mo
 
 
 async def test_a_rule_that_fails_stops_nobody_else(node: MemoryNode) -> None:
-    def failing(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+    def failing(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
         raise ZeroDivisionError
 
     before = contents(node.engine)

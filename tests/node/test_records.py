@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.node.journal import Journal
 from shared.node.records import BatchRecords
-from shared.node.rules import Bound, Record, Records, Reply, find_records
+from shared.node.rules import Bound, Moment, Record, Records, Reply, find_records
 from shared.node.tables import INBOX, RECORDS, create_tables
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
@@ -42,7 +42,7 @@ def counted(engine: Engine) -> str:
 async def test_a_rule_sees_the_records_that_it_needs_and_that_are_alive(journal: Journal) -> None:
     seen: list[tuple[Record | None, ...]] = []
 
-    def look(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+    def look(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
         seen.append((records.get("session-1"), records.get("session-3")))
         return Reply()
 
@@ -64,7 +64,7 @@ async def test_a_record_without_an_end_stays_and_is_found_by_each_of_its_ids(jou
     await journal.purge(NOW + timedelta(days=40_000), "")
     found: list[Record | None] = []
 
-    def look(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+    def look(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
         found[:] = find_records(records, ["session-1", "handle-1", "handle-2", "handle-3", "handle-4"])
         return Reply()
 
@@ -72,7 +72,7 @@ async def test_a_record_without_an_end_stays_and_is_found_by_each_of_its_ids(jou
     assert found == [changed] * 4 + [None]
 
 
-def counting(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+def counting(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
     """Count in a record how often it was decided, and refuse the fourth."""
     record = records.get("session-1")
     count = 1 if record is None else record.state["count"] + 1
@@ -134,7 +134,7 @@ def test_a_record_that_another_has_begun_since_it_was_found_missing_is_not_overw
 def following(pointer: str) -> Bound[VerifiedMessage]:
     """A rule that counts in the record that another one tells, and refuses the fourth."""
 
-    def rule(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
+    def rule(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
         return counting(
             message, {"session-1": found} if (found := records.get(records[pointer].state["next"])) else {}, now
         )

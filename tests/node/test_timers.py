@@ -13,7 +13,18 @@ from shared.node.business_clock import ClockSetBackError
 from shared.node.decisions import RETRY_AFTER
 from shared.node.journal import Journal
 from shared.node.orders import OrderRefusedError
-from shared.node.rules import BoundRules, Order, Outgoing, Record, Records, Reply, Timer, TimerClock, Undelivered
+from shared.node.rules import (
+    BoundRules,
+    Moment,
+    Order,
+    Outgoing,
+    Record,
+    Records,
+    Reply,
+    Timer,
+    TimerClock,
+    Undelivered,
+)
 from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState
 from shared.node.tables import ORDERS, OUTBOX, RECORDS, TIMERS
 from shared.node.timers import SLICE
@@ -46,16 +57,16 @@ def noting(text: str, records: Records, **more: object) -> Reply:
     return Reply(records=[Record("notes", "notes", LSP, {"notes": [*before, text]})], **more)  # type: ignore[arg-type]
 
 
-def note(due: Timer, records: Records, now: datetime) -> Reply:
+def note(due: Timer, records: Records, now: Moment) -> Reply:
     """Write down which timer came due and when; one that is told to fails, one that is told to sets another."""
     if due.data.get("fails"):
         raise ZeroDivisionError
     following = [timer("following", NOW + MINUTE * due.data["sets"])] if "sets" in due.data else []
-    return noting(f"{due.id} at {(now - NOW) // MINUTE}", records, timers=following)
+    return noting(f"{due.id} at {(now.business - NOW) // MINUTE}", records, timers=following)
 
 
-def note_message(message: VerifiedMessage, records: Records, now: datetime) -> Reply:
-    return noting(f"{message.request_id} at {(now - NOW) // MINUTE}", records)
+def note_message(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
+    return noting(f"{message.request_id} at {(now.business - NOW) // MINUTE}", records)
 
 
 def a_day_later(request_id: str) -> VerifiedMessage:
@@ -121,7 +132,7 @@ async def test_a_timer_whose_rule_fails_stays_and_its_neighbours_are_done(engine
 async def test_a_timer_whose_consequences_cannot_be_stored_is_left_and_its_neighbours_are_done(engine: Engine) -> None:
     answer = Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1"})
 
-    def sending(due: Timer, records: Records, now: datetime) -> Reply:
+    def sending(due: Timer, records: Records, now: Moment) -> Reply:
         return Reply(outgoing=[answer]) if due.data.get("fails") else note(due, records, now)
 
     timers = [timer("failing", NOW + MINUTE, fails=True), timer("one", NOW + 2 * MINUTE)]
@@ -200,7 +211,7 @@ def tried(entry: object, state: OutboxState) -> AttemptRecord:
 
 @pytest.mark.parametrize("state", [OutboxState.REFUSED, OutboxState.DEAD])
 async def test_a_rule_hears_once_of_its_message_that_was_given_up(engine: Engine, state: OutboxState) -> None:
-    def hears(undelivered: Undelivered, records: Records, now: datetime) -> Reply:
+    def hears(undelivered: Undelivered, records: Records, now: Moment) -> Reply:
         is_refused, request_id = undelivered.is_refused, undelivered.outgoing.request_id
         return noting(f"{request_id} {'refused' if is_refused else 'dead'}: {undelivered.reason}", records)
 
@@ -219,7 +230,7 @@ async def test_a_rule_hears_once_of_its_message_that_was_given_up(engine: Engine
     assert noted(engine) == [f"request-1 {word}: nobody answers"]
 
 
-def start(order: Order, records: Records, now: datetime) -> Reply:
+def start(order: Order, records: Records, now: Moment) -> Reply:
     if "who" not in order.data:
         return Reply(Problem.VALUE, "say for whom")
     return noting(f"{order.kind} {order.data['who']}", records)

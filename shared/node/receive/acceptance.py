@@ -15,10 +15,10 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.node.business_clock import BusinessClock, Moment
+from shared.node.business_clock import BusinessClock
 from shared.node.decisions import Decisions
 from shared.node.ids import new_id
-from shared.node.rules import Bound, BoundRules, Records, Reply
+from shared.node.rules import Bound, BoundRules, Moment, Records, Reply
 from shared.node.send.outbox import OutboxEntry, OutboxState, verdict_text
 from shared.node.tables import INBOX, NONCES, OUTBOX
 from shared.protocol.detached import signature_in
@@ -158,7 +158,7 @@ class _Batch:
         return self.decisions.decide(partial(self._reply, unit, unit.rule), unit.message.received_at, number)
 
     def _reply(self, unit: Arrival, rule: Bound[VerifiedMessage], records: Records) -> Reply:
-        return rule(unit.message, records, self._moment(unit).business)
+        return rule(unit.message, records, self._moment(unit))
 
     def _moment(self, unit: Arrival) -> Moment:
         return self.decisions.at(unit.message.received_at)
