@@ -1,11 +1,12 @@
 """The LSP's composition. That each callback answers a request of ours, the journal has seen to."""
 
+from lsp_app.journey import lsp
+from lsp_app.policy import Policy
 from shared.node.node import Application
-from shared.node.rules import NO_RULES
 from shared.node.settings import NodeSettings
 from shared.protocol.messages import Role
 
 
 def application(_: NodeSettings) -> Application:
     """Compose the LSP."""
-    return Application(role=Role.LOAN_AGENT, rules=NO_RULES)
+    return Application(role=Role.LOAN_AGENT, rules=lsp.with_policy(Policy()))

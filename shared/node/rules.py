@@ -169,6 +169,21 @@ class Reply:
     notices: Sequence[Notice] = ()
 
 
+def all_of(replies: Iterable[Reply]) -> Reply:
+    """Return what follows from all of these; the first that refuses refuses it all."""
+    replies = list(replies)
+    for reply in replies:
+        if reply.problem is not None:
+            return reply
+    return Reply(
+        records=[record for reply in replies for record in reply.records],
+        outgoing=[outgoing for reply in replies for outgoing in reply.outgoing],
+        timers=[timer for reply in replies for timer in reply.timers],
+        cancelled=[id_ for reply in replies for id_ in reply.cancelled],
+        notices=[notice for reply in replies for notice in reply.notices],
+    )
+
+
 Subject = TypeVar("Subject")
 Policy = TypeVar("Policy")
 Bound = Callable[[Subject, Records, Moment], Reply]
