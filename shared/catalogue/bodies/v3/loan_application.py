@@ -58,6 +58,13 @@ class LoanApplication(Body):
     extensible_data: dict[str, Any] | None = None
 
 
+_PROCESSING = LoanApplicationStatus.PROCESSING
+
+
+def _processing_if_null(value: Any) -> Any:
+    return _PROCESSING if value is None else value
+
+
 class JudgedApplication(Body):
     """One application, as the lender has judged it.
 
@@ -66,7 +73,7 @@ class JudgedApplication(Body):
     """
 
     loan_application_id: Identifier
-    loan_application_status: LoanApplicationStatus = LoanApplicationStatus.PROCESSING
+    loan_application_status: Annotated[LoanApplicationStatus, BeforeValidator(_processing_if_null)] = _PROCESSING
     rejection_details: OneOrMany[RejectionDetail] = Field(default_factory=list)
 
 
