@@ -6,10 +6,15 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from shared.storage.database import open_engine
 from tests.postgres import create_database, find_binaries, private_server
+
+# A busy machine is no failure.
+settings.register_profile("patient", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 

@@ -6,7 +6,6 @@ from ipaddress import ip_network
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import HealthCheck, settings
 
 from shared.catalogue.table import get_message
 from shared.protocol.messages import Role
@@ -14,10 +13,6 @@ from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant,
 from shared.protocol.signing import SigningKey, load_private_key
 from shared.protocol.tampering import GoodMessage, OtherMessage, OtherParticipant
 from tests.protocol.receiver import LENDER_CERTIFICATE, LSP_CERTIFICATE, NOW, Receiver, payload_of
-
-# A busy machine is no failure.
-settings.register_profile("patient", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
 
 
 @dataclass(frozen=True, slots=True)
