@@ -6,14 +6,14 @@ import secrets
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from lender_app.journey import lender, loan_acceptance, loan_application
+from lender_app.journey import consent, lender, loan_acceptance, loan_application, offers
 from lender_app.policy import Policy
 from shared.catalogue.bodies.otp import OTP_DIGITS
 from shared.node.node import Application
 from shared.node.settings import NodeSettings, SettingsError
 from shared.protocol.messages import Role
 
-STAGES = (loan_application, loan_acceptance)
+STAGES = (loan_application, consent, offers, loan_acceptance)
 """The modules that have given their rules to `lender`."""
 
 

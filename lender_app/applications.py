@@ -5,21 +5,14 @@ OCEN, CreateLoanApplications. No HTTP, no SQL, no JSON, and no version of OCEN.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
 
-from lender_app.policy import ApplicationStanding, LendingPolicy
-
-
-class ApplicationStatus(StrEnum):
-    """How far an application has come with this lender, in the words of OCEN 4.0."""
-
-    PROCESSING = "PROCESSING"
-    REJECTED = "REJECTED"
-    AGREEMENT_INITIATED = "LOAN_AGREEMENT_INITIATED"
-    AGREEMENT_COMPLETED = "LOAN_AGREEMENT_COMPLETED"
+from lender_app.invoices import invoices_in, objections_to
+from lender_app.lending import INDIA, LendingFigures
+from lender_app.policy import LendingPolicy
 
 
 class RejectionReason(Enum):
@@ -32,6 +25,7 @@ class RejectionReason(Enum):
     AMOUNT_TOO_SMALL = ("CLARQ1006", "The amount is below the least that is lent.")
     CURRENCY = ("CLARQ1007", "The currency is not supported.")
     TENURE = ("CLARQ1008", "The tenure is not supported.")
+    INVOICE = ("CLARQ1009", "The invoice is not one that is lent on.")
 
     def __init__(self, code: str, meaning: str) -> None:
         self.code = code
@@ -81,6 +75,8 @@ class ApplicationForm:
     """An application as it is asked for.
 
     `created_at` is aware; `amount` is in `currency`; `days` is the tenure, None if left to the lender.
+    `invoice_documents` are those of the GST network, as they came. `needs_consent`:
+    the lender decides on data of an Account Aggregator. `text_in_offer`: the agreement's text comes with the offer.
     """
 
     id: str
@@ -90,53 +86,20 @@ class ApplicationForm:
     days: Decimal | None
     loan_type: str | None
     borrower: Applicant
+    invoice_documents: Sequence[str] = ()
+    needs_consent: bool = True
+    text_in_offer: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ApplicationRecord:
-    """What the lender remembers of an application; of the borrower only where the OTP goes, and that masked."""
-
-    id: str
-    sender: str
-    status: ApplicationStatus
-    masked_phone: str
-    expires_at: datetime | None
-
-
-def judge(form: ApplicationForm, policy: LendingPolicy, now: datetime) -> Sequence[Rejection]:
-    """Return every reason against an application; with none it is processed."""
+def judge(form: ApplicationForm, policy: LendingPolicy, figures: LendingFigures, now: datetime) -> Sequence[Rejection]:
+    """Return every reason against an application; with none it is processed. `now` is protocol time."""
     found = [
         *(Rejection(RejectionReason.BORROWER_DATA, flaw) for flaw in borrower_flaws(form.borrower)),
         *_against_date_and_type(form, policy, now),
         *_against_terms(form, policy),
+        *(Rejection(RejectionReason.INVOICE, objection) for objection in _objections(form, figures, now)),
     ]
     return tuple(found)
-
-
-def decide_on(
-    form: ApplicationForm, sender: str, policy: LendingPolicy, now: datetime
-) -> tuple[ApplicationRecord, Sequence[Rejection]]:
-    """Take or reject an application; return what is to be remembered, and the reasons against it."""
-    rejections = judge(form, policy, now)
-    status = ApplicationStatus.REJECTED if rejections else ApplicationStatus.PROCESSING
-    return ApplicationRecord(form.id, sender, status, masked(form.borrower.phone), now + policy.memory), rejections
-
-
-def standing_of(application: ApplicationRecord) -> ApplicationStanding:
-    """Tell how an application stands that came in by message.
-
-    Until this lender makes offers, an application that is being processed counts as one whose offer was accepted.
-    """
-    if application.status in (ApplicationStatus.PROCESSING, ApplicationStatus.AGREEMENT_INITIATED):
-        return ApplicationStanding.ACCEPTED
-    return ApplicationStanding.CLOSED
-
-
-def agreed(application: ApplicationRecord, *, is_complete: bool) -> ApplicationRecord:
-    """Return the application once its loan agreement has been begun or, with the right OTP, completed."""
-    is_complete = is_complete or application.status is ApplicationStatus.AGREEMENT_COMPLETED
-    status = ApplicationStatus.AGREEMENT_COMPLETED if is_complete else ApplicationStatus.AGREEMENT_INITIATED
-    return replace(application, status=status)
 
 
 def borrower_flaws(borrower: Applicant) -> list[str]:
@@ -179,4 +142,18 @@ def _against_terms(form: ApplicationForm, policy: LendingPolicy) -> list[Rejecti
     if form.days is not None and not policy.shortest <= form.days <= policy.longest:
         detail = f"tenure of {form.days} days is not between {policy.shortest} and {policy.longest}."
         found.append(Rejection(RejectionReason.TENURE, detail))
+    return found
+
+
+def _objections(form: ApplicationForm, figures: LendingFigures, now: datetime) -> list[str]:
+    tenure, today = timedelta(days=float(form.days or 0)), now.astimezone(INDIA).date()
+    found: list[str] = []
+    for document in form.invoice_documents:
+        try:
+            invoices = invoices_in(document)
+        except ValueError as error:
+            found.append(f"{str(error).capitalize()}.")
+            continue
+        for invoice in invoices:
+            found += objections_to(invoice, amount=form.amount, tenure=tenure, figures=figures, today=today)
     return found

@@ -1,12 +1,13 @@
 """What this lender allows: its figures, and the magic loan application ids of the sandbox. OCEN gives none of them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
 
+from lender_app.lending import LendingFigures
 from shared.node.ids import new_id
 
 
@@ -37,7 +38,6 @@ class LendingPolicy:
         shortest, longest: tenure in days, both included.
         loan_types: what kinds of loan are given, where an application names one.
         clock_tolerance: so far ahead of our clock an application may have been created.
-        memory: how long an application is remembered from its creation on.
     """
 
     currency: str = "INR"
@@ -47,7 +47,6 @@ class LendingPolicy:
     longest: int = 3 * 365
     loan_types: frozenset[str] = frozenset({"BUSINESS", "CASHFLOW", "PERSONAL"})
     clock_tolerance: timedelta = timedelta(seconds=60)
-    memory: timedelta = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class Policy:
 
     Attributes:
         secret: with which OTPs are hashed.
+        lending, figures, acceptance: what is lent, on what terms, and how an OTP is judged.
         draw_otp, draw_id: make an OTP and an id that nobody can foresee.
     """
 
@@ -63,6 +63,7 @@ class Policy:
     draw_otp: Callable[[], str]
     draw_id: Callable[[], str] = new_id
     lending: LendingPolicy = LendingPolicy()
+    figures: LendingFigures = field(default_factory=LendingFigures)
     acceptance: AcceptancePolicy = AcceptancePolicy()
 
 

@@ -3,10 +3,14 @@
 OTP sessions run on protocol time: the borrower's five minutes are real ones.
 """
 
+from dataclasses import replace
+from typing import Final
+
 from lender_app import wire
-from lender_app.applications import ApplicationRecord, ApplicationStatus, agreed
 from lender_app.journey import lender
-from lender_app.loans import find_applications, known_standings, records_of
+from lender_app.loan import AgreementState, Axis, Event, OtpResult
+from lender_app.loan_status import derived_status
+from lender_app.loans import Loan, find_loans, known_standings, loan_record
 from lender_app.otp_session import (
     AcceptanceSession,
     OtpOutcome,
@@ -18,12 +22,16 @@ from lender_app.otp_session import (
     sms_text,
 )
 from lender_app.policy import ApplicationStanding, Policy
+from lender_app.transitions import Refusal
 from lender_app.wrong_otps import counted, is_guessed_at
 from shared.node.rules import Moment, Notice, Record, Records, Reply
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 
-OTP_SESSION = "otp-session"
+OTP_SESSION: Final = "otp-session"
+
+AGREEMENT_INITIATED: Final = "LOAN_AGREEMENT_INITIATED"
+AGREEMENT_COMPLETED: Final = "LOAN_AGREEMENT_COMPLETED"
 
 
 @lender.answers("TriggerLoanAcceptance")
@@ -46,12 +54,12 @@ def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy,
         policy=policy.acceptance,
         now=now.protocol,
     )
-    applications = [agreed(application, is_complete=False) for application in find_applications(records, sender, ids)]
-    phone = applications[0].masked_phone if applications else masked_phone_number(ids[0])
+    loans = [_with_otp_sent(loan, policy) for loan in find_loans(records, sender, ids)]
+    phone = loans[0].masked_phone if loans else masked_phone_number(ids[0])
     text = sms_text(otp, policy.acceptance.otp_validity)
     return Reply(
-        records=[_record_of(session), *records_of(applications)],
-        outgoing=[wire.otp_sent(asked, session.key, phone)],
+        records=[_record_of(session), *map(loan_record, loans)],
+        outgoing=[wire.otp_sent(asked, session.key, phone, AGREEMENT_INITIATED)],
         notices=[Notice(phone, asked.request_id, text, session.expires_at)],
     )
 
@@ -70,23 +78,37 @@ def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, 
         secret=policy.secret,
         loan_application_ids=answer.loan_application_ids,
     )
-    applications = find_applications(records, sender, answer.loan_application_ids)
+    loans = find_loans(
+        records, sender, answer.loan_application_ids or (session.loan_application_ids if session else ())
+    )
     changed = [] if after is None else [_record_of(after)]
     if verdict is OtpOutcome.SUCCESS:
-        applications = [agreed(application, is_complete=True) for application in applications]
-        changed += records_of(applications)
+        loans = [_completed(loan, policy) for loan in loans]
+        changed += map(loan_record, loans)
     elif verdict is OtpOutcome.INCORRECT_OTP and after is not None:
         changed += counted(sender, after.loan_application_ids, records, policy.acceptance, now.protocol)
-    status = _status(verdict, applications)
+    status = _status(verdict, loans)
     return Reply(records=changed, outgoing=[wire.otp_judged(asked, answer.session_key, verdict, status)])
 
 
-def _status(verdict: OtpOutcome, applications: list[ApplicationRecord]) -> ApplicationStatus:
-    """Return the status of the application that was named, or what it would be if it had come in by message."""
-    if applications:
-        return applications[0].status
-    is_complete = verdict is OtpOutcome.SUCCESS
-    return ApplicationStatus.AGREEMENT_COMPLETED if is_complete else ApplicationStatus.AGREEMENT_INITIATED
+def _with_otp_sent(loan: Loan, policy: Policy) -> Loan:
+    """Move the agreement of a loan that counts as one whose offer was accepted (`Loan.standing`)."""
+    if loan.milestones.agreement is AgreementState.NONE:
+        loan = replace(loan, milestones=loan.milestones.moved(Axis.AGREEMENT, AgreementState.READY))
+    moved = loan.move(Axis.AGREEMENT, Event.TRIGGER_LOAN_ACCEPTANCE, policy.figures, one_borrower=True, otp_left=True)
+    return loan if isinstance(moved, Refusal) else moved[0]
+
+
+def _completed(loan: Loan, policy: Policy) -> Loan:
+    moved = loan.move(Axis.AGREEMENT, Event.VERIFY_LOAN_ACCEPTANCE, policy.figures, otp=OtpResult.RIGHT)
+    return loan if isinstance(moved, Refusal) else moved[0]
+
+
+def _status(verdict: OtpOutcome, loans: list[Loan]) -> str:
+    """Return the status of the loan, in the words of 4.0; or what it would be if it had come in by message."""
+    if loans:
+        return derived_status(loans[0].milestones, "v4")
+    return AGREEMENT_COMPLETED if verdict is OtpOutcome.SUCCESS else AGREEMENT_INITIATED
 
 
 def _record_of(session: AcceptanceSession) -> Record:

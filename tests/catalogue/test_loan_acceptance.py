@@ -16,7 +16,7 @@ from shared.protocol.messages import MessageType
 
 METADATA = {"version": "1.0", "timestamp": "2031-03-04T05:06:07.890Z", "traceId": "trace-1", "orgId": "Lsp-417"}
 
-MESSAGES = [message for message in CATALOGUE if message.version == "v3"]
+MESSAGES = [message for message in CATALOGUE if (message.version, message.stage) == ("v3", "loan acceptance")]
 
 each_message = pytest.mark.parametrize("message", MESSAGES, ids=[message.name for message in MESSAGES])
 

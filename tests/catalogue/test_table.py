@@ -52,7 +52,7 @@ def test_a_message_is_found_by_its_full_name_and_by_version_and_name(message: Me
 def test_what_the_catalogue_does_not_have_is_not_found() -> None:
     assert find_message("v4/TriggerLoanAcceptance") is None
     with pytest.raises(KeyError):
-        get_message("v3", "CreateLoanApplicationsRequest")
+        get_message("v3", "GrantLoanRequest")
 
 
 @each_message

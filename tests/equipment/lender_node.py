@@ -108,5 +108,6 @@ async def lender_node(
             proxies=proxies,
             room=0,
             patience=patience,
+            rules=(composed := lender_application(folder)).rules,
         ) as node:
-            yield LenderNode(node, node.protocol_plane(lender_application(folder), app), clock)
+            yield LenderNode(node, node.protocol_plane(composed, app), clock)

@@ -99,6 +99,7 @@ class Pair:
         """Let some time pass and let both deliver what has come due."""
         self.clock.advance(seconds)
         for node in (self.lsp, self.lender):
+            await node.courier.fire()
             await node.courier.sweep()
             await self.settle()
 
@@ -145,6 +146,8 @@ async def memory_pair(folder: Path) -> AsyncIterator[Pair]:
     to_lender = Link("lender.example", LSP_CERTIFICATE, LENDER_CERTIFICATE)
     to_lsp = Link("lsp.example", LENDER_CERTIFICATE, LSP_CERTIFICATE)
     lender_as_known = lender(base_url="https://lender.example")
+    lsp_application = lsp_app.app.application(NodeSettings.model_construct())
+    bank_application = lender_application(folder)
     with sqlite_engine(folder, "lsp") as lsp_engine, sqlite_engine(folder, "lender") as lender_engine:
         async with (
             memory_node(
@@ -153,6 +156,7 @@ async def memory_pair(folder: Path) -> AsyncIterator[Pair]:
                 counterparties=[lender_as_known],
                 clock=clock,
                 transport=to_lender,
+                rules=lsp_application.rules,
             ) as lsp_node,
             memory_node(
                 lender_engine,
@@ -160,9 +164,10 @@ async def memory_pair(folder: Path) -> AsyncIterator[Pair]:
                 counterparties=[lsp()],
                 clock=clock,
                 transport=to_lsp,
+                rules=bank_application.rules,
             ) as lender_node,
         ):
-            lsp_plane = lsp_node.protocol_plane(lsp_app.app.application(NodeSettings.model_construct()))
-            lender_plane = lender_node.protocol_plane(lender_application(folder))
+            lsp_plane = lsp_node.protocol_plane(lsp_application)
+            lender_plane = lender_node.protocol_plane(bank_application)
             to_lender.callee, to_lsp.callee = lender_plane, lsp_plane
             yield Pair(lsp_node, lender_node, lsp_plane, lender_plane, to_lender, to_lsp, clock, lender_as_known)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from lender_app.policy import LendingPolicy
 from shared.catalogue.table import example_of, get_message
 from shared.node.journal import Dispatch
 from shared.node.node import Application
@@ -131,17 +130,18 @@ async def bank(tmp_path: Path) -> AsyncIterator[Lender]:
             clock=clock,
             transport=ScriptedTransport(acking(key=lsp_key())),
             room=0,
+            rules=(composed := lender_application(tmp_path)).rules,
         ) as node:
-            yield Lender(node, lender_application(tmp_path), clock)
+            yield Lender(node, composed, clock)
             assert node.telemetry.troubles == []
 
 
 async def test_every_application_of_a_bulk_message_is_decided_by_itself_and_remembered(bank: Lender) -> None:
     assert await bank.create(application(), application("APPL-2", 5_000_000)) == ["PROCESSING", "REJECTED"]
-    states = [json.loads(row["state"]) for row in rows(bank.node.engine, RECORDS) if row["kind"] == "loan-application"]
-    assert states == [
-        {"loanApplicationId": "APPL-1", "status": "PROCESSING", "maskedPhoneNumber": "XXXXXXX417"},
-        {"loanApplicationId": "APPL-2", "status": "REJECTED", "maskedPhoneNumber": "XXXXXXX417"},
+    loans = [json.loads(row["state"]) for row in rows(bank.node.engine, RECORDS) if row["kind"] == "loan-application"]
+    assert [(loan["id"], loan["milestones"]["intake"], loan["masked_phone"]) for loan in loans] == [
+        ("APPL-1", "open", "XXXXXXX417"),
+        ("APPL-2", "rejected", "XXXXXXX417"),
     ]
 
 
@@ -161,15 +161,28 @@ async def test_the_same_request_creates_its_applications_once(bank: Lender) -> N
     assert len(rows(bank.node.engine, RECORDS)) == 2  # the application, and that its id is taken
 
 
-async def test_an_application_is_created_once_under_whatever_request(bank: Lender) -> None:
+async def test_an_application_that_comes_again_is_told_as_it_stands(bank: Lender) -> None:
     await bank.create(application())
-    refusal = await bank.refuse(CREATE, loanApplications=[application("APPL-2"), application(amount=1_000)])
+    before = rows(bank.node.engine, RECORDS)
+    assert await bank.create(application()) == ["PROCESSING"]
+    assert rows(bank.node.engine, RECORDS) == before
+
+
+async def test_the_id_of_an_application_is_not_taken_for_another_one(bank: Lender) -> None:
+    await bank.create(application())
+    before = contents(bank.node.engine)
+    refusal = await bank.refuse(CREATE, loanApplications=[application(amount=1_000)])
     assert (refusal.problem, refusal.reason) == (
-        Problem.NOT_ALLOWED_NOW,
-        "loanApplicationId APPL-1 has been used; take a new one",
+        Problem.OTHER_CONTENT,
+        "loanApplicationId APPL-1 has been used for another application; take a new one",
     )
     refusal = await bank.refuse(CREATE, loanApplications=[application("APPL-3"), application("APPL-3")])
     assert refusal.problem is Problem.VALUE
+    assert contents(bank.node.engine) == before
+    answer = await bank.ask(CREATE, loanApplications=[application("APPL-2"), application(amount=1_000)])
+    taken, known = answer["loanApplications"]
+    assert [one["loanApplicationStatus"] for one in (taken, known)] == ["PROCESSING", "PROCESSING"]
+    assert [detail["code"] for detail in known["extensibleData"]["rejectionDetails"]] == ["GEN5017"]
 
 
 async def test_an_application_that_is_processed_can_be_accepted_by_its_borrower(bank: Lender) -> None:
@@ -227,12 +240,15 @@ async def test_an_otp_counts_for_the_application_of_its_session_alone_and_costs_
     assert (await bank.verify(session["otpSessionKey"], bank.otp()))[0] == "SUCCESS"
 
 
-async def test_an_application_is_remembered_for_as_long_as_the_policy_says(bank: Lender) -> None:
+async def test_an_application_of_which_nothing_comes_is_cancelled_after_thirty_days(bank: Lender) -> None:
     await bank.create(application())
-    bank.clock.advance(LendingPolicy().memory.total_seconds() - 0.001)
-    await bank.refuse(CREATE, loanApplications=[application()])
-    bank.clock.advance(0.001)
+    await bank.node.journal.set_clock("clock-1", 30 * 24 * 3600 - 1, NOW)
+    await bank.node.courier.fire()
     assert await bank.create(application()) == ["PROCESSING"]
+    bank.clock.advance(1)
+    assert await bank.create(application()) == ["CANCELLED"]
+    refusal = await bank.refuse(TRIGGER_V4, loanApplicationId="APPL-1")
+    assert refusal.problem is Problem.NOT_ALLOWED_NOW
 
 
 @pytest.fixture

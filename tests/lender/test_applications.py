@@ -12,19 +12,15 @@ from hypothesis import strategies as st
 from lender_app.applications import (
     Applicant,
     ApplicationForm,
-    ApplicationRecord,
-    ApplicationStatus,
     IdKind,
     RejectionReason,
-    agreed,
-    decide_on,
     judge,
-    standing_of,
 )
-from lender_app.policy import ApplicationStanding, LendingPolicy
+from lender_app.lending import LendingFigures
+from lender_app.policy import LendingPolicy
 from tests.equipment.clock import NOW
 
-POLICY = LendingPolicy()
+POLICY, FIGURES = LendingPolicy(), LendingFigures()
 BORROWER = Applicant(IdKind.PAN, "AAGCK4417Q", "Kaveri Handlooms", "9800000417")
 
 
@@ -34,7 +30,7 @@ def form(**changes: Any) -> ApplicationForm:
 
 
 def reasons(asked: ApplicationForm) -> list[RejectionReason]:
-    return [rejection.reason for rejection in judge(asked, POLICY, NOW)]
+    return [rejection.reason for rejection in judge(asked, POLICY, FIGURES, NOW)]
 
 
 def borrower(**changes: Any) -> ApplicationForm:
@@ -57,11 +53,7 @@ def borrower(**changes: Any) -> ApplicationForm:
     ],
 )
 def test_an_application_within_the_policy_is_processed(asked: ApplicationForm) -> None:
-    application, rejections = decide_on(asked, "LSP123", POLICY, NOW)
-    assert rejections == ()
-    assert application.status is ApplicationStatus.PROCESSING
-    assert (application.id, application.sender) == ("APPL-1", "LSP123")
-    assert application.expires_at == NOW + POLICY.memory
+    assert judge(asked, POLICY, FIGURES, NOW) == ()
 
 
 @pytest.mark.parametrize(
@@ -86,8 +78,7 @@ def test_an_application_within_the_policy_is_processed(asked: ApplicationForm) -
 def test_an_application_outside_the_policy_is_rejected_for_its_reason(
     asked: ApplicationForm, reason: RejectionReason, code: str
 ) -> None:
-    application, (rejection,) = decide_on(asked, "LSP123", POLICY, NOW)
-    assert application.status is ApplicationStatus.REJECTED
+    (rejection,) = judge(asked, POLICY, FIGURES, NOW)
     assert rejection.reason is reason
     assert str(rejection).startswith(f"{code} {reason.meaning} ")
 
@@ -108,15 +99,9 @@ def test_amounts_in_a_foreign_currency_are_not_compared() -> None:
 
 def test_a_rejection_quotes_no_personal_data() -> None:
     wrong = Applicant(IdKind.AADHAAR, "12345678", "", "call me")
-    text = " ".join(map(str, judge(form(borrower=wrong), POLICY, NOW)))
+    text = " ".join(map(str, judge(form(borrower=wrong), POLICY, FIGURES, NOW)))
     assert "borrower.primaryId is no AADHAAR" in text
     assert not any(value in text for value in ("12345678", "call me"))
-
-
-def test_of_the_borrower_only_the_masked_phone_number_is_remembered() -> None:
-    application, _ = decide_on(form(), "LSP123", POLICY, NOW)
-    assert application.masked_phone == "XXXXXXX417"
-    assert not any(value in repr(application) for value in (BORROWER.number, BORROWER.name, BORROWER.phone))
 
 
 @given(st.decimals(min_value=0, max_value=10**13, places=2))
@@ -124,34 +109,20 @@ def test_the_amount_alone_decides_within_the_two_limits(amount: Decimal) -> None
     assert (reasons(form(amount=amount)) == []) is (POLICY.least <= amount <= POLICY.most)
 
 
-def application(status: ApplicationStatus) -> ApplicationRecord:
-    return ApplicationRecord("APPL-1", "LSP123", status, "XXXXXXX417", NOW + POLICY.memory)
+INVOICE = '{"ctin": "01AABCE2207R1Z5", "inv": [{"inum": "S008400", "idt": "24-02-2031", "val": 500000}]}'
 
 
 @pytest.mark.parametrize(
-    ("status", "standing"),
+    ("changes", "objections"),
     [
-        (ApplicationStatus.PROCESSING, ApplicationStanding.ACCEPTED),
-        (ApplicationStatus.AGREEMENT_INITIATED, ApplicationStanding.ACCEPTED),
-        (ApplicationStatus.AGREEMENT_COMPLETED, ApplicationStanding.CLOSED),
-        (ApplicationStatus.REJECTED, ApplicationStanding.CLOSED),
+        ({}, []),
+        ({"amount": Decimal(400_001)}, ["CLARQ1009"]),
+        ({"days": Decimal(91)}, ["CLARQ1009"]),
+        ({"invoice_documents": [INVOICE.replace("2031", "2029"), "no document"]}, ["CLARQ1009"] * 2),
     ],
 )
-def test_what_is_being_processed_can_be_accepted_and_what_is_decided_cannot(
-    status: ApplicationStatus, standing: ApplicationStanding
+def test_an_application_on_an_invoice_is_judged_by_the_invoice_too(
+    changes: dict[str, Any], objections: list[str]
 ) -> None:
-    assert standing_of(application(status)) is standing
-
-
-@pytest.mark.parametrize(
-    ("before", "is_complete", "after"),
-    [
-        (ApplicationStatus.PROCESSING, False, ApplicationStatus.AGREEMENT_INITIATED),
-        (ApplicationStatus.AGREEMENT_INITIATED, True, ApplicationStatus.AGREEMENT_COMPLETED),
-        (ApplicationStatus.AGREEMENT_COMPLETED, False, ApplicationStatus.AGREEMENT_COMPLETED),
-    ],
-)
-def test_a_loan_agreement_is_begun_then_complete_and_never_taken_back(
-    before: ApplicationStatus, is_complete: bool, after: ApplicationStatus
-) -> None:
-    assert agreed(application(before), is_complete=is_complete) == application(after)
+    asked = form(invoice_documents=[INVOICE], **changes) if "invoice_documents" not in changes else form(**changes)
+    assert [reason.code for reason in reasons(asked)] == objections
