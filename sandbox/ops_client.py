@@ -240,6 +240,10 @@ class OpsClient(OperatorPlane):
         """Set business time so many seconds ahead, once under an id; return both clocks."""
         return self._ask("PUT", path_of("clock", setting_id), json={"offset_seconds": offset_seconds})
 
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        """Return what the node's rules remember of one kind."""
+        return self._items("/records", {"kind": kind})
+
     def order(self, order_id: str, kind: str, data: Mapping[str, Any]) -> bool:
         """Give the node's rules an order; tell whether it is new."""
         return bool(self._ask("POST", "/orders", json={"id": order_id, "kind": kind, "data": data})["is_new"])

@@ -11,7 +11,7 @@ _KEYS: dict[Table, tuple[Column[Any], ...]] = {
     NONCES: (NONCES.c.key,),
     INBOX: (INBOX.c.id,),
     OUTBOX: (OUTBOX.c.id,),
-    RECORDS: (RECORDS.c.key, RECORDS.c.state),
+    RECORDS: (RECORDS.c.id, RECORDS.c.state),
     NOTICES: (NOTICES.c.id,),
 }
 """What the protocol acts on. The tries of a delivery and the refusals are notes for people."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Security
 from fastapi.security import HTTPBearer
 
-from shared.node.ops import clock, identity, messages, participants, peers, status
+from shared.node.ops import identity, messages, participants, peers, rules, status
 from shared.node.ops.documentation import documentation_routes, package_version
 from shared.node.ops.errors import add_error_handlers
 from shared.node.ops.guard import OperatorGuard
@@ -49,7 +49,7 @@ def operator_api() -> FastAPI:
         title="Operator plane of a node", description=_DESCRIPTION, version=package_version(), openapi_url=None
     )
     app.include_router(status.public_routes)
-    for routes in (status.routes, messages.routes, participants.routes, peers.routes, identity.routes, clock.routes):
+    for routes in (status.routes, messages.routes, participants.routes, peers.routes, identity.routes, rules.routes):
         app.include_router(routes, responses=_MISTAKES, dependencies=[Security(_operator_token)])
     return app
 

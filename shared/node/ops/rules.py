@@ -1,21 +1,23 @@
-"""The operator plane's routes about business time, and orders to the rules (docs/positions.md P33)."""
+"""The operator plane's routes about the rules: business time, what they remember, orders (docs/positions.md P33)."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, true
 
 from shared.catalogue.bodies.body import Identifier
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import TheNode
-from shared.node.ops.views import Mistake
+from shared.node.ops.views import Items, Mistake
 from shared.node.rules import Order
+from shared.node.tables import RECORDS
 from shared.node.timers import count_due
 from shared.storage.reader import read
 
-routes: Final = APIRouter(tags=["clock"], route_class=StrictRoute)
+routes: Final = APIRouter(tags=["rules"], route_class=StrictRoute)
 
 _TEN_YEARS: Final = 10 * 366 * 24 * 3600
 
@@ -35,6 +37,27 @@ class ClockSetting(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"offset_seconds": 345_600}]})
 
     offset_seconds: Annotated[int, Field(ge=0, le=_TEN_YEARS)]
+
+
+class RecordView(BaseModel):
+    """One record of the rules, which expires (UTC) or stays."""
+
+    id: str
+    kind: str
+    participant: str
+    state: dict[str, Any]
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, row: Any) -> "RecordView":
+        """Show a row."""
+        return cls(
+            id=row.id,
+            kind=row.kind,
+            participant=row.participant,
+            state=json.loads(row.state),
+            expires_at=row.expires_at,
+        )
 
 
 class OrderToRules(BaseModel):
@@ -76,6 +99,17 @@ async def set_clock(node: TheNode, setting_id: Annotated[Identifier, Path()], se
     """Set business time ahead, under an id: the same id sets it once. It never goes back."""
     await node.journal.set_clock(setting_id, setting.offset_seconds, node.clock.now())
     return await clocks(node)
+
+
+@routes.get("/records")
+async def records(node: TheNode, kind: Annotated[Identifier | None, Query()] = None) -> Items[RecordView]:
+    """Show what the rules remember, of one kind or of all: the latest 200 by id, such as loans and journeys."""
+
+    def latest(connection: Connection) -> list[RecordView]:
+        wanted = select(RECORDS).where(true() if kind is None else RECORDS.c.kind == kind)
+        return [RecordView.of(row) for row in connection.execute(wanted.order_by(RECORDS.c.id.desc()).limit(200))]
+
+    return Items(items=await read(node.engine, latest))
 
 
 @routes.post("/orders", status_code=202, responses={409: {"model": Mistake}})
