@@ -28,9 +28,9 @@ class BusinessClock:
         return Moment(now, now + self.offset)
 
     def follow(self, connection: Connection) -> None:
-        """Take the offset that stands in the database."""
+        """Take the offset that stands in the database, unless a later one is known here already."""
         seconds = connection.scalar(select(func.max(CLOCK_SETTINGS.c.offset_seconds))) or 0
-        self.offset = timedelta(seconds=seconds)
+        self.offset = max(self.offset, timedelta(seconds=seconds))
 
     def setting(self, id_: str, seconds: int, now: datetime) -> Callable[[Connection], int]:
         """Return the work that sets the offset under an id, and returns the offset that then counts.

@@ -178,7 +178,8 @@ class Journal:
         Raises:
             ClockSetBackError: it is further ahead already.
         """
-        self.clock.offset = timedelta(seconds=await self.act(self.clock.setting(id_, seconds, now)))
+        offset = timedelta(seconds=await self.act(self.clock.setting(id_, seconds, now)))
+        self.clock.offset = max(self.clock.offset, offset)
         return self.clock.offset
 
     async def note_refusal(self, refusal: Refusal) -> None:
