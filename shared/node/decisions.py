@@ -28,6 +28,7 @@ from shared.node.rules import (
     Timer,
     TimerClock,
     Undelivered,
+    UnknownOrderError,
 )
 from shared.node.send.outbox import OutboxEntry, OutboxState, entry_of, entry_row, new_entry
 from shared.node.tables import NOTICES, OUTBOX
@@ -141,7 +142,7 @@ class Decisions:
         """Fire the timers that are due by `until` (protocol time), each with its own due time as now."""
         while (timer := self._timers.next_due(self._clock.at(until))) is not None:
             due_at = timer.due_at
-            business = due_at if timer.clock is TimerClock.BUSINESS else self._clock.at(due_at).business
+            business = due_at if timer.clock is TimerClock.BUSINESS else self.at(due_at).business
             self._fire(timer, Moment(until, business))
             self.fired += 1
 
@@ -149,9 +150,8 @@ class Decisions:
         """Run the rule of an order. Raises UnknownOrderError; whatever the rule raises."""
         rule = self._rules.orders.get(order.kind)
         if rule is None:
-            raise LookupError(
-                f"there are no orders of the kind {order.kind}; choose from {', '.join(self._rules.orders)}"
-            )
+            known = ", ".join(self._rules.orders) or "none"
+            raise UnknownOrderError(f"there are no orders of the kind {order.kind}; choose from {known}")
         return self._run(rule, order, self.at(now))
 
     def write(self) -> None:
