@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from sandbox.cli import (
+    applying,
     bench,
     certificates,
     clock,
@@ -40,7 +41,7 @@ registry.app.command("dialect")(peers.set_dialect)
 PAIR, MESSAGES, PARTIES, OFFLINE = "The pair", "Messages", "Participants", "Keys and envelopes"
 COMMANDS: Mapping[str, Sequence[Callable[..., object]]] = {
     PAIR: (show.demo, lifecycle.up, lifecycle.status, lifecycle.down, clock.clock, bench.bench),
-    MESSAGES: (sending.send, journal.messages, evidence.evidence, journal.sms, sending.redrive),
+    MESSAGES: (applying.apply, sending.send, journal.messages, evidence.evidence, journal.sms, sending.redrive),
     PARTIES: (kit.kit, onboarding.onboard),
     OFFLINE: (envelopes.sign, envelopes.verify),
 }
