@@ -256,6 +256,12 @@ async def test_a_valid_ack_counts_whatever_the_rows_say(engine: Engine, tmp_path
     assert [(name, part["verdict"]) for name, part in made.parts.items()] == [(name, "holds") for name in ALL]
     assert made.parts["1-request"]["accepted"]
     assert made.verify().returncode == 0
+    spoil(engine, "attempts.sent", lambda _: b"")
+    made = unpack(bundle_of(engine), tmp_path / "without what was sent")
+    assert (made.parts["1-request"]["verdict"], made.parts["1-request-ack"]["verdict"]) == (
+        "nothing to verify",
+        "holds",
+    )
 
 
 async def test_what_an_ack_says_counts_and_not_that_its_message_was_stored(engine: Engine, tmp_path: Path) -> None:

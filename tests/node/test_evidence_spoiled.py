@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from shared.node.evidence.judging import SignedText, judge_message
+from shared.node.evidence.judging import SignedText, judge
 from shared.node.evidence.remembered import Remembered
 from shared.node.tables import INBOX
 from shared.protocol.encoding import dump_json
@@ -192,6 +192,6 @@ async def test_no_byte_of_a_message_can_be_changed_unnoticed(engine: Engine) -> 
         for place in range(len(raw)):
             changed = raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
             text = SignedText(changed, LENDER, row["received_at"])
-            if judge_message(text, None, register).verification.passed:
+            if judge(text, register).verification.passed:
                 missed.append(place)
     assert missed == []

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from shared.catalogue.table import find_message
-from shared.node.evidence.judging import SignedText, judge_ack, judge_message, profile_of
+from shared.node.evidence.judging import SignedText, judge, profile_of
 from shared.node.evidence.remembered import Remembered
 from shared.node.journal_rows import rows_under, tries_of
 from shared.node.send.client import UNSIGNED
@@ -18,7 +18,7 @@ from shared.node.tables import INBOX, OUTBOX
 from shared.protocol.opened import Peer
 from shared.protocol.participants import PublicKey
 from shared.protocol.problems import SUCCESS
-from shared.protocol.profiles import V3, Judged
+from shared.protocol.profiles import V3, Judged, Profile
 
 
 class Verdict(StrEnum):
@@ -108,21 +108,24 @@ class _Message:
     own_id: str
     register: Remembered
 
+    @property
+    def profile(self) -> Profile:
+        """The profile of the message."""
+        return profile_of(find_message(self.row.message))
+
     def received(self) -> Iterator[Part]:
         """Judge a message that came in, and the ack that we gave it."""
-        row, profile = self.row, profile_of(find_message(self.row.message))
-        peer = Peer(row.certificate, row.address)
-        message = self._message("", SignedText(row.raw, row.sender, row.received_at, profile, peer, row.signature))
-        ours = SignedText(row.ack, self.own_id, row.received_at, profile, signature=row.ack_signature)
-        for part in self._with_ack(message, row.trace_id, ours):
+        row, peer = self.row, Peer(self.row.certificate, self.row.address)
+        theirs = SignedText(row.raw, row.sender, row.received_at, self.profile, peer, row.signature)
+        ours = SignedText(row.ack, self.own_id, row.received_at, self.profile, signature=row.ack_signature)
+        for part in self._with_ack(self._judged(theirs), row.trace_id, ours):
             yield replace(part, name=self.name + part.name)
 
     def sent(self, tries: Sequence[Row[Any]]) -> Iterator[Part]:
         """Judge every try with its answer. One has the plain name: the first that was accepted, or else the last."""
         if not tries:
             nothing = SignedText(b"", self.own_id, self.row.created_at)
-            note = "no try to deliver it is in the journal"
-            yield Part(self.name, f"{self.row.message} of {self.own_id}", nothing, note=note)
+            yield replace(self._part(nothing), name=self.name, note="no try to deliver it is in the journal")
             return
         numbered = enumerate(tries, start=1)
         judged = [self._try(one, f", try {number} of {len(tries)}" * (len(tries) > 1)) for number, one in numbered]
@@ -133,21 +136,23 @@ class _Message:
 
     def _try(self, one: Row[Any], which: str) -> Sequence[Part]:
         """Judge a try and its answer: a valid ack counts, whatever the row says; one that failed need not have one."""
-        profile, has_failed = profile_of(find_message(self.row.message)), one.outcome == AttemptOutcome.FAILED
-        ours = SignedText(one.sent, self.own_id, one.started_at, profile, signature=one.signature)
-        if has_failed and not one.sent:
-            return [Part("", f"{self.row.message} of {self.own_id}{which}", ours, note="nothing was sent")]
-        message = self._message(which, ours)
+        has_failed, peer = one.outcome == AttemptOutcome.FAILED, Peer(one.certificate, "")
+        ours = SignedText(one.sent, self.own_id, one.started_at, self.profile, signature=one.signature)
+        was_sent = one.sent or not has_failed
+        message = self._judged(ours, which) if was_sent else replace(self._part(ours, which), note="nothing was sent")
         if has_failed and not one.answer:
             return [message]
-        arrived, peer = one.started_at + timedelta(milliseconds=one.milliseconds), Peer(one.certificate, "")
-        theirs = SignedText(one.answer, self.row.receiver, arrived, profile, peer, one.answer_signature)
-        is_unsigned = one.reason == UNSIGNED and profile.wants_token and not one.answer_signature
+        arrived = one.started_at + timedelta(milliseconds=one.milliseconds)
+        theirs = SignedText(one.answer, self.row.receiver, arrived, self.profile, peer, one.answer_signature)
+        is_unsigned = one.reason == UNSIGNED and self.profile.wants_token and not one.answer_signature
         return self._with_ack(message, one.trace_id, theirs, which, claims_one=not (has_failed or is_unsigned))
 
-    def _message(self, which: str, text: SignedText) -> Part:
+    def _part(self, text: SignedText, which: str = "") -> Part:
+        return Part("", f"{self.row.message} of {text.signer}{which}", text)
+
+    def _judged(self, text: SignedText, which: str = "") -> Part:
         row, message_type = self.row, find_message(self.row.message)
-        judged = judge_message(text, message_type, self.register)
+        judged = judge(text, self.register, message_type)
         opened, flaws = judged.opened, _failures(judged)
         if message_type is None:
             flaws.append(f"{row.message} is no message of the catalogue")
@@ -156,7 +161,7 @@ class _Message:
         timestamp = opened.metadata.get("timestamp")
         stamped = (("traceId", opened.trace_id), ("timestamp", timestamp if isinstance(timestamp, str) else ""))
         says = (("requestId", row.request_id), *stamped, (text.profile.sender_member, text.signer))
-        return Part("", f"{row.message} of {text.signer}{which}", text, judged, flaws, says=says)
+        return replace(self._part(text, which), judged=judged, flaws=flaws, says=says)
 
     def _with_ack(
         self, message: Part, noted_trace_id: str, text: SignedText, which: str = "", *, claims_one: bool = True
@@ -166,14 +171,14 @@ class _Message:
         Where the row does not claim that there was an ack, what is no valid one proves nothing, and is not at fault.
         """
         trace_id = (message.judged.opened.trace_id if message.judged else "") or noted_trace_id
-        judged, what = judge_ack(text, trace_id, self.register), f"ack of {text.signer}{which}"
+        judged, what = judge(text, self.register, answers=trace_id), f"ack of {text.signer}{which}"
         flaws = _failures(judged)
         if flaws and not claims_one:
             return [message, Part("-ack", what, text, note=f"no ack that counts: {flaws[0]}")]
         error = judged.identified.ack.get("error") if judged.identified is not None else None
         says = (("error", error if isinstance(error, str) else ""), ("traceId", trace_id))
         ack = Part("-ack", what, text, judged, flaws, says=says, is_accepted=not flaws and error == SUCCESS)
-        return [replace(message, is_accepted=ack.is_accepted and not message.flaws), ack]
+        return [replace(message, is_accepted=ack.is_accepted and message.verdict is Verdict.HOLDS), ack]
 
 
 def _failures(judged: Judged) -> list[str]:

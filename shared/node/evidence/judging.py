@@ -44,34 +44,23 @@ def profile_of(message_type: MessageType | None) -> Profile:
     return PROFILES[message_type.version] if message_type else V3
 
 
-def judge_message(text: SignedText, message_type: MessageType | None, register: Remembered) -> Judged:
-    """Judge a message; without its type, not as to what it has to hold."""
-    return _judge(text, register, message_type)
-
-
-def judge_ack(text: SignedText, trace_id: str, register: Remembered) -> Judged:
-    """Judge the ack of the message with that traceId."""
-    return _judge(text, register, None, trace_id)
-
-
-def _judge(
-    text: SignedText, register: Remembered, message_type: MessageType | None, trace_id: str | None = None
+def judge(
+    text: SignedText, register: Remembered, message_type: MessageType | None = None, answers: str | None = None
 ) -> Judged:
-    """Judge by each participant that the kid may have meant then, until one fits; an ack has a `trace_id`."""
-    profile, is_ack = text.profile, trace_id is not None
+    """Judge a message, or an ack where it `answers` the message with a traceId, by whoever its kid may mean.
+
+    Without its type a message is not judged as to what it has to hold.
+    """
+    profile, is_ack = text.profile, answers is not None
     headers = {SIGNATURE_HEADER: text.signature} if text.signature else {}
     wire = WireMessage("", "", headers, text.body, text.peer or NO_PEER)
-    opened = profile.opened(wire, message_type, text.at, answers=trace_id or "")
-    given = {
-        Need.CONNECTION: text.peer is not None,
-        Need.MESSAGE_TYPE: message_type is not None,
-        Need.SENT_MESSAGE: is_ack,
-    }
-    provided = _ALWAYS | {need for need, is_given in given.items() if is_given}
-    judge = profile.judge_ack if is_ack else profile.judge_offline
-    judged = judge(opened, lambda kid: None, provided)
+    opened = profile.opened(wire, message_type, text.at, answers=answers or "")
+    given = {Need.CONNECTION: text.peer, Need.MESSAGE_TYPE: message_type, Need.SENT_MESSAGE: answers}
+    provided = _ALWAYS | {need for need, fact in given.items() if fact is not None}
+    judge_by = partial(profile.judge_ack if is_ack else profile.judge_offline, opened, provided=provided)
+    judged = judge_by(lambda kid: None)
     for holder in register.holders(profile, text.signer, text.at, opened.kid):
-        judged = judge(opened, partial(profile.answerer, holder), provided)
+        judged = judge_by(partial(profile.answerer, holder))
         if judged.verification.passed:
             break
     return judged

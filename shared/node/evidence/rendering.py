@@ -34,18 +34,15 @@ def manifest(request_id: str, own_id: str, parts: Sequence[Part], files: Mapping
 def readme(request_id: str, own_id: str, parts: Sequence[Part], rows: Rows) -> str:
     """Write README.txt: what this is, the verdict on each part, how to verify it, and what is stated only."""
     verdict = (
-        "Every signed text in it holds." if _holds(parts) else "NOT EVERYTHING IN IT HOLDS. Something was changed:"
+        "Every signed text in it holds." if _holds(parts) else "NOT EVERYTHING IN IT HOLDS: something was changed."
     )
-    return (
-        (resources(__package__) / "README.txt")
-        .read_text("utf-8")
-        .format(
-            request_id=_one_line(request_id),
-            own_id=own_id,
-            verdict=verdict,
-            parts="\n".join(line for part in parts for line in _described(part)),
-            stated="\n".join(line for table, found in rows.items() for row in found for line in _row(table, row)),
-        )
+    template = (resources(__package__) / "README.txt").read_text("utf-8")
+    return template.format(
+        request_id=_one_line(request_id),
+        own_id=own_id,
+        verdict=verdict,
+        parts="\n".join(line for part in parts for line in _described(part)),
+        stated="\n".join(f"{table}: {_one_line(_said(row))}" for table, found in rows.items() for row in found),
     )
 
 
@@ -86,15 +83,14 @@ def _script(part: Part, certificates: Mapping[str, str]) -> Iterator[str]:
 def _described(part: Part) -> Iterator[str]:
     yield f"{part.name}: {_one_line(part.what)}"
     if part.says:
-        yield f"    says {_one_line(', '.join(f'{name} {value}' for name, value in part.says))}"
+        yield f"    says {_one_line(_said(dict(part.says)))}"
     accepted = ", accepted" if part.is_accepted else ""
     yield f"    {part.verdict}{accepted}{f': {_one_line(part.note)}' if part.note else ''}"
     yield from (f"    - {_one_line(flaw)}" for flaw in part.flaws)
 
 
-def _row(table: str, row: Mapping[str, Any]) -> Iterator[str]:
-    said = ", ".join(f"{name} {value}" for name, value in row.items() if value not in (None, ""))
-    yield f"{table}: {_one_line(said)}"
+def _said(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value not in (None, ""))
 
 
 def _part(part: Part) -> dict[str, Any]:
@@ -108,7 +104,6 @@ def _part(part: Part) -> dict[str, Any]:
         "note": _one_line(part.note),
         "accepted": part.is_accepted,
         "file": f"{part.name}.json" if part.text.body else None,
-        "sha256": hashlib.sha256(part.text.body).hexdigest() if part.text.body else None,
         "kid": part.kid,
         "key": key_file(part.key.verifier) if part.key else None,
         "says": dict(part.says),

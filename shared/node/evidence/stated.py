@@ -6,49 +6,36 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table, select
 
-from shared.node.tables import (
-    ATTEMPTS,
-    INBOX,
-    KEY_EVENTS,
-    OUTBOX,
-    PARTICIPANT_CERTIFICATES,
-    PARTICIPANT_KEYS,
-    REGISTRY_KEYS,
-)
+from shared.node import tables
 from shared.protocol.encoding import format_timestamp
 
 Rows = Mapping[str, list[dict[str, Any]]]
 
-_SIGNED_ELSEWHERE: Final = {
-    OUTBOX.c.content,
-    PARTICIPANT_KEYS.c.pem,
-    PARTICIPANT_CERTIFICATES.c.pem,
-    REGISTRY_KEYS.c.pem,
-}
+_ELSEWHERE: Final = {"content", "pem"}
 """As bytes are: the content inside what was signed, keys and certificates in files of their own."""
 
 
 def stated_rows(connection: Connection, request_id: str, signers: Collection[str]) -> Rows:
     """Return by table the rows about a requestId, and about the keys and certificates of who signed; times as texts."""
-    sent = select(OUTBOX.c.id).where(OUTBOX.c.request_id == request_id)
-    their_kids = select(PARTICIPANT_KEYS.c.kid).where(PARTICIPANT_KEYS.c.organisation_id.in_(signers))
+    sent, received, keys = tables.OUTBOX.c, tables.INBOX.c, tables.PARTICIPANT_KEYS.c
+    under_it = select(sent.id).where(sent.request_id == request_id)
+    their_kids = select(keys.kid).where(keys.organisation_id.in_(signers))
     conditions: dict[Table, ColumnElement[bool]] = {
-        INBOX: INBOX.c.request_id == request_id,
-        OUTBOX: OUTBOX.c.request_id == request_id,
-        ATTEMPTS: ATTEMPTS.c.outbox_id.in_(sent),
-        PARTICIPANT_KEYS: PARTICIPANT_KEYS.c.organisation_id.in_(signers),
-        KEY_EVENTS: KEY_EVENTS.c.kid.in_(their_kids),
-        PARTICIPANT_CERTIFICATES: PARTICIPANT_CERTIFICATES.c.organisation_id.in_(signers),
-        REGISTRY_KEYS: REGISTRY_KEYS.c.participant_id.in_(signers),
+        tables.INBOX: received.request_id == request_id,
+        tables.OUTBOX: sent.request_id == request_id,
+        tables.ATTEMPTS: tables.ATTEMPTS.c.outbox_id.in_(under_it),
+        tables.PARTICIPANT_KEYS: keys.organisation_id.in_(signers),
+        tables.KEY_EVENTS: tables.KEY_EVENTS.c.kid.in_(their_kids),
+        tables.PARTICIPANT_CERTIFICATES: tables.PARTICIPANT_CERTIFICATES.c.organisation_id.in_(signers),
+        tables.REGISTRY_KEYS: tables.REGISTRY_KEYS.c.participant_id.in_(signers),
     }
     return {table.name: _rows(connection, table, condition) for table, condition in conditions.items()}
 
 
 def _rows(connection: Connection, table: Table, condition: ColumnElement[bool]) -> list[dict[str, Any]]:
-    columns = [one for one in table.c if one.type.python_type is not bytes and one not in _SIGNED_ELSEWHERE]
-    rows = connection.execute(select(*columns).where(condition).order_by(*table.primary_key.columns))
-    return [{name: _plain(value) for name, value in row._mapping.items()} for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    return format_timestamp(value) if isinstance(value, datetime) else value
+    columns = [one for one in table.c if one.type.python_type is not bytes and one.name not in _ELSEWHERE]
+    rows = connection.execute(select(*columns).where(condition).order_by(*table.primary_key.columns)).mappings()
+    return [
+        {name: format_timestamp(value) if isinstance(value, datetime) else value for name, value in row.items()}
+        for row in rows
+    ]

@@ -59,7 +59,7 @@ def _attempt(row: Row[Any], sent: Row[Any], register: Remembered) -> Attempt:
     answer = evidence.SignedText(
         row.answer, sent.receiver, row.started_at, profile, Peer(row.certificate, ""), row.answer_signature
     )
-    judged = evidence.judge_ack(answer, row.trace_id, register)
+    judged = evidence.judge(answer, register, answers=row.trace_id)
     return Attempt(
         started_at=row.started_at,
         milliseconds=row.milliseconds,
@@ -79,7 +79,7 @@ def _received(row: Row[Any], register: Remembered) -> ReceivedMessage:
     profile, peer = profile_of(message_type), Peer(row.certificate, row.address)
     text = SignedTextView.of(row.raw, row.signature, profile)
     signed = evidence.SignedText(row.raw, row.sender, row.received_at, profile, peer, row.signature)
-    judged = evidence.judge_message(signed, message_type, register)
+    judged = evidence.judge(signed, register, message_type)
     return ReceivedMessage(
         id=row.id,
         message=row.message,
