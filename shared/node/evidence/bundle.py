@@ -10,10 +10,9 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from sqlalchemy import Connection
 
-from shared.node.evidence.files import certificate_file, part_files
 from shared.node.evidence.gathering import gather
 from shared.node.evidence.remembered import Remembered
-from shared.node.evidence.rendering import manifest, readme, script_lines
+from shared.node.evidence.rendering import certificate_file, manifest, part_files, readme, script_lines
 from shared.node.evidence.stated import stated_rows
 from shared.protocol.profiles import V3
 

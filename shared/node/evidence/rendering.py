@@ -1,21 +1,48 @@
-"""What a bundle says of itself: the manifest for programs, README.txt for people, parts.txt for verify.sh."""
+"""The files of a bundle: what travelled, the manifest for programs, README.txt for people, parts.txt for verify.sh."""
 
 import hashlib
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files as resources
 from typing import Any, Final
 
-from shared.node.evidence.files import certificate_file, key_file, quotation, signing_word
 from shared.node.evidence.gathering import Part, Verdict
 from shared.node.evidence.stated import Rows
 from shared.node.send.outbox import storable
 from shared.protocol.encoding import format_timestamp
+from shared.protocol.opened import OpenedEnvelope
+from shared.protocol.signing import VerificationKey
 from shared.protocol.verification import Outcome
 
 BUNDLE_VERSION: Final = 2
 """Version 1 had no such member, and mixed what is stated with what is proved; its own verify.sh verifies it on."""
 
 _LONGEST_LINE: Final = 1000
+
+_QUOTED: Final = rb'"%s"[ \t]*:[ \t]*"(?:[^"\\]|\\.)*"'
+
+
+def certificate_file(sha256: str) -> str:
+    """Return where the certificate with that thumbprint is in a bundle."""
+    return f"certificates/{sha256}.pem"
+
+
+def part_files(part: Part) -> Iterator[tuple[str, bytes]]:
+    """Give the exact bytes of a part, what is signed of it, decoded, where it can be taken apart, and its key."""
+    if part.text.body:
+        yield f"{part.name}.json", part.text.body
+    if part.text.signature:
+        yield f"{part.name}.jws", part.text.signature.encode()
+    word = _signing_word(part)
+    if part.judged is not None and word:
+        opened = part.judged.opened
+        yield f"{part.name}.header.json", opened.header_bytes
+        if word == "key":
+            yield f"{part.name}.payload.json", opened.payload
+        yield f"{part.name}.signature", opened.signature
+    if part.key is not None:
+        yield _key_file(part.key.verifier), part.key.verifier.to_pem().encode()
 
 
 def manifest(request_id: str, own_id: str, parts: Sequence[Part], files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -65,15 +92,15 @@ def _script(part: Part, certificates: Mapping[str, str]) -> Iterator[str]:
         yield f"note {part.name}: {_one_line(part.what)}: {_one_line(part.note)}"
         return
     yield f"part {part.name}"
-    word = signing_word(part)
+    word = _signing_word(part)
     if word and part.judged is not None:
         opened = part.judged.opened
         if part.key is not None:
-            yield f"{word} {key_file(part.key.verifier)}"
+            yield f"{word} {_key_file(part.key.verifier)}"
             if opened.kid:
-                yield f"header {quotation(opened.header_bytes, 'kid', part.kid)}"
+                yield f"header {_quotation(opened.header_bytes, 'kid', part.kid)}"
         where = "payload" if word == "key" else "body"
-        yield from (f"{where} {quotation(opened.payload, *member)}" for member in part.says if member[1])
+        yield from (f"{where} {_quotation(opened.payload, *member)}" for member in part.says if member[1])
     if part.text.peer is not None and part.text.peer.certificate in certificates:
         yield f"certificate {certificate_file(part.text.peer.certificate)} {part.text.peer.certificate}"
     yield from (f"found {_one_line(flaw)}" for flaw in part.flaws)
@@ -105,7 +132,7 @@ def _part(part: Part) -> dict[str, Any]:
         "accepted": part.is_accepted,
         "file": f"{part.name}.json" if part.text.body else None,
         "kid": part.kid,
-        "key": key_file(part.key.verifier) if part.key else None,
+        "key": _key_file(part.key.verifier) if part.key else None,
         "says": dict(part.says),
         "checks": [step.as_dict() for step in steps if step.outcome is not Outcome.NOT_JUDGED],
         "stated_by_this_node": {
@@ -114,3 +141,33 @@ def _part(part: Part) -> dict[str, Any]:
             "certificate": part.text.peer.certificate if part.text.peer else None,
         },
     }
+
+
+def _key_file(key: VerificationKey) -> str:
+    """Return where a key is in a bundle; it is called by what it is, for a kid is a stranger's text."""
+    return f"keys/{hashlib.sha256(key.to_pem().encode()).hexdigest()}.pub.pem"
+
+
+def _signing_word(part: Part) -> str:
+    """Say in a word of parts.txt how what is signed is put together; empty where the text cannot be taken apart."""
+    opened = part.judged.opened if part.judged else None
+    if opened is None or not opened.signature:
+        return ""
+    if isinstance(opened, OpenedEnvelope):
+        return "key" if opened.header_bytes and opened.payload else ""
+    return "beside" if opened.header.get("b64") is False else "beside-base64"
+
+
+def _quotation(text: bytes, member: str, value: str) -> str:
+    """Return the place of a JSON text where a member has that value, as it stands there: `"traceId": "..."`.
+
+    JSON may be written in many ways, and a shell cannot read it, but it can look for a text. Where the text has no such
+    place, what it would look like is returned.
+    """
+    for found in re.finditer(_QUOTED % re.escape(member.encode()), text):
+        try:
+            if json.loads(b"{%s}" % found[0]) == {member: value}:
+                return found[0].decode()
+        except ValueError:
+            continue
+    return f'"{member}":{json.dumps(value, ensure_ascii=False)}'
