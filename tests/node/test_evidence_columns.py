@@ -7,11 +7,10 @@ from zipfile import ZipFile
 
 from sqlalchemy import Column, Engine, insert, select, update
 
-from shared.node.tables import DELETED_MESSAGES, JOURNEYS, METADATA, NOTICES, PEERS, REFUSALS, REGISTRY_KEYS
+from shared.node.tables import METADATA
 from shared.storage.database import Instant
 from tests.equipment.clock import NOW
-from tests.equipment.parties import LENDER, LSP
-from tests.equipment.records import public_pem
+from tests.equipment.parties import LENDER
 from tests.node.exchanged import REQUEST_ID, bundle_in, bundle_of, exchange
 from tests.node.test_evidence_spoiled import SPOILED
 from tests.node.v4.test_v4_evidence import SPOILED as SPOILED_V4
@@ -42,11 +41,42 @@ STATED: Final = {
 NOT_IN_IT: Final = {
     "inbox": {"content_digest"},
     "outbox": {"content"},
-    "participants": {column.name for column in METADATA.tables["participants"].c} - {"organisation_id"},
-    **{
-        name: {column.name for column in METADATA.tables[name].c}
-        for name in ("nonces", "refusals", "journeys", "notices", "peers", "deleted_messages")
+    "participants": {
+        "name",
+        "role",
+        "base_url",
+        "envelope_member",
+        "ip_addresses",
+        "judges_addresses",
+        "spoc_email",
+        "spoc_phone",
+        "onboarded_at",
+        "offboarded_at",
+        "offboarded_because",
+        "updated_at",
     },
+    "nonces": {"key"},
+    "refusals": {
+        "id",
+        "received_at",
+        "peer",
+        "address",
+        "path",
+        "request_id",
+        "trace_id",
+        "error",
+        "reason",
+        "steps",
+        "raw",
+        "signature",
+    },
+    "records": {"id", "participant", "kind", "state", "expires_at"},
+    "timers": {"id", "kind", "clock", "due_at", "data", "not_before"},
+    "clock_settings": {"id", "offset_seconds", "set_at"},
+    "orders": {"id", "kind", "data", "ordered_at"},
+    "notices": {"id", "created_at", "expires_at", "recipient", "reference", "text"},
+    "peers": {"participant_id", "dialect", "updated_at"},
+    "deleted_messages": {"request_id", "peer", "message", "content_digest"},
 }
 
 
@@ -131,19 +161,17 @@ def another(column: Column[Any], value: Any) -> Any:
 
 
 def add_rows(engine: Engine) -> None:
-    """Put something into every table that an exchange leaves empty."""
-    texts = dict.fromkeys(("peer", "address", "path", "trace_id", "error", "reason", "steps", "signature"), "text")
+    """Put a row about the exchange into every table that it leaves empty."""
+    about = {"request_id": REQUEST_ID, "participant_id": LENDER, "participant": LENDER, "peer": LENDER}
     with engine.begin() as connection:
-        connection.execute(
-            insert(REFUSALS), [{"id": "1", "request_id": REQUEST_ID, "received_at": NOW, "raw": b"raw", **texts}]
-        )
-        connection.execute(
-            insert(JOURNEYS), [{"key": "loan", "participant": LSP, "kind": "k", "state": "{}", "expires_at": NOW}]
-        )
-        notice = {"id": "1", "recipient": "X", "reference": REQUEST_ID, "text": "text"}
-        connection.execute(insert(NOTICES), [{**notice, "created_at": NOW, "expires_at": NOW}])
-        connection.execute(insert(PEERS), [{"participant_id": LENDER, "dialect": "strict", "updated_at": NOW}])
-        deleted = {"request_id": REQUEST_ID, "peer": LENDER, "message": "message", "content_digest": b"digest"}
-        connection.execute(insert(DELETED_MESSAGES), [deleted])
-        key = {"participant_id": LENDER, "kid": "LENDER01-kid", "thumbprint": "print", "pem": public_pem("LENDER01")}
-        connection.execute(insert(REGISTRY_KEYS), [{**key, "first_seen": NOW, "last_seen": NOW}])
+        for table in METADATA.sorted_tables:
+            if connection.execute(select(table)).first() is None:
+                row = {column.name: about.get(column.name) or some(column) for column in table.c}
+                connection.execute(insert(table), [row])
+
+
+def some(column: Column[Any]) -> Any:
+    """A value that the column may have."""
+    if isinstance(column.type, Instant):
+        return NOW
+    return {bytes: b"bytes", int: 1, str: "text"}[column.type.python_type]
