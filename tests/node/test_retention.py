@@ -175,6 +175,16 @@ async def test_what_the_rules_remember_is_not_deleted_by_age(journal: Journal, e
 
 
 @both
+async def test_two_processes_that_delete_at_once_delete_everything_once(journal: Journal, engine: Engine) -> None:
+    number = 3 * EXCHANGES
+    await journal.act(lambda connection: fill(connection, number))
+    async with journal_on(engine) as another:
+        deleted = await asyncio.gather(journal.delete_before(NOW), another.delete_before(NOW))
+    assert sum(deleted) == 3 * number
+    assert left(engine) == {"inbox": 0, "outbox": 0, "attempts": 0, "deleted_messages": 2 * number}
+
+
+@both
 async def test_refusals_go_when_they_are_older(journal: Journal, engine: Engine) -> None:
     for minutes in range(2):
         await journal.note_refusal(refusal(received_at=NOW + timedelta(minutes=minutes)))

@@ -111,6 +111,8 @@ def _described(part: Part) -> Iterator[str]:
     yield f"{part.name}: {_one_line(part.what)}"
     if part.says:
         yield f"    says {_one_line(_said(dict(part.says)))}"
+    if part.key:
+        yield f"    signed with kid {_one_line(part.kid)}: {_key_file(part.key.verifier)}"
     accepted = ", accepted" if part.is_accepted else ""
     yield f"    {part.verdict}{accepted}{f': {_one_line(part.note)}' if part.note else ''}"
     yield from (f"    - {_one_line(flaw)}" for flaw in part.flaws)
