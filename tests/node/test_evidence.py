@@ -64,8 +64,8 @@ async def test_of_several_tries_the_accepted_one_is_marked(engine: Engine, tmp_p
     made = evidence(engine, tmp_path)
     marked = [name for name, part in made.parts.items() if part["accepted"]]
     assert marked == [name for name in ALL if "try" not in name]
-    assert made.parts["1-request"]["what"] == "TriggerLoanAcceptanceRequest of LSP123, try 2 of 2"
-    assert "    holds, accepted\n1-request-ack: ack of LENDER01, try 2 of 2\n" in made.readme
+    assert made.parts["1-request"]["what"] == "TriggerLoanAcceptanceRequest of LSP123"
+    assert "    holds, accepted\n1-request-ack: ack of LENDER01\n" in made.readme
 
 
 async def test_the_manifest_says_who_signed_what_and_when(engine: Engine, tmp_path: Path) -> None:

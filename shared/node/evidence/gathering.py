@@ -127,30 +127,29 @@ class _Message:
             nothing = SignedText(b"", self.own_id, self.row.created_at)
             yield replace(self._part(nothing), name=self.name, note="no try to deliver it is in the journal")
             return
-        numbered = enumerate(tries, start=1)
-        judged = [self._try(one, f", try {number} of {len(tries)}" * (len(tries) > 1)) for number, one in numbered]
+        judged = [self._try(one) for one in tries]
         decisive = next((parts for parts in judged if parts[0].is_accepted), judged[-1])
         for number, parts in enumerate(judged, start=1):
             name = self.name if parts is decisive else f"{self.name}-try-{number}"
             yield from (replace(part, name=name + part.name) for part in parts)
 
-    def _try(self, one: Row[Any], which: str) -> Sequence[Part]:
+    def _try(self, one: Row[Any]) -> Sequence[Part]:
         """Judge a try and its answer: a valid ack counts, whatever the row says; one that failed need not have one."""
         has_failed, peer = one.outcome == AttemptOutcome.FAILED, Peer(one.certificate, "")
         ours = SignedText(one.sent, self.own_id, one.started_at, self.profile, signature=one.signature)
         was_sent = one.sent or not has_failed
-        message = self._judged(ours, which) if was_sent else replace(self._part(ours, which), note="nothing was sent")
+        message = self._judged(ours) if was_sent else replace(self._part(ours), note="nothing was sent")
         if has_failed and not one.answer:
             return [message]
         arrived = one.started_at + timedelta(milliseconds=one.milliseconds)
         theirs = SignedText(one.answer, self.row.receiver, arrived, self.profile, peer, one.answer_signature)
         is_unsigned = one.reason == UNSIGNED and self.profile.wants_token and not one.answer_signature
-        return self._with_ack(message, one.trace_id, theirs, which, claims_one=not (has_failed or is_unsigned))
+        return self._with_ack(message, one.trace_id, theirs, claims_one=not (has_failed or is_unsigned))
 
-    def _part(self, text: SignedText, which: str = "") -> Part:
-        return Part("", f"{self.row.message} of {text.signer}{which}", text)
+    def _part(self, text: SignedText) -> Part:
+        return Part("", f"{self.row.message} of {text.signer}", text)
 
-    def _judged(self, text: SignedText, which: str = "") -> Part:
+    def _judged(self, text: SignedText) -> Part:
         row, message_type = self.row, find_message(self.row.message)
         judged = judge(text, self.register, message_type)
         opened, flaws = judged.opened, _failures(judged)
@@ -161,17 +160,17 @@ class _Message:
         timestamp = opened.metadata.get("timestamp")
         stamped = (("traceId", opened.trace_id), ("timestamp", timestamp if isinstance(timestamp, str) else ""))
         says = (("requestId", row.request_id), *stamped, (text.profile.sender_member, text.signer))
-        return replace(self._part(text, which), judged=judged, flaws=flaws, says=says)
+        return replace(self._part(text), judged=judged, flaws=flaws, says=says)
 
     def _with_ack(
-        self, message: Part, noted_trace_id: str, text: SignedText, which: str = "", *, claims_one: bool = True
+        self, message: Part, noted_trace_id: str, text: SignedText, *, claims_one: bool = True
     ) -> Sequence[Part]:
         """Add the ack of a message, judged by the traceId that is signed there; if it has none, by the one noted.
 
         Where the row does not claim that there was an ack, what is no valid one proves nothing, and is not at fault.
         """
         trace_id = (message.judged.opened.trace_id if message.judged else "") or noted_trace_id
-        judged, what = judge(text, self.register, answers=trace_id), f"ack of {text.signer}{which}"
+        judged, what = judge(text, self.register, answers=trace_id), f"ack of {text.signer}"
         flaws = _failures(judged)
         if flaws and not claims_one:
             return [message, Part("-ack", what, text, note=f"no ack that counts: {flaws[0]}")]
