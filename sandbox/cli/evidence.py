@@ -35,8 +35,9 @@ def evidence(
 
     In it are the exact signed bytes of request, callback and their acks, the
     keys and certificates of then, a verdict on each part, and verify.sh, which
-    verifies all of it offline with openssl alone. Exit status 0: all holds;
-    1: something does not, which the file says too.
+    verifies all of it offline with openssl alone. What the node only states,
+    and nobody has signed, stands apart. Exit status 0: all that is signed
+    holds; 1: something does not, which the file says too.
 
     [cyan]ocen-sandbox evidence REQUEST_ID --out evidence.zip --at lender[/cyan]
     [cyan]unzip evidence.zip -d evidence; sh evidence/verify.sh[/cyan]

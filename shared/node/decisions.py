@@ -205,13 +205,23 @@ def kinds_of_timers(rules: BoundRules) -> Sequence[str]:
 def undelivered_timer(outbox_id: str, state: OutboxState, now: datetime) -> Timer:
     """Return the timer that tells a rule at once that its message was given up."""
     data = {"outboxId": outbox_id, "state": state.value}
-    return Timer(f"undelivered\n{outbox_id}", UNDELIVERED, now, data, TimerClock.PROTOCOL)
+    return Timer(undelivered_id(outbox_id), UNDELIVERED, now, data, TimerClock.PROTOCOL)
+
+
+def undelivered_id(outbox_id: str) -> str:
+    """Return the id of the timer that tells a rule that its message was given up."""
+    return f"undelivered\n{outbox_id}"
+
+
+def send_id(receiver: str, message: str, request_id: str) -> str:
+    """Return the id of the timer that holds a message until it is due."""
+    return f"send\n{receiver}\n{message}\n{request_id}"
 
 
 def _send_later(outgoing: Outgoing, due_at: datetime) -> Timer:
     name, request_id = outgoing.message.full_name, outgoing.request_id
     data = {"receiver": outgoing.receiver, "message": name, "requestId": request_id, "content": dict(outgoing.content)}
-    return Timer(f"send\n{outgoing.receiver}\n{name}\n{request_id}", SEND, due_at, data)
+    return Timer(send_id(outgoing.receiver, name, request_id), SEND, due_at, data)
 
 
 def _outgoing_of(timer: Timer) -> Outgoing:

@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Engine, Table, bindparam, func, insert, select, update
 
 from shared.node.business_clock import BusinessClock
 from shared.node.decisions import kinds_of_timers, undelivered_timer
@@ -16,6 +16,7 @@ from shared.node.firing import Firing, fire_timers, leave_first
 from shared.node.orders import Given, carry_out_orders
 from shared.node.receive.acceptance import Acceptance, Arrival, accept_messages
 from shared.node.refusals import Refusal, pushed_out, write_refusals
+from shared.node.retention import delete_exchanges, old_refusals
 from shared.node.rules import NO_RULES, BoundRules, Order
 from shared.node.send.outbox import (
     AttemptRecord,
@@ -27,10 +28,21 @@ from shared.node.send.outbox import (
     entry_row,
     record_attempts,
 )
-from shared.node.tables import NONCES, NOTICES, OUTBOX, RECORDS, REFUSALS, SCHEMA, UNFINISHED
+from shared.node.tables import (
+    DELETED_MESSAGES,
+    INBOX,
+    NONCES,
+    NOTICES,
+    OUTBOX,
+    RECORDS,
+    REFUSALS,
+    SCHEMA,
+    UNFINISHED,
+)
 from shared.node.timers import set_timers
 from shared.storage.reader import read
 from shared.storage.slices import SLICE, delete_slice
+from shared.storage.space import shrink
 from shared.storage.writer import GroupCommit, StorageUnavailable
 
 logger = logging.getLogger(__name__)
@@ -62,8 +74,15 @@ class Dispatch:
         return frozenset({f"request {self.entry.outgoing.request_id}"})
 
 
-_SENT: Final = select(OUTBOX.c.receiver, OUTBOX.c.request_id).where(
-    OUTBOX.c.request_id.in_(bindparam("request_ids", expanding=True))
+_REQUEST_IDS: Final[BindParameter[Any]] = bindparam("request_ids", expanding=True)
+_SENT: Final = (
+    select(OUTBOX.c.receiver, OUTBOX.c.request_id)
+    .where(OUTBOX.c.request_id.in_(_REQUEST_IDS))
+    .union_all(
+        select(DELETED_MESSAGES.c.peer, DELETED_MESSAGES.c.request_id).where(
+            DELETED_MESSAGES.c.request_id.in_(_REQUEST_IDS), DELETED_MESSAGES.c.content_digest.is_(None)
+        )
+    )
 )
 
 
@@ -234,6 +253,21 @@ class Journal:
             total += deleted
         return total
 
+    async def delete_before(self, moment: datetime) -> int:
+        """Delete exchanges and refusals from before an aware moment, and give the space back; in slices, as `purge`.
+
+        Return how many messages and refusals went (P32).
+        """
+        total = await self._purge(REFUSALS, old_refusals(moment))
+        for table in (INBOX, OUTBOX):
+            deleted, after = await self.act(partial(delete_exchanges, table=table, before=moment, after=""))
+            while after:
+                total += deleted
+                deleted, after = await self.act(partial(delete_exchanges, table=table, before=moment, after=after))
+        while await self.act(shrink):
+            pass
+        return total
+
     async def write_check(self, now: datetime) -> None:
         """Commit one row, always the same, to show that something can be written."""
         await self.act(lambda connection: SCHEMA.touch(connection, now))
@@ -264,7 +298,7 @@ def _identity(entry: OutboxEntry) -> tuple[str, str]:
 
 
 def _redrive(connection: Connection, outbox_id: str, now: datetime) -> OutboxEntry | None:
-    row = connection.execute(select(OUTBOX).where(OUTBOX.c.id == outbox_id)).mappings().first()
+    row = connection.execute(select(OUTBOX).where(OUTBOX.c.id == outbox_id).with_for_update()).mappings().first()
     if row is None:
         return None
     if row["state"] not in (OutboxState.DEAD, OutboxState.REFUSED):

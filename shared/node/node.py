@@ -42,6 +42,7 @@ from shared.protocol.messages import Role
 from shared.protocol.profiles import PROFILES, V3, V4, Profile
 from shared.storage.database import open_engine, setting_up
 from shared.storage.reader import read
+from shared.storage.space import prepare_to_shrink
 from shared.storage.writer import GroupCommit
 from shared.transport.server import CannotListenError, make_server
 from shared.transport.tls import TlsTrust
@@ -97,6 +98,8 @@ class Node:
         own, settings = self.identity, self.settings
         self.engine = open_engine(settings.database_url, SCHEMA.refuse_newer)
         create_tables(self.engine)
+        if settings.keep_days is not None:
+            prepare_to_shrink(self.engine)
         self.writer = GroupCommit(self.engine)
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds), rules)
         self.trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
@@ -243,10 +246,12 @@ class Node:
         return await self.writer.crash()
 
     async def tidy(self) -> None:
-        """Delete what nobody needs any more, and wake what would sleep too long after the clock was set back."""
+        """Delete what is not needed or too old, and wake what would sleep too long after the clock was set back."""
         now = self.clock.now()
         await self.journal.wake(now, self.schedule.budget)
         await self.journal.purge(now, self.settings.window.forgettable_before(now))
+        if self.settings.keep_days is not None:
+            await self.journal.delete_before(now - timedelta(days=self.settings.keep_days))
 
     async def _follow(self) -> None:
         """Fall into step with what the database says, whoever has written it."""

@@ -157,6 +157,8 @@ class NodeSettings(ServiceSettings):
 
     `trusted_proxies` are networks, with commas between: what they say in X-Forwarded-For is believed, and they are
     unlimited sources, too.
+
+    Messages and refusals that are older than `keep_days` are deleted; None: all are kept (P32).
     """
 
     identity: Path
@@ -179,6 +181,7 @@ class NodeSettings(ServiceSettings):
     retry_budget_seconds: int = Field(default=900, ge=1, le=604_800)
     retry_attempts: int = Field(default=8, ge=1, le=100)
     lease_seconds: int = Field(default=15, ge=11, le=300)
+    keep_days: int | None = Field(default=None, ge=1, le=36_500)
 
     @property
     def window(self) -> FreshnessWindow:

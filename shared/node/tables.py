@@ -252,6 +252,17 @@ REGISTRY_KEYS = Table(
 )
 """The keys that OCEN 4.0's registry has named, for the evidence of what was signed with them."""
 
+DELETED_MESSAGES = Table(
+    "deleted_messages",
+    METADATA,
+    Column("request_id", _OrderedText, primary_key=True),
+    Column("peer", String, primary_key=True),
+    Column("message", String, primary_key=True),
+    Column("content_digest", LargeBinary),  # of what was received; what we sent has none
+    sqlite_with_rowid=False,
+)
+"""What is left of messages that were deleted by age (P32): a requestId stays known for ever."""
+
 _TO_2: Final = statements(
     "CREATE INDEX inbox_sender ON inbox (sender, id)",
     "CREATE INDEX outbox_receiver ON outbox (receiver, id)",
@@ -289,7 +300,18 @@ def _to_4(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-SCHEMA: Final = Schema("node", METADATA, steps=(_TO_2, _to_3, _to_4))
+def _to_5(connection: Connection) -> None:
+    is_sqlite = connection.dialect.name == "sqlite"
+    ordered, binary, end = ("VARCHAR", "BLOB", "WITHOUT ROWID") if is_sqlite else ('VARCHAR COLLATE "C"', "BYTEA", "")
+    connection.execute(
+        text(
+            f"CREATE TABLE deleted_messages (request_id {ordered} NOT NULL, peer VARCHAR NOT NULL, message VARCHAR "
+            f"NOT NULL, content_digest {binary}, PRIMARY KEY (request_id, peer, message)) {end}"
+        )
+    )
+
+
+SCHEMA: Final = Schema("node", METADATA, steps=(_TO_2, _to_3, _to_4, _to_5))
 
 
 def create_tables(engine: Engine) -> None:

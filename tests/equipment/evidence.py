@@ -36,6 +36,11 @@ class Unpacked:
         return {part["name"]: part for part in self.manifest["parts"]}
 
     @property
+    def stated(self) -> dict[str, list[dict[str, Any]]]:
+        stated: dict[str, list[dict[str, Any]]] = json.loads((self.folder / "stated.json").read_text())
+        return stated
+
+    @property
     def flaws(self) -> str:
         return "\n".join(flaw for part in self.manifest["parts"] for flaw in part["flaws"])
 

@@ -62,8 +62,7 @@ def test_evidence_outlives_its_key_and_shows_a_changed_byte(make_pair: PairFacto
         made = evidence(side, request_id, tmp_path / f"{side.identity.organisation_id} before")
         assert made.manifest["holds"]
         assert made.parts["1-request"]["kid"] == former
-        (key,) = [key for key in made.manifest["keys"] if key["kid"] == former]
-        assert [event["status"] for event in key["events"]][-1] == "BLOCKED"
+        assert [event["status"] for event in made.stated["key_events"] if event["kid"] == former][-1] == "BLOCKED"
         done = made.verify()
         assert (done.returncode, done.stderr) == (0, "")
         assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == [f"OK    {name}" for name in PARTS]

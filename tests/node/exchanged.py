@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 import lsp_app.app
 from shared.catalogue.table import example_of, find_message
@@ -81,7 +81,12 @@ def register(engine: Engine, *records: ParticipantRecord) -> None:
 def bundle_of(engine: Engine, request_id: str = REQUEST_ID, own_id: str = LSP) -> bytes | None:
     """The evidence as the operator plane makes it."""
     with engine.connect().execution_options(**READ_ONLY) as connection:
-        return evidence_bundle(connection, request_id, {"v3": own_id})
+        return bundle_in(connection, request_id, own_id)
+
+
+def bundle_in(connection: Connection, request_id: str = REQUEST_ID, own_id: str = LSP) -> bytes | None:
+    """The evidence in an open transaction."""
+    return evidence_bundle(connection, request_id, {"v3": own_id})
 
 
 def evidence(engine: Engine, folder: Path, **asked: str) -> Unpacked:

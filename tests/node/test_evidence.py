@@ -1,7 +1,6 @@
 """The evidence of an exchange that nobody has touched: complete, verifiable with openssl alone, always the same."""
 
 import hashlib
-import json
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -11,16 +10,16 @@ import httpx
 import pytest
 from sqlalchemy import Engine
 
-from shared.node.evidence.files import certificate_file, key_file, safe_name
 from shared.node.onboarding.register import save_record
 from shared.node.tables import ATTEMPTS, INBOX
-from shared.protocol.encoding import base64url_encode
+from shared.protocol.encoding import base64url_encode, dump_json
+from shared.protocol.envelope import seal
 from shared.protocol.participants import KeyStatus
 from tests.equipment.clock import NOW
 from tests.equipment.counterparty import answering, failing
-from tests.equipment.evidence import OPENSSL, SHELLS, unpack
-from tests.equipment.parties import LENDER, LSP, signing_key
-from tests.equipment.records import key_of, lsp_record
+from tests.equipment.evidence import OPENSSL, SHELLS, delete, spoil, unpack
+from tests.equipment.parties import LENDER, LSP, lsp_key, signing_key
+from tests.equipment.records import key_of, lsp_record, public_pem
 from tests.equipment.storage import rows
 from tests.node.exchanged import (
     LENDER_DER,
@@ -34,6 +33,7 @@ from tests.node.exchanged import (
 
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed here")
 
+THUMBPRINT = hashlib.sha256(LENDER_DER).hexdigest()
 ALL = ["1-request-try-1", "1-request", "1-request-ack", "2-callback", "2-callback-ack"]
 
 
@@ -45,9 +45,8 @@ async def test_every_signed_text_is_in_it_byte_for_byte_and_holds(engine: Engine
     (first, second), (callback,) = rows(engine, ATTEMPTS), rows(engine, INBOX)
     travelled = [first["sent"], second["sent"], second["answer"], callback["raw"], callback["ack"]]
     assert [(made.folder / f"{name}.json").read_bytes() for name in ALL] == travelled
-    assert "Everything in it holds." in made.readme
-    assert (made.folder / "certificates").is_dir()
-    assert "keys/, certificates/              the public keys and TLS certificates of the participants" in made.readme
+    assert "Every signed text in it holds." in made.readme
+    assert [path.name for path in (made.folder / "certificates").iterdir()] == [f"{THUMBPRINT}.pem"]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -65,19 +64,21 @@ async def test_of_several_tries_the_accepted_one_is_marked(engine: Engine, tmp_p
     made = evidence(engine, tmp_path)
     marked = [name for name, part in made.parts.items() if part["accepted"]]
     assert marked == [name for name in ALL if "try" not in name]
-    assert (
-        made.parts["1-request"]["what"] == "TriggerLoanAcceptanceRequest from LSP123 to LENDER01, try 2 of 2, accepted"
-    )
+    assert made.parts["1-request"]["what"] == "TriggerLoanAcceptanceRequest of LSP123"
+    assert "    holds, accepted\n1-request-ack: ack of LENDER01\n" in made.readme
 
 
 async def test_the_manifest_says_who_signed_what_and_when(engine: Engine, tmp_path: Path) -> None:
     await exchange(engine)
     made = evidence(engine, tmp_path)
     callback = made.parts["2-callback"]
-    assert (made.manifest["evidence_of"], made.manifest["journal_of"]) == (REQUEST_ID, LSP)
-    assert (callback["signer"], callback["kid"], callback["key_status_then"]) == (LENDER, "LENDER01-kid", "ACTIVE")
-    assert callback["at"] == "2031-03-04T05:07:07.890Z"
-    assert callback["certificate"] == hashlib.sha256(LENDER_DER).hexdigest()
+    assert (made.manifest["bundle"], made.manifest["evidence_of"], made.manifest["journal_of"]) == (2, REQUEST_ID, LSP)
+    assert (callback["signer"], callback["kid"]) == (LENDER, "LENDER01-kid")
+    assert callback["stated_by_this_node"] == {
+        "at": "2031-03-04T05:07:07.890Z",
+        "key_status": "ACTIVE",
+        "certificate": THUMBPRINT,
+    }
     assert callback["says"] == {
         "requestId": REQUEST_ID,
         "traceId": "trace-of-the-callback",
@@ -119,9 +120,12 @@ async def test_a_key_that_was_rotated_and_blocked_afterwards_still_proves_what_i
     made = evidence(engine, tmp_path)
     assert made.manifest["holds"]
     assert made.verify().returncode == 0
-    (key,) = [key for key in made.manifest["keys"] if key["kid"] == "lsp-kid"]
-    assert [(event["status"], event["reason"]) for event in key["events"]] == [("ACTIVE", ""), ("BLOCKED", "stolen")]
-    assert "new-kid" not in {key["kid"] for key in made.manifest["keys"]}
+    events = [event for event in made.stated["key_events"] if event["kid"] == "lsp-kid"]
+    assert [(event["status"], event["reason"]) for event in events] == [("ACTIVE", ""), ("BLOCKED", "stolen")]
+    assert {(made.folder / part["key"]).read_text() for part in made.manifest["parts"]} == {
+        public_pem("lsp"),
+        public_pem("LENDER01"),
+    }
 
 
 async def test_what_was_signed_after_the_key_was_blocked_does_not_hold(engine: Engine, tmp_path: Path) -> None:
@@ -132,7 +136,7 @@ async def test_what_was_signed_after_the_key_was_blocked_does_not_hold(engine: E
     await exchange(engine, registers=False)
     made = evidence(engine, tmp_path)
     assert not made.manifest["holds"]
-    assert made.parts["1-request"]["key_status_then"] == "BLOCKED"
+    assert made.parts["1-request"]["stated_by_this_node"]["key_status"] == "BLOCKED"
     assert "found lsp-kid, BLOCKED key of LSP123" in made.parts["1-request"]["flaws"][0]
     assert made.verify().returncode == 1
 
@@ -141,7 +145,7 @@ KIDS = ["../../etc/passwd", 'a "b" c', "$(touch x) `y` ${z}", r"back\slash 'quot
 
 
 @pytest.mark.parametrize("kid", KIDS)
-async def test_any_kid_makes_a_safe_file_name_and_verifies(engine: Engine, tmp_path: Path, kid: str) -> None:
+async def test_any_kid_verifies_and_no_file_is_called_by_it(engine: Engine, tmp_path: Path, kid: str) -> None:
     await exchange(engine, lender_signs_with=signing_key("LENDER01", kid))
     made = evidence(engine, tmp_path)
     done = made.verify()
@@ -151,18 +155,6 @@ async def test_any_kid_makes_a_safe_file_name_and_verifies(engine: Engine, tmp_p
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-./") for name in names)
     assert not any(".." in name or name.startswith(("/", "-")) for name in names)
     assert made.parts["2-callback"]["kid"] == kid
-
-
-def test_kids_that_differ_in_case_alone_have_files_of_their_own_on_every_disk() -> None:
-    kids = ["a-b", "A-b", "A-B", "a b", "a  b", "a/b", "x" * 128, "x" * 127 + "y", "", "..", "con", "CON"]
-    assert len({key_file(kid).casefold() for kid in kids}) == len(kids)
-    assert key_file("0b6f2f9a-8f5e-4b57-9d44-1f6d1a6f3b7c") == "keys/0b6f2f9a-8f5e-4b57-9d44-1f6d1a6f3b7c.pub.pem"
-
-
-def test_nobody_can_choose_a_kid_or_a_certificate_whose_file_is_that_of_another() -> None:
-    assert key_file(safe_name("a b")) != key_file("a b")
-    assert hashlib.sha256(b"a b").hexdigest() in key_file("a b")
-    assert certificate_file("0123456789abcdef" * 4) != certificate_file("0123456789abcdef" * 3 + "0" * 16)
 
 
 @pytest.mark.parametrize("request_id", ['r "1" \\', "a/b/../c", "%s $(x)", "N: *", "{own_id}"])
@@ -186,7 +178,8 @@ async def test_an_answer_that_was_no_ack_is_shown_and_proves_nothing(engine: Eng
     made = evidence(engine, tmp_path)
     answer = made.parts["1-request-try-1-ack"]
     assert (answer["verdict"], answer["accepted"]) == ("nothing to verify", False)
-    assert answer["note"].startswith("no ack that counts: HTTP 502 without a valid ack")
+    assert answer["note"].startswith("no ack that counts: body_is_a_json_object: ")
+    assert made.stated["attempts"][0]["reason"].startswith("HTTP 502 without a valid ack")
     assert (made.folder / "1-request-try-1-ack.json").read_bytes() == page
     assert made.verify().returncode == 0
 
@@ -197,8 +190,9 @@ async def test_of_an_answer_that_was_too_long_for_an_ack_the_kept_part_is_shown_
     page = b"<p>bad gateway</p>" * 5_000
     await exchange(engine, answering(page, 502, certificate=LENDER_DER), acked())
     made = evidence(engine, tmp_path)
-    note = "no ack that counts: HTTP 502 without a valid ack: 90000 bytes, and an ack has at most 65536; "
-    assert made.parts["1-request-try-1-ack"]["note"] == note + "the first 65536 are kept"
+    reason = "HTTP 502 without a valid ack: 90000 bytes, and an ack has at most 65536; the first 65536 are kept"
+    assert made.parts["1-request-try-1-ack"]["verdict"] == "nothing to verify"
+    assert made.stated["attempts"][0]["reason"] == reason
     assert (made.folder / "1-request-try-1-ack.json").read_bytes() == page[:65_536]
     assert rows(engine, ATTEMPTS)[0]["answer"] == page[:65_536]
     assert made.manifest["holds"]
@@ -236,12 +230,63 @@ async def test_no_private_key_is_in_it_and_the_readme_speaks_of_the_otp(engine: 
     assert "a VerifyLoanAcceptanceRequest holds the OTP as it was sent" in unpack(bundle, tmp_path / "x").readme
 
 
-async def test_the_steps_of_the_time_are_in_it(engine: Engine, tmp_path: Path) -> None:
+async def test_what_nobody_has_signed_stands_apart_as_stated_by_the_node(engine: Engine, tmp_path: Path) -> None:
     await exchange(engine)
-    steps = json.loads((evidence(engine, tmp_path).folder / "steps.json").read_text())
-    assert set(steps) == set(ALL)
-    assert {step["outcome"] for step in steps["2-callback"]} == {"passed"}
-    assert len(steps["2-callback"]) == 27
+    made = evidence(engine, tmp_path)
+    proved, _, stated = made.readme.partition("\nSTATED by this node, and signed by nobody\n")
+    for fact in (
+        "state DELIVERED",
+        "certificate " + THUMBPRINT,
+        "outcome ACCEPTED",
+        "reason acknowledged",
+        "status ACTIVE",
+    ):
+        assert fact not in proved
+        assert fact in stated
+    assert [row["outcome"] for row in made.stated["attempts"]] == ["FAILED", "ACCEPTED"]
+    assert [row["steps"] for row in made.stated["inbox"]] == ["{}"]
+
+
+async def test_a_valid_ack_counts_whatever_the_rows_say(engine: Engine, tmp_path: Path) -> None:
+    await exchange(engine)
+    for column, value in (("outcome", "FAILED"), ("reason", "no answer"), ("status", None), ("steps", "[")):
+        spoil(engine, f"attempts.{column}", lambda _, value=value: value)
+    spoil(engine, "outbox.state", lambda _: "DEAD")
+    made = evidence(engine, tmp_path)
+    assert [(name, part["verdict"]) for name, part in made.parts.items()] == [(name, "holds") for name in ALL]
+    assert made.parts["1-request"]["accepted"]
+    assert made.verify().returncode == 0
+    spoil(engine, "attempts.sent", lambda _: b"")
+    made = unpack(bundle_of(engine), tmp_path / "without what was sent")
+    assert (made.parts["1-request"]["verdict"], made.parts["1-request-ack"]["verdict"]) == (
+        "nothing to verify",
+        "holds",
+    )
+
+
+async def test_what_an_ack_says_counts_and_not_that_its_message_was_stored(engine: Engine, tmp_path: Path) -> None:
+    await exchange(engine)
+    refusal = dump_json(
+        {"error": "GEN5010", "traceId": "trace-of-the-callback", "timestamp": "2031-03-04T05:06:07.890Z"}
+    )
+    spoil(engine, "inbox.ack", lambda _: seal(refusal, lsp_key()).to_bytes())
+    made = evidence(engine, tmp_path)
+    assert made.parts["2-callback-ack"]["says"]["error"] == "GEN5010"
+    assert not made.parts["2-callback"]["accepted"]
+    assert made.verify().returncode == 0
+
+
+async def test_without_an_ack_nothing_is_claimed_to_have_arrived(engine: Engine, tmp_path: Path) -> None:
+    await exchange(engine)
+    delete(engine, "attempts", outcome="ACCEPTED")
+    made = evidence(engine, tmp_path)
+    assert (made.parts["1-request"]["verdict"], made.parts["1-request"]["accepted"]) == ("holds", False)
+    assert "1-request-ack" not in made.parts
+    delete(engine, "attempts")
+    made = unpack(bundle_of(engine), tmp_path / "without tries")
+    assert made.parts["1-request"]["verdict"] == "nothing to verify"
+    assert made.parts["1-request"]["note"] == "no try to deliver it is in the journal"
+    assert made.verify().returncode == 0
 
 
 async def test_a_bundle_that_was_changed_afterwards_fails(engine: Engine, tmp_path: Path) -> None:

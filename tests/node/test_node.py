@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from shared.node.onboarding.changes import without_key
 from shared.node.onboarding.record import OnboardingError
 from shared.node.rules import NO_RULES
 from shared.node.settings import NodeSettings
+from shared.node.tables import OUTBOX
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 from shared.storage.database import DatabaseError
 from shared.transport.server import NodeServer
 from tests.equipment.clock import FrozenClock
 from tests.equipment.registry import Registry, statuses
-from tests.equipment.storage import contents
+from tests.equipment.storage import contents, rows
+from tests.node.journal_rows import add_sent
 
 LSP = Application(Role.LOAN_AGENT, NO_RULES)
 
@@ -108,6 +110,22 @@ def test_a_restart_undoes_nothing(builder: Builder) -> None:
     before = contents(registry.engine)
     builder.build()
     assert contents(registry.engine) == before
+
+
+@pytest.mark.parametrize(("keep_days", "kept"), [(None, ["m-3", "m-31"]), (31, ["m-3", "m-31"]), (30, ["m-3"])])
+async def test_messages_are_kept_for_as_many_days_as_the_setting_says_and_without_it_all(
+    builder: Builder, keep_days: int | None, kept: list[str]
+) -> None:
+    node = builder.build(keep_days=keep_days)
+    with node.engine.begin() as connection:
+        for days in (3, 31):
+            at = node.clock.now() - timedelta(days=days)
+            times = {"created_at": at, "due_at": at, "driven_at": at}
+            add_sent(connection, days, id=f"m-{days}", request_id=f"m-{days}", **times)
+    await node.writer.start()
+    await node.tidy()
+    await node.writer.stop()
+    assert [row["id"] for row in rows(node.engine, OUTBOX)] == kept
 
 
 def test_a_node_does_not_start_on_a_database_that_it_may_only_read(builder: Builder) -> None:

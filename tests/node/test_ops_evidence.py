@@ -72,6 +72,8 @@ async def test_a_message_that_waits_has_evidence_in_which_nothing_travelled(
         manifest, script = json.loads(archive.read("manifest.json")), archive.read("parts.txt").decode()
     assert manifest["holds"]
     assert [(part["verdict"], part["note"]) for part in manifest["parts"]] == [
-        ("nothing to verify", "not delivered until now: WAITING")
+        ("nothing to verify", "no try to deliver it is in the journal")
     ]
-    assert script.startswith("note 1-request: TriggerLoanAcceptanceRequest from LSP123 to LENDER01: not delivered")
+    assert script.startswith(
+        "note 1-request: TriggerLoanAcceptanceRequest of LSP123: no try to deliver it is in the journal"
+    )

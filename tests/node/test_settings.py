@@ -32,7 +32,7 @@ def test_what_is_not_said_is_strict_enough_and_stays_on_loopback() -> None:
     assert (settings.mode, settings.log_format, settings.log_level) == (Mode.SANDBOX, LogFormat.JSON, "INFO")
     assert (settings.window.past, settings.window.future) == (timedelta(seconds=300), timedelta(seconds=60))
     assert (settings.retry_attempts, settings.retry_budget_seconds) == (8, 900)
-    assert (settings.participants, settings.keys_folder) == (None, None)
+    assert (settings.participants, settings.keys_folder, settings.keep_days) == (None, None, None)
     assert settings.trusted_proxies == settings.unlimited_sources == ()
     assert settings.connections_per_certificate == 256
 
@@ -66,6 +66,8 @@ def test_a_setting_that_is_missing_is_named(name: str, monkeypatch: pytest.Monke
         ("OCEN_RETRY_BUDGET_SECONDS", "99999999999999999"),
         ("OCEN_RETRY_ATTEMPTS", "0"),
         ("OCEN_LEASE_SECONDS", "10"),
+        ("OCEN_KEEP_DAYS", "0"),
+        ("OCEN_KEEP_DAYS", "1.5"),
         ("OCEN_TRUSTED_PROXIES", "proxy.example"),
         ("OCEN_TRUSTED_PROXIES", "10.0.0.5/24"),
         ("OCEN_TRUSTED_PROXIES", "10.0.0.5,0.0.0.0/0"),

@@ -10,15 +10,16 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 from sqlalchemy import Connection
 
-from shared.node.evidence.files import certificate_files, key_files, part_files
-from shared.node.evidence.gathering import Evidence, gather
-from shared.node.evidence.rendering import manifest, readme, script_lines
+from shared.node.evidence.gathering import gather
+from shared.node.evidence.remembered import Remembered
+from shared.node.evidence.rendering import certificate_file, manifest, part_files, readme, script_lines
+from shared.node.evidence.stated import stated_rows
+from shared.protocol.profiles import V3
 
-MANIFEST: Final = "manifest.json"
 SCRIPT: Final = "verify.sh"
 
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
-"""The earliest that a zip file can say; what counts is when the messages travelled, and manifest.json says that."""
+"""The earliest that a zip file can say; what counts is when the messages travelled, and they say that."""
 
 
 def evidence_bundle(connection: Connection, request_id: str, own_ids: Mapping[str, str]) -> bytes | None:
@@ -28,21 +29,23 @@ def evidence_bundle(connection: Connection, request_id: str, own_ids: Mapping[st
 
     The connection is in a transaction that reads. What does not hold is in the bundle too, and the bundle says so.
     """
-    evidence = gather(connection, request_id, own_ids)
-    return None if evidence is None else _zipped(_files(evidence))
-
-
-def _files(evidence: Evidence) -> dict[str, bytes]:
-    files = {name: content for part in evidence.parts for name, content in part_files(part)}
-    files |= {name: content for _, key in evidence.keys for name, content in key_files(key)}
-    files |= {name: content for _, one in evidence.certificates for name, content in certificate_files(one)}
-    files["steps.json"] = _json({part.name: part.recorded for part in evidence.parts})
-    files["parts.txt"] = script_lines(evidence).encode()
-    files["README.txt"] = readme(evidence).encode()
+    register, own_id = Remembered(connection, own_ids), own_ids[V3.name]
+    parts = gather(connection, request_id, own_ids, register)
+    if not parts:
+        return None
+    shown = {(part.text, part.text.peer.certificate) for part in parts if part.text.peer}
+    found = {sha256: register.certificate(text.profile, text.signer, sha256) for text, sha256 in shown}
+    certificates = {sha256: pem for sha256, pem in found.items() if pem}
+    rows = stated_rows(connection, request_id, {*own_ids.values(), *(part.text.signer for part in parts)})
+    files = {name: content for part in parts for name, content in part_files(part)}
+    files |= {certificate_file(sha256): pem.encode() for sha256, pem in certificates.items()}
+    files["stated.json"] = _json(rows)
+    files["parts.txt"] = script_lines(parts, certificates).encode()
+    files["README.txt"] = readme(request_id, own_id, parts, rows).encode()
     files[SCRIPT] = resources(__package__).joinpath(SCRIPT).read_bytes()
-    files[MANIFEST] = _json(manifest(evidence, files))
+    files["manifest.json"] = _json(manifest(request_id, own_id, parts, files))
     sums = (f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
-    return files | {"SHA256SUMS": "".join(sums).encode()}
+    return _zipped(files | {"SHA256SUMS": "".join(sums).encode()})
 
 
 def _json(document: Any) -> bytes:

@@ -1,152 +1,186 @@
-"""Gathering: which rows of the journal and the register the evidence of a requestId is made of."""
+"""The signed texts that a node has under a requestId, each judged again, in the order of the exchange."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import partial
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from shared.catalogue.table import find_message
-from shared.node.evidence.judging import profile_of
-from shared.node.evidence.parts import Part, Verdict
-from shared.node.evidence.received import received_parts
-from shared.node.evidence.remembered import Remembered, Sighted
-from shared.node.evidence.sent import sent_parts
+from shared.node.evidence.judging import SignedText, judge, profile_of
+from shared.node.evidence.remembered import Remembered
 from shared.node.journal_rows import rows_under, tries_of
-from shared.node.onboarding.history import CertificateHistory, KeyHistory
+from shared.node.send.client import UNSIGNED
+from shared.node.send.outbox import AttemptOutcome
 from shared.node.tables import INBOX, OUTBOX
-from shared.protocol.profiles import V3, V4, Profile
+from shared.protocol.opened import Peer
+from shared.protocol.participants import PublicKey
+from shared.protocol.problems import SUCCESS
+from shared.protocol.profiles import V3, Judged, Profile
 
-Registers = Mapping[str, Remembered]
+
+class Verdict(StrEnum):
+    """What the evidence says of a part."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    NOTHING = "nothing to verify"
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that travelled under a requestId, judged again.
+class Part:
+    """One text that travelled, or should have.
 
     Attributes:
-        own_id: the organisation whose node has the journal.
-        parts: in the order of the exchange.
-        keys: by organisation id, the keys that a part names, and those that counted when a part travelled.
-        certificates: the same of TLS certificates.
+        name: the beginning of the names of its files.
+        what: what it is, in words.
+        text: the exact bytes, and who has to have signed them; without bytes nothing travelled.
+        judged: the checks that were made again; None where it claims nothing, and `note` says why.
+        flaws: what does not hold; they may quote what a stranger, or whoever spoiled a row, has written.
+        says: members that the signed payload has to have, with their values.
+        is_accepted: whether it is a valid ack that accepts, or a message that one here accepts.
     """
 
-    request_id: str
-    own_id: str
-    parts: Sequence[Part]
-    keys: Sequence[tuple[str, KeyHistory]]
-    certificates: Sequence[tuple[str, CertificateHistory]]
+    name: str
+    what: str
+    text: SignedText
+    judged: Judged | None = None
+    flaws: Sequence[str] = ()
+    note: str = ""
+    says: Sequence[tuple[str, str]] = ()
+    is_accepted: bool = False
 
     @property
-    def holds(self) -> bool:
-        """Whether no part fails."""
-        return all(part.verdict is not Verdict.FAILS for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """A row of inbox or outbox."""
-
-    row: Row[Any]
-    peer: str
-    at: datetime
-    tries: Sequence[Row[Any]] | None  # None: it was received
+    def verdict(self) -> Verdict:
+        """Whether it holds."""
+        if self.flaws:
+            return Verdict.FAILS
+        return Verdict.HOLDS if self.judged is not None else Verdict.NOTHING
 
     @property
-    def profile(self) -> Profile:
-        return profile_of(find_message(self.row.message))
+    def kid(self) -> str:
+        """The kid of its key, empty where none can be read."""
+        return self.judged.kid if self.judged is not None else ""
 
     @property
-    def kind(self) -> str:
-        message_type = find_message(self.row.message)
-        return "message" if message_type is None else "callback" if message_type.answers else "request"
-
-    @property
-    def order(self) -> tuple[bool, datetime, str]:
-        # A lender's callback is written down together with its request.
-        return self.kind == "callback", self.at, self.row.id
+    def key(self) -> PublicKey | None:
+        """The signer's key of that kid, with the status that it had then."""
+        holder = self.judged.holder if self.judged is not None else None
+        return holder.key(self.kid) if holder is not None else None
 
 
-def gather(connection: Connection, request_id: str, own_ids: Mapping[str, str]) -> Evidence | None:
-    """Gather and judge what a node has accepted and sent under a requestId; None if that is nothing.
+def gather(connection: Connection, request_id: str, own_ids: Mapping[str, str], register: Remembered) -> list[Part]:
+    """Gather and judge what a node has accepted and sent under a requestId, in the order of the exchange.
 
     `own_ids` says by which id the node is known under each profile. The connection is in a transaction that reads.
     Messages that were refused here are not among it.
     """
-    messages = sorted(_messages(connection, request_id), key=lambda message: message.order)
-    if not messages:
-        return None
-    registers = registers_of(connection, own_ids)
-    parts: list[Part] = []
-    for number, message in enumerate(messages, start=1):
-        name, version = f"{number}-{message.kind}", message.profile.name
-        own_id, register = own_ids.get(version, own_ids[V3.name]), registers[version]
-        if message.tries is None:
-            judged = list(received_parts(message.row, name, own_id, register))
-        else:
-            judged = list(sent_parts(message.row, message.tries, name, own_id, register))
-        parts += _with_its_request(judged, message, messages)
-    return Evidence(request_id, own_ids[V3.name], parts, _keys(parts, registers), _certificates(parts, registers))
-
-
-def registers_of(connection: Connection, own_ids: Mapping[str, str]) -> Registers:
-    """Return who is remembered under each profile, by whose own ids."""
-    register = Remembered(connection)
-    own = register.history(own_ids[V3.name])
-    return {V3.name: register, V4.name: Sighted(connection, own, own_ids.get(V4.name, ""))}
-
-
-def _messages(connection: Connection, request_id: str) -> Iterator[_Message]:
     sent = rows_under(connection, OUTBOX, request_id)  # before the tries, so that none seems to be missing
     tries = tries_of(connection, [row.id for row in sent])
-    for row in sent:
-        yield _Message(row, row.receiver, row.created_at, tries[row.id])
-    for row in rows_under(connection, INBOX, request_id):
-        yield _Message(row, row.sender, row.received_at, None)
+    parts: list[Part] = []
+    rows = sorted([*sent, *rows_under(connection, INBOX, request_id)], key=_order)
+    for number, row in enumerate(rows, start=1):
+        own_id = own_ids.get(profile_of(find_message(row.message)).name, own_ids[V3.name])
+        message = _Message(row, f"{number}-{_kind(row)}", own_id, register)
+        parts += message.sent(tries[row.id]) if row.id in tries else message.received()
+    return parts
 
 
-def _with_its_request(parts: list[Part], message: _Message, messages: Sequence[_Message]) -> list[Part]:
-    """Add a flaw to an accepted callback whose request is not in the journal."""
-    message_type = find_message(message.row.message)
-    request = message_type.answers.full_name if message_type and message_type.answers else ""
-    theirs = [
-        one
-        for one in messages
-        if one.peer == message.peer and one.row.message == request and (one.tries is None) != (message.tries is None)
-    ]
-    message_part = next((part for part in parts if part.is_accepted), None)  # its ack is the next
-    if message_part is None or not request or theirs:
-        return parts
-    flaw = f"the {request} that it answers is not in the journal"
-    flawed = replace(message_part, flaws=(*message_part.flaws, flaw))
-    return [flawed if part is message_part else part for part in parts]
+def _kind(row: Row[Any]) -> str:
+    message_type = find_message(row.message)
+    return "message" if message_type is None else "callback" if message_type.answers else "request"
 
 
-def _keys(parts: Sequence[Part], registers: Mapping[str, Remembered]) -> list[tuple[str, KeyHistory]]:
-    found = {}
-    for part in parts:
-        history = registers[part.text.profile.name].history(part.text.signer)
-        # The key that a part was verified with comes last: its kid may have meant another one at other times.
-        for key in sorted(history.keys, key=partial(_verified, part)) if history else ():
-            status = key.status_at(part.text.at)
-            if key.kid == part.kid or (status is not None and status.counts):
-                found[key.kid] = (part.text.signer, key)
-    return [found[kid] for kid in sorted(found)]
+def _order(row: Row[Any]) -> tuple[bool, datetime, str]:
+    """A lender's callback is written down together with its request."""
+    columns = row._mapping
+    return _kind(row) == "callback", columns["created_at" if "created_at" in columns else "received_at"], row.id
 
 
-def _verified(part: Part, key: KeyHistory) -> bool:
-    used = part.judged.identified.key if part.judged and part.judged.identified else None
-    return used is not None and used.kid == key.kid and used.verifier.thumbprint() == key.thumbprint
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A row of the inbox or the outbox, and how its parts are called; `own_id` is who we are in its profile."""
+
+    row: Row[Any]
+    name: str
+    own_id: str
+    register: Remembered
+
+    @property
+    def profile(self) -> Profile:
+        """The profile of the message."""
+        return profile_of(find_message(self.row.message))
+
+    def received(self) -> Iterator[Part]:
+        """Judge a message that came in, and the ack that we gave it."""
+        row, peer = self.row, Peer(self.row.certificate, self.row.address)
+        theirs = SignedText(row.raw, row.sender, row.received_at, self.profile, peer, row.signature)
+        ours = SignedText(row.ack, self.own_id, row.received_at, self.profile, signature=row.ack_signature)
+        for part in self._with_ack(self._judged(theirs), row.trace_id, ours):
+            yield replace(part, name=self.name + part.name)
+
+    def sent(self, tries: Sequence[Row[Any]]) -> Iterator[Part]:
+        """Judge every try with its answer. One has the plain name: the first that was accepted, or else the last."""
+        if not tries:
+            nothing = SignedText(b"", self.own_id, self.row.created_at)
+            yield replace(self._part(nothing), name=self.name, note="no try to deliver it is in the journal")
+            return
+        judged = [self._try(one) for one in tries]
+        decisive = next((parts for parts in judged if parts[0].is_accepted), judged[-1])
+        for number, parts in enumerate(judged, start=1):
+            name = self.name if parts is decisive else f"{self.name}-try-{number}"
+            yield from (replace(part, name=name + part.name) for part in parts)
+
+    def _try(self, one: Row[Any]) -> Sequence[Part]:
+        """Judge a try and its answer: a valid ack counts, whatever the row says; one that failed need not have one."""
+        has_failed, peer = one.outcome == AttemptOutcome.FAILED, Peer(one.certificate, "")
+        ours = SignedText(one.sent, self.own_id, one.started_at, self.profile, signature=one.signature)
+        was_sent = one.sent or not has_failed
+        message = self._judged(ours) if was_sent else replace(self._part(ours), note="nothing was sent")
+        if has_failed and not one.answer:
+            return [message]
+        arrived = one.started_at + timedelta(milliseconds=one.milliseconds)
+        theirs = SignedText(one.answer, self.row.receiver, arrived, self.profile, peer, one.answer_signature)
+        is_unsigned = one.reason == UNSIGNED and self.profile.wants_token and not one.answer_signature
+        return self._with_ack(message, one.trace_id, theirs, claims_one=not (has_failed or is_unsigned))
+
+    def _part(self, text: SignedText) -> Part:
+        return Part("", f"{self.row.message} of {text.signer}", text)
+
+    def _judged(self, text: SignedText) -> Part:
+        row, message_type = self.row, find_message(self.row.message)
+        judged = judge(text, self.register, message_type)
+        opened, flaws = judged.opened, _failures(judged)
+        if message_type is None:
+            flaws.append(f"{row.message} is no message of the catalogue")
+        elif not flaws and opened.request_id != row.request_id:
+            flaws.append(f"it is signed under requestId {opened.request_id}, not {row.request_id}")
+        timestamp = opened.metadata.get("timestamp")
+        stamped = (("traceId", opened.trace_id), ("timestamp", timestamp if isinstance(timestamp, str) else ""))
+        says = (("requestId", row.request_id), *stamped, (text.profile.sender_member, text.signer))
+        return replace(self._part(text), judged=judged, flaws=flaws, says=says)
+
+    def _with_ack(
+        self, message: Part, noted_trace_id: str, text: SignedText, *, claims_one: bool = True
+    ) -> Sequence[Part]:
+        """Add the ack of a message, judged by the traceId that is signed there; if it has none, by the one noted.
+
+        Where the row does not claim that there was an ack, what is no valid one proves nothing, and is not at fault.
+        """
+        trace_id = (message.judged.opened.trace_id if message.judged else "") or noted_trace_id
+        judged, what = judge(text, self.register, answers=trace_id), f"ack of {text.signer}"
+        flaws = _failures(judged)
+        if flaws and not claims_one:
+            return [message, Part("-ack", what, text, note=f"no ack that counts: {flaws[0]}")]
+        error = judged.identified.ack.get("error") if judged.identified is not None else None
+        says = (("error", error if isinstance(error, str) else ""), ("traceId", trace_id))
+        ack = Part("-ack", what, text, judged, flaws, says=says, is_accepted=not flaws and error == SUCCESS)
+        return [replace(message, is_accepted=ack.is_accepted and message.verdict is Verdict.HOLDS), ack]
 
 
-def _certificates(parts: Sequence[Part], registers: Mapping[str, Remembered]) -> list[tuple[str, CertificateHistory]]:
-    found = {}
-    for part in parts:
-        history = registers[part.text.profile.name].history(part.text.signer)
-        shown = part.text.peer.certificate if part.text.peer else ""
-        for one in history.certificates if history else ():
-            if one.thumbprint == shown or one.counts_at(part.text.at):
-                found[part.text.signer, one.thumbprint, one.registered_at] = (part.text.signer, one)
-    return [found[place] for place in sorted(found)]
+def _failures(judged: Judged) -> list[str]:
+    """Say which check has failed, if one has."""
+    failure = judged.verification.failure
+    return [f"{failure.check.name}: expected {failure.expected}; found {failure.found}"] if failure else []

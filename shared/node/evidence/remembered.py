@@ -1,124 +1,84 @@
 """Who held which key and certificate at a moment that has passed, by what the register remembers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from shared.node.onboarding.history import CertificateHistory, KeyHistory, ParticipantHistory, load_history
+from shared.node.onboarding.history import CertificateHistory, KeyHistory, load_history
 from shared.node.onboarding.record import thumbprint_of, verification_key
 from shared.node.registry.looked_up_keys import looked_up_keys
 from shared.protocol.messages import Role
 from shared.protocol.participants import Dialect, Participant, PublicKey
-from shared.protocol.profiles import V4
-from shared.protocol.signing import VerificationKey
+from shared.protocol.profiles import V3, V4, Profile
+
+_History = tuple[Sequence[KeyHistory], Sequence[CertificateHistory]]
 
 
 class Remembered:
-    """The register in an open read transaction. Each participant is read once."""
+    """The register in an open read transaction, which reads each participant once.
 
-    def __init__(self, connection: Connection) -> None:
+    Of OCEN 4.0's participants it has the keys that the registry has named; ours are the same in both versions.
+    `own_ids` says by which id we are known under each profile.
+    """
+
+    def __init__(self, connection: Connection, own_ids: Mapping[str, str]) -> None:
         self._connection = connection
-        self._histories: dict[str, ParticipantHistory | None] = {}
+        self._own_ids = own_ids
+        self._histories: dict[tuple[str, str], _History] = {}
 
-    def history(self, organisation_id: str) -> ParticipantHistory | None:
-        """Return what is remembered of a participant; None if it has never been onboarded, or its rows are spoiled."""
-        if organisation_id not in self._histories:
-            try:
-                self._histories[organisation_id] = load_history(self._connection, organisation_id)
-            except ValueError:  # a role or a status that there is not: somebody has changed the rows
-                self._histories[organisation_id] = None
-        return self._histories[organisation_id]
+    def holders(self, profile: Profile, participant_id: str, moment: datetime, kid: str) -> Iterator[Participant]:
+        """Give the participant with the keys and certificates as they counted at an aware moment.
 
-    def holders(self, organisation_id: str, moment: datetime, kid: str) -> Iterator[Participant]:
-        """Give the participant with the keys and certificates as they counted at an aware moment, if there is one.
-
-        Where its kid may have meant several keys, it is given with each of them in turn.
+        In OCEN 4.0 it is given with each key in turn that the kid may mean: any, where official starters leave it out.
         """
-        history = self.history(organisation_id)
-        if history is not None:
-            yield self._participant(organisation_id, history, moment)
+        keys, certificates = self._history(profile, participant_id)
+        then = [key for key in (_key_at(key, profile, moment) for key in keys) if key is not None]
+        thumbprints = frozenset(_thumbprint(one.pem) for one in certificates if one.counts_at(moment))
+        one = Participant(participant_id, "", Role.LENDER, "", thumbprints, tuple(then))
+        if profile is not V4:
+            yield one
+            return
+        meant = [key for key in then if key.kid == kid or not kid]
+        yield from (replace(one, dialect=Dialect.AUTHSTARTER, keys=(key,)) for key in meant or then[:1])
 
-    def _participant(self, organisation_id: str, history: ParticipantHistory, moment: datetime) -> Participant:
-        statuses = [(key, key.status_at(moment), usable_key(key)) for key in history.keys]
-        return Participant(
-            organisation_id=organisation_id,
-            name=history.name,
-            role=history.role,
-            base_url="",
-            certificates=frozenset(one.thumbprint for one in history.certificates if one.counts_at(moment)),
-            keys=tuple(
-                PublicKey(key.kid, verifier, status) for key, status, verifier in statuses if status and verifier
-            ),
-        )
+    def certificate(self, profile: Profile, participant_id: str, thumbprint: str) -> str:
+        """Return the participant's certificate with that thumbprint in PEM; empty if it never had that."""
+        _, certificates = self._history(profile, participant_id)
+        return next((one.pem for one in certificates if _thumbprint(one.pem) == thumbprint), "")
 
-    def flaws_of_key(self, organisation_id: str, kid: str) -> list[str]:
-        """Say what is wrong with the rows of a key: its PEM has to be the one that was registered."""
-        history = self.history(organisation_id)
-        return [flaw for key in (history.keys if history else ()) if key.kid == kid for flaw in _flaws(key)]
+    def _history(self, profile: Profile, participant_id: str) -> _History:
+        place = (profile.name, participant_id)
+        if place not in self._histories:
+            try:
+                self._histories[place] = self._read(profile, participant_id)
+            except ValueError:  # a role or a status that there is not: somebody has changed the rows
+                self._histories[place] = (), ()
+        return self._histories[place]
 
-    def flaws_of_certificate(self, organisation_id: str, thumbprint: str) -> list[str]:
-        """Say what is wrong with the rows of a certificate: its PEM has to be the one that was registered."""
-        history = self.history(organisation_id)
-        known = [one for one in history.certificates if one.thumbprint == thumbprint] if history else []
-        if all(_is_itself(one) for one in known):
-            return []
-        return [f"the register's certificate is not the one with the thumbprint {thumbprint}"]
-
-
-class Sighted(Remembered):
-    """What is remembered of the participants of OCEN 4.0: the keys that the registry has named, and our own."""
-
-    def __init__(self, connection: Connection, own: ParticipantHistory | None, own_id: str) -> None:
-        """`own` is what the register remembers of ourselves, whom the registry knows as `own_id`."""
-        super().__init__(connection)
-        self._own = own
-        self._own_id = own_id
-
-    def history(self, organisation_id: str) -> ParticipantHistory | None:
-        """Return the keys of a participant id; None if the registry has never named any."""
-        if organisation_id not in self._histories:
-            self._histories[organisation_id] = self._read(organisation_id)
-        return self._histories[organisation_id]
-
-    def holders(self, organisation_id: str, moment: datetime, kid: str) -> Iterator[Participant]:
-        """Give the participant with each key that the kid may mean: any, where official starters leave it out."""
-        for one in super().holders(organisation_id, moment, kid):
-            meant = [key for key in one.keys if key.kid == kid or not kid]
-            for key in meant or one.keys[:1]:
-                yield replace(one, dialect=Dialect.AUTHSTARTER, keys=(key,))
-
-    def _read(self, participant_id: str) -> ParticipantHistory | None:
-        if participant_id == self._own_id and self._own is not None:
-            keys: list[KeyHistory] = [replace(key, algorithm=V4.algorithm) for key in self._own.keys]
-            return replace(self._own, organisation_id=participant_id, keys=keys, certificates=())
-        sighted = looked_up_keys(self._connection, participant_id)
-        if not sighted:
-            return None
-        first = min(key.events[0].at for key in sighted)
-        return ParticipantHistory(participant_id, "", Role.LENDER, first, None, "", sighted, ())
+    def _read(self, profile: Profile, participant_id: str) -> _History:
+        if profile is not V4:
+            history = load_history(self._connection, participant_id)
+            return (history.keys, history.certificates) if history else ((), ())
+        if participant_id == self._own_ids.get(V4.name):
+            return self._history(V3, self._own_ids[V3.name])[0], ()
+        return looked_up_keys(self._connection, participant_id), ()
 
 
-def usable_key(key: KeyHistory) -> VerificationKey | None:
-    """Return the key as one that verifies; None where the PEM or the algorithm of the row is none."""
+def _key_at(key: KeyHistory, profile: Profile, moment: datetime) -> PublicKey | None:
+    """Return the key with the status that it had then; None where it had none, or the row is no key of the profile."""
+    status = key.status_at(moment)
+    algorithm = profile.algorithm if profile is V4 else key.algorithm  # the register states that of v3
     try:
-        return verification_key(key.pem, key.algorithm, key.kid)
+        return PublicKey(key.kid, verification_key(key.pem, algorithm, key.kid), status) if status else None
     except Exception:  # a row that somebody has changed may hold anything, and jwcrypto raises many kinds
         return None
 
 
-def _flaws(key: KeyHistory) -> list[str]:
-    verifier = usable_key(key)
-    if verifier is None:
-        return [f"the register's key {key.kid} cannot be read as a public RSA key"]
-    if verifier.thumbprint() != key.thumbprint:
-        return [f"the register's key {key.kid} is not the one with its thumbprint {key.thumbprint}"]
-    return []
-
-
-def _is_itself(certificate: CertificateHistory) -> bool:
+def _thumbprint(pem: str) -> str:
+    """Return the SHA-256 of a certificate, whatever its row says; empty where it is none."""
     try:
-        return thumbprint_of(certificate.pem) == certificate.thumbprint
+        return thumbprint_of(pem)
     except ValueError:
-        return False
+        return ""

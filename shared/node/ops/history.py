@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row, select
 
 from shared.catalogue.table import find_message
 from shared.node.evidence import judging as evidence
-from shared.node.evidence.gathering import Registers, registers_of
 from shared.node.evidence.judging import profile_of
+from shared.node.evidence.remembered import Remembered
 from shared.node.journal_rows import rows_under, tries_of
 from shared.node.ops.ledger_views import (
     Attempt,
@@ -40,11 +40,11 @@ def message_history(connection: Connection, request_id: str, own_ids: Mapping[st
     if not (received or sent or refused):
         return None
     tries = tries_of(connection, [row.id for row in sent])
-    registers = registers_of(connection, own_ids)
+    register = Remembered(connection, own_ids)
     return MessageHistory(
         request_id=request_id,
-        received=[_received(row, registers) for row in received],
-        sent=[_sent(row, [_attempt(one, row, registers) for one in tries[row.id]]) for row in sent],
+        received=[_received(row, register) for row in received],
+        sent=[_sent(row, [_attempt(one, row, register) for one in tries[row.id]]) for row in sent],
         refused=[refused_message(row) for row in refused],
     )
 
@@ -54,12 +54,12 @@ def _latest_refusals(connection: Connection, request_id: str) -> Sequence[Row[An
     return connection.execute(newest_first.limit(_REFUSALS_SHOWN)).all()[::-1]
 
 
-def _attempt(row: Row[Any], sent: Row[Any], registers: Registers) -> Attempt:
+def _attempt(row: Row[Any], sent: Row[Any], register: Remembered) -> Attempt:
     profile = profile_of(find_message(sent.message))
     answer = evidence.SignedText(
         row.answer, sent.receiver, row.started_at, profile, Peer(row.certificate, ""), row.answer_signature
     )
-    judged = evidence.judge_ack(answer, row.trace_id, registers[profile.name])
+    judged = evidence.judge(answer, register, answers=row.trace_id)
     return Attempt(
         started_at=row.started_at,
         milliseconds=row.milliseconds,
@@ -74,12 +74,12 @@ def _attempt(row: Row[Any], sent: Row[Any], registers: Registers) -> Attempt:
     )
 
 
-def _received(row: Row[Any], registers: Registers) -> ReceivedMessage:
+def _received(row: Row[Any], register: Remembered) -> ReceivedMessage:
     message_type = find_message(row.message)
     profile, peer = profile_of(message_type), Peer(row.certificate, row.address)
     text = SignedTextView.of(row.raw, row.signature, profile)
     signed = evidence.SignedText(row.raw, row.sender, row.received_at, profile, peer, row.signature)
-    judged = evidence.judge_message(signed, message_type, registers[profile.name])
+    judged = evidence.judge(signed, register, message_type)
     return ReceivedMessage(
         id=row.id,
         message=row.message,

@@ -20,7 +20,7 @@ from shared.node.decisions import Decisions
 from shared.node.ids import new_id
 from shared.node.rules import Bound, BoundRules, Moment, Records, Reply
 from shared.node.send.outbox import OutboxEntry, OutboxState, verdict_text
-from shared.node.tables import INBOX, NONCES, OUTBOX
+from shared.node.tables import DELETED_MESSAGES, INBOX, NONCES, OUTBOX
 from shared.protocol.detached import signature_in
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import content_fingerprint, is_fingerprint_of
@@ -78,10 +78,21 @@ class _Known:
 _KEYS: Final[BindParameter[Any]] = bindparam("keys", expanding=True)
 
 _NONCES: Final = select(NONCES.c.key).where(NONCES.c.key.in_(_KEYS))
-_ACCEPTED: Final = select(INBOX.c.sender, INBOX.c.request_id, INBOX.c.content_digest).where(
-    INBOX.c.request_id.in_(_KEYS)
+_DELETED: Final = DELETED_MESSAGES.c
+_ACCEPTED: Final = (
+    select(INBOX.c.sender, INBOX.c.request_id, INBOX.c.content_digest)
+    .where(INBOX.c.request_id.in_(_KEYS))
+    .union_all(
+        select(_DELETED.peer, _DELETED.request_id, _DELETED.content_digest).where(
+            _DELETED.request_id.in_(_KEYS), _DELETED.content_digest.is_not(None)
+        )
+    )
 )
-_ASKED: Final = select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message).where(OUTBOX.c.request_id.in_(_KEYS))
+_ASKED: Final = (
+    select(OUTBOX.c.receiver, OUTBOX.c.request_id, OUTBOX.c.message)
+    .where(OUTBOX.c.request_id.in_(_KEYS))
+    .union_all(select(_DELETED.peer, _DELETED.request_id, _DELETED.message).where(_DELETED.request_id.in_(_KEYS)))
+)
 
 
 def accept_messages(

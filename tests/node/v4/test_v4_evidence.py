@@ -1,12 +1,14 @@
 """The evidence of OCEN 4.0: bodies, what signs them, and the registry's keys of then; what was changed shows."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.node.evidence.bundle import evidence_bundle
+from shared.node.send.client import UNSIGNED
 from shared.node.tables import OUTBOX
 from shared.protocol.detached import seal_detached
 from shared.storage.database import READ_ONLY
@@ -21,6 +23,7 @@ from tests.node.exchanged import register
 
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed here")
 
+DAY = timedelta(days=1)
 ALL = ["1-request", "1-request-ack", "2-callback", "2-callback-ack"]
 
 
@@ -51,9 +54,11 @@ async def test_every_part_holds_on_either_side_and_openssl_alone_verifies_it(pai
         assert [(part["name"], part["flaws"]) for part in made.manifest["parts"]] == [(one, []) for one in ALL]
         assert made.manifest["holds"]
         assert not (made.folder / "certificates").exists()
-        assert "certificates/" not in made.readme
-        assert "keys/                             the public keys of the participants that counted then" in made.readme
-        assert {key["organisation_id"] for key in made.manifest["keys"]} == {AGENT, BANK}
+        assert {part["signer"] for part in made.parts.values()} == {AGENT, BANK}
+        assert {path.read_text() for path in (made.folder / "keys").iterdir()} == {
+            public_pem("lsp"),
+            public_pem("LENDER01"),
+        }
         done = made.verify()
         assert (done.returncode, done.stderr) == (0, "")
         assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == [f"OK    {one}" for one in ALL]
@@ -72,8 +77,7 @@ async def test_a_key_that_the_registry_has_given_up_still_proves_what_it_signed(
     for request_id, owner in (("request-1", "lsp"), ("request-2", "leaf")):
         made = evidence(pair.bank, tmp_path / request_id, request_id)
         assert made.parts["1-request"]["flaws"] == []
-        (key,) = [key for key in made.manifest["keys"] if key["organisation_id"] == AGENT]
-        assert (made.folder / key["file"]).read_text() == public_pem(owner)
+        assert (made.folder / made.parts["1-request"]["key"]).read_text() == public_pem(owner)
         assert "OK    1-request:" in made.verify().stdout
 
 
@@ -81,16 +85,21 @@ def flipped(raw: bytes) -> bytes:
     return raw.replace(b"APPL-1", b"APPL-7")
 
 
+NOBODYS = "kid_selects_a_registered_key"
+
 SPOILED: Mapping[str, tuple[str, Callable[[Any], Any], str, str]] = {
     "the body": ("inbox.raw", flipped, "1-request", "signature_verifies"),
     "its signature": ("inbox.signature", lambda _: "", "1-request", "signature_header_is_given_once"),
     "the ack": ("inbox.ack", lambda raw: raw + b" ", "1-request-ack", "signature_verifies"),
     "the ack's signature": ("inbox.ack_signature", lambda text: text[:-3], "1-request-ack", "signature_"),
     "the callback": ("attempts.sent", flipped, "2-callback", "signature_verifies"),
+    "the callback's signature": ("attempts.signature", lambda text: text[:-3], "2-callback", "signature_"),
     "its ack's signature": ("attempts.answer_signature", lambda _: "", "2-callback-ack", "signature_header"),
-    "the key": ("registry_keys.pem", lambda _: public_pem("leaf"), "1-request", "is not the one with its thumbprint"),
-    "the digest": ("inbox.content_digest", lambda _: b"other", "1-request", "the journal's digest"),
-    "the sender": ("inbox.sender", lambda _: "3999", "1-request", "kid_selects_a_registered_key"),
+    "the key": ("registry_keys.pem", lambda _: public_pem("leaf"), "1-request", "signature_verifies"),
+    "the key's kid": ("registry_keys.kid", lambda _: "another", "1-request", "kid"),
+    "whose key it is": ("registry_keys.participant_id", lambda _: "3999", "1-request", NOBODYS),
+    "when the key was first seen": ("registry_keys.first_seen", lambda at: at + DAY, "1-request", NOBODYS),
+    "the sender": ("inbox.sender", lambda _: "3999", "1-request", NOBODYS),
 }
 
 
@@ -108,6 +117,20 @@ async def test_what_somebody_has_changed_in_the_database_does_not_hold(
     done = made.verify()
     assert done.returncode == 1
     assert f"FAIL  {part}:" in done.stdout
+
+
+async def test_an_ack_of_a_starter_without_a_signature_proves_nothing_and_is_not_at_fault(
+    pair: MemberPair, tmp_path: Path
+) -> None:
+    await pair.send()
+    spoil(pair.bank.engine, "attempts.answer_signature", lambda _: "")
+    spoil(pair.bank.engine, "attempts.reason", lambda _: UNSIGNED)
+    made = evidence(pair.bank, tmp_path / "unsigned")
+    assert (made.parts["2-callback-ack"]["verdict"], made.parts["2-callback"]["accepted"]) == (
+        "nothing to verify",
+        False,
+    )
+    assert made.manifest["holds"]
 
 
 async def test_without_the_registrys_key_nothing_is_proved(pair: MemberPair, tmp_path: Path) -> None:
