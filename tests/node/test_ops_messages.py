@@ -78,7 +78,7 @@ async def test_a_decimal_number_is_stored_as_it_was_written(node: OperatedStandI
     ("changes", "status", "part"),
     [
         ({"message": "NoSuchMessage"}, 422, "NoSuchMessage is not a message that a LOAN_AGENT sends"),
-        ({"message": "VerifyLoanAcceptanceResponse"}, 422, "choose from TriggerLoanAcceptanceRequest"),
+        ({"message": "VerifyLoanAcceptanceResponse"}, 422, "choose from CreateLoanApplicationsRequest"),
         ({"to": "NOBODY"}, 404, "NOBODY is not in the directory; choose from LENDER01, or onboard it"),
         ({"content": {}}, 422, "content.loanApplicationIds: Field required"),
         ({"content": content(requestId=7)}, 422, "content.requestId: Input should be a valid string"),
