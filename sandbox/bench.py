@@ -22,8 +22,9 @@ from sandbox.content import TRIGGER, example_for
 from sandbox.errors import SandboxError
 from sandbox.network import read_membership
 from sandbox.pair import started_pair
+from sandbox.pair_settings import PairSettings
 from sandbox.preparation import temporary_settings
-from sandbox.settings import NodeName, OcenVersion, PairSettings
+from sandbox.settings import NodeName, OcenVersion
 from sandbox.supervisor import NodePlan
 from shared.catalogue.table import get_message
 

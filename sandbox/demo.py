@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple
 
 from sandbox.content import CREATE, TRIGGER, VERIFY, example_for
 from sandbox.following import Passage, Record, finished_delivery, passage, received_message, sent_message
-from sandbox.network import Membership, RegistryOps
+from sandbox.network import Membership
 from sandbox.ops_client import OpsClient
+from sandbox.registry_ops import RegistryOps
 from sandbox.settings import LENDERS, NodeName, OcenVersion
 from shared.catalogue.table import get_message
 from shared.protocol.messages import MessageType

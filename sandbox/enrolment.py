@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.network import MEMBERSHIP_FILE, RegistryOps, read_membership, standing_member
+from sandbox.network import MEMBERSHIP_FILE, read_membership, standing_member
+from sandbox.registry_ops import RegistryOps
 from sandbox.running import connected_registry, read_run
 from sandbox.settings import Folders
 from shared.clock import Clock, SystemClock

@@ -11,7 +11,6 @@ import httpx
 from sandbox.errors import SandboxError
 from shared.clock import Clock, SystemClock
 from shared.protocol.encoding import dump_json
-from shared.protocol.participants import Dialect, KeyStatus
 
 POLL_SECONDS = 0.02
 """Between two looks at a journal while something is awaited."""
@@ -205,9 +204,9 @@ class OpsClient(OperatorPlane):
         change = {"public_key": public_key, "kid": kid, "reason": reason}
         return self._ask("POST", path_of("participants", organisation_id, "keys"), json=change)
 
-    def change_key(self, organisation_id: str, kid: str, status: KeyStatus, reason: str = "") -> dict[str, Any]:
+    def change_key(self, organisation_id: str, kid: str, status: str, reason: str = "") -> dict[str, Any]:
         """Make a key ACTIVE, RETIRED or BLOCKED."""
-        change = {"status": status.value, "reason": reason}
+        change = {"status": status, "reason": reason}
         return self._ask("PUT", path_of("participants", organisation_id, "keys", kid), json=change)
 
     def add_certificate(self, organisation_id: str, pem: str, reason: str = "") -> dict[str, Any]:
@@ -224,9 +223,9 @@ class OpsClient(OperatorPlane):
         """Return the peers of OCEN 4.0 with their dialects."""
         return self._items("/peers", {})
 
-    def set_peer(self, participant_id: str, dialect: Dialect) -> dict[str, Any]:
+    def set_peer(self, participant_id: str, dialect: str) -> dict[str, Any]:
         """Settle how a peer of OCEN 4.0 signs."""
-        return self._ask("PUT", path_of("peers", participant_id), json={"dialect": dialect.value})
+        return self._ask("PUT", path_of("peers", participant_id), json={"dialect": dialect})
 
     def unset_peer(self, participant_id: str) -> dict[str, Any] | None:
         """Take back how a peer of OCEN 4.0 signs; return how it does now, or None if nothing was settled."""

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from sandbox.enrolment import enrolled
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.holders import own_details, tell_base_urls
-from sandbox.network import RegistryOps, join, member_environment
+from sandbox.network import join, member_environment
+from sandbox.pair_settings import PairSettings
 from sandbox.preparation import prepare
+from sandbox.registry_ops import RegistryOps
 from sandbox.running import (
     Run,
     RunningNode,
@@ -25,7 +27,7 @@ from sandbox.running import (
     remove_run,
     write_run,
 )
-from sandbox.settings import PAIR, Folders, NodeName, PairSettings
+from sandbox.settings import PAIR, Folders, NodeName
 from sandbox.supervisor import POLL_SECONDS, STOP_SECONDS, NodePlan, Supervisor, plan_of
 from shared.clock import Clock, SystemClock
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Final
 
 from sandbox.errors import SandboxError
+from sandbox.pair_settings import PairSettings
 from sandbox.pki.folder import initialise, registry_leaf
 from sandbox.pki.organisation import LOOPBACK
-from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion, PairSettings
+from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion
 
 _BASES: Final = range(20_000, 31_000, 13)
 """Below the ports that outgoing connections get, one of which could take a port before its service does."""

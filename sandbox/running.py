@@ -14,8 +14,8 @@ from typing import Final
 from pydantic import BaseModel, ValidationError
 
 from sandbox.errors import SandboxError
-from sandbox.network import RegistryOps
 from sandbox.ops_client import OpsClient
+from sandbox.registry_ops import RegistryOps
 from sandbox.settings import LENDERS, PAIR, Folders, NodeName
 
 PROBE_SECONDS: Final = 2.0

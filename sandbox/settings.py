@@ -1,21 +1,14 @@
-"""What may differ between two sandboxes: folders, ports, host name, databases; and what a node is told of it."""
+"""The services of a sandbox by name, and the folders that it keeps its files in."""
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from sandbox.pki.folder import DEFAULT_FOLDER, REGISTRY_FOLDER, SANDBOX_PAIR
-from sandbox.pki.organisation import Organisation
-from shared.node.settings import LogFormat, Mode
 from shared.protocol.messages import Role
 
 DEFAULT_DATA_FOLDER: Final = Path(".sandbox")
-DEFAULT_BASE_PORT: Final = 8444
-OPS_PORT_DISTANCE: Final = 1000
-LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+DEFAULT_CERTS_FOLDER: Final = Path("certs/generated")
 
 
 class OcenVersion(StrEnum):
@@ -60,6 +53,11 @@ class NodeName(StrEnum):
         return Role.LENDER if self in LENDERS else Role.LOAN_AGENT
 
     @property
+    def organisation_id(self) -> str:
+        """Its organisation in this sandbox; the registry is none."""
+        return _ORGANISATION_IDS.get(self, self.value.upper())
+
+    @property
     def other(self) -> "NodeName":
         """The node of the pair that it talks to."""
         return NodeName.LSP if self in LENDERS else NodeName.LENDER
@@ -68,15 +66,6 @@ class NodeName(StrEnum):
     def database_variable(self) -> str:
         """The environment variable of the sandbox that names its database."""
         return f"OCEN_{self.value.upper()}_DATABASE_URL"
-
-
-class LogLevel(StrEnum):
-    """From which level on a node logs."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
 
 
 PAIR: Final = (NodeName.LENDER, NodeName.LSP)
@@ -88,10 +77,7 @@ LENDERS: Final = (NodeName.LENDER, NodeName.LENDER02, NodeName.LENDER03)
 NODES: Final = (*PAIR, *LENDERS[1:])
 """All that take part in the network; their ports are those from the base port on, in this order."""
 
-_ORGANISATIONS: Final = {name: next(one for one in SANDBOX_PAIR if one.role is name.role) for name in PAIR} | {
-    NodeName.LENDER02: Organisation("LENDER02", "Second Sandbox Lender", Role.LENDER, ""),
-    NodeName.LENDER03: Organisation("LENDER03", "Third Sandbox Lender", Role.LENDER, ""),
-}
+_ORGANISATION_IDS: Final = {NodeName.LENDER: "LENDER01", NodeName.LSP: "LSP123"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +85,7 @@ class Folders:
     """Where a sandbox keeps its files: `data` for databases, logs and secrets, `certs` for keys and certificates."""
 
     data: Path = DEFAULT_DATA_FOLDER
-    certs: Path = DEFAULT_FOLDER
+    certs: Path = DEFAULT_CERTS_FOLDER
 
     @property
     def run_file(self) -> Path:
@@ -126,120 +112,4 @@ class Folders:
 
     def identity(self, node: NodeName) -> Path:
         """The identity file of a node."""
-        return self.certs / _ORGANISATIONS[node].organisation_id / "identity.json"
-
-
-@dataclass(frozen=True, slots=True)
-class PairSettings:
-    """How to run the pair, and with it further lenders and the registry.
-
-    Attributes:
-        base_port: the lender's port; the LSP's is the next, then those of further lenders, the registry's is the one
-            before; the operator planes' are 1000 higher.
-        host: the name under which the nodes are reached; one that is not loopback makes them listen everywhere.
-        database_urls: where a node does not use its own SQLite file.
-        strict: whether refusals are told by their code alone; otherwise as OCEN_MODE says, explained by default.
-    """
-
-    folders: Folders = Folders()
-    base_port: int = DEFAULT_BASE_PORT
-    host: str = "localhost"
-    database_urls: Mapping[NodeName, str] = field(default_factory=dict)
-    strict: bool = False
-    log_format: LogFormat = LogFormat.JSON
-    log_level: LogLevel = LogLevel.INFO
-    version: OcenVersion = OcenVersion.V3
-    lenders: int = 1
-
-    @property
-    def nodes(self) -> tuple[NodeName, ...]:
-        """The nodes that run, the pair first."""
-        return tuple(name for name in NODES if name not in LENDERS[self.lenders :])
-
-    @property
-    def services(self) -> tuple[NodeName, ...]:
-        """All that runs, in the order in which it is started."""
-        return (NodeName.REGISTRY, *self.nodes) if self.version is OcenVersion.V4 else self.nodes
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine calls the nodes."""
-        return self.host in LOOPBACK_NAMES
-
-    @property
-    def listen_address(self) -> str:
-        """The address on which the protocol planes listen; the operator planes never leave loopback."""
-        if self.host == "::1":
-            return self.host
-        return "127.0.0.1" if self.is_local else "0.0.0.0"
-
-    def port(self, node: NodeName) -> int:
-        """The port of a node's protocol plane."""
-        return self.base_port + (-1 if node is NodeName.REGISTRY else NODES.index(node))
-
-    def ops_port(self, node: NodeName) -> int:
-        """The port of a node's operator plane."""
-        return self.port(node) + OPS_PORT_DISTANCE
-
-    def ops_url(self, node: NodeName) -> str:
-        """Where a node's operator plane is."""
-        return f"http://127.0.0.1:{self.ops_port(node)}"
-
-    def url(self, node: NodeName) -> str:
-        """Where a node's protocol plane is."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"https://{host}:{self.port(node)}"
-
-    def organisation(self, node: NodeName) -> Organisation:
-        """The organisation that a node is, with the base URL of these settings."""
-        one = replace(_ORGANISATIONS[node], base_url=self.url(node))
-        return one if self.is_local else replace(one, ip_addresses=())
-
-    def database_url(self, node: NodeName) -> str:
-        """The database of a node."""
-        return self.database_urls.get(node) or f"sqlite:///{self.folders.data.absolute() / f'{node.value}.db'}"
-
-    def environment(self, node: NodeName) -> dict[str, str]:
-        """Return the whole environment of a service's process: ours, with what its settings ask for.
-
-        It sees its own database URL, which may hold a password, and no other's.
-        """
-        inherited = {k: v for k, v in os.environ.items() if k not in {one.database_variable for one in NodeName}}
-        this_machine = {"OCEN_UNLIMITED_SOURCES": "127.0.0.1,::1"}  # where all clients have one address
-        return {**this_machine, **inherited, **self.own_environment(node)}
-
-    def own_environment(self, node: NodeName) -> dict[str, str]:
-        """Return the variables that these settings set for a service."""
-        own: dict[str, object] = {
-            "OCEN_DATABASE_URL": self.database_url(node),
-            "OCEN_HOST": self.listen_address,
-            "OCEN_PORT": self.port(node),
-            "OCEN_OPS_HOST": "127.0.0.1",
-            "OCEN_OPS_PORT": self.ops_port(node),
-            "OCEN_OPS_TOKEN_FILE": self.folders.token_file.absolute(),
-            "OCEN_LOG_FORMAT": self.log_format.value,
-            "OCEN_LOG_LEVEL": self.log_level.value,
-            **(self._of_the_registry() if node is NodeName.REGISTRY else self._of_a_node(node)),
-        }
-        return {name: str(value) for name, value in own.items()}
-
-    def _of_a_node(self, node: NodeName) -> dict[str, object]:
-        own: dict[str, object] = {
-            "OCEN_IDENTITY": self.folders.identity(node).absolute(),
-            "OCEN_PARTICIPANTS": (self.folders.certs / "participants.json").absolute(),
-        }
-        if self.strict:
-            own["OCEN_MODE"] = Mode.STRICT.value
-        if node in LENDERS:
-            own["OCEN_OTP_SECRET_FILE"] = self.folders.otp_secret_file(node).absolute()
-        return own
-
-    def _of_the_registry(self) -> dict[str, object]:
-        home = self.folders.certs.absolute() / REGISTRY_FOLDER
-        return {
-            "OCEN_PUBLIC_URL": self.url(NodeName.REGISTRY),
-            "OCEN_TLS_CERTIFICATE": home / "tls.pem",
-            "OCEN_TLS_PRIVATE_KEY": home / "tls.key",
-            "OCEN_TRUST": self.folders.certs.absolute() / "ca.pem",
-            "OCEN_KEYS_FOLDER": self.folders.data.absolute() / "registry-keys",
-        }
+        return self.certs / node.organisation_id / "identity.json"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from sandbox.errors import NodeDiedError, SandboxError
-from sandbox.settings import NodeName, PairSettings
+from sandbox.pair_settings import PairSettings
+from sandbox.settings import NodeName
 from shared.clock import Clock, SystemClock
 
 READY_SECONDS = 30.0

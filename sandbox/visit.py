@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import SandboxError
-from sandbox.network import SECRET_FILE, Membership, RegistryOps, read_membership, standing_member
+from sandbox.network import SECRET_FILE, Membership, read_membership, standing_member
+from sandbox.registry_ops import RegistryOps
 from sandbox.running import Run
 from sandbox.settings import NodeName
 from sandbox.spoiled import Insider

@@ -1,23 +1,24 @@
-"""`up`, `down`, `status`: start the pair, end it, look whether it runs."""
+"""`up`, `down`: start the pair, end it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from sandbox.cli.options import DATA_DIR, DataDir, with_pair_settings
-from sandbox.cli.screen import columns, data_option, facts, listing, say, shown, tell
+from sandbox.cli.options import DATA_DIR, DataDir
+from sandbox.cli.pair_options import with_pair_settings
+from sandbox.cli.screen import data_option, facts, listing, say, shown, tell
 from sandbox.following import Record
-from sandbox.network import NETWORK, PRODUCT, read_membership
+from sandbox.network import read_membership
 from sandbox.ops_client import OpsClient
 from sandbox.pair import StartedPair, end_pair, started_pair
-from sandbox.running import Run, connected, nodes_alive, operator_plane, ops_token, read_run
-from sandbox.settings import LOOPBACK_NAMES, Folders, NodeName, PairSettings
+from sandbox.pair_settings import LOOPBACK_NAMES, PairSettings
+from sandbox.registry_ops import NETWORK, PRODUCT
+from sandbox.running import Run, connected
+from sandbox.settings import Folders, NodeName
 from sandbox.supervisor import interrupted_by_signals
 from shared.clock import SystemClock
-
-_STATES: Mapping[bool | None, tuple[str, str]] = {True: ("ready", "green"), False: ("not ready", "yellow")}
 
 
 @with_pair_settings
@@ -104,28 +105,6 @@ def down(data_dir: DataDir = DATA_DIR) -> None:
         say(f"Process {pid}, once the {name.label}, does not answer as it now and is left alone.")
 
 
-def status(data_dir: DataDir = DATA_DIR) -> int:
-    """Tell whether the pair runs, and where.
-
-    Exit status 0: all that was started is ready; 1: it is not.
-    """
-    folders = Folders(data_dir)
-    run = read_run(folders)
-    alive = nodes_alive(folders, run)
-    if run is None or not alive:
-        say(f"Nothing runs in {shown(data_dir)}; start the pair with: ocen-sandbox up")
-        return 1
-    token, obstacles = ops_token(folders), {}
-    for name, node in alive.items():
-        with operator_plane(name, node, token) as ops:
-            obstacles[name] = ops.obstacle()
-    _print_status(run, {name: obstacle is None for name, obstacle in obstacles.items()})
-    for name, obstacle in obstacles.items():
-        if obstacle is not None:
-            say(f"{name.label}: {obstacle}; see {shown(run.nodes[name].log)}", style="yellow")
-    return 0 if len(obstacles) == len(run.nodes) and not any(obstacles.values()) else 1
-
-
 def _print_node(name: NodeName, run: Run, identity: Record) -> None:
     node, reserve = run.nodes[name], ", ".join(identity["backup_kids"])
     title = Text(node.organisation_id, style="bold cyan").append(f"  {name.kind} at ", "default")
@@ -154,15 +133,3 @@ def _print_registry(run: Run) -> None:
     say(Text("Registry", style="bold cyan").append("  of OCEN 4.0 at ", "default").append(registry.url, style="bold"))
     say(facts(rows, indent=2))
     say()
-
-
-def _print_status(run: Run, ready: Mapping[NodeName, bool]) -> None:
-    rows: list[Sequence[str | Text]] = [
-        [Text(title, "dim") for title in ("node", "org", "state", "base URL", "ops plane", "pid")]
-    ]
-    for name, node in run.nodes.items():
-        state, pid = Text(*_STATES.get(ready.get(name), ("not running", "red"))), str(node.pid) if name in ready else ""
-        rows.append((name.short, node.organisation_id, state, node.url, node.ops_url, pid))
-    say(columns(rows))
-    how = "in the background" if run.supervisor is None else f"with process {run.supervisor}"
-    say(f"since {run.started_at:%Y-%m-%d %H:%M:%S} UTC, {how}", style="dim")

@@ -1,9 +1,7 @@
 """How the command line looks: widths, colours, marks; the same words on a terminal, in a pipe and in plain ASCII."""
 
-import codecs
 import os
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -29,8 +27,6 @@ MARKS: Mapping[str, tuple[str, str]] = {
 """Mark and style of a check's outcome."""
 
 _COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-
-_ASCII = {"✓": "+", "✗": "x", "·": ".", "─": "-", "│": "|", "▶": ">", "◀": "<", "→": ">", "←": "<", "├": "|", "┤": "|"}
 
 
 class _Screen(Console):
@@ -60,15 +56,6 @@ def say(text: str | Text = "", style: str = "") -> None:
 def tell(sentence: str) -> None:
     """Say what takes a while."""
     say(sentence, "dim")
-
-
-def spell_out_marks() -> None:
-    """Let streams that cannot hold our marks show plain characters in their place."""
-    codecs.register_error("ocen-marks", _plain)
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="ocen-marks")
 
 
 def facts(rows: Iterable[tuple[str, str]], indent: int = 0) -> Text:
@@ -144,9 +131,3 @@ def shown(path: Path) -> str:
 def data_option(folder: Path) -> str:
     """Return what a hint at a further command has to repeat of --data-dir; nothing for the folder of default."""
     return "" if folder == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folder)}"
-
-
-def _plain(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(_ASCII.get(one, "?") for one in error.object[error.start : error.end]), error.end

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.cli.lifecycle import print_pair, run_until_interrupted
-from sandbox.cli.options import with_pair_settings
+from sandbox.cli.pair_options import with_pair_settings
 from sandbox.cli.screen import FAILED, PASSED, data_option, facts, say, screen, shown, tell
 from sandbox.cli.stage import Stage
 from sandbox.content import example_for, new_application_id
@@ -18,8 +18,9 @@ from sandbox.errors import SandboxError
 from sandbox.following import Passage, Record
 from sandbox.network import Membership, read_membership
 from sandbox.pair import StartedPair, started_pair
+from sandbox.pair_settings import PairSettings
 from sandbox.running import Run, connected, connected_registry, nodes_alive, read_run
-from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion, PairSettings
+from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion
 from sandbox.spoiled import SpoiledOutcome, lsp_and_lender_of, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
 from sandbox.visit import Visit, demand_members, visit

@@ -13,11 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sandbox.pki import certificates, files
 from sandbox.pki.certificates import Authority, PkiError
 from sandbox.pki.organisation import Organisation, complete, kept_or_new_key
+from sandbox.settings import DEFAULT_CERTS_FOLDER
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 
-DEFAULT_FOLDER: Final = Path("certs/generated")
+DEFAULT_FOLDER: Final = DEFAULT_CERTS_FOLDER
 REGISTRY_FOLDER: Final = "registry"
 
 SANDBOX_PAIR: Final = (

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.network import Membership, RegistryOps, join, member_environment
+from sandbox.network import Membership, join, member_environment
+from sandbox.registry_ops import RegistryOps
 from sandbox.settings import OcenVersion
 from shared.catalogue.table import example_of, find_message
 from tests.equipment.deadline import DEADLINE

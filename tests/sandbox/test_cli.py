@@ -2,6 +2,8 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,9 @@ from rich.text import Text
 
 from sandbox import cli
 from sandbox.cli import main
-from sandbox.cli.app import app
+from sandbox.cli.app import COMMANDS, loaded
 from sandbox.cli.diagram import SequenceDiagram
-from sandbox.cli.options import pair_settings
+from sandbox.cli.pair_options import pair_settings
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.settings import Folders, NodeName
 from tests.sandbox.nodes import alive, operator_plane, run_of
@@ -32,24 +34,19 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
     return run
 
 
-def names() -> list[str]:
-    return [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+NAMES = [path for path in COMMANDS if " " not in path]
 
 
-def group_commands() -> list[str]:
-    return [
-        f"{group.name} {command.name or command.callback.__name__}"
-        for group in app.registered_groups
-        if group.typer_instance
-        for command in group.typer_instance.registered_commands
-        if command.callback
-    ]
+def commands() -> list[str]:
+    """Return the path of every command, those of groups too."""
+    groups = {path: getattr(loaded(path), "commands", {}) for path in NAMES}
+    return [*NAMES, *(f"{path} {name}" for path, members in groups.items() for name in members)]
 
 
 def test_the_bare_command_prints_the_help_page(run: Run) -> None:
     status, out, err = run()
     assert (status, err) == (0, "")
-    assert all(re.search(rf"│ {name}\b", out) for name in [*names(), "pki"])
+    assert all(re.search(rf"│ {name}\b", out) for name in NAMES)
 
 
 def test_a_group_without_a_command_prints_its_help_page(run: Run) -> None:
@@ -58,7 +55,30 @@ def test_a_group_without_a_command_prints_its_help_page(run: Run) -> None:
     assert "issue" in out
 
 
-@pytest.mark.parametrize("command", [*names(), *group_commands()])
+@pytest.mark.parametrize("path", COMMANDS)
+def test_a_list_of_commands_says_of_each_what_its_own_help_page_begins_with(path: str) -> None:
+    assert loaded(path).help.splitlines()[0] == COMMANDS[path][2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spared"),
+    [
+        ("--version", "shared httpx pydantic cryptography"),
+        ("--help", "shared httpx pydantic cryptography"),
+        ("status --help", "sqlalchemy fastapi cryptography jwcrypto yaml"),
+        ("messages --help", "sqlalchemy fastapi cryptography jwcrypto yaml"),
+        ("status --data-dir no-such", "sqlalchemy fastapi cryptography jwcrypto yaml"),
+        ("participants --help", "sqlalchemy fastapi yaml sandbox.pki"),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(arguments: str, spared: str) -> None:
+    run = f"import sys; from sandbox.cli import main; main({arguments.split()}); print(*sys.modules, file=sys.stderr)"
+    imported = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True).stderr.split()
+    assert "typer" in imported
+    assert not set(imported) & set(spared.split())
+
+
+@pytest.mark.parametrize("command", commands())
 def test_every_command_has_a_help_page_of_80_columns(command: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     status, out, _ = run(*command.split(), "--help")

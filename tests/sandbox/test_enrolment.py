@@ -10,7 +10,8 @@ import pytest
 
 from sandbox.enrolment import LOOK_UP, Enrolment, enrolled
 from sandbox.errors import SandboxError
-from sandbox.network import MEMBERSHIP_FILE, RegistryOps
+from sandbox.network import MEMBERSHIP_FILE
+from sandbox.registry_ops import RegistryOps
 from sandbox.settings import Folders, NodeName
 from shared.node.onboarding.record import thumbprint_of
 from shared.protocol.encoding import format_timestamp

@@ -11,10 +11,11 @@ import pytest
 from cryptography import x509
 
 from sandbox.errors import SandboxError
-from sandbox.network import RegistryOps, join, read_membership
+from sandbox.network import join, read_membership
 from sandbox.pair import end_pair
 from sandbox.pki.certificates import hosts_of
 from sandbox.pki.folder import registry_leaf
+from sandbox.registry_ops import RegistryOps
 from sandbox.running import connected_registry, nodes_alive
 from sandbox.settings import PAIR, Folders, NodeName
 from shared.clock import SystemClock

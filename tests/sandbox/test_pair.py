@@ -9,9 +9,10 @@ import pytest
 
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pair import end_pair, started_pair
+from sandbox.pair_settings import PairSettings
 from sandbox.preparation import free_base_port, make_data_folder, temporary_settings
 from sandbox.running import nodes_alive, process_exists, read_run, write_run
-from sandbox.settings import NODES, Folders, NodeName, OcenVersion, PairSettings
+from sandbox.settings import NODES, Folders, NodeName, OcenVersion
 from shared.clock import SystemClock
 from shared.protocol.messages import Role
 from tests.sandbox.nodes import DIES, WAITS, alive, operator_plane, plan, run_of
