@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.errors import SandboxError
+from sandbox.insider import Insider
 from sandbox.network import SECRET_FILE, Membership, read_membership, standing_member
 from sandbox.registry_ops import RegistryOps
 from sandbox.running import Run
 from sandbox.settings import NodeName
-from sandbox.spoiled import Insider
 from shared.clock import Clock
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.identity import load_identity
@@ -58,9 +58,9 @@ def visit(home: Path, registry_url: str, sought: frozenset[str], clock: Clock) -
 
 async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[str], clock: Clock) -> Visit:
     identity, member = load_identity(home / "identity.json"), read_membership(home)
-    transport = registry_transport(client_context(identity.tls_certificate, identity.tls_private_key, identity.trust))
+    tls = client_context(identity.tls_certificate, identity.tls_private_key, identity.trust)
     settings = RegistryMembership(registry_url, member.participant_id, member.client_id, secret)
-    at_the_registry = Member(settings, identity, transport, clock)
+    at_the_registry = Member(settings, identity, registry_transport(tls), clock)
     try:
         token = await at_the_registry.access.token()
         roles = await at_the_registry.lookup.roles_of(member.product_network_id)
@@ -69,7 +69,7 @@ async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[s
         await at_the_registry.aclose()
     originator = Originator(member.participant_id, member.organisation_id)
     return Visit(
-        insider=Insider(identity, originator, {"authorization": f"Bearer {token}"}),  # RFC 6750 s2.1
+        insider=Insider(identity, originator, tls, {"authorization": f"Bearer {token}"}),  # RFC 6750 s2.1
         member=member,
         claims=open_token(token).claims,
         roles=roles,

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from sandbox.cli.screen import FAILED, PASSED, say, screen
 from sandbox.drill.report import DrillReport, Key, Stretch
-from sandbox.drill.rotation import RotationPlan, run
+from sandbox.drill.rotation import run
 from sandbox.supervisor import interrupted_by_signals
 
 _INTRODUCTION = f"""\
@@ -46,14 +46,14 @@ def rotation(
     """
     if as_json:
         with interrupted_by_signals():
-            report = run(RotationPlan(seconds, rate), lambda _: None)
+            report = run(seconds, rate, lambda _: None)
         typer.echo(json.dumps(report.as_dict(), indent=2))
         return 0 if report.holds else 1
     say("Starting a lender and an LSP of its own ...\n", style="dim")
     say(_INTRODUCTION)
     console = screen()
     with interrupted_by_signals(), Live(console=console, refresh_per_second=4) as live:
-        report = run(RotationPlan(seconds, rate), lambda report: live.update(_timeline(report)))
+        report = run(seconds, rate, lambda report: live.update(_timeline(report)))
     if not console.is_terminal:
         say()  # there, `Live` leaves the line open
     _print_verdict(report)

@@ -16,12 +16,13 @@ from sandbox.content import example_for, new_application_id
 from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Scene, Script, Sms, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage, Record
+from sandbox.insider import lsp_and_lender_of
 from sandbox.network import Membership, read_membership
 from sandbox.pair import StartedPair, started_pair
 from sandbox.pair_settings import PairSettings
 from sandbox.running import Run, connected, connected_registry, nodes_alive, read_run
 from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion
-from sandbox.spoiled import SpoiledOutcome, lsp_and_lender_of, send_spoiled
+from sandbox.spoiled import SpoiledOutcome, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
 from sandbox.visit import Visit, demand_members, visit
 from shared.clock import SystemClock

@@ -1,16 +1,13 @@
-"""What the lender answers to somebody who has what the LSP has: its TLS certificate and signing keys."""
+"""What the lender answers to somebody inside the LSP, who has its TLS certificate and a signing key of it."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 import httpx
 
-from sandbox.caller import Caller
 from sandbox.drill.traffic import MESSAGE, content_of
-from sandbox.spoiled import Insider
-from shared.node.ids import new_id
+from sandbox.insider import Caller
 from shared.protocol.problems import SUCCESS, Problem
-from shared.protocol.profiles import V3
 from shared.protocol.signing import SigningKey
 
 
@@ -36,17 +33,14 @@ class Answer(NamedTuple):
         return f"{self.status} {self.error}, {self.reason}" if self.error else self.reason
 
 
-def repeat_request(caller: Caller, lsp: Insider, request_id: str, key: SigningKey, now: datetime) -> Answer:
-    """Call the lender with what somebody has got hold of, the LSP's certificate and a key of it, at an aware moment.
+def repeat_request(caller: Caller, request_id: str, key: SigningKey, now: datetime) -> Answer:
+    """Send a request that the lender has accepted before, signed anew at an aware moment.
 
-    The request is one that the lender has accepted before, under new metadata: where it is accepted again, it has no
-    second effect (docs/positions.md P8).
+    Where it is accepted again, it has no second effect (docs/positions.md P8).
     """
-    before, trace_id = caller.connection, new_id()
-    payload = V3.stamp(content_of(request_id), lsp.originator, request_id, trace_id, now)
-    body, headers = V3.dress(payload, key, V3.style_for(caller.receiver))
+    before = caller.connection
     try:
-        status, judged = caller.post(MESSAGE.path, body, trace_id, headers)
+        status, judged = caller.send(MESSAGE, content_of(request_id), request_id, key, now)
     except httpx.TransportError as error:
         return Answer(None, "", f"no connection ({str(error).rstrip('.')})")
     if judged.verification.failure or judged.identified is None:

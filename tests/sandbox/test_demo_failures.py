@@ -12,9 +12,10 @@ import pytest
 from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Scene, Sms
 from sandbox.errors import SandboxError
 from sandbox.following import Passage
+from sandbox.insider import lsp_and_lender_of
 from sandbox.ops_client import OpsClient
 from sandbox.settings import PAIR, Folders, NodeName, OcenVersion
-from sandbox.spoiled import SpoiledOutcome, lsp_and_lender_of, send_spoiled
+from sandbox.spoiled import SpoiledOutcome, send_spoiled
 from shared.clock import SystemClock
 from tests.sandbox.nodes import run_of
 
