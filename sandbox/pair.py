@@ -51,10 +51,20 @@ class StartedPair:
         Raises SandboxError, NodeDiedError if one cannot run as it is set up, ended, or is not ready in time.
         """
         self.supervisor.start(plans)
-        nodes = {name: _node(self.settings, name, pid) for name, pid in self.supervisor.pids.items()}
+        settings, folders = self.settings, self.settings.folders
+        nodes = {
+            name: RunningNode(
+                organisation_id="" if name is NodeName.REGISTRY else name.organisation_id,
+                pid=pid,
+                url=settings.url(name),
+                ops_url=settings.ops_url(name),
+                log=folders.log(name).absolute(),
+            )
+            for name, pid in self.supervisor.pids.items()
+        }
         self.run = self.run.model_copy(update={"nodes": nodes})
-        write_run(self.settings.folders, self.run)
-        token = ops_token(self.settings.folders)
+        write_run(folders, self.run)
+        token = ops_token(folders)
         with ExitStack() as stack:
             probes = {name: stack.enter_context(operator_plane(name, node, token)) for name, node in nodes.items()}
             self.supervisor.await_ready(lambda name: probes[name].is_ready())
@@ -115,42 +125,29 @@ def started_pair(
 
 
 def _start_all(pair: StartedPair, plans: Sequence[NodePlan] | None, tell: Callable[[str], None]) -> None:
-    settings, memberships = pair.settings, dict[NodeName, dict[str, str]]()
+    settings, folders, memberships = pair.settings, pair.settings.folders, dict[NodeName, dict[str, str]]()
     if NodeName.REGISTRY in settings.services:
         tell("Starting the registry ...")
         pair.start([plan_of(settings, NodeName.REGISTRY)])
-        memberships = _join_all(settings)
+        with RegistryOps(NodeName.REGISTRY.label, settings.ops_url(NodeName.REGISTRY), ops_token(folders)) as registry:
+            for name in settings.nodes:
+                identity = folders.identity(name)
+                member = join(registry, identity)
+                memberships[name] = member_environment(identity.parent, member, settings.url(NodeName.REGISTRY))
     pair.plans = [plan_of(settings, name, memberships.get(name)) for name in settings.nodes]
     to_start = pair.plans if plans is None else plans
-    if to_start:
-        further = ", and further lenders" if len(settings.nodes) > len(PAIR) else ""
-        tell(f"Starting the lender and the LSP{further} ...")
-        pair.start(to_start)
-        with connected(settings.folders) as ready:
-            tell_base_urls(ready, {node.organisation_id: node.url for node in pair.run.nodes.values()})
-        if pair.run.speaks_v4:
-            _register_keys_of_now(settings.folders)
-
-
-def _join_all(settings: PairSettings) -> dict[NodeName, dict[str, str]]:
-    """Make every node a member of the network; return what each is told of it."""
-    folders, name = settings.folders, NodeName.REGISTRY
-    told = {}
-    with RegistryOps(name.label, settings.ops_url(name), ops_token(folders)) as registry:
-        for node in settings.nodes:
-            identity = folders.identity(node)
-            told[node] = member_environment(identity.parent, join(registry, identity), settings.url(name))
-    return told
-
-
-def _register_keys_of_now(folders: Folders) -> None:
-    """Tell the registry of keys that nodes have made or ended while it did not run."""
+    if not to_start:
+        return
+    further = ", and further lenders" if len(settings.nodes) > len(PAIR) else ""
+    tell(f"Starting the lender and the LSP{further} ...")
+    pair.start(to_start)
     with connected(folders) as nodes:
-        for ops in nodes.values():
+        tell_base_urls(nodes, {node.organisation_id: node.url for node in pair.run.nodes.values()})
+        for ops in nodes.values() if memberships else ():
             own = own_details(ops)
             with enrolled(folders, own["organisation_id"]) as enrolment:
                 if enrolment is not None:
-                    enrolment.take_keys(own["keys"])
+                    enrolment.take_keys(own["keys"])  # it may have made or ended keys while no registry ran
 
 
 def end_pair(folders: Folders, clock: Clock) -> Ended:
@@ -185,16 +182,6 @@ def _refuse_a_second(folders: Folders) -> None:
         raise SandboxError(f"only the {left} still runs: end it with `ocen-sandbox down`, then start anew")
     urls = " and ".join(node.url for name, node in alive.items() if name is not NodeName.REGISTRY)
     raise SandboxError(f"the pair runs already, at {urls}: see `ocen-sandbox status`, end it with `ocen-sandbox down`")
-
-
-def _node(settings: PairSettings, name: NodeName, pid: int) -> RunningNode:
-    return RunningNode(
-        organisation_id="" if name is NodeName.REGISTRY else settings.organisation(name).organisation_id,
-        pid=pid,
-        url=settings.url(name),
-        ops_url=settings.ops_url(name),
-        log=settings.folders.log(name).absolute(),
-    )
 
 
 def _send(number: signal.Signals, pid: int) -> None:

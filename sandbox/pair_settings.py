@@ -114,6 +114,7 @@ class PairSettings:
 
     def own_environment(self, node: NodeName) -> dict[str, str]:
         """Return the variables that these settings set for a service."""
+        data, certs = self.folders.data.absolute(), self.folders.certs.absolute()
         own: dict[str, object] = {
             "OCEN_DATABASE_URL": self.database_url(node),
             "OCEN_HOST": self.listen_address,
@@ -123,27 +124,21 @@ class PairSettings:
             "OCEN_OPS_TOKEN_FILE": self.folders.token_file.absolute(),
             "OCEN_LOG_FORMAT": self.log_format.value,
             "OCEN_LOG_LEVEL": self.log_level.value,
-            **(self._of_the_registry() if node is NodeName.REGISTRY else self._of_a_node(node)),
         }
-        return {name: str(value) for name, value in own.items()}
-
-    def _of_a_node(self, node: NodeName) -> dict[str, object]:
-        own: dict[str, object] = {
-            "OCEN_IDENTITY": self.folders.identity(node).absolute(),
-            "OCEN_PARTICIPANTS": (self.folders.certs / "participants.json").absolute(),
-        }
-        if self.strict:
-            own["OCEN_MODE"] = Mode.STRICT.value
+        if node is NodeName.REGISTRY:
+            own |= {
+                "OCEN_PUBLIC_URL": self.url(node),
+                "OCEN_TLS_CERTIFICATE": certs / REGISTRY_FOLDER / "tls.pem",
+                "OCEN_TLS_PRIVATE_KEY": certs / REGISTRY_FOLDER / "tls.key",
+                "OCEN_TRUST": certs / "ca.pem",
+                "OCEN_KEYS_FOLDER": data / "registry-keys",
+            }
+        else:
+            own |= {
+                "OCEN_IDENTITY": self.folders.identity(node).absolute(),
+                "OCEN_PARTICIPANTS": certs / "participants.json",
+            }
+            own |= {"OCEN_MODE": Mode.STRICT.value} if self.strict else {}
         if node in LENDERS:
             own["OCEN_OTP_SECRET_FILE"] = self.folders.otp_secret_file(node).absolute()
-        return own
-
-    def _of_the_registry(self) -> dict[str, object]:
-        home = self.folders.certs.absolute() / REGISTRY_FOLDER
-        return {
-            "OCEN_PUBLIC_URL": self.url(NodeName.REGISTRY),
-            "OCEN_TLS_CERTIFICATE": home / "tls.pem",
-            "OCEN_TLS_PRIVATE_KEY": home / "tls.key",
-            "OCEN_TRUST": self.folders.certs.absolute() / "ca.pem",
-            "OCEN_KEYS_FOLDER": self.folders.data.absolute() / "registry-keys",
-        }
+        return {name: str(value) for name, value in own.items()}

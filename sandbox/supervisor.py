@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn, Self
 
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pair_settings import PairSettings
@@ -47,28 +47,17 @@ def plan_of(settings: PairSettings, name: NodeName, further: Mapping[str, str] |
     return NodePlan(name, (sys.executable, "-m", name.module), environment, settings.folders.log(name).absolute())
 
 
-class NodeProcess:
-    """One node as a process of ours."""
+class _Node(NamedTuple):
+    """A node as a process of ours, and where its log began when it was started."""
 
-    def __init__(self, plan: NodePlan, *, detached: bool) -> None:
-        """Start it, in a session of its own, so that Ctrl-C in a terminal reaches us alone."""
-        self.plan = plan
-        with plan.log.open("ab") as log:
-            self._log_start = log.tell()
-            self.process = subprocess.Popen(
-                plan.command,
-                env=dict(plan.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=None if detached or sys.platform != "linux" else _end_with_parent,  # noqa: PLW1509 - no threads
-            )
+    plan: NodePlan
+    process: "subprocess.Popen[bytes]"
+    log_start: int
 
     def last_lines(self) -> list[str]:
         """Return the end of what it has logged since it was started."""
         with self.plan.log.open("rb") as log:
-            log.seek(self._log_start)
+            log.seek(self.log_start)
             return log.read().decode("utf-8", "replace").splitlines()[-LAST_LINES:]
 
 
@@ -78,14 +67,14 @@ class Supervisor:
     def __init__(self, *, detached: bool = False, clock: Clock | None = None) -> None:
         self._detached = detached
         self._clock = clock or SystemClock()
-        self._nodes: list[NodeProcess] = []
+        self._nodes: list[_Node] = []
 
     @property
     def pids(self) -> dict[NodeName, int]:
         """The process ids of the nodes."""
         return {node.plan.name: node.process.pid for node in self._nodes}
 
-    def __enter__(self) -> "Supervisor":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -93,9 +82,21 @@ class Supervisor:
             self.stop()
 
     def start(self, plans: Sequence[NodePlan]) -> None:
-        """Start these beside what runs already."""
+        """Start these beside what runs already, each in a session of its own: Ctrl-C in a terminal reaches us alone."""
+        before = None if self._detached or sys.platform != "linux" else _end_with_parent
         for plan in plans:
-            self._nodes.append(NodeProcess(plan, detached=self._detached))
+            with plan.log.open("ab") as log:
+                begin = log.tell()
+                process = subprocess.Popen(
+                    plan.command,
+                    env=dict(plan.environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=before,  # noqa: PLW1509 - no threads
+                )
+                self._nodes.append(_Node(plan, process, begin))
 
     def await_ready(self, is_ready: Callable[[NodeName], bool], seconds: float = READY_SECONDS) -> None:
         """Wait until all that was started takes messages.

@@ -23,11 +23,6 @@ was signed with one key and accepted by the other side; {FAILED} marks what was 
 app = typer.Typer(help="Rehearse on a pair of its own what must not interrupt the traffic.", no_args_is_help=True)
 
 
-@app.callback()
-def _group() -> None:
-    """Keep `rotation` a command of its own, though it is the only one."""
-
-
 @app.command()
 def rotation(
     *,

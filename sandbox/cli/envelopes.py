@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli.inputs import PRIVATE_KEY, PUBLIC_KEY, STANDARD_INPUT, read_bytes, read_text
+from sandbox.cli.options import DialectChoice
 from sandbox.cli.screen import FAILED, PASSED, facts, say, screen, step_table
 from sandbox.errors import SandboxError
 from sandbox.offline import Beside, Judgement, holder_of, issuer_of, message_named, profile_named, verify_ack
@@ -30,22 +30,12 @@ from shared.protocol.verification import Outcome
 Judged = Annotated[Path, typer.Argument(help="The envelope; in v4 the body.", show_default="standard input")]
 Kid = Annotated[str | None, typer.Option(help="The kid of the key.", show_default="the JWK's own; without one, any")]
 ProfileName = Annotated[str, typer.Option("--profile", envvar="OCEN_PROFILE", help="How messages are dressed.")]
-
-
 Member = Annotated[
     EnvelopeMember | None,
     typer.Option(
         help="v3: how the signed header is called; OCEN says header, RFC 7515 protected.", show_default="header"
     ),
 ]
-
-
-class DialectChoice(StrEnum):
-    """How a peer signs, as `--dialect` has it."""
-
-    STRICT = Dialect.STRICT.value
-    AUTHSTARTER = Dialect.AUTHSTARTER.value
-    RFC = "rfc"  # of former releases; `dialect_named` takes it for strict, and says so
 
 
 DialectName = Annotated[
@@ -154,7 +144,7 @@ def _style_of(profile: Profile, member: EnvelopeMember | None, dialect: DialectC
     """Return how a message of the profile is dressed."""
     if profile.wants_token:
         _refuse({"--member": member}, profile)
-        return dialect_named(dialect or Dialect.STRICT)
+        return dialect_named(dialect or "strict")
     _refuse({"--dialect": dialect}, profile)
     return member or EnvelopeMember.HEADER
 

@@ -11,6 +11,9 @@ from shared.protocol.messages import Role
 RoleName = Literal["LENDER", "LSP"]
 """Roles as people say them; OCEN 4's word for the LSP is Loan Agent."""
 
+DialectChoice = Literal["strict", "authstarter", "rfc"]
+"""How a peer of OCEN 4.0 signs; rfc is of former releases: `dialect_named` takes it for strict, and says so."""
+
 
 def role_named(name: RoleName) -> Role:
     """Return the role that a participant of that name has in the network."""

@@ -1,29 +1,18 @@
 """`registry peers`, `registry dialect`: how the peers of each node sign, which no registry tells."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.text import Text
 
 from sandbox.cli.members import id_of
-from sandbox.cli.options import DATA_DIR, At, DataDir, Id
+from sandbox.cli.options import DATA_DIR, At, DataDir, DialectChoice, Id
 from sandbox.cli.screen import say
 from sandbox.errors import SandboxError
 from sandbox.holders import asked_of
 from sandbox.running import connected, connected_registry
 from sandbox.settings import Folders
 from shared.node.settings import dialect_named
-from shared.protocol.participants import Dialect
-
-
-class Setting(StrEnum):
-    """What can be settled about a peer: a dialect, or that nothing is settled any more."""
-
-    STRICT = Dialect.STRICT.value
-    AUTHSTARTER = Dialect.AUTHSTARTER.value
-    DEFAULT = "default"
-    RFC = "rfc"  # of former releases; `dialect_named` takes it for strict, and says so
 
 
 def peers(*, at: At = None, data_dir: DataDir = DATA_DIR) -> None:
@@ -46,7 +35,8 @@ def set_dialect(
     *,
     participant_id: Id,
     dialect: Annotated[
-        Setting, typer.Argument(metavar="DIALECT", help="How it signs; rfc, of former releases, is taken for strict.")
+        Literal[DialectChoice, "default"],
+        typer.Argument(metavar="DIALECT", help="How it signs; rfc, of former releases, is taken for strict."),
     ],
     at: At = None,
     data_dir: DataDir = DATA_DIR,
@@ -62,7 +52,7 @@ def set_dialect(
     folders = Folders(data_dir)
     with connected_registry(folders), connected(folders) as pair:
         peer, asked = id_of(folders, participant_id), asked_of(pair, at)
-        if dialect is Setting.DEFAULT:
+        if dialect == "default":
             answers = {name: ops.unset_peer(peer) for name, ops in asked.items()}
             if not any(answers.values()):
                 raise SandboxError(f"nothing was settled about participant {peer}: see `ocen-sandbox registry peers`")
@@ -71,7 +61,7 @@ def set_dialect(
                     told = f"participant {peer} is dealt with by default again, as {now['dialect']}"
                     say(f"For the {name.label}, {told}.")
             return
-        settled = dialect_named(dialect.value)
+        settled = dialect_named(dialect)
         for name, ops in asked.items():
             ops.set_peer(peer, settled)
             say(f"For the {name.label}, participant {peer} is dealt with as {settled} from now on.")

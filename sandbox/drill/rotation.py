@@ -12,8 +12,7 @@ from typing import Final
 
 from sandbox.drill.course import Course, Tell
 from sandbox.drill.report import DrillRefusal, DrillReport, Key
-from sandbox.drill.traffic import Traffic
-from sandbox.drill.witness import Answer, repeat_request
+from sandbox.drill.traffic import Answer, Traffic, repeat_request
 from sandbox.holders import Nodes, own_details
 from sandbox.insider import Caller, Insider, lsp_and_lender_of
 from sandbox.pair import started_pair
