@@ -13,9 +13,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sandbox import rsa_limit
 from sandbox.content import TRIGGER, example_for
@@ -32,15 +31,14 @@ RSA_SECONDS = 1.0
 WARM_UP = 300
 
 
-@dataclass(frozen=True, slots=True)
-class BenchPlan:
+class BenchPlan(NamedTuple):
     """What to measure: `rounds` times `exchanges`, with `concurrency` of them in flight."""
 
     exchanges: int
     concurrency: int
     rounds: int
     database_urls: Mapping[NodeName, str]
-    version: OcenVersion = OcenVersion.V3
+    version: OcenVersion
 
 
 Report = dict[str, Any]

@@ -12,7 +12,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import lender_app.app
@@ -32,9 +31,6 @@ class RsaMeter:
 
     def __init__(self) -> None:
         self.nanoseconds = 0
-
-    def install(self) -> None:
-        """Put the meter round signing and verifying in this process."""
         SigningKey.sign = self._timed(SigningKey.sign)  # type: ignore[method-assign]
         VerificationKey.verify = self._timed(VerificationKey.verify)  # type: ignore[method-assign]
 
@@ -54,15 +50,6 @@ class RsaMeter:
         return timed
 
 
-@dataclass(slots=True)
-class Round:
-    """What a round of exchanges took: seconds in all, milliseconds of each ack and of each callback."""
-
-    seconds: float = 0.0
-    ack_ms: list[float] = field(default_factory=list)
-    callback_ms: list[float] = field(default_factory=list)
-
-
 class Driver:
     """Keeps a number of exchanges in flight; an exchange ends when its callback has been accepted."""
 
@@ -70,22 +57,23 @@ class Driver:
         self._node = node
         self._request = message, receiver, content
         self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._round = Round()
+        self._ack_ms: list[float] = []
+        self._callback_ms: list[float] = []
         node.reception.listeners.append(self._arrived)
-        node.courier.listeners.append(lambda attempt: self._round.ack_ms.append(attempt.milliseconds))
+        node.courier.listeners.append(lambda attempt: self._ack_ms.append(attempt.milliseconds))
 
-    async def drive(self, exchanges: int, concurrency: int) -> Round:
-        """Run a round, telling of its progress on standard output."""
-        self._round = Round()
+    async def drive(self, exchanges: int, concurrency: int) -> dict[str, Any]:
+        """Run a round, telling of its progress; return its seconds, and milliseconds of each ack and each callback."""
+        self._ack_ms, self._callback_ms = [], []
         todo = iter(range(exchanges))
         ticker = asyncio.create_task(self._tell_progress())
         begun = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(self._work(todo))
-        self._round.seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
         ticker.cancel()
-        return self._round
+        return {"seconds": seconds, "ack_ms": self._ack_ms, "callback_ms": self._callback_ms}
 
     async def _work(self, todo: Iterator[int]) -> None:
         loop = asyncio.get_running_loop()
@@ -94,12 +82,12 @@ class Driver:
             entry = await self._node.sender.send(*self._request)
             arrived = self._waiting[entry.outgoing.request_id] = loop.create_future()
             await arrived
-            self._round.callback_ms.append((time.perf_counter() - begun) * 1000)
+            self._callback_ms.append((time.perf_counter() - begun) * 1000)
 
     async def _tell_progress(self) -> None:
         while True:
             await asyncio.sleep(PROGRESS_SECONDS)
-            answer({"progress": len(self._round.callback_ms)})
+            answer({"progress": len(self._callback_ms)})
 
     def _arrived(self, message: VerifiedMessage) -> None:
         arrived = self._waiting.pop(message.request_id, None)
@@ -122,7 +110,7 @@ async def obey(node: Node, meter: RsaMeter, request: str) -> None:
     loop = asyncio.get_running_loop()
     while command := (await loop.run_in_executor(None, sys.stdin.readline)).split():
         if command[0] == "drive" and driver is not None:
-            answer(asdict(await driver.drive(int(command[1]), int(command[2]))))
+            answer(await driver.drive(int(command[1]), int(command[2])))
         else:
             answer(meter.usage())
     await node.stop()
@@ -138,9 +126,7 @@ def main(side: str, request: str = "") -> None:
         settings = load_settings(NodeSettings)
         application = lsp_app.app.application(settings)
     configure_logging(settings.log_format, settings.log_level)
-    meter = RsaMeter()
-    meter.install()
-    run(obey(Node(settings, application), meter, request))
+    run(obey(Node(settings, application), RsaMeter(), request))
 
 
 if __name__ == "__main__":
