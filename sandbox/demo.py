@@ -1,7 +1,7 @@
 """The demo: what is played in each version of OCEN, and each scene of it as the journals of both nodes have it."""
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -99,7 +99,6 @@ class Sms:
 
 
 Scene = Passage | Sms
-Scenes = Generator[Scene, None, Passage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,7 @@ class Demo:
     """The exchanges of the LSP with the lenders that run here, the first of which gives the loan.
 
     Attributes:
+        tell: is given each scene as it comes.
         members: what the registry knows the nodes by; none in OCEN v3.
         loan_application_id: what the messages of OCEN 4.0 are about.
 
@@ -117,6 +117,7 @@ class Demo:
 
     pair: Mapping[NodeName, OpsClient]
     script: Script
+    tell: Callable[[Scene], None]
     members: Mapping[NodeName, Membership] = field(default_factory=dict)
     loan_application_id: str = ""
 
@@ -125,28 +126,25 @@ class Demo:
         content = self._content(CREATE)
         return {lender: self._begin(lender, CREATE, content) for lender in LENDERS if lender in self.members}
 
-    def created(self, lender: NodeName, request_id: str) -> Scenes:
+    def created(self, lender: NodeName, request_id: str) -> None:
         """Tell how a lender takes the application."""
-        answer = yield from self._follow(lender, CREATE, request_id)
+        answer = self._follow(lender, CREATE, request_id)
         status = answer.content["loanApplications"][0]["loanApplicationStatus"]
         if status != "PROCESSING":
             raise DemoFailedError(f"the {lender.label} says {status} to the application, not PROCESSING")
-        return answer
 
-    def accepted(self) -> Scenes:
+    def accepted(self) -> None:
         """Tell how the borrower accepts the loan of the first lender, by an OTP."""
         lender = NodeName.LENDER
-        offered = yield from self._follow(lender, TRIGGER, self._begin(lender, TRIGGER, self._content(TRIGGER)))
-        sms = self._sms(lender, offered.request_id)
-        yield sms
+        offered = self._follow(lender, TRIGGER, self._begin(lender, TRIGGER, self._content(TRIGGER)))
+        otp = self._otp(lender, offered.request_id)
         content = self._content(VERIFY)
         session = offered.content["credBlock"]["data"]["otpSessionKey"]
-        content["credBlock"]["data"] = {"otpSessionKey": session, "otp": sms.otp}
-        verdict = yield from self._follow(lender, VERIFY, self._begin(lender, VERIFY, content))
+        content["credBlock"]["data"] = {"otpSessionKey": session, "otp": otp}
+        verdict = self._follow(lender, VERIFY, self._begin(lender, VERIFY, content))
         status = verdict.content["credBlock"]["data"]["status"]
         if status != "SUCCESS":
             raise DemoFailedError(f"the lender's verdict on its own OTP is {status}, not SUCCESS")
-        return verdict
 
     def _content(self, name: str) -> dict[str, Any]:
         return example_for(self.script.message(name), self.members.get(NodeName.LSP), self.loan_application_id)
@@ -157,25 +155,20 @@ class Demo:
         address = known.participant_id if known else self.pair[lender].identity()["organisation_id"]
         return str(self.pair[NodeName.LSP].send(self.script.message(name).full_name, address, content)["request_id"])
 
-    def _follow(self, lender: NodeName, name: str, request_id: str) -> Scenes:
+    def _follow(self, lender: NodeName, name: str, request_id: str) -> Passage:
         """Tell how a request that the LSP has sent goes on; return the lender's answer."""
         message = self.script.message(name)
-        asked = self._passage(NodeName.LSP, lender, request_id, message.full_name)
-        yield asked
-        _demand(asked)
-        answered = self._passage(
-            lender, NodeName.LSP, request_id, message.answered_by.full_name if message.answered_by else ""
-        )
-        yield answered
-        _demand(answered)
-        return answered
+        answer = message.answered_by.full_name if message.answered_by else ""
+        self._passage(NodeName.LSP, lender, request_id, message.full_name)
+        return self._passage(lender, NodeName.LSP, request_id, answer)
 
-    def _sms(self, lender: NodeName, request_id: str) -> Sms:
+    def _otp(self, lender: NodeName, request_id: str) -> str:
         notices = self.pair[lender].notices(request_id)
         otp = _OTP.search(notices[0]["text"]) if notices else None
         if otp is None:
             raise DemoFailedError("the lender's SMS inbox has no OTP for this request")
-        return Sms(notices[0]["recipient"], notices[0]["text"], otp.group())
+        self.tell(Sms(notices[0]["recipient"], notices[0]["text"], otp.group()))
+        return otp.group()
 
     def _passage(self, sender: NodeName, receiver: NodeName, request_id: str, key: str) -> Passage:
         ops, other = self.pair[sender], self.pair[receiver]
@@ -185,7 +178,11 @@ class Demo:
             found = f"{stuck['state']}: {stuck['result'] or 'not tried yet'}" if stuck else "not in its journal"
             raise DemoFailedError(f"{key} of the {sender.label} has not arrived in {PATIENCE_SECONDS:.0f} s: {found}")
         received = other.wait_for(lambda ops: received_message(ops, request_id, key), 1.0)
-        return passage(sent, received, request_id, *(one.identity()["organisation_id"] for one in (ops, other)))
+        step = passage(sent, received, request_id, *(one.identity()["organisation_id"] for one in (ops, other)))
+        self.tell(step)
+        if not step.is_accepted:
+            raise DemoFailedError(f"{step.message} was not accepted: {step.state}, {step.result}")
+        return step
 
 
 def heartbeat_of(registry: RegistryOps, passages: Sequence[Passage], loan_application_id: str) -> list[Record]:
@@ -195,19 +192,11 @@ def heartbeat_of(registry: RegistryOps, passages: Sequence[Passage], loan_applic
     """
 
     def look(ops: RegistryOps) -> list[Record] | None:
-        found: list[Record] = [one for one in ops.events(200) if _is_about(one, loan_application_id)]
+        abouts = ((one, one["body"]["event"]["loanMetaData"]["loanApplicationId"]) for one in ops.events(200))
+        found: list[Record] = [one for one, about in abouts if about == loan_application_id]
         return found if len(found) >= 2 * len(passages) else None
 
     events = registry.wait_for(look, PATIENCE_SECONDS)
     if events is None:
         raise DemoFailedError(f"the heartbeat has not got {2 * len(passages)} events in {PATIENCE_SECONDS:.0f} s")
     return sorted(events, key=lambda one: one["body"]["event"]["timestamp"])
-
-
-def _is_about(event: Record, loan_application_id: str) -> bool:
-    return bool(event["body"]["event"]["loanMetaData"]["loanApplicationId"] == loan_application_id)
-
-
-def _demand(step: Passage) -> None:
-    if not step.is_accepted:
-        raise DemoFailedError(f"{step.message} was not accepted: {step.state}, {step.result}")

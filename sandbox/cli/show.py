@@ -1,6 +1,6 @@
 """`demo`: the exchange as people watch it, one act after another, as the script of the version says."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from sandbox.cli.pair_options import with_pair_settings
 from sandbox.cli.screen import FAILED, PASSED, data_option, facts, say, screen, shown, tell
 from sandbox.cli.stage import Stage
 from sandbox.content import example_for, new_application_id
-from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Scene, Script, Sms, heartbeat_of
+from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Script, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage, Record
 from sandbox.insider import lsp_and_lender_of
@@ -130,28 +130,27 @@ def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) ->
         DemoFailedError: a step does not hold.
         SandboxError: a node or the registry does not answer, or does not send.
     """
-    clock, stage = SystemClock(), Stage(every_check=every_check, told=script.gist)
+    stage = Stage(every_check=every_check, told=script.gist)
     lsp, lender = (run.nodes[name].organisation_id for name in (NodeName.LSP, NodeName.LENDER))
     members = _members(folders, run) if script.has_registry else {}
-    passages: list[Passage] = []
     with connected(folders) as pair:
-        demo = Demo(pair, script, members, new_application_id())
+        demo = Demo(pair, script, stage.tell, members, new_application_id())
         if script.has_registry:
             seen = _visit_registry(run, members, stage)
             insider, receiver = seen.insider, seen.participants[members[NodeName.LENDER].participant_id]
-            passages += _show_applications(stage, demo, run)
+            _show_applications(stage, demo, run)
         else:
             insider, receiver = lsp_and_lender_of(run)
         stage.open("Loan acceptance: the borrower confirms by an OTP that the lender sends", lsp, lender)
-        passages += _show(stage, demo.accepted())
+        demo.accepted()
         content = example_for(script.message(script.spoiled), members.get(NodeName.LSP))
-        refusal = send_spoiled(script, insider, receiver, content, lender=pair[NodeName.LENDER], clock=clock)
+        refusal = send_spoiled(script, insider, receiver, content, lender=pair[NodeName.LENDER], clock=SystemClock())
     stage.open(script.spoiled_title, lsp, lender)
     stage.refusal(refusal)
     if script.has_registry:
         with connected_registry(folders) as registry:
-            _print_events(heartbeat_of(registry, passages, demo.loan_application_id), run, members)
-    return passages, refusal
+            _print_events(heartbeat_of(registry, stage.passages, demo.loan_application_id), run, members)
+    return stage.passages, refusal
 
 
 def _members(folders: Folders, run: Run) -> Mapping[NodeName, Membership]:
@@ -163,28 +162,25 @@ def _members(folders: Folders, run: Run) -> Mapping[NodeName, Membership]:
     return members
 
 
-def _show(stage: Stage, scenes: Iterable[Scene]) -> list[Passage]:
-    passages = []
-    for scene in scenes:
-        if isinstance(scene, Sms):
-            stage.sms(scene)
-        else:
-            passages.append(scene)
-            stage.passage(scene)
-    return passages
-
-
-def _show_applications(stage: Stage, demo: Demo, run: Run) -> list[Passage]:
+def _show_applications(stage: Stage, demo: Demo, run: Run) -> None:
     """Show how every lender gets the same application, in a message of its own."""
-    passages: list[Passage] = []
     sent = demo.apply()
     for name, request_id in sent.items():
         asked, lsp = run.nodes[name].organisation_id, run.nodes[NodeName.LSP].organisation_id
         stage.open(f"Loan application to {asked}, participant {demo.members[name].participant_id}", lsp, asked)
-        passages += _show(stage, demo.created(name, request_id))
-    if len(sent) > 1:
-        _print_copies(passages)
-    return passages
+        demo.created(name, request_id)
+    if len(sent) == 1:
+        return
+    say("\nThe same application, in a message of its own for each lender\n", style="bold")
+    for step in stage.passages[::2]:
+        signature = step.signature.rpartition(".")[2]
+        rows = [
+            ("requestId", step.request_id),
+            ("traceId", step.content["metadata"]["traceId"]),
+            ("signature", f"{signature[:32]}..."),
+        ]
+        say(Text(step.receiver, style="bold cyan"))
+        say(facts(rows, indent=2))
 
 
 def _visit_registry(run: Run, members: Mapping[NodeName, Membership], stage: Stage) -> Visit:
@@ -206,19 +202,6 @@ def _visit_registry(run: Run, members: Mapping[NodeName, Membership], stage: Sta
         kids.append(f"{len(one.certificates)} certificate", "dim")
         stage.call(lsp, f"GET {ROLES}/{one.organisation_id}", f"{one.name}, at {one.base_url}", kids)
     return seen
-
-
-def _print_copies(passages: Sequence[Passage]) -> None:
-    say("\nThe same application, in a message of its own for each lender\n", style="bold")
-    for step in passages[::2]:
-        signature = step.signature.rpartition(".")[2]
-        rows = [
-            ("requestId", step.request_id),
-            ("traceId", step.content["metadata"]["traceId"]),
-            ("signature", f"{signature[:32]}..."),
-        ]
-        say(Text(step.receiver, style="bold cyan"))
-        say(facts(rows, indent=2))
 
 
 def _print_events(events: Sequence[Record], run: Run, members: Mapping[NodeName, Membership]) -> None:

@@ -1,13 +1,12 @@
 """The demo's picture: each message and ack as an arrow, with the checks of whoever received it."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from rich.text import Text
 
 from sandbox.cli.diagram import SequenceDiagram, leaves
 from sandbox.cli.screen import FAILED, PASSED, screen, step_names
-from sandbox.demo import Sms
+from sandbox.demo import Scene, Sms
 from sandbox.following import Passage, Record
 from sandbox.spoiled import SpoiledOutcome
 from shared.protocol.problems import Problem
@@ -21,12 +20,11 @@ class Stage:
 
         `told` are the members of payloads that are shown; None shows all.
         """
+        self.passages: list[Passage] = []
         self._every_check = every_check
         self._told = told
         self._named: list[tuple[str, ...]] = []
-        self._begin: datetime | None = None
         self._is_empty = True
-        self._number = 0
         self._right = ""
         self._diagram: SequenceDiagram
 
@@ -45,21 +43,27 @@ class Stage:
         for line in said:
             self._diagram.text(line, hang=2)
 
-    def sms(self, sms: Sms) -> None:
+    def tell(self, scene: Scene) -> None:
+        """Show a scene, and keep it if it is a passage."""
+        if isinstance(scene, Sms):
+            self._sms(scene)
+        else:
+            self.passages.append(scene)
+            self._passage(scene)
+
+    def _sms(self, sms: Sms) -> None:
         """Show the text to the borrower, beside the lender who sends it."""
         before, otp, after = sms.text.partition(sms.otp)
         self._diagram.gap()
         text = Text(f"SMS to {sms.recipient}: {before}", "magenta").append(otp, "bold magenta").append(after, "magenta")
         self._diagram.text(text, at=self._right)
 
-    def passage(self, step: Passage) -> None:
+    def _passage(self, step: Passage) -> None:
         """Show a message, its ack, and what both sides found."""
-        self._begin = self._begin or step.sent_at
-        self._number += 1
-        since = (step.sent_at - self._begin).total_seconds() * 1000
+        since = (step.sent_at - self.passages[0].sent_at).total_seconds() * 1000
         self._diagram.gap()
         self._diagram.text(leaves(step.content, self._told), at=step.sender)
-        self._diagram.arrow(step.sender, Text(f"{self._number} {_name(step.message)}", style="bold"), since)
+        self._diagram.arrow(step.sender, Text(f"{len(self.passages)} {_name(step.message)}", style="bold"), since)
         self._checks(step.checks, step.receiver)
         answer = f"signed ack, error {step.ack['error']}" if step.ack is not None else "no ack"
         self._diagram.arrow(step.receiver, Text(answer), since + step.milliseconds)

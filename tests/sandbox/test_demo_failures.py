@@ -83,8 +83,8 @@ def played(spoil: Callable[[dict[str, Any]], None], sms: list[str] | None = None
     lender.sms = lender.sms if sms is None else sms
     scenes: list[Scene] = []
     try:
-        for scene in Demo({NodeName.LENDER: lender, NodeName.LSP: lsp}, SCRIPT).accepted():  # type: ignore[dict-item]
-            scenes.append(scene)
+        pair = {NodeName.LENDER: lender, NodeName.LSP: lsp}
+        Demo(pair, SCRIPT, scenes.append).accepted()  # type: ignore[arg-type]
     except DemoFailedError as failure:
         return scenes, str(failure)
     assert lsp.contents[1]["credBlock"]["data"] == {"otpSessionKey": "s-1", "otp": "048213"}

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.cli.diagram import leaves
 from sandbox.content import example_for, new_application_id
-from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Sms, heartbeat_of
+from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Scene, Sms, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage
 from sandbox.network import Membership
@@ -74,14 +74,14 @@ class Journal:
             yield {"message": message.full_name, "peer": "2", "verification": [STEP], **state}
 
 
-def demo(**status: str) -> tuple[Demo, Journal]:
+def demo(scenes: list[Scene], **status: str) -> tuple[Demo, Journal]:
     lsp = Journal("LSP123")
     pair = {NodeName.LSP: lsp, NodeName.LENDER: Journal("LENDER01", **status), NodeName.LENDER02: Journal("LENDER02")}
-    return Demo(pair, SCRIPT, MEMBERS, APPLICATION), lsp  # type: ignore[arg-type]
+    return Demo(pair, SCRIPT, scenes.append, MEMBERS, APPLICATION), lsp  # type: ignore[arg-type]
 
 
 def test_every_lender_gets_the_same_application_in_a_message_of_its_own() -> None:
-    played, lsp = demo()
+    played, lsp = demo([])
     assert played.apply() == {NodeName.LENDER: "r-1", NodeName.LENDER02: "r-2"}
     (first, second) = lsp.sent
     assert [first[:2], second[:2]] == [(CREATE, "1"), (CREATE, "3")]
@@ -139,8 +139,10 @@ def test_the_demo_does_not_begin_where_a_node_takes_no_part_and_says_what_mends_
 
 
 def test_an_application_and_its_acceptance_are_told_in_scenes() -> None:
-    played, lsp = demo()
-    (asked, answered) = played.created(NodeName.LENDER02, "r-2")
+    scenes: list[Scene] = []
+    played, lsp = demo(scenes)
+    played.created(NodeName.LENDER02, "r-2")
+    (asked, answered) = scenes
     assert isinstance(asked, Passage)
     assert (asked.sender, asked.receiver, asked.signature, asked.ack) == (
         "LSP123",
@@ -150,7 +152,7 @@ def test_an_application_and_its_acceptance_are_told_in_scenes() -> None:
     )
     assert isinstance(answered, Passage)
     assert (answered.sender, answered.receiver, answered.request_id) == ("LENDER02", "LSP123", "r-2")
-    scenes = list(played.accepted())
+    played.accepted()
     assert [scene.otp for scene in scenes if isinstance(scene, Sms)] == ["048213"]
     message, to, content = lsp.sent[-1]
     assert (message, to, content["loanApplicationId"]) == ("v4/VerifyLoanAcceptanceRequest", "1", APPLICATION)
@@ -158,9 +160,9 @@ def test_an_application_and_its_acceptance_are_told_in_scenes() -> None:
 
 
 def test_an_application_that_is_not_taken_is_named() -> None:
-    played, _ = demo(status="REJECTED")
+    played, _ = demo([], status="REJECTED")
     with pytest.raises(DemoFailedError, match="the lender says REJECTED to the application, not PROCESSING"):
-        list(played.created(NodeName.LENDER, "r-1"))
+        played.created(NodeName.LENDER, "r-1")
 
 
 def event(application: str, at: int) -> dict[str, Any]:
