@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from sandbox.content import CREATE, TRIGGER, VERIFY, example_for
-from sandbox.following import Passage, Record, finished_delivery, passage, received_message, sent_message
+from sandbox.following import Passage, Record, finished_delivery, known_message, passage
 from sandbox.network import Membership
 from sandbox.ops_client import OpsClient
 from sandbox.registry_ops import RegistryOps
@@ -174,10 +174,10 @@ class Demo:
         ops, other = self.pair[sender], self.pair[receiver]
         sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, key), PATIENCE_SECONDS)
         if sent is None:
-            stuck = sent_message(ops, request_id, key)
+            stuck = known_message(ops, request_id, key, "sent")
             found = f"{stuck['state']}: {stuck['result'] or 'not tried yet'}" if stuck else "not in its journal"
             raise DemoFailedError(f"{key} of the {sender.label} has not arrived in {PATIENCE_SECONDS:.0f} s: {found}")
-        received = other.wait_for(lambda ops: received_message(ops, request_id, key), 1.0)
+        received = other.wait_for(lambda ops: known_message(ops, request_id, key, "received"), 1.0)
         step = passage(sent, received, request_id, *(one.identity()["organisation_id"] for one in (ops, other)))
         self.tell(step)
         if not step.is_accepted:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sandbox.ops_client import OpsClient
 
@@ -56,18 +56,14 @@ class Passage:
 
 def finished_delivery(ops: OpsClient, request_id: str, message: str) -> Record | None:
     """Return the record of a sent message once nothing more will happen to it."""
-    delivery = sent_message(ops, request_id, message)
+    delivery = known_message(ops, request_id, message, "sent")
     return delivery if delivery is not None and delivery["state"] in _FINAL else None
 
 
-def sent_message(ops: OpsClient, request_id: str, message: str) -> Record | None:
-    """Return what the node knows of a message that it sent."""
-    return _named(ops.message(request_id), "sent", message)
-
-
-def received_message(ops: OpsClient, request_id: str, message: str) -> Record | None:
-    """Return what the node knows of a message that it accepted."""
-    return _named(ops.message(request_id), "received", message)
+def known_message(ops: OpsClient, request_id: str, message: str, way: Literal["sent", "received"]) -> Record | None:
+    """Return what the node knows of a message that it sent, or that it accepted."""
+    records: list[Record] = (ops.message(request_id) or {way: []})[way]
+    return next((record for record in records if record["message"] == message), None)
 
 
 def passage(sent: Record, received: Record | None, request_id: str, sender: str, receiver: str) -> Passage:
@@ -100,9 +96,3 @@ def _unwrapped(payload: Record) -> Record:
     """Return an ack, which stands inside a member in three messages of OCEN 4.0 (docs/positions.md P9)."""
     inner = payload.get("ack")
     return inner if isinstance(inner, Mapping) else payload
-
-
-def _named(history: Record | None, direction: str, message: str) -> Record | None:
-    if history is None:
-        return None
-    return next((record for record in history[direction] if record["message"] == message), None)

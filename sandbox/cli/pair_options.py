@@ -18,68 +18,74 @@ HIGHEST_BASE_PORT = 65_535 - 1_003
 Status = TypeVar("Status")
 
 
+BasePort = Annotated[
+    int,
+    typer.Option(
+        min=2,
+        max=HIGHEST_BASE_PORT,
+        envvar="OCEN_BASE_PORT",
+        help="The lender's port; the LSP's is the next, then those of further lenders, the registry's is the one "
+        "before; the operator planes' are 1000 higher.",
+    ),
+]
+Version = Annotated[
+    OcenVersion,
+    typer.Option("--version", envvar="OCEN_VERSION", help="v4: OCEN 4.0 too, with a registry that all are members of."),
+]
+Lenders = Annotated[
+    int, typer.Option(min=1, max=len(LENDERS), envvar="OCEN_LENDERS", help="So many lenders: LENDER01, LENDER02, ...")
+]
+Host = Annotated[
+    str,
+    typer.Option(
+        envvar="OCEN_PUBLIC_HOST",
+        help="Host name of the base URLs and in the certificates; any but localhost opens the nodes to the network.",
+    ),
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        help="Databases of all, with {node} where lender, lsp, lender02, lender03 or registry goes: "
+        "postgresql://ocen@localhost/ocen_{node}."
+    ),
+]
+LenderDatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar=NodeName.LENDER.database_variable,
+        help="The lender's database.",
+        show_default="SQLite in the data folder",
+    ),
+]
+LspDatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar=NodeName.LSP.database_variable, help="The LSP's database.", show_default="SQLite in the data folder"
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", envvar="OCEN_STRICT", help="Answer refusals with the error code alone.")
+]
+LogFormatOption = Annotated[LogFormat, typer.Option(envvar="OCEN_LOG_FORMAT", help="How log lines look.")]
+LogLevelOption = Annotated[
+    LogLevel, typer.Option(envvar="OCEN_LOG_LEVEL", case_sensitive=False, help="From which level on nodes log.")
+]
+
+
 def pair_settings(
     *,
     data_dir: DataDir = DATA_DIR,
     certs_dir: CertsDir = CERTS_DIR,
-    base_port: Annotated[
-        int,
-        typer.Option(
-            min=2,
-            max=HIGHEST_BASE_PORT,
-            envvar="OCEN_BASE_PORT",
-            help="The lender's port; the LSP's is the next, then those of further lenders, the registry's is the one "
-            "before; the operator planes' are 1000 higher.",
-        ),
-    ] = DEFAULT_BASE_PORT,
-    host: Annotated[
-        str,
-        typer.Option(
-            envvar="OCEN_PUBLIC_HOST",
-            help="Host name of the base URLs and in the certificates; "
-            "any but localhost opens the nodes to the network.",
-        ),
-    ] = "localhost",
-    database_url: Annotated[
-        str | None,
-        typer.Option(
-            help="Databases of all, with {node} where lender, lsp, lender02, lender03 or registry goes: "
-            "postgresql://ocen@localhost/ocen_{node}."
-        ),
-    ] = None,
-    lender_database_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar=NodeName.LENDER.database_variable,
-            help="The lender's database.",
-            show_default="SQLite in the data folder",
-        ),
-    ] = None,
-    lsp_database_url: Annotated[
-        str | None,
-        typer.Option(
-            envvar=NodeName.LSP.database_variable, help="The LSP's database.", show_default="SQLite in the data folder"
-        ),
-    ] = None,
-    version: Annotated[
-        OcenVersion,
-        typer.Option(
-            "--version", envvar="OCEN_VERSION", help="v4: OCEN 4.0 too, with a registry that all are members of."
-        ),
-    ] = OcenVersion.V3,
-    lenders: Annotated[
-        int,
-        typer.Option(min=1, max=len(LENDERS), envvar="OCEN_LENDERS", help="So many lenders: LENDER01, LENDER02, ..."),
-    ] = 1,
-    strict: Annotated[
-        bool, typer.Option("--strict", envvar="OCEN_STRICT", help="Answer refusals with the error code alone.")
-    ] = False,
-    log_format: Annotated[
-        LogFormat, typer.Option(envvar="OCEN_LOG_FORMAT", help="How log lines look.")
-    ] = LogFormat.JSON,
-    log_level: Annotated[
-        LogLevel, typer.Option(envvar="OCEN_LOG_LEVEL", case_sensitive=False, help="From which level on nodes log.")
-    ] = LogLevel.INFO,
+    base_port: BasePort = DEFAULT_BASE_PORT,
+    host: Host = "localhost",
+    database_url: DatabaseUrl = None,
+    lender_database_url: LenderDatabaseUrl = None,
+    lsp_database_url: LspDatabaseUrl = None,
+    version: Version = OcenVersion.V3,
+    lenders: Lenders = 1,
+    strict: Strict = False,
+    log_format: LogFormatOption = LogFormat.JSON,
+    log_level: LogLevelOption = LogLevel.INFO,
 ) -> PairSettings:
     """Make the settings of a pair from its options. Raises SandboxError if both nodes have one database."""
     given = {NodeName.LENDER: lender_database_url, NodeName.LSP: lsp_database_url}

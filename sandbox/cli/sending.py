@@ -14,7 +14,7 @@ from sandbox.cli.screen import FAILED, PASSED, say
 from sandbox.content import example_for, product_data_of
 from sandbox.demo import SCRIPTS
 from sandbox.errors import SandboxError
-from sandbox.following import Record, finished_delivery, received_message, sent_message
+from sandbox.following import Record, finished_delivery, known_message
 from sandbox.network import read_membership
 from sandbox.offline import message_named
 from sandbox.ops_client import OpsClient
@@ -109,7 +109,7 @@ def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: floa
     """Show the ack and the callback of a message as the sender's journal has them; tell whether all is well."""
     sent = ops.wait_for(lambda ops: finished_delivery(ops, request_id, message.full_name), seconds)
     if sent is None:
-        underway = sent_message(ops, request_id, message.full_name)
+        underway = known_message(ops, request_id, message.full_name, "sent")
         state = f"{underway['state']}, {underway['result'] or 'no answer yet'}" if underway else "not in the journal"
         say(f"not acknowledged yet ({state}); the node goes on trying: see `ocen-sandbox messages {request_id}`")
         return False
@@ -119,7 +119,7 @@ def _follow(ops: OpsClient, message: MessageType, request_id: str, seconds: floa
         if sent["state"] != "DELIVERED":
             say(f"\nIn full: ocen-sandbox messages {request_id}", style="dim")
         return bool(sent["state"] == "DELIVERED")
-    answer = ops.wait_for(lambda ops: received_message(ops, request_id, name), seconds)
+    answer = ops.wait_for(lambda ops: known_message(ops, request_id, name, "received"), seconds)
     if answer is None:
         say(f"no {name} after {seconds:g} s; see `ocen-sandbox messages {request_id}`")
         return False
