@@ -64,9 +64,8 @@ class StartedPair:
         }
         self.run = self.run.model_copy(update={"nodes": nodes})
         write_run(folders, self.run)
-        token = ops_token(folders)
         with ExitStack() as stack:
-            probes = {name: stack.enter_context(operator_plane(name, node, token)) for name, node in nodes.items()}
+            probes = {name: stack.enter_context(operator_plane(folders, name, node)) for name, node in nodes.items()}
             self.supervisor.await_ready(lambda name: probes[name].is_ready())
 
     def watch(self) -> None:

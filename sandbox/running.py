@@ -117,14 +117,18 @@ def nodes_alive(folders: Folders, run: Run | None) -> dict[NodeName, RunningNode
     """Return those nodes of the run that are there now, and are ours."""
     if run is None or not folders.token_file.exists():
         return {}
-    token = ops_token(folders)
-    return {name: node for name, node in run.nodes.items() if _is_alive(name, node, token)}
+    alive = {}
+    for name, node in run.nodes.items():
+        with operator_plane(folders, name, node) as ops:
+            if ops.is_process(node.pid, node.organisation_id):
+                alive[name] = node
+    return alive
 
 
-def operator_plane(name: NodeName, node: RunningNode, token: str) -> OpsClient | RegistryOps:
+def operator_plane(folders: Folders, name: NodeName, node: RunningNode) -> OpsClient | RegistryOps:
     """Return a client of a service's operator plane that does not wait long for an answer."""
     kind = RegistryOps if name is NodeName.REGISTRY else OpsClient
-    return kind(name.label, node.ops_url, token, timeout=PROBE_SECONDS)
+    return kind(name.label, node.ops_url, ops_token(folders), timeout=PROBE_SECONDS)
 
 
 class NodesRunning(dict[NodeName, OpsClient]):
@@ -179,11 +183,6 @@ def _running(folders: Folders, up: str) -> Mapping[NodeName, RunningNode]:
 def _nothing_runs(folders: Folders, up: str) -> SandboxError:
     mend = f"start it with `{up}`, or name the folder of one that runs with --data-dir"
     return SandboxError(f"the sandbox does not run (data folder {folders.data}): {mend}")
-
-
-def _is_alive(name: NodeName, node: RunningNode, token: str) -> bool:
-    with operator_plane(name, node, token) as ops:
-        return ops.is_process(node.pid, node.organisation_id)
 
 
 def process_exists(pid: int) -> bool:

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from sandbox.cli.options import DATA_DIR, DataDir
 from sandbox.cli.screen import columns, say, shown
-from sandbox.running import Run, nodes_alive, operator_plane, ops_token, read_run
+from sandbox.running import Run, nodes_alive, operator_plane, read_run
 from sandbox.settings import Folders, NodeName
 
 _STATES: Mapping[bool | None, tuple[str, str]] = {True: ("ready", "green"), False: ("not ready", "yellow")}
@@ -23,9 +23,9 @@ def status(data_dir: DataDir = DATA_DIR) -> int:
     if run is None or not alive:
         say(f"Nothing runs in {shown(data_dir)}; start the pair with: ocen-sandbox up")
         return 1
-    token, obstacles = ops_token(folders), {}
+    obstacles = {}
     for name, node in alive.items():
-        with operator_plane(name, node, token) as ops:
+        with operator_plane(folders, name, node) as ops:
             obstacles[name] = ops.obstacle()
     _print_status(run, {name: obstacle is None for name, obstacle in obstacles.items()})
     for name, obstacle in obstacles.items():
