@@ -4,7 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from sandbox.pki.folder import REGISTRY_FOLDER, SANDBOX_PAIR
 from sandbox.pki.organisation import Organisation
@@ -12,7 +14,6 @@ from sandbox.settings import LENDERS, NODES, PAIR, Folders, NodeName, OcenVersio
 from shared.node.settings import LogFormat, Mode
 from shared.protocol.messages import Role
 
-DEFAULT_BASE_PORT: Final = 8444
 OPS_PORT_DISTANCE: Final = 1000
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -35,25 +36,52 @@ _ORGANISATIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PairSettings:
-    """How to run the pair, and with it further lenders and the registry.
+    """How to run the pair, and with it further lenders and the registry; what is an option of commands says so.
 
     Attributes:
-        base_port: the lender's port; the LSP's is the next, then those of further lenders, the registry's is the one
-            before; the operator planes' are 1000 higher.
-        host: the name under which the nodes are reached; one that is not loopback makes them listen everywhere.
         database_urls: where a node does not use its own SQLite file.
-        strict: whether refusals are told by their code alone; otherwise as OCEN_MODE says, explained by default.
+        strict: without it refusals are told as OCEN_MODE says, explained by default.
     """
 
     folders: Folders = field(default_factory=Folders)
-    base_port: int = DEFAULT_BASE_PORT
-    host: str = "localhost"
+    base_port: Annotated[
+        int,
+        typer.Option(
+            min=2,
+            max=65_535 - OPS_PORT_DISTANCE - len(NODES) + 1,
+            envvar="OCEN_BASE_PORT",
+            help="The lender's port; the LSP's is the next, then those of further lenders, the registry's is the one "
+            "before; the operator planes' are 1000 higher.",
+        ),
+    ] = 8444
+    host: Annotated[
+        str,
+        typer.Option(
+            envvar="OCEN_PUBLIC_HOST",
+            help="Host name of the base URLs and in the certificates; "
+            "any but localhost opens the nodes to the network.",
+        ),
+    ] = "localhost"
     database_urls: Mapping[NodeName, str] = field(default_factory=dict)
-    strict: bool = False
-    log_format: LogFormat = LogFormat.JSON
-    log_level: LogLevel = LogLevel.INFO
-    version: OcenVersion = OcenVersion.V3
-    lenders: int = 1
+    version: Annotated[
+        OcenVersion,
+        typer.Option(
+            "--version", envvar="OCEN_VERSION", help="v4: OCEN 4.0 too, with a registry that all are members of."
+        ),
+    ] = OcenVersion.V3
+    lenders: Annotated[
+        int,
+        typer.Option(min=1, max=len(LENDERS), envvar="OCEN_LENDERS", help="So many lenders: LENDER01, LENDER02, ..."),
+    ] = 1
+    strict: Annotated[
+        bool, typer.Option("--strict", envvar="OCEN_STRICT", help="Answer refusals with the error code alone.")
+    ] = False
+    log_format: Annotated[LogFormat, typer.Option(envvar="OCEN_LOG_FORMAT", help="How log lines look.")] = (
+        LogFormat.JSON
+    )
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="OCEN_LOG_LEVEL", case_sensitive=False, help="From which level on nodes log.")
+    ] = LogLevel.INFO
 
     @property
     def nodes(self) -> tuple[NodeName, ...]:
