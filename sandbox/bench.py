@@ -52,11 +52,13 @@ class Side:
         self._process = process
         self._log = log
 
-    def ask(self, command: str) -> dict[str, Any]:
-        """Give a command and return its first answer."""
+    def ask(self, command: str, progress: Callable[[int], None] = lambda _: None, done: int = 0) -> dict[str, Any]:
+        """Give a command and return its answer; `progress` is told of exchanges as they follow those `done` before."""
         assert self._process.stdin is not None
         print(command, file=self._process.stdin, flush=True)
-        return self.answer()
+        while "progress" in (answer := self.answer()):
+            progress(done + answer["progress"])
+        return answer
 
     def answer(self) -> dict[str, Any]:
         """Wait for the next answer."""
@@ -105,12 +107,13 @@ def _request(settings: PairSettings) -> tuple[str, str, dict[str, Any]]:
 
 def _measure(plan: BenchPlan, lender: Side, lsp: Side, progress: Callable[[int], None]) -> Report:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    _drive(lsp, WARM_UP, plan.concurrency, lambda _: None)
+    lsp.ask(f"drive {WARM_UP} {plan.concurrency}")
     limits = [rsa_limit.exchanges_per_second(RSA_SECONDS, cores)]
     before = [side.ask("report") for side in (lender, lsp)]
     rounds = []
-    for number in range(plan.rounds):
-        rounds.append(_drive(lsp, plan.exchanges, plan.concurrency, progress, number * plan.exchanges))
+    for done in range(0, plan.rounds * plan.exchanges, plan.exchanges):
+        progress(done)
+        rounds.append(lsp.ask(f"drive {plan.exchanges} {plan.concurrency}", progress, done))
         limits.append(rsa_limit.exchanges_per_second(RSA_SECONDS, cores))
     after = [side.ask("report") for side in (lender, lsp)]
     used = {what: sum(a[what] - b[what] for a, b in zip(after, before, strict=True)) for what in ("cpu", "rsa")}
@@ -137,17 +140,6 @@ def _report(
         "cores": cores,
         "version": plan.version,
     }
-
-
-def _drive(
-    lsp: Side, exchanges: int, concurrency: int, progress: Callable[[int], None], before: int = 0
-) -> dict[str, Any]:
-    answer = lsp.ask(f"drive {exchanges} {concurrency}")
-    while "progress" in answer:
-        progress(before + answer["progress"])
-        answer = lsp.answer()
-    progress(before + exchanges)
-    return answer
 
 
 def _percentiles(values: list[float]) -> dict[str, float]:
