@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from sandbox.content import CREATE, TRIGGER, VERIFY, example_for
@@ -34,19 +33,21 @@ class Script(NamedTuple):
     """What differs between the demos of two versions of OCEN.
 
     Attributes:
-        has_registry: whether token and look-up come first, an application to every lender, and the heartbeat last.
-        gist: members of payloads that are shown; None shows all.
-        spoiled: the message that is sent once more, changed after signing, and its title and change.
+        spoiled: the message that is sent once more, changed after signing.
         next_commands: further commands to look at next, with a note on each.
+        gist: members of payloads that are shown; None shows all.
     """
 
     profile: Profile
-    has_registry: bool
-    gist: frozenset[str] | None
     spoiled: str
-    spoiled_title: str
     change: Change
     next_commands: Mapping[str, str]
+    gist: frozenset[str] | None = None
+
+    @property
+    def has_registry(self) -> bool:
+        """Whether token and look-up come first, an application to every lender, and the heartbeat last."""
+        return self.profile is V4
 
     def message(self, name: str) -> MessageType:
         """Return a message of this version by its name."""
@@ -56,33 +57,21 @@ class Script(NamedTuple):
 _GIST: Final = """productNetworkId loanApplicationId loanApplicationStatus requestedAmount currency appToken
     otpSessionKey maskedPhoneNumber otp status"""
 
-_CHANGED: Final = "request, changed by somebody after the LSP has signed it"
-
-SCRIPTS: Final[Mapping[OcenVersion, Script]] = MappingProxyType(
-    {
-        OcenVersion.V3: Script(
-            profile=V3,
-            has_registry=False,
-            gist=None,
-            spoiled=TRIGGER,
-            spoiled_title=f"The same {_CHANGED}",
-            change=Change("loanApplicationIds", "APPL-2031-000417", "APPL-2031-999999"),
-            next_commands={"kit --org ACME --role LSP --out acme/": "keys and clients for your own LSP"},
-        ),
-        OcenVersion.V4: Script(
-            profile=V4,
-            has_registry=True,
-            gist=frozenset(_GIST.split()),
-            spoiled=CREATE,
-            spoiled_title=f"Another {_CHANGED}",
-            change=Change("requestedAmount", "250000", "950000"),
-            next_commands={
-                "registry list": "who takes part in the network",
-                "registry events": "what they have reported",
-            },
-        ),
-    }
-)
+SCRIPTS: Final[Mapping[OcenVersion, Script]] = {
+    OcenVersion.V3: Script(
+        V3,
+        TRIGGER,
+        Change("loanApplicationIds", "APPL-2031-000417", "APPL-2031-999999"),
+        {"kit --org ACME --role LSP --out acme/": "keys and clients for your own LSP"},
+    ),
+    OcenVersion.V4: Script(
+        V4,
+        CREATE,
+        Change("requestedAmount", "250000", "950000"),
+        {"registry list": "who takes part in the network", "registry events": "what they have reported"},
+        frozenset(_GIST.split()),
+    ),
+}
 
 
 class DemoFailedError(Exception):

@@ -145,7 +145,8 @@ def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) ->
         demo.accepted()
         content = example_for(script.message(script.spoiled), members.get(NodeName.LSP))
         refusal = send_spoiled(script, insider, receiver, content, lender=pair[NodeName.LENDER], clock=SystemClock())
-    stage.open(script.spoiled_title, lsp, lender)
+    which = "Another" if script.has_registry else "The same"
+    stage.open(f"{which} request, changed by somebody after the LSP has signed it", lsp, lender)
     stage.refusal(refusal)
     if script.has_registry:
         with connected_registry(folders) as registry:
