@@ -150,12 +150,18 @@ def connected(folders: Folders, up: str = UP) -> Iterator[Mapping[NodeName, OpsC
 
     Raises SandboxError if the sandbox does not run, or only a part of it.
     """
-    running = _running(folders, up)
-    token, nodes = ops_token(folders), NodesRunning(UP_V4 if NodeName.REGISTRY in running else UP)
+    with clients_of(folders, _running(folders, up)) as nodes:
+        yield nodes
+
+
+@contextlib.contextmanager
+def clients_of(folders: Folders, running: Mapping[NodeName, RunningNode]) -> Iterator[Mapping[NodeName, OpsClient]]:
+    """Have a client of each of these nodes, the registry aside."""
+    nodes = NodesRunning(UP_V4 if NodeName.REGISTRY in running else UP)
     with contextlib.ExitStack() as stack:
         for name, node in running.items():
             if name is not NodeName.REGISTRY:
-                nodes[name] = stack.enter_context(OpsClient(name.label, node.ops_url, token))
+                nodes[name] = stack.enter_context(OpsClient(name.label, node.ops_url, ops_token(folders)))
         yield nodes
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -14,7 +13,7 @@ from sandbox.cli.options import DATA_DIR, DataDir
 from sandbox.cli.screen import listing, say
 from sandbox.errors import SandboxError
 from sandbox.ops_client import OpsClient
-from sandbox.running import nodes_alive, ops_token, run_of
+from sandbox.running import clients_of, nodes_alive, run_of
 from sandbox.settings import Folders, NodeName
 from shared.node.ids import new_id
 from shared.protocol.encoding import EncodingError, parse_timestamp
@@ -54,13 +53,7 @@ def clock(
     folders = Folders(data_dir)
     run, alive = run_of(folders), nodes_alive(folders, run_of(folders))
     down = [name.label for name in run.nodes if name is not NodeName.REGISTRY and name not in alive]
-    with ExitStack() as stack:
-        token = ops_token(folders)
-        nodes: dict[NodeName, OpsClient] = {
-            name: stack.enter_context(OpsClient(name.label, node.ops_url, token))
-            for name, node in alive.items()
-            if name is not NodeName.REGISTRY
-        }
+    with clients_of(folders, alive) as nodes:
         if not nodes:
             raise SandboxError(f"no node runs: `ocen-sandbox down`, then `{run.command}`")
         if by or to:
