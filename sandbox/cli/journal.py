@@ -15,12 +15,8 @@ from sandbox.holders import asked_of
 from sandbox.ops_client import OpsClient
 from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
-from shared.catalogue.table import CATALOGUE
 
 _STATE_STYLES = {"ACCEPTED": "green", "DELIVERED": "green", "REFUSED": "red", "DEAD": "red"}
-
-_NAMES = {message.path: message.full_name for message in CATALOGUE}
-_PLACES = {message.full_name: place for place, message in enumerate(CATALOGUE)}
 
 
 def messages(
@@ -71,18 +67,26 @@ def sms(
 
 def _latest(ops: OpsClient, limit: int) -> list[Record]:
     """Return the latest messages that the node sent, received or refused."""
+    refusals = ops.refusals(limit)
+    names = _names_by_path() if refusals else {}
     refused: list[Record] = [
         {
             "request_id": refusal["request_id"] or "no requestId that could be read",
             "at": refusal["at"],
             "direction": "refused",
-            "message": _NAMES.get(refusal["path"], refusal["path"]),
+            "message": names.get(refusal["path"], refusal["path"]),
             "state": refusal["error"],
             "tries": None,
         }
-        for refusal in ops.refusals(limit)
+        for refusal in refusals
     ]
     return sorted([*ops.messages(limit), *refused], key=lambda line: line["at"])[-limit:]
+
+
+def _names_by_path() -> dict[str, str]:
+    from shared.catalogue.table import CATALOGUE  # the models of all bodies: not for those who were refused nothing
+
+    return {message.path: message.full_name for message in CATALOGUE}
 
 
 def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
@@ -104,9 +108,9 @@ def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
         say(columns(rows, widths=(12, 6, 8, widest), indent=2))
 
 
-def _order(line: Record) -> tuple[str, int, bool]:
+def _order(line: Record) -> tuple[str, bool, bool]:
     """By time; within a millisecond a request before its answer, sending before receiving."""
-    return line["at"], _PLACES.get(line["message"], len(_PLACES)), line["direction"] != "sent"
+    return line["at"], line["message"].endswith("Response"), line["direction"] != "sent"
 
 
 def _time(moment: str) -> str:

@@ -66,7 +66,7 @@ def test_a_list_of_commands_says_of_each_what_its_own_help_page_begins_with(path
         ("--version", "shared httpx pydantic cryptography"),
         ("--help", "shared httpx pydantic cryptography"),
         ("status --help", "sqlalchemy fastapi cryptography jwcrypto yaml"),
-        ("messages --help", "sqlalchemy fastapi cryptography jwcrypto yaml"),
+        ("messages --help", "sqlalchemy fastapi cryptography jwcrypto yaml shared.catalogue"),
         ("status --data-dir no-such", "sqlalchemy fastapi cryptography jwcrypto yaml"),
         ("participants --help", "sqlalchemy fastapi yaml sandbox.pki"),
     ],
