@@ -86,11 +86,7 @@ def read_run(folders: Folders) -> Run | None:
 
 
 def run_of(folders: Folders) -> Run:
-    """Read the run file of what runs.
-
-    Raises:
-        SandboxError: as `read_run`, or nothing runs.
-    """
+    """Read the run file of what runs. Raises SandboxError as `read_run` does, and if nothing runs."""
     run = read_run(folders)
     if run is None:
         raise _nothing_runs(folders, UP)

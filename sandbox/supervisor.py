@@ -117,11 +117,7 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def watch(self) -> NoReturn:
-        """Wait until a node ends.
-
-        Raises:
-            NodeDiedError: one did.
-        """
+        """Wait until a node ends, and raise NodeDiedError then."""
         while True:
             self._check_alive(starting=False)
             time.sleep(POLL_SECONDS)
