@@ -16,11 +16,12 @@ from uuid import uuid4
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 
+from sandbox.content import TRIGGER
 from sandbox.errors import SandboxError
 from sandbox.forms import save_form
 from sandbox.pki.certificates import Authority, leaf_certificate, public_pem
 from sandbox.pki.organisation import Organisation, contact_of, kept_or_new_key
-from shared.catalogue.table import CATALOGUE, example_of
+from shared.catalogue.table import example_of, get_message
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.record import leaf_of
 from shared.protocol.messages import Role
@@ -126,7 +127,8 @@ def _keystores(folder: Path, form: OnboardingForm, ours: OnboardingForm, authori
 
 
 def _first_steps(folder: Path, form: OnboardingForm, ours: OnboardingForm, role: Role) -> None:
-    first = next(message for message in CATALOGUE if role in message.senders)
+    asked = get_message("v3", TRIGGER)
+    first = asked if role in asked.senders or asked.answered_by is None else asked.answered_by
     content = {name: value for name, value in example_of(first).items() if name != "requestId"}
     (folder / "payload.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     own = FILES / form.role.lower()

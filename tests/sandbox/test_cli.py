@@ -110,7 +110,7 @@ def test_the_version_is_printed(run: Run) -> None:
         (["up", "--version", "v5"], "--version"),
         (["up", "--lenders", "4"], "--lenders"),
         (["messages", "--at", "registry"], "there is no node registry: choose from lender, lsp, lender02, lender03"),
-        (["send", "Foo"], "there is no message Foo: choose from TriggerLoanAcceptanceRequest"),
+        (["send", "Foo"], "there is no message Foo: choose from CreateLoanApplicationsRequest"),
         (["send", "TriggerLoanAcceptanceRequest", "--file", "no-such"], "no-such cannot be read"),
         (["pki", "show", "--certs-dir", "no-such"], "run `ocen-sandbox pki init` first"),
         (["pki", "issue", "BANK01", "--role", "BANK"], "--role"),

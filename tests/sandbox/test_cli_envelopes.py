@@ -156,7 +156,7 @@ def test_a_key_that_cannot_be_used_is_wrong_input(bench: Bench, text: str, said:
         (["--key", "no-such-file"], "no-such-file cannot be read (No such file or directory)"),
         (["--key", "KEY", "no-such-file"], "no-such-file cannot be read"),
         (["--key", "KEY", "--profile", "v9"], "there is no profile v9: choose from v3"),
-        (["--key", "KEY", "--message", "Foo"], "there is no message Foo: choose from TriggerLoan"),
+        (["--key", "KEY", "--message", "Foo"], "there is no message Foo: choose from CreateLoan"),
         (["--key", "KEY", "--at", "noon"], "--at noon: not an RFC 3339 date-time with an offset; write it like"),
         (["--key", "KEY", "--at", "2031-05-06T07:08:09Z", "--now"], "--at and --now are two times"),
         (["--key", "KEY", "--ack", "--now"], "--ack goes without"),
