@@ -49,7 +49,7 @@ class AnswerTo:
             "productNetworkId": product.network,
             "networkId": product.network,
         }
-        return cls(asked.sender.organisation_id, asked.message_type.full_name, asked.request_id, data)
+        return cls(asked.sender.id, asked.message_type.full_name, asked.request_id, data)
 
     @property
     def is_v3(self) -> bool:

@@ -78,7 +78,7 @@ def _hears(exchange: str) -> Callable[[_TrackRule], _TrackRule]:
     def keep(rule: _TrackRule) -> _TrackRule:
         @lsp.hears(exchange, "v3")
         def told(message: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
-            track = awaiting_track(records, message.sender.organisation_id, message.request_id)
+            track = awaiting_track(records, message.sender.id, message.request_id)
             if track is None:
                 return Reply()
             content = cast("Any", message.content)

@@ -22,9 +22,8 @@ from shared.node.onboarding.form import FormError
 from shared.node.onboarding.key_forms import checked_keys
 from shared.node.onboarding.record import MOST_CERTIFICATES, Line, Name, thumbprint_of
 from shared.protocol.messages import NETWORK_ROLES, Role
+from shared.protocol.profiles import V4
 from shared.protocol.signing import load_public_key
-
-ALGORITHM = "RS256"
 
 _MANDATORY = ("name", "role", "base_url", "public_key", "tls_certificates", "spoc_email", "spoc_phone")
 """What the schema marks as required; that it is there is judged with all the rest, so that all flaws are told."""
@@ -160,10 +159,10 @@ def judged_organisation(form: AmendmentForm) -> dict[str, str]:
 
 def _keys(form: KeysForm, flaws: list[Flaw]) -> tuple[StoredKey, ...]:
     records = checked_keys(
-        form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws, algorithm=ALGORITHM
+        form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws, algorithm=V4.algorithm
     )
     return tuple(
-        StoredKey(one.kid, load_public_key(one.pem, ALGORITHM, one.kid).thumbprint(), one.pem) for one in records
+        StoredKey(one.kid, load_public_key(one.pem, V4.algorithm, one.kid).thumbprint(), one.pem) for one in records
     )
 
 

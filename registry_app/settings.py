@@ -6,11 +6,9 @@ from typing import Final
 
 from pydantic import Field
 
+from shared.catalogue.bodies.v4.registry import REALM
 from shared.node.onboarding.record import BaseUrl
 from shared.node.settings import ServiceSettings
-
-REALM: Final = "/realms/dev"
-"""The path of the Auth Service's realm, as OCEN's own has it."""
 
 LONGEST_LIFE: Final = timedelta(hours=24)
 """No token lives longer (OCEN 4.0 access token, "lifespan of 24 hours")."""

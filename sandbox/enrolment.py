@@ -17,7 +17,7 @@ from sandbox.registry_ops import RegistryOps
 from sandbox.running import connected_registry, read_run
 from sandbox.settings import Folders
 from shared.clock import Clock, SystemClock
-from shared.node.onboarding.record import MOST_CERTIFICATES, MOST_COUNTING, thumbprint_of
+from shared.node.onboarding.record import MOST_CERTIFICATES, MOST_KEYS, thumbprint_of
 from shared.node.registry.cache import USUAL_TIMES
 from shared.protocol.participants import KeyStatus
 
@@ -55,7 +55,7 @@ class Enrolment:
     def demand_room_for_key(self, keys: Sequence[Record]) -> None:
         """Refuse a third key, before it is made: two of the member's keys count already."""
         counting = _counting(keys)
-        if len(counting) >= MOST_COUNTING:
+        if len(counting) >= MOST_KEYS:
             kids, mend = " and ".join(key["kid"] for key in counting), f"ocen-sandbox keys retire {counting[-1]['kid']}"
             raise SandboxError(
                 f"the registry takes no third key of {self._organisation_id}: {kids} count already, first `{mend}`"

@@ -15,7 +15,7 @@ from shared.protocol.opened import NO_PEER, Opened, WireMessage
 from shared.protocol.participants import Dialect, Participant, PublicKey
 from shared.protocol.profiles import PROFILES, Dressed, Judged, Profile, Style
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_private_key, load_public_key
-from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer, open_token
+from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer, parse_token
 from shared.protocol.verification import Need, Outcome, Verification
 
 Holder = Callable[[str], Participant | None]
@@ -143,7 +143,7 @@ def issuer_of(public_key: str, url: str, token: str) -> Issuer:
     Raises KeyMaterialError if the key cannot be used.
     """
     try:
-        kid = open_token(token).kid
+        kid = parse_token(token).kid
     except EncodingError:
         kid = ""  # what is wrong with the token is a check's to say
     kids = _own_kids(public_key)
@@ -201,7 +201,7 @@ def _own_kids(public_key: str) -> list[str]:
 
 def _holder(kid: str, key: VerificationKey, dialect: Dialect) -> Participant:
     return Participant(
-        organisation_id=_OWNER,
+        id=_OWNER,
         name=_OWNER,
         role=Role.LENDER,
         base_url="",

@@ -20,7 +20,7 @@ from shared.node.registry.service import registry_transport
 from shared.node.settings import RegistryMembership
 from shared.protocol.participants import Participant
 from shared.protocol.profiles import Originator
-from shared.protocol.tokens import open_token
+from shared.protocol.tokens import parse_token
 from shared.transport.tls import client_context
 
 
@@ -71,9 +71,9 @@ async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[s
     return Visit(
         insider=Insider(identity, originator, tls, {"authorization": f"Bearer {token}"}),  # RFC 6750 s2.1
         member=member,
-        claims=open_token(token).claims,
+        claims=parse_token(token).claims,
         roles=roles,
-        participants={one.organisation_id: one for one in found if one is not None},
+        participants={one.id: one for one in found if one is not None},
     )
 
 

@@ -58,7 +58,7 @@ _CONSENT: Final = TypeAdapter(Consent)
 def ask_for_consent(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
     """Ask the Account Aggregator for a consent of one borrower; its handle is the callback."""
     ids, is_monitoring = wire.consent_asked_for(asked)
-    found = find_loans(records, asked.sender.organisation_id, ids)
+    found = find_loans(records, asked.sender.id, ids)
     if len(found) < len(set(ids)):
         return Reply(Problem.UNKNOWN_REFERENCE, "a loanApplicationId is not one of this sender")
     axis, is_one = (Axis.MONITORING if is_monitoring else Axis.CONSENT), len({loan.primary_id for loan in found}) == 1
@@ -70,7 +70,7 @@ def ask_for_consent(asked: VerifiedMessage, records: Records, policy: Policy, no
     keys = tuple(loan.record_id for loan in changed)
     # Made of the requestId too: the lender may be asked for a periodic consent more than once.
     handle = consent_handle((*keys, asked.request_id), attempt=attempt, is_monitoring=is_monitoring)
-    consent = Consent(handle, asked.sender.organisation_id, is_monitoring, keys, AnswerTo.of(asked))
+    consent = Consent(handle, asked.sender.id, is_monitoring, keys, AnswerTo.of(asked))
     facts = facts_of_consent(changed[0].persona, attempt=attempt, is_monitoring=is_monitoring, now=now.business)
     patience = _timer(consent, Event.AA_ANSWER_DUE, now.protocol + policy.figures.aa_answer, TimerClock.PROTOCOL)
     return Reply(
@@ -104,7 +104,7 @@ def tell_consent_status(asked: VerifiedMessage, records: Records, policy: Policy
     """Tell how far the consent has come by now; a handle that was replaced has FAILED."""
     handle = wire.consent_handle_of(asked)
     record = records.get(f"consent\n{handle}")
-    if record is None or record.participant != asked.sender.organisation_id:
+    if record is None or record.participant != asked.sender.id:
         return Reply(Problem.UNKNOWN_REFERENCE, "the consentHandle is not one of this sender")
     consent = _CONSENT.validate_python(record.state)
     loan = loans_of(records, consent.loans)[0]

@@ -37,7 +37,7 @@ AGREEMENT_COMPLETED: Final = "LOAN_AGREEMENT_COMPLETED"
 @lender.answers("TriggerLoanAcceptance")
 def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
     """Refuse applications that cannot be accepted; otherwise open a session, send the SMS and answer with its key."""
-    ids, sender = wire.applications_to_accept(asked), asked.sender.organisation_id
+    ids, sender = wire.applications_to_accept(asked), asked.sender.id
     found = applications_standing(ids, known_standings(records, sender, ids))
     if found is not ApplicationStanding.ACCEPTED:
         is_unknown = found is ApplicationStanding.UNKNOWN
@@ -67,7 +67,7 @@ def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy,
 @lender.answers("VerifyLoanAcceptance")
 def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
     """Answer SUCCESS, INCORRECT_OTP or INVALID_SESSION; with SUCCESS the loan agreement is complete."""
-    answer, sender = wire.entered_otp(asked), asked.sender.organisation_id
+    answer, sender = wire.entered_otp(asked), asked.sender.id
     session = _session_of(records.get(answer.session_key))
     if session is not None and is_guessed_at(sender, session.loan_application_ids, records, policy.acceptance):
         session = None  # like one that has been locked, also for the right OTP

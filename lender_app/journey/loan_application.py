@@ -31,7 +31,7 @@ class Judged:
 @lender.answers("CreateLoanApplications")
 def create_applications(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
     """Take or reject each application. One that is there already is told as it stands, if nothing of it has changed."""
-    forms, sender = wire.application_forms(asked), asked.sender.organisation_id
+    forms, sender = wire.application_forms(asked), asked.sender.id
     ids = [form.id for form in forms]
     for loan_application_id, times in Counter(ids).items():
         if times > 1:

@@ -47,7 +47,7 @@ _ENQUIRY: Final = TypeAdapter(Enquiry)
 @lender.answers("GenerateOffers")
 def generate_offers(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
     """Price every application whose consent is READY; say of each other one why not."""
-    ids, sender = wire.applications_to_price(asked), asked.sender.organisation_id
+    ids, sender = wire.applications_to_price(asked), asked.sender.id
     found = find_loans(records, sender, ids)
     if not found:
         return Reply(Problem.UNKNOWN_REFERENCE, "no loanApplicationId is one of this sender")

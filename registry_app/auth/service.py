@@ -12,7 +12,7 @@ from registry_app.auth.client_secrets import SecretHasher
 from registry_app.auth.errors import OAuthError, TokenRefused, invalid_client
 from registry_app.auth.signing_keys import SigningKeys, TokenKey, current_key, published_keys
 from registry_app.auth.token_request import TokenRequest
-from registry_app.auth.tokens import TokenHolder, claims_for, open_token, public_jwk, sign_token
+from registry_app.auth.tokens import TokenHolder, claims_for, public_jwk, sign_token, verify_issued_token
 from registry_app.settings import RegistrySettings
 from registry_app.store.book import Book
 from registry_app.store.roles import ClientRow, client_of, client_of_role
@@ -108,7 +108,7 @@ class AuthService:
 
     def _holder(self, connection: Connection, token: str, certificate: str, now: datetime) -> TokenHolder:
         # One visit to the database: every call of a participant waits for it.
-        participant_id, client_id = open_token(token, published_keys(connection, now), self.issuer, now)
+        participant_id, client_id = verify_issued_token(token, published_keys(connection, now), self.issuer, now)
         client = client_of_role(connection, participant_id)
         if client is None or client.client_id != client_id or client.status is not RoleStatus.APPROVED:
             raise TokenRefused("The holder of the access token takes no part any more.")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from joserfc import jwt
@@ -16,13 +16,7 @@ from registry_app.auth.signing_keys import TokenKey
 from shared.catalogue.bodies.v4.registry import JsonWebKey
 from shared.protocol.messages import Role
 from shared.protocol.signing import load_public_key
-
-ALGORITHM: Final = "RS256"
-
-LEEWAY: Final = timedelta(seconds=60)
-"""How far the clocks of two processes on one database may be apart."""
-
-MAX_TOKEN_LENGTH: Final = 8192
+from shared.protocol.tokens import MAX_TOKEN_LENGTH, TOKEN_ALGORITHM, TOKEN_LEEWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +52,12 @@ def claims_for(holder: TokenHolder, issuer: str, scope: str, now: datetime, life
 
 def sign_token(claims: Mapping[str, Any], kid: str, private: RSAKey) -> str:
     """Sign claims as a JWT."""
-    return jwt.encode({"alg": ALGORITHM, "kid": kid, "typ": "JWT"}, dict(claims), private, algorithms=[ALGORITHM])
+    return jwt.encode(
+        {"alg": TOKEN_ALGORITHM, "kid": kid, "typ": "JWT"}, dict(claims), private, algorithms=[TOKEN_ALGORITHM]
+    )
 
 
-def open_token(text: str, keys: Sequence[TokenKey], issuer: str, now: datetime) -> tuple[str, str]:
+def verify_issued_token(text: str, keys: Sequence[TokenKey], issuer: str, now: datetime) -> tuple[str, str]:
     """Verify a token of ours at `now` (aware); return the ids of its participant and of its client.
 
     Raises:
@@ -75,7 +71,7 @@ def open_token(text: str, keys: Sequence[TokenKey], issuer: str, now: datetime) 
         return _imported(by_kid[token.headers()["kid"]].pem)
 
     try:
-        claims = jwt.decode(text, find, algorithms=[ALGORITHM]).claims
+        claims = jwt.decode(text, find, algorithms=[TOKEN_ALGORITHM]).claims
     except (JoseError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise TokenRefused("The access token is no JWT that this Auth Service has signed.") from error
     _judge(claims, issuer, now)
@@ -84,7 +80,7 @@ def open_token(text: str, keys: Sequence[TokenKey], issuer: str, now: datetime) 
 
 def public_jwk(kid: str, pem: str) -> JsonWebKey:
     """Write a public key as a JWK for verifying RS256."""
-    numbers = load_public_key(pem, ALGORITHM).jwk.export_public(as_dict=True)
+    numbers = load_public_key(pem, TOKEN_ALGORITHM).jwk.export_public(as_dict=True)
     return JsonWebKey(kid=kid, n=numbers["n"], e=numbers["e"])
 
 
@@ -95,7 +91,7 @@ def _judge(claims: Mapping[str, Any], issuer: str, now: datetime) -> None:
         raise TokenRefused("The access token lacks a claim.")
     if claims["iss"] != issuer:
         raise TokenRefused("The access token is of another issuer.")
-    if _moment(claims["nbf"]) - LEEWAY > now:
+    if _moment(claims["nbf"]) - TOKEN_LEEWAY > now:
         raise TokenRefused("The access token is not valid yet.")
     if _moment(claims["exp"]) <= now:
         raise TokenRefused("The access token has expired; ask for a new one.")

@@ -25,6 +25,10 @@ from registry_app.store.resources import find, list_rows
 from registry_app.store.roles import StoredRole
 from registry_app.store.tables import FILTERS, NETWORKS, PRODUCTS, WHITELISTING_ITEMS
 from shared.catalogue.bodies.v4.registry import (
+    NETWORK_PARTICIPANTS_PATH,
+    PARTICIPANT_ADDRESSES_PATH,
+    PARTICIPANT_KEYS_PATH,
+    PARTICIPANT_PATH,
     CreditProductAnswer,
     IndexedProductNetworkParticipants,
     JsonWebKeySet,
@@ -36,14 +40,12 @@ from shared.node.ops.views import Mistake
 
 T = TypeVar("T")
 
-routes: Final = APIRouter(
-    prefix="/service", tags=["registry"], dependencies=[Depends(demand_token)], responses=refused_with(Mistake)
-)
+routes: Final = APIRouter(tags=["registry"], dependencies=[Depends(demand_token)], responses=refused_with(Mistake))
 
 Number = Annotated[str, Path(pattern=r"^[1-9][0-9]{0,8}$")]
 
 
-@routes.get("/products/{number}")
+@routes.get("/service/products/{number}")
 async def product(registry: TheRegistry, number: Number) -> CreditProductAnswer:
     """Return a credit product (GetProductByID)."""
 
@@ -54,7 +56,7 @@ async def product(registry: TheRegistry, number: Number) -> CreditProductAnswer:
     return await _found(registry, query)
 
 
-@routes.get("/product-networks/{number}/participants", response_model=IndexedProductNetworkParticipants)
+@routes.get(NETWORK_PARTICIPANTS_PATH, response_model=IndexedProductNetworkParticipants)
 async def network_participants(registry: TheRegistry, number: Number) -> Response:
     """Return who takes part in a network, by role (GetProductNetworkParticipantsByNetworkID).
 
@@ -69,7 +71,7 @@ async def network_participants(registry: TheRegistry, number: Number) -> Respons
     return Response(await _found(registry, query), media_type="application/json")
 
 
-@routes.get("/lender-network-filters/{number}")
+@routes.get("/service/lender-network-filters/{number}")
 async def network_filter(registry: TheRegistry, number: Number) -> LenderNetworkFilter:
     """Return what a lender demands in a network (GetLenderNetworkFilterByID)."""
 
@@ -80,7 +82,7 @@ async def network_filter(registry: TheRegistry, number: Number) -> LenderNetwork
     return await _found(registry, query)
 
 
-@routes.get("/server-whitelisting-items/{number}")
+@routes.get("/service/server-whitelisting-items/{number}")
 async def item(registry: TheRegistry, number: Number) -> ServerWhitelistingItem:
     """Return an address that a participant calls from (GetServerWhitelistingItemByID)."""
 
@@ -93,7 +95,7 @@ async def item(registry: TheRegistry, number: Number) -> ServerWhitelistingItem:
 
 
 # Before the route of one participant, whose id would otherwise be "server-whitelisting-items".
-@routes.get("/participant-roles/server-whitelisting-items/{number}")
+@routes.get(PARTICIPANT_ADDRESSES_PATH)
 async def items_of_participant(registry: TheRegistry, number: Number) -> list[ServerWhitelistingItem]:
     """Return the addresses that a participant calls from (GetServerWhitelistingItemsByParticipantRoleID)."""
 
@@ -105,7 +107,7 @@ async def items_of_participant(registry: TheRegistry, number: Number) -> list[Se
     return await _found(registry, query)
 
 
-@routes.get("/participant-roles/{number}")
+@routes.get(PARTICIPANT_PATH)
 async def participant(registry: TheRegistry, number: Number) -> ParticipantDetail:
     """Return a participant; the official starter asks for it, the API description lacks it.
 
@@ -114,7 +116,7 @@ async def participant(registry: TheRegistry, number: Number) -> ParticipantDetai
     return participant_detail(await _served(registry, number))
 
 
-@routes.get("/participant-roles/{number}/jwks")
+@routes.get(PARTICIPANT_KEYS_PATH)
 async def participant_keys(registry: TheRegistry, number: Number) -> JsonWebKeySet:
     """Return both keys of a participant (an extension: `publicKey` has room for one, a change of keys needs two)."""
     return key_set(await _served(registry, number))

@@ -10,15 +10,11 @@ from fastapi.responses import JSONResponse
 
 from registry_app.auth.errors import invalid_request
 from registry_app.auth.token_request import SCOPE, read_token_request
-from registry_app.auth.tokens import ALGORITHM
 from registry_app.parts import TheRegistry
 from registry_app.plane.bearer import shown_certificate
 from registry_app.plane.refusals import NO_STORE, TokenRefusal, refused_with
-from registry_app.settings import REALM
-from shared.catalogue.bodies.v4.registry import JsonWebKeySet, as_json
-
-KEYS_PATH: Final = "/protocol/openid-connect/certs"
-TOKEN_PATH: Final = "/protocol/openid-connect/token"
+from shared.catalogue.bodies.v4.registry import JWKS_PATH, REALM, TOKEN_PATH, JsonWebKeySet, as_json
+from shared.protocol.tokens import TOKEN_ALGORITHM
 
 _CACHED: Final = {"cache-control": "public, max-age=300"}
 
@@ -40,21 +36,22 @@ _TOKEN_BODY: Final = {
     },
 }
 
-routes: Final = APIRouter(prefix=REALM, tags=["auth service"], responses=refused_with(TokenRefusal))
+routes: Final = APIRouter(tags=["auth service"], responses=refused_with(TokenRefusal))
 
 
-@routes.get("/.well-known/openid-configuration")
+@routes.get(f"{REALM}/.well-known/openid-configuration")
 async def discovery(registry: TheRegistry) -> JSONResponse:
     """Tell where keys and tokens are."""
     issuer = registry.auth.issuer
+    url = issuer.removesuffix(REALM)
     document: dict[str, Any] = {
         "issuer": issuer,
-        "token_endpoint": f"{issuer}{TOKEN_PATH}",
-        "jwks_uri": f"{issuer}{KEYS_PATH}",
+        "token_endpoint": f"{url}{TOKEN_PATH}",
+        "jwks_uri": f"{url}{JWKS_PATH}",
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "id_token_signing_alg_values_supported": [TOKEN_ALGORITHM],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "scopes_supported": [SCOPE],
         "claims_supported": ["iss", "sub", "azp", "participantId", "clientId", "roles", "scope"],
@@ -62,7 +59,7 @@ async def discovery(registry: TheRegistry) -> JSONResponse:
     return JSONResponse(document, headers=_CACHED)
 
 
-@routes.get(KEYS_PATH, response_model=JsonWebKeySet)
+@routes.get(JWKS_PATH, response_model=JsonWebKeySet)
 async def keys(registry: TheRegistry) -> JSONResponse:
     """Return the keys that tokens are verified with: the one that signs, and those that signed tokens still alive."""
     return JSONResponse(as_json(await registry.auth.key_set()), headers=_CACHED)

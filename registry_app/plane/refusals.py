@@ -15,9 +15,8 @@ from starlette.requests import ClientDisconnect
 
 from registry_app.auth.errors import OAuthError, TokenRefused
 from registry_app.parts import Parts
-from registry_app.settings import REALM
 from shared.catalogue.bodies.v4.heartbeat import ResponseMessage
-from shared.catalogue.bodies.v4.registry import as_json
+from shared.catalogue.bodies.v4.registry import REALM, as_json
 from shared.protocol.problems import Problem
 from shared.storage.writer import StorageUnavailable
 

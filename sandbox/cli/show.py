@@ -25,9 +25,8 @@ from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion
 from sandbox.spoiled import SpoiledOutcome, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
 from sandbox.visit import Visit, demand_members, visit
+from shared.catalogue.bodies.v4.registry import NETWORK_PARTICIPANTS_PATH, PARTICIPANT_PATH, TOKEN_PATH
 from shared.clock import SystemClock
-from shared.node.registry.lookup import NETWORKS, ROLES
-from shared.node.registry.service import TOKEN_PATH
 from shared.protocol.tokens import TOKEN_ALGORITHM
 
 
@@ -195,13 +194,13 @@ def _visit_registry(run: Run, members: Mapping[NodeName, Membership], stage: Sta
     said.append(f"{claims['iss']}").append(", verified with the keys of the Auth Service", "dim")
     token = f"access token, {TOKEN_ALGORITHM}, for {hours:.0f} hours"
     stage.call(lsp, f"POST {TOKEN_PATH}", token, said)
-    network = f"{NETWORKS}/{seen.member.product_network_id}/participants"
+    network = NETWORK_PARTICIPANTS_PATH.format(number=seen.member.product_network_id)
     listed = ", ".join(f"{role} {one}" for one, role in sorted(seen.roles.items(), key=lambda item: item[::-1]))
     stage.call(lsp, f"GET {network}", f"{len(seen.roles)} participants", Text(listed))
     for one in seen.participants.values():
         kids = Text("kid ", "dim").append(one.keys[0].kid).append(f", {len(one.keys)} keys, ", "dim")
         kids.append(f"{len(one.certificates)} certificate", "dim")
-        stage.call(lsp, f"GET {ROLES}/{one.organisation_id}", f"{one.name}, at {one.base_url}", kids)
+        stage.call(lsp, f"GET {PARTICIPANT_PATH.format(number=one.id)}", f"{one.name}, at {one.base_url}", kids)
     return seen
 
 

@@ -18,7 +18,7 @@ from sandbox.pki import certificates, files
 from sandbox.pki.certificates import Authority, PkiError
 from shared.node.identity import IdentityFile, KeyFile, load_identity
 from shared.node.onboarding.form import OnboardingForm, form_of
-from shared.node.onboarding.record import ALGORITHM, KeyRecord
+from shared.node.onboarding.record import MOST_ADDRESSES, KeyRecord
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import new_private_key, private_pem
@@ -153,7 +153,7 @@ def _key_record(home: Path, entry: KeyFile, key_of: Callable[[Path], rsa.RSAPriv
     public_path = (home / entry.file).with_suffix(".pub.pem")
     if not public_path.exists() or public_path.read_bytes() != pem:
         files.write_public(public_path, pem)
-    return KeyRecord(kid=entry.kid, algorithm=ALGORITHM, status=entry.status, pem=pem.decode())
+    return KeyRecord(kid=entry.kid, status=entry.status, pem=pem.decode())
 
 
 def _url_host(base_url: str) -> str:
@@ -169,8 +169,8 @@ def _url_host(base_url: str) -> str:
 
 
 def _check_networks(addresses: Sequence[str]) -> None:
-    if len(addresses) > 3:
-        raise PkiError(f"{len(addresses)} IP addresses: the onboarding form takes three, so give networks")
+    if len(addresses) > MOST_ADDRESSES:
+        raise PkiError(f"{len(addresses)} IP addresses: the onboarding form takes {MOST_ADDRESSES}, so give networks")
     for address in addresses:
         try:
             ipaddress.ip_network(address)

@@ -77,7 +77,7 @@ class Directory:
     def replace(self, participants: Iterable[Participant]) -> None:
         """Know exactly these participants from now on."""
         known = list(participants)
-        self._by_id = {one.organisation_id: one for one in known}
+        self._by_id = {one.id: one for one in known}
         self._by_kid = {key.kid: one for one in known for key in one.keys}
         self._by_certificate = {certificate: one for one in known for certificate in one.certificates}
 

@@ -8,7 +8,6 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.node.onboarding.record import (
-    ALGORITHM,
     KeyRecord,
     Kid,
     OrganisationRecord,
@@ -120,7 +119,7 @@ def load_own_key(file: Path, kid: str) -> SigningKey:
         IdentityError: the file cannot be read, or holds no key that can be used.
     """
     try:
-        return load_private_key(read_text(file), kid, ALGORITHM)
+        return load_private_key(read_text(file), kid, V3.algorithm)
     except KeyMaterialError as error:
         raise IdentityError(f"{file}: {error}") from error
 

@@ -12,6 +12,7 @@ from shared.protocol.encoding import NOTHING, JsonTexts, base64url_decode_if_any
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import DEFAULT_WINDOW, FreshnessWindow
 from shared.protocol.participants import EnvelopeMember
+from shared.protocol.signing import RS256, RS512
 from shared.protocol.tokens import bearer_token
 
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -158,7 +159,7 @@ class OpenedEnvelope(Opened):
         member: how it spells its signed header: `header` where it names neither or both. The ack is spelled alike.
     """
 
-    algorithm = "RS512"
+    algorithm = RS512
     id_in_metadata = False
 
     def _open_head(self) -> None:
@@ -188,7 +189,7 @@ class OpenedCall(Opened):
         token_text: the bearer token in the header Authorization (RFC 6750 s2.1).
     """
 
-    algorithm = "RS256"
+    algorithm = RS256
     id_in_metadata = True
 
     def _open_head(self) -> None:

@@ -58,8 +58,8 @@ class Participant:
     """One organisation as it was onboarded.
 
     Attributes:
-        organisation_id: the id that messages name it by: `metadata.orgId` in v3, in v4 the id of its role
-            (`originatorParticipantId`), which the registry gives for every role that an organisation has.
+        id: what messages name it by: `metadata.orgId` in v3, in v4 the id of its role (`originatorParticipantId`),
+            which the registry gives for every role that an organisation has.
         base_url: where its messages go; a message's path is appended.
         certificates: thumbprints (SHA-256 of the DER certificate, lower-case hex) of its TLS certificates.
         keys: one or two keys that count, and any that were blocked or retired.
@@ -67,11 +67,11 @@ class Participant:
         judges_addresses: whether the list is applied.
         envelope_member: how the signed header is named in v3 messages that we begin.
         dialect: how it signs in v4.
-        parent_id: in v4 the id of the organisation whose role it is; empty where nobody said so.
+        organisation_id: in v4 the id of the organisation whose role it is; empty where nobody said so.
         client_id: in v4 the client that the Auth Service gives its tokens to; empty where nobody said so.
     """
 
-    organisation_id: str
+    id: str
     name: str
     role: Role
     base_url: str
@@ -81,7 +81,7 @@ class Participant:
     judges_addresses: bool = True
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER
     dialect: Dialect = Dialect.STRICT
-    parent_id: str = ""
+    organisation_id: str = ""
     client_id: str = ""
     _by_kid: dict[str, PublicKey] = field(init=False, repr=False, compare=False, default_factory=dict)
     _hosts: set[str] = field(init=False, repr=False, compare=False, default_factory=set)

@@ -18,7 +18,7 @@ from shared.protocol.nonces import Nonce
 from shared.protocol.opened import NO_PEER, Opened, OpenedCall, Peer, WireMessage
 from shared.protocol.participants import Dialect, EnvelopeMember, Participant, PublicKey
 from shared.protocol.problems import SUCCESS
-from shared.protocol.tokens import AccessToken, Issuer, open_token
+from shared.protocol.tokens import AccessToken, Issuer, parse_token
 
 Style = EnvelopeMember | Dialect
 """What differs between two messages of one profile: how v3 spells the signed header, how a v4 peer signs."""
@@ -36,7 +36,7 @@ class ShownToken:
     @property
     def token(self) -> AccessToken:
         """The token, taken apart. Raises EncodingError: it is none."""
-        return open_token(self.text)
+        return parse_token(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Identified:
     def token(self) -> AccessToken:
         """The access token, which has been judged already."""
         assert isinstance(self.opened, OpenedCall)
-        return open_token(self.opened.token_text)
+        return parse_token(self.opened.token_text)
 
     @cached_property
     def instant(self) -> datetime | None:

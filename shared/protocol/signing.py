@@ -5,7 +5,7 @@ more than this protocol allows and copies its registries for every object, which
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,6 +22,12 @@ from jwcrypto.jwa import JWA
 from jwcrypto.jwk import JWK
 
 from shared.protocol.encoding import EncodingError, base64url_encode, dump_json, parse_json_object
+
+RS512: Final = "RS512"
+"""RSASSA-PKCS1-v1_5 with SHA-512: every message of OCEN v3 (RFC 7518 s3.3)."""
+
+RS256: Final = "RS256"
+"""The same with SHA-256: every message and access token of OCEN 4.0."""
 
 MINIMUM_BITS = 2048
 MAXIMUM_BITS = 8192

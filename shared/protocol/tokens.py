@@ -9,11 +9,11 @@ from typing import Any
 
 from shared.protocol.encoding import EncodingError, base64url_decode, parse_json_object
 from shared.protocol.problems import Problem
-from shared.protocol.signing import VerificationKey
+from shared.protocol.signing import RS256, VerificationKey
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
-TOKEN_ALGORITHM = "RS256"
+TOKEN_ALGORITHM = RS256
 
 TOKEN_TYPES = ("jwt", "at+jwt", "application/at+jwt")
 """What an access token may call itself (RFC 9068 s2.1), in small letters; its signer makes other kinds, too."""
@@ -90,7 +90,7 @@ def bearer_token(authorization: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def open_token(text: str) -> AccessToken:
+def parse_token(text: str) -> AccessToken:
     """Take a token apart: three parts in canonical base64url, header and claims strict JSON objects (RFC 7519 s7.2).
 
     The last ones are remembered, for a party shows the same token with each of its calls.

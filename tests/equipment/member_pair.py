@@ -80,7 +80,7 @@ CONTENT = {
 
 
 def _answered(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
-    sender = message.sender.organisation_id
+    sender = message.sender.id
     content = {**CONTENT, "response": {"status": "SUCCESS"}}
     return Reply(outgoing=[Outgoing(sender, CREATED, message.request_id, content)])
 

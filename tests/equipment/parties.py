@@ -58,7 +58,7 @@ def lsp_blocked_key() -> SigningKey:
 def lsp(**changes: Any) -> Participant:
     """The LSP as its counterparties know it."""
     known = Participant(
-        organisation_id=LSP,
+        id=LSP,
         name="Sandbox LSP",
         role=Role.LOAN_AGENT,
         base_url="https://lsp.example",
@@ -76,7 +76,7 @@ def lsp(**changes: Any) -> Participant:
 def lender(**changes: Any) -> Participant:
     """The lender as its counterparties know it."""
     known = Participant(
-        organisation_id=LENDER,
+        id=LENDER,
         name="Sandbox Lender",
         role=Role.LENDER,
         base_url="https://lender.example/base",
@@ -89,7 +89,7 @@ def lender(**changes: Any) -> Participant:
 def identity_of(participant: Participant, key: SigningKey) -> Identity:
     """The participant as it knows itself; its files are not there."""
     nowhere = Path("/nonexistent")
-    return Identity(participant.organisation_id, participant.role, key, (), nowhere, nowhere, "")
+    return Identity(participant.id, participant.role, key, (), nowhere, nowhere, "")
 
 
 def payload_of(name: str, request_id: str = "request-1", **metadata: str) -> dict[str, Any]:

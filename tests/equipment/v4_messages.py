@@ -46,7 +46,7 @@ def verified_v4(
     is_lender = Role.LENDER in find_message(key).senders
     sender = registered_lender() if is_lender else changes.pop("sender", loan_agent())
     signing_key = lender_key() if is_lender else lsp_key()
-    originator = Originator(sender.organisation_id, sender.parent_id)
+    originator = Originator(sender.id, sender.organisation_id)
     body = V4.stamp({**example_of(find_message(key)), **changes}, originator, request_id, trace_id, now)
     return _judged(key, body, sender, signing_key.bound_to(V4.algorithm), now)
 
@@ -56,13 +56,13 @@ def _judged(key: str, body: bytes, sender: Participant, signing_key: SigningKey,
     dressed = V4.dress(body, signing_key, Dialect.STRICT)
     headers = {
         "content-type": "application/json",
-        "authorization": f"Bearer {_token(sender.organisation_id, now)}",
+        "authorization": f"Bearer {_token(sender.id, now)}",
         **dressed.headers,
     }
     wire = WireMessage("POST", message_type.path, headers, body, Peer(min(sender.certificates), "192.0.2.7"))
-    own_id = AGENT if sender.organisation_id == LENDER_ID else LENDER_ID
+    own_id = AGENT if sender.id == LENDER_ID else LENDER_ID
     product = json.loads(body)["productData"].values()
-    networks = {str(one): frozenset({sender.organisation_id, own_id}) for one in product}
+    networks = {str(one): frozenset({sender.id, own_id}) for one in product}
     issuer = Issuer("https://auth.example", {_auth_key().kid: _auth_key().public()})
     known = Known(KnownSender(sender, networks=networks), issuer)
     message = verify_at_once(V4, V4.opened(wire, message_type, now, own_id=own_id), known)
@@ -73,8 +73,8 @@ def _judged(key: str, body: bytes, sender: Participant, signing_key: SigningKey,
 def _registered(known: Participant, participant_id: str, key: SigningKey, certificate: bytes) -> Participant:
     return replace(
         known,
-        organisation_id=participant_id,
-        parent_id=known.organisation_id,
+        id=participant_id,
+        organisation_id=known.id,
         certificates=frozenset({thumbprint(certificate)}),
         keys=(PublicKey(key.kid, key.bound_to(V4.algorithm).public()),),
     )

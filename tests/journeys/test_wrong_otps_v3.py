@@ -77,7 +77,7 @@ class Guesser:
         payload = payload_of(name, request_id, traceId=request_id, timestamp=format_timestamp(now))
         message = verified({**payload, **content}, name, now)
         nonce = replace(message.nonce, sender=self.sender)
-        return replace(message, sender=lsp(organisation_id=self.sender), nonce=nonce)
+        return replace(message, sender=lsp(id=self.sender), nonce=nonce)
 
 
 @pytest.fixture

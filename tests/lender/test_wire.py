@@ -63,7 +63,7 @@ def test_an_answer_is_understood_alike(otp: str | int) -> None:
 def test_an_open_session_is_told_in_the_words_of_the_version(message: VerifiedMessage) -> None:
     outgoing = wire.otp_sent(message, "session-1", "XXXXXXX417", "LOAN_AGREEMENT_INITIATED")
     assert outgoing.content["credBlock"]["data"] == {"otpSessionKey": "session-1", "maskedPhoneNumber": "XXXXXXX417"}
-    assert (outgoing.receiver, outgoing.request_id) == (message.sender.organisation_id, message.request_id)
+    assert (outgoing.receiver, outgoing.request_id) == (message.sender.id, message.request_id)
     assert outgoing.message is message.message_type.answered_by
     assert fits(outgoing)
 

@@ -74,10 +74,10 @@ class CallWorkshop:
     def _other_caller(self, member: Membership) -> OtherCaller:
         home = self._network.certs / OTHER
         return OtherCaller(
-            organisation_id=member.participant_id,
+            id=member.participant_id,
             certificate=thumbprint_of((home / "tls.pem").read_text()),
             key=load_identity(home / "identity.json").signing_key.bound_to(V4.algorithm),
-            parent_id=member.organisation_id,
+            organisation_id=member.organisation_id,
             claims=claims_of(self._network, OTHER),
         )
 

@@ -138,7 +138,7 @@ async def test_a_request_id_that_was_used_for_anything_else_is_a_conflict(journa
 
 async def test_senders_do_not_share_nonces_or_request_ids(journal: Journal, engine: Engine) -> None:
     message = request()
-    other = replace(message, sender=lsp(organisation_id="LSP999"), nonce=replace(message.nonce, sender="LSP999"))
+    other = replace(message, sender=lsp(id="LSP999"), nonce=replace(message.nonce, sender="LSP999"))
     results = [await journal.accept(arrival(one)) for one in (message, other)]
     assert [result.history for result in results] == [History.NEW, History.NEW]
 

@@ -96,7 +96,7 @@ async def test_the_application_sees_a_verified_message_and_what_it_answers_leave
         answer = await lender.post()
     ((message, event),) = seen
     assert isinstance(message, VerifiedMessage)
-    assert (message.request_id, message.sender.organisation_id) == ("request-1", "LSP123")
+    assert (message.request_id, message.sender.id) == ("request-1", "LSP123")
     assert json.loads(event["body"]) == payload_of(TRIGGER.name)
     assert event["more_body"] is False
     assert answer.body == b"an ack, signed by the application"

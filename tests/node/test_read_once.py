@@ -10,7 +10,7 @@ from shared.protocol import encoding
 from shared.protocol.encoding import dump_json
 from shared.protocol.opened import MAX_BODY_BYTES
 from shared.protocol.tampering import TAMPERINGS
-from shared.protocol.tokens import open_token
+from shared.protocol.tokens import parse_token
 from tests.equipment.lender_node import LenderNode, lender_node, signed
 from tests.equipment.member_pair import GRANT, MemberPair, body_of, member_pair
 from tests.equipment.messages import TRIGGER
@@ -83,7 +83,7 @@ async def test_a_message_that_conflicts_with_an_earlier_one_has_no_text_parsed_t
 async def test_whatever_becomes_of_a_call_of_ocen_4_its_body_is_parsed_once_at_most(
     pair: MemberPair, parser: Parser
 ) -> None:
-    open_token.cache_clear()
+    parse_token.cache_clear()
     body = body_of()
     calls = [
         ({"headers": {**pair.headers(body), "content-type": "text/plain"}}, 415),

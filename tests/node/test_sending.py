@@ -40,7 +40,7 @@ async def node(tmp_path: Path, network: ScriptedTransport, room: int) -> AsyncIt
         async with memory_node(
             engine,
             identity=identity_of(lsp(), lsp_key()),
-            counterparties=[lender(), replace(lsp(), organisation_id="LSP999")],
+            counterparties=[lender(), replace(lsp(), id="LSP999")],
             clock=FrozenClock(),
             transport=network,
             room=room,

@@ -48,7 +48,7 @@ def keys(pems: tuple[str, ...]) -> Keys:
 @pytest.fixture(scope="session")
 def lsp(keys: Keys) -> Participant:
     return Participant(
-        organisation_id="Lsp-417",
+        id="Lsp-417",
         name="Kisan Credit",
         role=Role.LOAN_AGENT,
         base_url="https://lsp.example",
@@ -65,7 +65,7 @@ def lsp(keys: Keys) -> Participant:
 @pytest.fixture(scope="session")
 def lender(keys: Keys) -> Participant:
     return Participant(
-        organisation_id="LENDER-902",
+        id="LENDER-902",
         name="Gramin Bank",
         role=Role.LENDER,
         base_url="https://lender.example",
@@ -88,7 +88,7 @@ def good_message(keys: Keys, lender: Participant) -> GoodMessage:
         backup_key=keys.lsp_backup,
         blocked_key=keys.lsp_blocked,
         unknown_key=keys.stranger,
-        other=OtherParticipant(lender.organisation_id, LENDER_CERTIFICATE, keys.lender),
+        other=OtherParticipant(lender.id, LENDER_CERTIFICATE, keys.lender),
         elsewhere=OtherMessage(
             get_message("v3", "VerifyLoanAcceptanceRequest").path, payload_of("VerifyLoanAcceptanceRequest")
         ),

@@ -62,7 +62,7 @@ class Receiver:
         failure = first_failure(self.profile.journal_checks, history)
         if failure is None:
             self.nonces.add(verdict.nonce.key)
-            self.requests[verdict.sender.organisation_id, verdict.request_id] = _fingerprint(verdict)
+            self.requests[verdict.sender.id, verdict.request_id] = _fingerprint(verdict)
         return verification_of(self.profile, opened, known, failure, history)
 
     def judge(self, message: OutgoingMessage, now: datetime = NOW) -> VerifiedMessage | Refused:
@@ -81,7 +81,7 @@ class Receiver:
     def _history(self, verified: VerifiedMessage) -> History:
         if verified.nonce.key in self.nonces:
             return History.NONCE_USED
-        earlier = self.requests.get((verified.sender.organisation_id, verified.request_id))
+        earlier = self.requests.get((verified.sender.id, verified.request_id))
         if earlier is None:
             return History.NEW
         return History.REPEATED if earlier == _fingerprint(verified) else History.CONFLICT

@@ -30,7 +30,7 @@ def key() -> VerificationKey:
 @pytest.fixture(scope="module")
 def sender(key: VerificationKey) -> Participant:
     return Participant(
-        organisation_id=SAMPLE["organisationId"],
+        id=SAMPLE["organisationId"],
         name="the LSP of the sample",
         role=Role.LOAN_AGENT,
         base_url="https://lsp.example",

@@ -67,7 +67,7 @@ def test_nonces_and_request_ids_of_two_senders_do_not_meet(
     twin = replace(lender, role=lsp.role, certificates=frozenset({LSP_CERTIFICATE}))
     receiver = Receiver((lsp, twin))
     key = good_message.other.key
-    document = dump_json(payload_of("TriggerLoanAcceptanceRequest", orgId=twin.organisation_id))
+    document = dump_json(payload_of("TriggerLoanAcceptanceRequest", orgId=twin.id))
     body = good_message.envelope(document, base64url_decode(key.header), key).to_bytes()
 
     assert receiver.take(good_message.send()).passed

@@ -43,7 +43,7 @@ def _participant(entry: dict[str, Any]) -> Participant:
         for key in entry["keys"]
     )
     return Participant(
-        organisation_id=entry["organisationId"],
+        id=entry["organisationId"],
         name=entry["organisationId"],
         role=Role(entry["role"]),
         base_url="https://participant.example",

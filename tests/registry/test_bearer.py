@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from registry_app.auth.errors import TokenRefused
 from registry_app.auth.signing_keys import TokenKey
-from registry_app.auth.tokens import open_token
+from registry_app.auth.tokens import verify_issued_token
 from registry_app.store.book import Book
 from shared.storage.reader import read
 from tests.equipment.clock import NOW
@@ -160,7 +160,7 @@ async def test_two_authorization_headers_are_refused(world: World, lender: Clien
 def test_no_text_upsets_the_reader_of_tokens(text: str) -> None:
     key = TokenKey("kid", public_pem("token key 0"), NOW, None, None)
     with pytest.raises(TokenRefused):
-        open_token(text, [key], ISSUER, NOW)
+        verify_issued_token(text, [key], ISSUER, NOW)
 
 
 async def test_a_token_is_judged_in_one_visit_to_the_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def test_a_node_loads_its_identity_and_the_directory_knows_both_its_keys(pki_fol
     for record in read_records(pki_folder / "participants.json"):
         identity = load_identity(pki_folder / record.organisation_id / "identity.json")
         participant = participant_of(record)
-        assert (identity.organisation_id, identity.role) == (participant.organisation_id, participant.role)
+        assert (identity.organisation_id, identity.role) == (participant.id, participant.role)
         assert identity.trust == (pki_folder / "ca.pem").read_text()
         signers = (identity.signing_key, *identity.backup_keys)
         assert [(key.kid, key.status) for key in participant.keys] == list(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from shared.node.onboarding.record import (
     MOST_CERTIFICATES,
-    MOST_COUNTING,
+    MOST_KEYS,
     KeyRecord,
     ParticipantRecord,
     TakenError,
@@ -26,7 +26,7 @@ def with_key(record: ParticipantRecord, key: KeyRecord) -> ParticipantRecord:
     counting = [one for one in record.keys if one.status.counts]
     if any(one.kid == key.kid and one.status is not KeyStatus.RETIRED for one in record.keys):
         raise TakenError(f"{record.organisation_id}: kid {key.kid} is there already: give a new key a new kid")
-    if len(counting) >= MOST_COUNTING:
+    if len(counting) >= MOST_KEYS:
         kids = " and ".join(one.kid for one in counting)
         raise TakenError(f"{record.organisation_id}: two keys count already, {kids}: retire or block one first")
     for one in record.keys:

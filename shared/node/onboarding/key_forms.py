@@ -3,14 +3,14 @@
 from pydantic import ValidationError
 
 from shared.node.onboarding.fields import Flaw, shown
-from shared.node.onboarding.record import ALGORITHM, KeyRecord
+from shared.node.onboarding.record import KeyRecord
 from shared.protocol.encoding import EncodingError, parse_json_object
 from shared.protocol.participants import KeyStatus
-from shared.protocol.signing import KeyMaterialError, load_public_key
+from shared.protocol.signing import RS512, KeyMaterialError, load_public_key
 
 
 def checked_keys(
-    first: str, first_kid: str, second: str, second_kid: str, flaws: list[Flaw], *, algorithm: str = ALGORITHM
+    first: str, first_kid: str, second: str, second_kid: str, flaws: list[Flaw], *, algorithm: str = RS512
 ) -> list[KeyRecord]:
     """Return the one or two keys of a form: the key in use, then the back-up, each as SPKI in PEM.
 
@@ -32,7 +32,7 @@ def checked_keys(
 
 
 def checked_key(
-    field: str, kid_field: str, material: str, kid: str, flaws: list[Flaw], *, algorithm: str = ALGORITHM
+    field: str, kid_field: str, material: str, kid: str, flaws: list[Flaw], *, algorithm: str = RS512
 ) -> KeyRecord | None:
     """Return one public key under its kid, or None where the key or the kid is a flaw."""
     if not material.strip():

@@ -21,13 +21,11 @@ from shared.catalogue.bodies.body import among
 from shared.ip_addresses import Network
 from shared.protocol.messages import Role
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant, PublicKey
-from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
+from shared.protocol.signing import RS512, KeyMaterialError, VerificationKey, load_public_key
 from shared.transport.tls import check_trust, thumbprint
 from shared.transport.tls_files import TlsConfigurationError
 
-ALGORITHM: Final = "RS512"
-
-MOST_COUNTING: Final = 2
+MOST_KEYS: Final = 2
 """Keys of one participant that count at a time, at most (seed 002, "You can configure upto 2 keys")."""
 
 MOST_ADDRESSES: Final = 3
@@ -87,7 +85,7 @@ class KeyRecord(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kid: Kid
-    algorithm: Literal["RS512"] = ALGORITHM
+    algorithm: Literal["RS512"] = RS512
     status: KeyStatus = KeyStatus.ACTIVE
     pem: str
 
@@ -150,7 +148,7 @@ def participant_of(record: ParticipantRecord) -> Participant:
     keys = tuple(_key(record.organisation_id, key) for key in record.keys)
     _check_keys(record.organisation_id, keys)
     return Participant(
-        organisation_id=record.organisation_id,
+        id=record.organisation_id,
         name=record.name,
         role=record.role,
         base_url=record.base_url.rstrip("/"),
@@ -195,7 +193,7 @@ def key_thumbprint(key: KeyRecord) -> str:
 
 def _check_keys(organisation_id: str, keys: tuple[PublicKey, ...]) -> None:
     counting = [key for key in keys if key.status.counts]
-    if len(counting) > MOST_COUNTING:
+    if len(counting) > MOST_KEYS:
         raise OnboardingError(f"{organisation_id}: keys: {len(counting)} that count; configure one or two")
     if len({key.kid for key in keys}) != len(keys):
         raise OnboardingError(f"{organisation_id}: keys: the same kid twice; give each key a kid of its own")

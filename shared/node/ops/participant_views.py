@@ -43,8 +43,9 @@ class KnownParticipant(BaseModel):
     @classmethod
     def of(cls, participant: Participant) -> Self:
         """Show a participant."""
-        plain = ("organisation_id", "name", "role", "base_url", "envelope_member", "judges_addresses")
+        plain = ("name", "role", "base_url", "envelope_member", "judges_addresses")
         return cls(
+            organisation_id=participant.id,
             **{name: getattr(participant, name) for name in plain},
             ip_addresses=[_address(network) for network in participant.networks],
             certificates=sorted(participant.certificates),

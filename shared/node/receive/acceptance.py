@@ -177,7 +177,7 @@ class _Batch:
     def _keep(self, unit: Arrival, reply: Reply) -> Sequence[OutboxEntry]:
         self.nonces.append({"key": unit.message.nonce.key})
         self.inbox.append(_inbox_row(unit))
-        sender = unit.message.sender.organisation_id
+        sender = unit.message.sender.id
         return self.decisions.keep(reply, self._moment(unit), unit.state, unit.first_due, sender)
 
     def write(self, connection: Connection) -> None:
@@ -192,7 +192,7 @@ def _history(unit: Arrival, known: _Known) -> History:
     message = unit.message
     if message.nonce.key in known.nonces:
         return History.NONCE_USED
-    earlier = known.accepted.get((message.sender.organisation_id, message.request_id))
+    earlier = known.accepted.get((message.sender.id, message.request_id))
     if earlier is None:
         return History.NEW
     repeats = is_fingerprint_of(earlier, unit.message_type.full_name, message.document)
@@ -207,14 +207,14 @@ def _request_of(unit: Arrival) -> MessageType | None:
 def _is_asked(unit: Arrival, known: _Known) -> bool:
     """Tell whether we have sent the request that the message must answer, if it must answer one."""
     request, message = _request_of(unit), unit.message
-    return request is None or (message.sender.organisation_id, message.request_id, request.full_name) in known.asked
+    return request is None or (message.sender.id, message.request_id, request.full_name) in known.asked
 
 
 def _inbox_row(unit: Arrival) -> dict[str, Any]:
     message = unit.message
     return {
         "id": new_id(),
-        "sender": message.sender.organisation_id,
+        "sender": message.sender.id,
         "request_id": message.request_id,
         "message": unit.message_type.full_name,
         "trace_id": message.nonce.trace_id,

@@ -210,7 +210,7 @@ class SignedExchange:
 
     def _peer_name(self, opened: Opened) -> str:
         owner = self._directory.owner(opened.peer.certificate)
-        return owner.organisation_id if owner else ""
+        return owner.id if owner else ""
 
     def _http_headers(self, opened: Opened, problem: Problem) -> dict[str, str]:
         headers = {}
@@ -230,7 +230,7 @@ class SignedExchange:
             message=opened.message_type.full_name if opened.message_type else "unknown",
             request_id=opened.request_id,
             trace_id=opened.trace_id,
-            peer=sender.organisation_id if sender else self._peer_name(opened),
+            peer=sender.id if sender else self._peer_name(opened),
             verdict=refused.problem.code if refused else SUCCESS,
             seconds=self._clock.elapsed() - started,
             check=failure.check.name if failure else "",

@@ -39,7 +39,7 @@ class Reception:
             StorageUnavailable: nothing could be committed.
         """
         ack = self._signed_ack(message, message_type)
-        place = self._courier.place_for(message.sender.organisation_id, message.received_at)  # for the callback
+        place = self._courier.place_for(message.sender.id, message.received_at)  # for the callback
         acceptance = await self._journal.accept(Arrival(message, message_type, rule, ack, place.due_at, place.state))
         if failure := first_failure(JOURNAL_CHECKS, acceptance.history):
             return Refused(failure.problem, failure, sender=message.sender)

@@ -88,7 +88,7 @@ def _verified(identified: Identified, profile: Profile) -> VerifiedMessage:
         payload=opened.payload,
         document=opened.document,
         content=content,
-        nonce=Nonce(holder.organisation_id, metadata["traceId"], metadata["timestamp"], instant),
+        nonce=Nonce(holder.id, metadata["traceId"], metadata["timestamp"], instant),
         request_id=opened.identified["requestId"],
         wire=opened.wire,
         received_at=opened.now,

@@ -13,15 +13,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.catalogue.table import CATALOGUE
 from shared.ip_addresses import Network
-from shared.node.onboarding.record import BaseUrl
+from shared.node.onboarding.record import MOST_KEYS, BaseUrl
 from shared.node.registry.service import RegistryUnavailable
 from shared.protocol.encoding import dump_json, kind_of, parse_json_object
 from shared.protocol.participants import Dialect, KeyStatus, Participant, PublicKey
 from shared.protocol.profiles import V4
 from shared.protocol.signing import KeyMaterialError, load_public_key
-
-MOST_KEYS: Final = 2
-"""As many keys of one participant count as may be registered (seed 002, "upto 2 keys")."""
 
 MOST_NAMED: Final = 16
 """Certificates, and addresses, of one participant that are read at most."""
@@ -55,7 +52,7 @@ def read_participant(
     parent = detail.get("participant")
     organisation = parent if isinstance(parent, dict) else {}
     return Participant(
-        organisation_id=participant_id,
+        id=participant_id,
         name=str(organisation.get("participantName", ""))[:200],
         role=role,
         base_url=base_url,
@@ -63,7 +60,7 @@ def read_participant(
         keys=keys,
         networks=tuple(_networks(participant_id, items)),
         dialect=dialect,
-        parent_id=str(organisation.get("id", ""))[:64],
+        organisation_id=str(organisation.get("id", ""))[:64],
         client_id=str(detail.get("kcClientId") or ""),
     )
 

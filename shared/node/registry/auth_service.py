@@ -13,10 +13,10 @@ from shared.protocol.encoding import EncodingError, dump_json
 from shared.protocol.phases import ShownToken
 from shared.protocol.profiles import V4
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_public_key
-from shared.protocol.tokens import TOKEN_ALGORITHM, AccessToken, Issuer, open_token
+from shared.protocol.tokens import TOKEN_ALGORITHM, AccessToken, Issuer, parse_token
 from shared.protocol.verification import Need, first_failure, judgeable
 
-MOST_KEYS: Final = 64
+MOST_TOKEN_KEYS: Final = 64
 """Entries of the JWKS read at most: while a key is loaded nothing else happens, and an answer holds thousands."""
 
 RENEWED_AT: Final = 0.8
@@ -50,7 +50,7 @@ class AuthServiceKeys:
     async def _fetch(self) -> Issuer:
         document = await self._service.jwks()
         listed = document.get("keys")
-        read = listed[:MOST_KEYS] if isinstance(listed, list) else ()
+        read = listed[:MOST_TOKEN_KEYS] if isinstance(listed, list) else ()
         keys = dict(found for key in read if (found := _usable(key)) is not None)
         if not keys:
             raise RegistryUnavailable(f"the JWKS of the Auth Service holds no {TOKEN_ALGORITHM} key that can be used")
@@ -127,7 +127,7 @@ class OwnToken:
 def token_kid(text: str) -> str:
     """Return the kid that a token names; empty where it is none."""
     try:
-        return open_token(text).kid
+        return parse_token(text).kid
     except EncodingError:
         return ""
 

@@ -21,7 +21,7 @@ from shared.protocol.participants import Dialect, Participant
 from shared.protocol.phases import Identified, KnownSender, ShownToken
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4, Originator
-from shared.protocol.tokens import open_token
+from shared.protocol.tokens import parse_token
 from shared.protocol.verification import Failure
 
 MOST_KEPT: Final = 5_000
@@ -72,14 +72,14 @@ class RegistryDirectory:
     async def sender(self, message: Opened) -> KnownSender:
         """Look the token's participant up; once more where the message shows a kid or certificate not known yet."""
         assert isinstance(message, OpenedCall)
-        kept = self._entry(open_token(message.token_text).participant_id)
+        kept = self._entry(parse_token(message.token_text).participant_id)
         holder = await kept.get()
         if holder is not None and _shows_something_new(message, holder):
             await kept.refresh()
             holder = await kept.get()
         owner = self.owner(message.peer.certificate)
         networks = {network: await members.get() for network, members in self._networks.items()}
-        return KnownSender(holder, owner.organisation_id if owner is not None else "", networks)
+        return KnownSender(holder, owner.id if owner is not None else "", networks)
 
     async def sender_anew(self, message: Identified, failure: Failure) -> KnownSender | None:
         """Ask once more for the sender's keys, or who is in the product network.
@@ -92,7 +92,7 @@ class RegistryDirectory:
         if failure.check is both_are_in_the_product_network:
             is_changed = await self._renew_networks(message)
         elif failure.problem is Problem.SIGNATURE:
-            kept = self._entry(known.organisation_id)
+            kept = self._entry(known.id)
             await kept.refresh()
             is_changed = _keys_of(await kept.get()) != _keys_of(known)
         else:
@@ -114,7 +114,7 @@ class RegistryDirectory:
 
     async def receiver_anew(self, known: Participant) -> Participant | None:
         """Look a receiver up once more, as its certificate or its ack was not what we know of it."""
-        kept = self._entry(known.organisation_id)
+        kept = self._entry(known.id)
         await kept.refresh()
         try:
             now = await kept.get()
@@ -125,7 +125,7 @@ class RegistryDirectory:
     def participants(self) -> Sequence[Participant]:
         """Return those that were looked up and still count."""
         known = (kept.last for kept in self._kept.values() if kept.is_known)
-        return sorted((one for one in known if one is not None), key=lambda one: one.organisation_id)
+        return sorted((one for one in known if one is not None), key=lambda one: one.id)
 
     def owner(self, certificate: str) -> Participant | None:
         """Return the participant that shows a certificate, as far as it has been looked up."""
@@ -147,10 +147,10 @@ class RegistryDirectory:
         own = self._identity.originators[V4.name]
         if not own.organisation_id:
             entry = await self._entry(own.participant_id).get()
-            if entry is None or not entry.parent_id:
+            if entry is None or not entry.organisation_id:
                 found = f"the registry does not say which organisation we, {own.participant_id}, belong to"
                 raise CounterpartiesUnavailable(f"{found}; ask its operator whether we are approved")
-            self._identity.originators[V4.name] = Originator(own.participant_id, entry.parent_id)
+            self._identity.originators[V4.name] = Originator(own.participant_id, entry.organisation_id)
 
     def _entry(self, participant_id: str) -> Kept[Participant | None]:
         kept = self._kept.get(participant_id)

@@ -75,7 +75,7 @@ class HeartbeatReporter:
         """Report a message that we have accepted; hear it from the reception."""
         event_type = message.message_type.event_of_receiver
         if event_type is not None:
-            peer, content = message.sender.organisation_id, judged_members(message.document, message.message_type.body)
+            peer, content = message.sender.id, judged_members(message.document, message.message_type.body)
             self._put(Occasion(event_type, peer, OK, SUCCESS, message.received_at), content)
 
     def start(self) -> None:

@@ -33,7 +33,7 @@ def note_keys(connection: Connection, participant: Participant, now: datetime) -
     """Write down that the registry names these keys for a participant at an aware moment."""
     rows = [
         {
-            "participant_id": participant.organisation_id,
+            "participant_id": participant.id,
             "kid": key.kid,
             "thumbprint": key.verifier.thumbprint(),
             "pem": key.verifier.to_pem(),

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote
 
+from shared.catalogue.bodies.v4.registry import (
+    NETWORK_PARTICIPANTS_PATH,
+    PARTICIPANT_ADDRESSES_PATH,
+    PARTICIPANT_KEYS_PATH,
+    PARTICIPANT_PATH,
+)
 from shared.node.counterparties import Access
 from shared.node.registry.answers import is_approved, read_participant
 from shared.node.registry.service import NETWORK, USUAL, Bounds, QueryRejectedError, RegistryClient, TokenRefusedError
 from shared.protocol.participants import Dialect, Participant
-
-ROLES: Final = "/service/participant-roles"
-NETWORKS: Final = "/service/product-networks"
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 """What may stand in a path as an id: no slash, no dots alone. The registry gives numbers or UUIDs."""
@@ -36,14 +39,14 @@ class RegistryLookup:
         if not _ID.fullmatch(participant_id):
             return None
         try:
-            detail = await self._get(f"{ROLES}/{participant_id}")
+            detail = await self._get(PARTICIPANT_PATH.format(number=participant_id))
         except QueryRejectedError:  # by a registry whose ids are of another form, such as numbers
             return None
         if not isinstance(detail, dict) or not is_approved(detail):
             return None
         keys, addresses = await asyncio.gather(
-            self._get(f"{ROLES}/{participant_id}/jwks"),
-            self._get(f"{ROLES}/server-whitelisting-items/{participant_id}"),
+            self._get(PARTICIPANT_KEYS_PATH.format(number=participant_id)),
+            self._get(PARTICIPANT_ADDRESSES_PATH.format(number=participant_id)),
         )
         return read_participant(participant_id, detail, keys, addresses, self._dialect_of(participant_id))
 
@@ -61,7 +64,7 @@ class RegistryLookup:
         Raises:
             CounterpartiesUnavailable: the registry does not answer.
         """
-        found = await self._get(f"{NETWORKS}/{quote(network_id, safe='')}/participants", NETWORK)
+        found = await self._get(NETWORK_PARTICIPANTS_PATH.format(number=quote(network_id, safe="")), NETWORK)
         return {
             str(one["id"]): role
             for role, listed in (found if isinstance(found, dict) else {}).items()

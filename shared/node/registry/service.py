@@ -9,13 +9,10 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
+from shared.catalogue.bodies.v4.registry import JWKS_PATH, REALM, TOKEN_PATH
 from shared.node.counterparties import CounterpartiesUnavailable
 from shared.protocol.encoding import MAX_VALUES, EncodingError, parse_json_object
 from shared.transport.transport import HEAD_BYTES, PooledTransport
-
-REALM: Final = "/realms/dev"
-TOKEN_PATH: Final = f"{REALM}/protocol/openid-connect/token"
-JWKS_PATH: Final = f"{REALM}/protocol/openid-connect/certs"
 
 
 class Bounds(NamedTuple):

@@ -206,7 +206,7 @@ class Courier:
     async def _send(
         self, entry: OutboxEntry, message_type: MessageType, receiver: Participant, directory: Counterparties
     ) -> DeliveryAttempt | None:
-        lane = self._lanes.setdefault(receiver.organisation_id, asyncio.Semaphore(LANE_WIDTH))
+        lane = self._lanes.setdefault(receiver.id, asyncio.Semaphore(LANE_WIDTH))
         async with lane:  # waited for before the message is stamped and signed, so that it goes out fresh
             if self._stopping.is_set():
                 return None

@@ -88,7 +88,7 @@ class Sender:
         except CounterpartiesUnavailable as error:
             raise SendError(f"{receiver} cannot be looked up now ({error}); try again") from error
         if participant is None:
-            known = ", ".join(one.organisation_id for one in directory.participants())
+            known = ", ".join(one.id for one in directory.participants())
             raise UnknownReceiverError(
                 f"{receiver} is not in the directory; choose from {known or 'nobody yet'}, or onboard it"
             )

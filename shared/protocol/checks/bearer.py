@@ -108,7 +108,7 @@ def token_is_for_this_connection(shown: ShownToken) -> Finding:
 def token_holder_takes_part(message: Identified) -> Finding:
     """The token's participantId is one that the registry serves as approved (OCEN 4.0 registry, isApproved)."""
     holder, found = message.sender.holder, message.token.participant_id
-    passed = holder is not None and holder.organisation_id == found
+    passed = holder is not None and holder.id == found
     return Finding(passed, "an approved participant of the registry", found[:64] + ("" if passed else ", who is not"))
 
 
@@ -116,11 +116,11 @@ def token_holder_takes_part(message: Identified) -> Finding:
 def certificate_is_the_token_holders(message: Identified) -> Finding:
     """The TLS certificate is registered for the token's participant or, where none is, for nobody else (G14)."""
     holder, certificate, owner = message.holder, message.opened.peer.certificate, message.sender.certificate_of
-    is_anothers = owner not in ("", holder.organisation_id)
+    is_anothers = owner not in ("", holder.id)
     found = f"sha256 {certificate[:16]}..."
     if holder.certificates:
         passed = certificate in holder.certificates
-        expected = f"a certificate registered for {holder.organisation_id}"
+        expected = f"a certificate registered for {holder.id}"
     else:
         passed, expected = not is_anothers, "a certificate of nobody else, as the registry names none"
     return Finding(passed, expected, found + (f", which is {owner}'s" if is_anothers and not passed else ""))

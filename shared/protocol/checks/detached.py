@@ -84,7 +84,7 @@ def kid_selects_a_registered_key(message: Identified) -> Finding:
     if message.sender.holder is None:  # only without a token: with one it is known whose key it has to be
         return Finding(False, "the kid of a key that is given", kid if isinstance(kid, str) else kind_of(kid))
     holder = message.holder
-    expected = f"the kid of a registered key of {holder.organisation_id}"
+    expected = f"the kid of a registered key of {holder.id}"
     if key is not None and key.status.counts:
         return Finding(True, expected, key.kid if kid else "none, as official starters do, and one key to choose from")
     if not is_kid(kid):

@@ -36,14 +36,14 @@ def originator_metadata_is_complete(message: Identified) -> Finding:
 def originator_is_the_token_holder(message: Identified) -> Finding:
     """Both of its originator's ids are those of the token's participant, in either spelling (G4; C7)."""
     holder, metadata = message.holder, message.opened.metadata
-    ids = {"originatorParticipantId": holder.organisation_id, "originatorOrgId": holder.parent_id}
+    ids = {"originatorParticipantId": holder.id, "originatorOrgId": holder.organisation_id}
     for name, registered in ids.items():
         spellings = [member for member in (name, PAIRS[name]) if member in metadata]
         expected = registered or metadata[spellings[0]]  # where the registry names no organisation, they are equal
         for member in spellings:
             if metadata[member] != expected:
                 return Finding(False, f"{member} {expected}", _shown(metadata[member]))
-    return Finding(True, f"{holder.organisation_id} of {holder.parent_id or 'its organisation'}", "the same")
+    return Finding(True, f"{holder.id} of {holder.organisation_id or 'its organisation'}", "the same")
 
 
 @check(Problem.SENDER, Need.DIRECTORY, Need.NETWORK)
@@ -74,7 +74,7 @@ def short_networks(message: Identified) -> list[str]:
 
 def _missing(message: Identified, members: frozenset[str]) -> list[str]:
     """Return who of sender and receiver is none of these members of a network."""
-    return [one for one in (message.holder.organisation_id, message.opened.own_id) if one not in members]
+    return [one for one in (message.holder.id, message.opened.own_id) if one not in members]
 
 
 def _named_networks(message: Identified) -> list[str]:

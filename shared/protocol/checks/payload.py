@@ -41,7 +41,7 @@ def metadata_is_complete(message: Identified) -> Finding:
 @check(Problem.SENDER, Need.DIRECTORY)
 def sender_is_the_key_holder(message: Identified) -> Finding:
     """The orgId in metadata is the organisation that holds the key (OCEN v3 metadata; RFC 8725 s3.8)."""
-    holder_id, organisation_id = message.holder.organisation_id, message.opened.metadata["orgId"]
+    holder_id, organisation_id = message.holder.id, message.opened.metadata["orgId"]
     return Finding(organisation_id == holder_id, holder_id, organisation_id)
 
 

@@ -20,7 +20,7 @@ def kid_selects_a_key_that_counts(message: Identified) -> Finding:
     key, kid = message.key, message.opened.kid
     if key is None:
         return Finding(False, expected, f"{kid}, which is nobody's")
-    holder = message.holder.organisation_id
+    holder = message.holder.id
     return Finding(key.status.counts, expected, lambda: f"{kid}, {key.status} key of {holder}")
 
 
@@ -31,7 +31,7 @@ def certificate_is_registered(message: Identified) -> Finding:
     holder, certificate = message.holder, message.opened.peer.certificate
     return Finding(
         certificate in holder.certificates,
-        lambda: f"a certificate registered for {holder.organisation_id}",
+        lambda: f"a certificate registered for {holder.id}",
         lambda: f"sha256 {certificate[:16]}...",
     )
 
@@ -41,7 +41,7 @@ def source_address_is_listed(message: Identified) -> Finding:
     """The call comes from an address that the holder of the key has listed (seed 002, Onboarding Process 5)."""
     holder, address = message.holder, message.opened.peer.address
     if holder.calls_from(address):
-        return Finding(True, lambda: f"an address of {holder.organisation_id}", address)
+        return Finding(True, lambda: f"an address of {holder.id}", address)
     return Finding(False, ", ".join(str(network) for network in holder.networks), address)
 
 

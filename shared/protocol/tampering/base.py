@@ -43,7 +43,7 @@ class OtherParticipant:
     `certificate` is the thumbprint of the certificate that `TlsIdentity.OTHER` presents.
     """
 
-    organisation_id: str
+    id: str
     certificate: str
     key: SigningKey
 

@@ -18,7 +18,7 @@ Members = Mapping[str, object] | bytes
 class OtherCaller(OtherParticipant):
     """Another participant that calls in its own right: the organisation whose role it is, and its token's claims."""
 
-    parent_id: str
+    organisation_id: str
     claims: Mapping[str, Any]
 
 
@@ -68,7 +68,7 @@ class GoodCall(Good):
     @property
     def ids_of_other(self) -> dict[str, str]:
         """How metadata names the other participant, in both spellings."""
-        ids = {"originatorOrgId": self.other.parent_id, "originatorParticipantId": self.other.organisation_id}
+        ids = {"originatorOrgId": self.other.organisation_id, "originatorParticipantId": self.other.id}
         return {**ids, **{PAIRS[name]: value for name, value in ids.items()}}
 
     def sign(self, body: bytes | None = None, header: Members | None = None, key: SigningKey | None = None) -> str:

@@ -98,7 +98,7 @@ class GoodMessage(Good):
 
     def send_by_other(self, *, in_the_name_of_the_sender: bool) -> OutgoingMessage:
         """Send the good message, or the same as one of its own, from another participant, with all that it has."""
-        own = dump_json(self.with_metadata(orgId=self.other.organisation_id))
+        own = dump_json(self.with_metadata(orgId=self.other.id))
         payload, key = self.payload if in_the_name_of_the_sender else own, self.other.key
         body = self.envelope(payload, dump_json({"kid": key.kid, "alg": key.algorithm}), key).to_bytes()
         return replace(self.send(body), identity=TlsIdentity.OTHER)

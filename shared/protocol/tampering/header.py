@@ -17,6 +17,7 @@ from shared.protocol.checks.envelope import (
 )
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.opened import MAX_HEADER_BYTES
+from shared.protocol.signing import RS256, RS512
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.call import GoodCall
 from shared.protocol.tampering.good import GoodMessage
@@ -188,7 +189,7 @@ def signed_with(good: Good, case: str) -> OutgoingMessage:
 @rows.caught_by(both=algorithm_is_the_agreed_one, requirement="OCEN-JWS-03 OCEN-DET-05")
 def signed_with_the_algorithm_of_the_other_version(good: Good) -> OutgoingMessage:
     """The message is signed by the right key with RS256 in v3, or RS512 in 4.0, and its header says so."""
-    other = "RS256" if good.key.algorithm == "RS512" else "RS512"
+    other = RS256 if good.key.algorithm == RS512 else RS512
     return good.send_header({**good.header, "alg": other}, good.key.bound_to(other))
 
 

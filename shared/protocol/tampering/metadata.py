@@ -99,7 +99,7 @@ def trace_id_too_long(good: Good) -> OutgoingMessage:
 @v3_rows.caught_by(v3=sender_is_the_key_holder, requirement="OCEN-IDN-01")
 def organisation_of_another_participant(good: GoodMessage) -> OutgoingMessage:
     """The orgId is that of another participant; key and certificate are the sender's."""
-    return good.send_document(good.with_metadata(orgId=good.other.organisation_id))
+    return good.send_document(good.with_metadata(orgId=good.other.id))
 
 
 @v3_rows.caught_by(v3=sender_is_the_key_holder, requirement="OCEN-IDN-01")

@@ -27,7 +27,7 @@ from tests.node.certificates import private_pem, rsa_key
 
 def test_a_record_becomes_a_participant() -> None:
     lender = participant_of(lender_record())
-    assert (lender.organisation_id, lender.name, lender.role) == ("LENDER01", "Sandbox Lender", Role.LENDER)
+    assert (lender.id, lender.name, lender.role) == ("LENDER01", "Sandbox Lender", Role.LENDER)
     assert lender.base_url == "https://lender.example/base"
     assert lender.certificates == {thumbprint(tls_identity("lender.example").der)}
     assert lender.networks == (ip_network("192.0.2.7/32"), ip_network("2001:db8::/32"))

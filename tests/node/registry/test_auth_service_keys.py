@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from shared.node.counterparties import CounterpartiesUnavailable
-from shared.node.registry.auth_service import MOST_KEYS, AuthServiceKeys, token_kid
+from shared.node.registry.auth_service import MOST_TOKEN_KEYS, AuthServiceKeys, token_kid
 from shared.node.registry.service import RegistryClient
 from tests.equipment.clock import FrozenClock
 from tests.equipment.scripted_registry import ISSUER, JWKS_PATH, URL, ScriptedRegistry, jwk_of, rs256
@@ -27,7 +27,7 @@ async def test_they_are_fetched_once_without_a_token(keys: AuthServiceKeys, regi
 
 async def test_of_a_jwks_without_end_the_beginning_is_read(keys: AuthServiceKeys, registry: ScriptedRegistry) -> None:
     registry.jwks += [jwk_of(registry.key, f"further-{number}") for number in range(1_000)]
-    assert len((await keys.issuer(registry.key.kid)).keys) == MOST_KEYS
+    assert len((await keys.issuer(registry.key.kid)).keys) == MOST_TOKEN_KEYS
 
 
 async def test_cookies_are_neither_kept_nor_sent(registry: ScriptedRegistry) -> None:

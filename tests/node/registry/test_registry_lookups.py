@@ -26,7 +26,7 @@ async def test_a_participant_has_keys_base_url_certificates_and_addresses(
     registry.addresses["3051"] = [{"ipAddress": " 192.0.2.7 ", "portNumber": "443"}, {"ipAddress": "2001:db8::1/32"}]
     found = await member.lookup.participant("3051")
     assert found is not None
-    assert (found.organisation_id, found.parent_id, found.client_id) == ("3051", "901", "client-3051")
+    assert (found.id, found.organisation_id, found.client_id) == ("3051", "901", "client-3051")
     assert (found.role, found.base_url) == (Role.LENDER, "https://3051.example/ocen")
     assert found.certificates == {"ab" * 32}
     assert [(key.kid, key.status) for key in found.keys] == [

@@ -11,7 +11,7 @@ from shared.protocol.phases import KnownSender
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4
 from shared.protocol.tampering import OutgoingMessage
-from shared.protocol.tokens import Issuer, open_token
+from shared.protocol.tokens import Issuer, parse_token
 from shared.protocol.verification import first_failure
 from tests.equipment.verifying import Known
 from tests.protocol.receiver import NOW, Receiver, arrived
@@ -31,7 +31,7 @@ class CallReceiver(Receiver):
         self, participants: Iterable[Participant], issuer: Issuer, networks: Mapping[str, frozenset[str]] = NETWORKS
     ) -> None:
         super().__init__(())
-        self.participants = {one.organisation_id: one for one in participants}
+        self.participants = {one.id: one for one in participants}
         self.issuer = issuer
         self.networks = networks
 
@@ -45,7 +45,7 @@ class CallReceiver(Receiver):
         opened = self.opened(message)
         assert isinstance(opened, OpenedCall)
         try:
-            holder = self.participants.get(open_token(opened.token_text).participant_id)
+            holder = self.participants.get(parse_token(opened.token_text).participant_id)
         except EncodingError:
             holder = None
         return Known(KnownSender(holder, networks=self.networks), self.issuer)

@@ -39,12 +39,12 @@ def issuer(auth_key: SigningKey) -> Issuer:
 
 @pytest.fixture(scope="session")
 def lsp_role(lsp: Participant) -> Participant:
-    return _of_v4(lsp, organisation_id=LSP, parent_id=LSP_ORGANISATION, client_id="lsp-client")
+    return _of_v4(lsp, id=LSP, organisation_id=LSP_ORGANISATION, client_id="lsp-client")
 
 
 @pytest.fixture(scope="session")
 def lender_role(lender: Participant) -> Participant:
-    return _of_v4(lender, organisation_id=LENDER, parent_id=LENDER_ORGANISATION, client_id="lender-client")
+    return _of_v4(lender, id=LENDER, organisation_id=LENDER_ORGANISATION, client_id="lender-client")
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def good_call(keys: Keys, auth_key: SigningKey) -> GoodCall:
         blocked_key=keys.lsp_blocked.bound_to("RS256"),
         unknown_key=keys.stranger.bound_to("RS256"),
         other=OtherCaller(
-            organisation_id=LENDER,
+            id=LENDER,
             certificate=LENDER_CERTIFICATE,
             key=keys.lender.bound_to("RS256"),
-            parent_id=LENDER_ORGANISATION,
+            organisation_id=LENDER_ORGANISATION,
             claims=_claims(LENDER, "lender-client"),
         ),
         elsewhere=OtherMessage(GET_LOAN.path, loan()),

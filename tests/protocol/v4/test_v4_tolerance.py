@@ -158,7 +158,7 @@ def test_a_call_repeated_under_a_new_nonce_is_taken(call: GoodCall, lender_node:
 def test_where_the_registry_names_no_certificate_client_or_organisation_none_is_judged(
     good_call: GoodCall, lender_node: CallReceiver, lsp_role: Participant
 ) -> None:
-    bare = replace(lsp_role, certificates=frozenset(), client_id="", parent_id="")
+    bare = replace(lsp_role, certificates=frozenset(), client_id="", organisation_id="")
     lender_node.participants[LSP] = bare
     assert lender_node.take(good_call.send_claims(azp="any-client")).passed
     other = good_call.with_metadata(orgId="Org-1", originatorOrgId="Org-1", requestId="request-2", traceId="trace-2")
@@ -168,7 +168,7 @@ def test_where_the_registry_names_no_certificate_client_or_organisation_none_is_
 def test_the_two_spellings_of_an_organisation_have_to_be_equal_even_where_the_registry_names_none(
     good_call: GoodCall, lender_node: CallReceiver, lsp_role: Participant
 ) -> None:
-    lender_node.participants[LSP] = replace(lsp_role, parent_id="")
+    lender_node.participants[LSP] = replace(lsp_role, organisation_id="")
     failure = lender_node.take(good_call.send_document(good_call.with_metadata(orgId="Org-1"))).failure
     assert failure is not None
     assert failure.check.name == "originator_is_the_token_holder"

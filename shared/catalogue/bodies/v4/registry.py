@@ -5,12 +5,26 @@ for `/service/participant-roles/{id}` and reads both. `ParticipantDetail` is the
 """
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from shared.catalogue.bodies.body import Body
 from shared.protocol.messages import Role
+from shared.protocol.tokens import TOKEN_ALGORITHM
+
+REALM: Final = "/realms/dev"
+"""The path of the Auth Service's realm, as OCEN's own has it."""
+
+TOKEN_PATH: Final = f"{REALM}/protocol/openid-connect/token"
+JWKS_PATH: Final = f"{REALM}/protocol/openid-connect/certs"
+
+PARTICIPANT_PATH: Final = "/service/participant-roles/{number}"
+PARTICIPANT_KEYS_PATH: Final = f"{PARTICIPANT_PATH}/jwks"
+"""An extension: both keys of a participant; `publicKey` has room for one, and a change of keys needs two."""
+
+PARTICIPANT_ADDRESSES_PATH: Final = "/service/participant-roles/server-whitelisting-items/{number}"
+NETWORK_PARTICIPANTS_PATH: Final = "/service/product-networks/{number}/participants"
 
 
 class RoleStatus(StrEnum):
@@ -129,7 +143,7 @@ class JsonWebKey(Body):
     kty: str = "RSA"
     kid: str
     use: str = "sig"
-    alg: str = "RS256"
+    alg: str = TOKEN_ALGORITHM
     n: str
     e: str
 
