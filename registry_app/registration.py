@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from registry_app.store.roles import StoredCertificate, StoredKey
 from shared.catalogue.bodies.body import among
-from shared.node.onboarding.certificates import checked_certificate
+from shared.node.onboarding.certificates import checked_certificates
 from shared.node.onboarding.fields import (
     Flaw,
     checked_addresses,
@@ -20,7 +20,7 @@ from shared.node.onboarding.fields import (
 )
 from shared.node.onboarding.form import FormError
 from shared.node.onboarding.key_forms import checked_keys
-from shared.node.onboarding.record import MOST_CERTIFICATES, Line, Name, thumbprint_of
+from shared.node.onboarding.record import Line, Name, thumbprint_of
 from shared.protocol.messages import NETWORK_ROLES, Role
 from shared.protocol.profiles import V4
 from shared.protocol.signing import load_public_key
@@ -51,7 +51,10 @@ class RegistrationForm(KeysForm):
         Field(description="What the participant is; LOAN_AGENT is OCEN 4's word for LSP."),
     ] = None
     base_url: Annotated[str, Field(description="Where its messages go: https, without the path of a message.")] = ""
-    tls_certificates: Annotated[list[str], Field(description="One to four TLS certificates, each in PEM.")] = []
+    tls_certificates: Annotated[
+        list[str],
+        Field(description="One to four TLS certificates in PEM, some for serving, some for calling."),
+    ] = []
     ip_addresses: Annotated[list[str], Field(description="Up to three addresses or networks it calls from.")] = []
     spoc_email: Annotated[str, Field(description="E-mail of the person to ask, at the organisation's domain.")] = ""
     spoc_phone: Annotated[str, Field(description="Telephone number of that person, with country code.")] = ""
@@ -169,9 +172,5 @@ def _keys(form: KeysForm, flaws: list[Flaw]) -> tuple[StoredKey, ...]:
 def _certificates(
     texts: Sequence[str], base_url: str, now: datetime, flaws: list[Flaw]
 ) -> tuple[StoredCertificate, ...]:
-    if not 1 <= len(texts) <= MOST_CERTIFICATES:
-        found = f"{len(texts)} certificates" if texts else "none"
-        flaws.append(Flaw("tls_certificates", found, f"give 1 to {MOST_CERTIFICATES}, each in PEM"))
-    pems = [checked_certificate(text, base_url, now, flaws) for text in texts[:MOST_CERTIFICATES]]
-    by_thumbprint = {thumbprint_of(pem): pem for pem in pems if pem}
+    by_thumbprint = {thumbprint_of(pem): pem for pem in checked_certificates(texts, base_url, now, flaws) if pem}
     return tuple(StoredCertificate(thumbprint, pem) for thumbprint, pem in sorted(by_thumbprint.items()))

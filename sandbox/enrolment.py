@@ -72,33 +72,36 @@ class Enrolment:
         with self._mended_by_joining("keys"):
             self._known = self._registry.change_keys(self._known["id"], form)
 
-    def demand_room_for_certificate(self, pem: str) -> None:
-        """Refuse a certificate that the registry has no room for, before anybody is told of it."""
+    def demand_room_for_certificates(self, pems: Sequence[str]) -> None:
+        """Refuse certificates that the registry has no room for, before anybody is told of them."""
         known = self._certificates
-        if thumbprint_of(pem) not in known and len(known) >= MOST_CERTIFICATES:
+        if len({*known, *map(thumbprint_of, pems)}) > max(MOST_CERTIFICATES, len(known)):
             listed = ", ".join(one[:16] for one in known)
             mend = f"ocen-sandbox certificates remove SHA256 --of {self._organisation_id}"
             found = f"the registry has {len(known)} certificates of {self._organisation_id} already ({listed})"
             raise SandboxError(f"{found}: first `{mend}` for one that is not shown any more")
 
-    def add_certificate(self, pem: str) -> None:
-        """Register a TLS certificate beside those that there are."""
-        if thumbprint_of(pem) not in self._certificates:
-            self._amend([*self._certificates.values(), pem])
+    def add_certificates(self, pems: Sequence[str]) -> None:
+        """Register TLS certificates beside those that there are."""
+        if new := [pem for pem in pems if thumbprint_of(pem) not in self._certificates]:
+            self._amend([*self._certificates.values(), *new])
 
     def demand_another_than(self, thumbprint: str) -> None:
-        """Refuse to take out the only certificate, before anybody is told that it goes."""
-        if not self._without(thumbprint):
+        """Refuse to take out the only certificate, or the only one for its use, before anybody is told that it goes."""
+        left = self._without(thumbprint)
+        uses, uses_left = ([use for one in some for use in one["uses"]] for some in (self._listed, left))
+        if lost := [use for use in uses if use not in uses_left]:
             mend = f"ocen-sandbox registry join {self._organisation_id}"
-            found = f"{thumbprint[:16]} is the only certificate of {self._organisation_id} in the registry"
+            which = f"only certificate for {lost[0]}" if left else "only certificate"
+            found = f"{thumbprint[:16]} is the {which} of {self._organisation_id} in the registry"
             raise SandboxError(f"{found}: `{mend}` brings it the one that is shown now")
 
     def remove_certificate(self, thumbprint: str) -> None:
         """Take out a certificate, named by its thumbprint or the first characters of it, if the registry has it."""
         left = self._without(thumbprint)
-        if len(left) < len(self._certificates):
+        if len(left) < len(self._listed):
             with self._mended_by_joining("certificates"):
-                self._amend(left)
+                self._amend([one["pem"] for one in left])
 
     def await_look_ups(self, tell: Callable[[str], None]) -> None:
         """Wait until whoever asked before the last change may ask again; `tell` is given a sentence if that takes."""
@@ -109,12 +112,17 @@ class Enrolment:
             self._wait(seconds)
 
     @property
-    def _certificates(self) -> dict[str, str]:
-        return {one["thumbprint"]: one["pem"] for one in self._known["tls_certificates"]}
+    def _listed(self) -> list[Record]:
+        listed: list[Record] = self._known["tls_certificates"]
+        return listed
 
-    def _without(self, thumbprint: str) -> list[str]:
+    @property
+    def _certificates(self) -> dict[str, str]:
+        return {one["thumbprint"]: one["pem"] for one in self._listed}
+
+    def _without(self, thumbprint: str) -> list[Record]:
         begin = thumbprint.lower().replace(":", "")
-        return [pem for one, pem in self._certificates.items() if not one.startswith(begin)]
+        return [one for one in self._listed if not one["thumbprint"].startswith(begin)]
 
     def _amend(self, pems: list[str]) -> None:
         self._known = self._registry.amend(self._known["id"], tls_certificates=pems)

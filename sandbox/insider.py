@@ -94,5 +94,5 @@ def lsp_and_lender_of(run: Run) -> tuple[Insider, Participant]:
     lender = run.nodes[NodeName.LENDER]
     records = {record.organisation_id: record for record in read_records(run.certs / "participants.json")}
     listed = participant_of(records[lender.organisation_id])
-    tls = client_context(identity.tls_certificate, identity.tls_private_key, identity.trust)
+    tls = client_context(*identity.calling, identity.trust)
     return Insider(identity, identity.originators[V3.name], tls), replace(listed, base_url=lender.url)

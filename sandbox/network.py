@@ -128,7 +128,7 @@ def registration_of(form: OnboardingForm) -> dict[str, Any]:
         **form.model_dump(include={*plain, "ip_addresses"}),
         "name": f"{form.name} ({form.organisation_id})",
         "role": ROLES[form.role.strip().upper()].value,
-        "tls_certificates": [form.tls_certificate],
+        "tls_certificates": [pem for pem in (form.tls_certificate, form.tls_client_certificate) if pem],
     }
 
 

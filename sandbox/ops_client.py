@@ -256,5 +256,5 @@ class OpsClient(OperatorPlane):
         return self._ask("POST", "/identity/keys", json={"kid": kid, "reason": reason})
 
     def renew_certificate(self) -> str:
-        """Have the node show the TLS certificate that lies in its file now; return its thumbprint."""
+        """Have the node show the TLS certificates that lie in its files now; return the thumbprint of the first."""
         return str(self._ask("POST", "/identity/certificate")["certificate"])

@@ -58,7 +58,7 @@ def visit(home: Path, registry_url: str, sought: frozenset[str], clock: Clock) -
 
 async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[str], clock: Clock) -> Visit:
     identity, member = load_identity(home / "identity.json"), read_membership(home)
-    tls = client_context(identity.tls_certificate, identity.tls_private_key, identity.trust)
+    tls = client_context(*identity.calling, identity.trust)
     settings = RegistryMembership(registry_url, member.participant_id, member.client_id, secret)
     at_the_registry = Member(settings, identity, registry_transport(tls), clock)
     try:

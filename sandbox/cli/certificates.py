@@ -1,6 +1,6 @@
 """`certificates`: TLS certificates of the nodes and of their counterparties: add, remove, renew with overlap."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ from sandbox.cli.screen import say, shown, tell
 from sandbox.enrolment import Enrolment, enrolled
 from sandbox.errors import SandboxError
 from sandbox.holders import Nodes, holders
-from sandbox.pki.renewal import Renewal, prepare_renewal
+from sandbox.pki.renewal import Renewal, prepare_renewals, put_in_place
 from sandbox.running import connected, run_of
 from sandbox.settings import Folders, NodeName
 from shared.clock import SystemClock
@@ -53,7 +53,7 @@ def add(
     """
     pem, folders = read_text(file, CERTIFICATE), Folders(data_dir)
     with connected(folders) as pair, enrolled(folders, of) if at is None else nullcontext() as enrolment:
-        for name in _add(holders(pair, of, at), of, pem, enrolment, reason):
+        for name in _add(holders(pair, of, at), of, [pem], enrolment, reason):
             say(Text(f"The {name.label} takes this certificate of {of} from now on: ", style="bold green"))
             say(f"  {thumbprint_of(pem)}")
         if enrolment is not None:
@@ -118,9 +118,10 @@ def renew(
         organisation_id = of or (pair[at].identity()["organisation_id"] if at else "")
         at = at or run.node_of(organisation_id)
         with enrolled(folders, organisation_id) as enrolment:
-            made = prepare_renewal(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
-            for name in _add(holders(pair, organisation_id), organisation_id, made.pem, enrolment, "renewal"):
-                say(f"The {name.label} takes the new certificate beside the old one: {thumbprint_of(made.pem)}")
+            made = prepare_renewals(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
+            new = [one.pem for one in made]
+            for name in _add(holders(pair, organisation_id), organisation_id, new, enrolment, "renewal"):
+                say(f"The {name.label} takes the new certificate beside the old one: {_named(new)}")
             if enrolment is not None:
                 say("The registry names it too.")
             if prepare:
@@ -131,30 +132,40 @@ def renew(
         _show(pair, made, organisation_id, at)
 
 
-def _tell_how_to_go_on(made: Renewal, whose: str, holder: str) -> None:
-    say(f"\n{holder} does not show it yet. Give {shown(made.next_certificate)} to your counterparties, then:")
+def _named(pems: Sequence[str]) -> str:
+    return ", ".join(map(thumbprint_of, pems))
+
+
+def _tell_how_to_go_on(made: Sequence[Renewal], whose: str, holder: str) -> None:
+    files = " and ".join(shown(one.next_certificate) for one in made)
+    say(f"\n{holder} does not show it yet. Give {files} to your counterparties, then:")
     say(f"  ocen-sandbox certificates renew {whose}")
 
 
-def _add(nodes: Nodes, organisation_id: str, pem: str, enrolment: Enrolment | None, reason: str) -> Iterator[NodeName]:
-    """Register a certificate at the nodes, each of which is given then, and at last at the registry, if it has room."""
+def _add(
+    nodes: Nodes, organisation_id: str, pems: Sequence[str], enrolment: Enrolment | None, reason: str
+) -> Iterator[NodeName]:
+    """Register certificates at the nodes, each of which is given then, and at last at the registry, if it has room."""
     if enrolment is not None:
-        enrolment.demand_room_for_certificate(pem)
+        enrolment.demand_room_for_certificates(pems)
     for name, ops in nodes.items():
-        ops.add_certificate(organisation_id, pem, reason)
+        for pem in pems:
+            ops.add_certificate(organisation_id, pem, reason)
         yield name
     if enrolment is not None:
-        enrolment.add_certificate(pem)
+        enrolment.add_certificates(pems)
 
 
-def _show(pair: Nodes, made: Renewal, organisation_id: str, node: NodeName | None) -> None:
+def _show(pair: Nodes, made: Sequence[Renewal], organisation_id: str, node: NodeName | None) -> None:
     def load() -> None:
         if node is not None:
             pair[node].renew_certificate()
 
-    former = thumbprint_of(made.certificate.read_text("utf-8"))
-    made.put_in_place(load)
+    former = [thumbprint_of(one.certificate.read_text("utf-8")) for one in made]
+    put_in_place(made, load)
     who = f"The {node.label} shows it" if node else f"{organisation_id} has it"
-    say(Text(f"{who} from now on: ", style="bold green").append(shown(made.certificate), "default"))
+    files = ", ".join(shown(one.certificate) for one in made)
+    say(Text(f"{who} from now on: ", style="bold green").append(files, "default"))
     say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
-    say(f"  ocen-sandbox certificates remove {former[:16]} --of {organisation_id}")
+    for thumbprint in former:
+        say(f"  ocen-sandbox certificates remove {thumbprint[:16]} --of {organisation_id}")

@@ -42,7 +42,8 @@ def print_participant(one: Record) -> None:
         rows += [("key", key["kid"]), ("", f"thumbprint {key['thumbprint']}")]
     for certificate in one["tls_certificates"]:
         rows.append(("certificate", f"sha256 {certificate['thumbprint']}"))
-        rows.append(("", f"{certificate['subject']}, expires {moment(certificate['expires_at'])}"))
+        uses = " and ".join(certificate["uses"])
+        rows.append(("", f"{certificate['subject']}, for {uses}, expires {moment(certificate['expires_at'])}"))
     rows.append(("registered", moment(one["created_at"])))
     if one["approved_at"]:
         rows.append(("approved", f"{moment(one['approved_at'])} by {one['approved_by']}"))

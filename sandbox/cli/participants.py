@@ -182,7 +182,7 @@ def print_certificate(certificate: Record) -> None:
     """Print a TLS certificate, and from when to when it counted."""
     say(Text("  certificate ").append(certificate["thumbprint"], style="bold"))
     rows = [("subject", certificate["subject"]), ("expires", moment(certificate["expires_at"]))]
-    rows += [("registered", moment(certificate["registered_at"]))]
+    rows += [("for", " and ".join(certificate["uses"])), ("registered", moment(certificate["registered_at"]))]
     if certificate["removed_at"]:
         rows += [("removed", f"{moment(certificate['removed_at'])}{because(certificate['removed_because'])}")]
     say(facts(rows, indent=4))

@@ -66,6 +66,9 @@ def issue(
     name: OrgName = None,
     certs_dir: CertsDir = CERTS_DIR,
     address: Addresses = None,
+    two_certificates: Annotated[
+        bool, typer.Option("--two-certificates", help="One to serve with and another to call with.")
+    ] = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Make keys and a certificate for a further organisation.
@@ -76,22 +79,32 @@ def issue(
     [cyan]ocen-sandbox pki issue BANK01 --role LENDER --base-url https://localhost:9443[/cyan]
     """
     organisation = Organisation(
-        organisation_id, name or organisation_id, role_named(role), base_url, ip_addresses=tuple(address or LOOPBACK)
+        organisation_id,
+        name or organisation_id,
+        role_named(role),
+        base_url,
+        ip_addresses=tuple(address or LOOPBACK),
+        has_two_certificates=two_certificates,
     )
     made = issue_files(certs_dir, organisation, SystemClock().now())
     home = made[organisation_id].parent
     say(Text(f"{organisation_id} has keys and a certificate.\n", style="bold green"))
+    say(Text("in ").append(f"{shown(home)}/", style="bold"))
+    _print_files(two_certificates=two_certificates)
+    say()
+    _register(Folders(data_dir, certs_dir), organisation_id)
+
+
+def _print_files(*, two_certificates: bool) -> None:
     rows = [
         ("identity.json", "its organisation id, role, kids, and the files below"),
         ("signing.key", "its JWS key in use, RSA 2048; signing.pub.pem is the public half"),
         ("backup.key", "its second key, to change to without a pause"),
-        ("tls.pem, tls.key", "its TLS certificate and key, for serving and calling"),
+        ("tls.pem, tls.key", f"its TLS certificate and key, for serving{'' if two_certificates else ' and calling'}"),
+        *([("tls-client.pem, tls-client.key", "the same for calling")] if two_certificates else []),
         ("../ca.pem", "whom it trusts"),
     ]
-    say(Text("in ").append(f"{shown(home)}/", style="bold"))
     say(facts(rows, indent=2))
-    say()
-    _register(Folders(data_dir, certs_dir), organisation_id)
 
 
 def _register(folders: Folders, organisation_id: str) -> None:

@@ -7,6 +7,7 @@ managed), and has a key that somebody else may know blocked at once.
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,8 @@ from sandbox.drill.traffic import Answer, Traffic, repeat_request
 from sandbox.holders import Nodes, own_details
 from sandbox.insider import Caller, Insider, lsp_and_lender_of
 from sandbox.pair import started_pair
-from sandbox.pki.renewal import prepare_renewal
+from sandbox.pki.folder import initialise
+from sandbox.pki.renewal import prepare_renewals, put_in_place
 from sandbox.preparation import temporary_settings
 from sandbox.running import connected
 from sandbox.settings import NodeName
@@ -46,6 +48,8 @@ def run(seconds: float, rate: float, tell: Tell) -> DrillReport:
     clock = SystemClock()
     with ExitStack() as stack:
         settings = temporary_settings(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocen-drill-"))))
+        lsp_of_two = replace(settings.organisation(NodeName.LSP), has_two_certificates=True)
+        initialise(settings.folders.certs, [lsp_of_two], (), clock.now())
         pair = stack.enter_context(started_pair(settings))
         nodes = stack.enter_context(connected(settings.folders))
         traffic = Traffic(nodes[NodeName.LSP], LENDER, rate, clock)
@@ -117,19 +121,20 @@ class Rotation:
 
     def _certificate_changes(self, caller: Caller) -> Iterator[None]:
         lsp, lender, course = self._lsp, self._lender, self._course
-        former = lsp.identity()["certificate"]
-        renewal = prepare_renewal(self._certs, LSP, course.clock.now(), new_key=True)
-        lender.add_certificate(LSP, renewal.pem, WHY)
-        course.note(f"{LENDER} registers {LSP}'s new certificate")
+        former = lsp.identity()["client_certificate"]
+        renewals = prepare_renewals(self._certs, LSP, course.clock.now(), new_key=True)
+        for renewal in renewals:
+            lender.add_certificate(LSP, renewal.pem, WHY)
+        course.note(f"{LENDER} registers {LSP}'s new certificates, for serving and for calling")
         yield
-        renewal.put_in_place(lsp.renew_certificate)
-        course.note(f"{LSP} shows its new certificate")
+        put_in_place(renewals, lsp.renew_certificate)
+        course.note(f"{LSP} shows its new certificates")
         yield
         course.settle()  # what is under way over the old certificate arrives before it is removed
         key = load_own_key(self._insider.identity.tls_certificate.with_name(f"{self._third}.key"), self._third)
         before, begun = self._attempt(caller, key), course.clock.elapsed()
         lender.remove_certificate(LSP, former, WHY)
-        course.note(f"{LENDER} removes the old certificate")
+        course.note(f"{LENDER} removes the old certificate for calling")
         answer = self._attempt(caller, key)
         what = "signed with key 3, over a connection opened before with the removed certificate"
         is_right = before.is_accepted and answer.is_refused_by("certificate_is_registered")

@@ -8,7 +8,12 @@ import yaml
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.participants import EnvelopeMember
 
-IN_FILES: Final = {"tls_certificate": "tls.pem", "public_key": "signing.pub.pem", "backup_public_key": "backup.pub.pem"}
+IN_FILES: Final = {
+    "tls_certificate": "tls.pem",
+    "tls_client_certificate": "tls-client.pem",
+    "public_key": "signing.pub.pem",
+    "backup_public_key": "backup.pub.pem",
+}
 """Fields that a form may leave to a file, with the usual name of that file."""
 
 _EXAMPLES: Final[dict[str, Any]] = {
@@ -30,6 +35,7 @@ _INTRODUCTION: Final = """\
 # A certificate or key may stand here itself too: tls_certificate in place of tls_certificate_file.
 """
 _OPTIONAL: Final = "# A second key is optional: leave both lines out if there is none.\n"
+_UNUSUAL: Final = "tls_client_certificate"
 
 
 def file_field(field: str) -> str:
@@ -80,7 +86,8 @@ def template() -> str:
     for field, info in OnboardingForm.model_fields.items():
         named, example = (file_field(field), IN_FILES[field]) if field in IN_FILES else (field, _EXAMPLES[field])
         optional = _OPTIONAL if field == "backup_public_key" else ""
-        parts.append(f"{optional}# {info.description}\n{_yaml({named: example})}")
+        mark = "# " if field == _UNUSUAL else ""
+        parts.append(f"{optional}# {info.description}\n{mark}{_yaml({named: example})}")
     return "\n".join(parts)
 
 

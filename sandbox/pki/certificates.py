@@ -7,6 +7,7 @@ key usage, subject and authority key identifiers, a subject alternative name.
 import hashlib
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,7 +17,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
+
+from shared.node.onboarding.certificates import EXTENDED_USAGES, CertificateUse
 
 AUTHORITY_VALIDITY: Final = timedelta(days=3650)
 LEAF_VALIDITY: Final = timedelta(days=730)
@@ -89,16 +92,22 @@ def authority_certificate(key: rsa.RSAPrivateKey, now: datetime) -> x509.Certifi
 
 
 def leaf_certificate(
-    authority: Authority, subject: str, key: rsa.RSAPublicKey, hosts: list[str], now: datetime
+    authority: Authority,
+    subject: str,
+    key: rsa.RSAPublicKey,
+    hosts: list[str],
+    now: datetime,
+    *,
+    uses: Iterable[CertificateUse] = CertificateUse,
 ) -> x509.Certificate:
-    """Issue a TLS certificate for serving and calling alike, valid for two years from `now` (aware).
+    """Issue a TLS certificate for these uses, valid for two years from `now` (aware).
 
     Raises PkiError if the authority's private key is not here.
     """
     if authority.key is None:
         raise PkiError("no certificate can be issued without ca.key: put it back beside ca.pem, or delete the folder")
     until = min(now + LEAF_VALIDITY, authority.certificate.not_valid_after_utc)
-    usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    usages = [EXTENDED_USAGES[use] for use in uses]
     authority_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
     return (
         _builder(_name(subject), authority.certificate.subject, key, now, until)

@@ -48,7 +48,7 @@ def read_identity(path: Path) -> IdentityFile:
 
 def write_identity(path: Path, identity: IdentityFile) -> None:
     """Write an identity.json, unless it says just that already."""
-    _write_json(path, identity.model_dump(mode="json"))
+    _write_json(path, identity.model_dump(mode="json", exclude_none=True))
 
 
 def read_private_key(path: Path) -> rsa.RSAPrivateKey:

@@ -54,8 +54,8 @@ def initialise(
         folder.mkdir(parents=True, exist_ok=True)
         authority = load_authority(folder, now)
         for organisation_id, (one, hosts) in wanted.items():
-            certificate, keys = complete(folder / organisation_id, one, hosts, authority, now)
-            listed[organisation_id] = _record(one, listed.get(organisation_id), certificate, keys)
+            leaves, keys = complete(folder / organisation_id, one, hosts, authority, now)
+            listed[organisation_id] = _record(one, listed.get(organisation_id), leaves, keys)
         files.write_directory(folder / "participants.json", list(listed.values()))
     paths = {one: _identity_path(folder, one) for one in listed}
     return {one: path for one, path in paths.items() if path.exists()}
@@ -160,7 +160,7 @@ def describe(folder: Path) -> tuple[x509.Certificate, list[Listed]]:
 
 
 def _record(
-    one: Organisation, before: ParticipantRecord | None, certificate: x509.Certificate, keys: list[KeyRecord]
+    one: Organisation, before: ParticipantRecord | None, leaves: list[x509.Certificate], keys: list[KeyRecord]
 ) -> ParticipantRecord:
     """Bring a record up to date, or begin it; a key that was blocked there stays blocked and listed."""
     new = ParticipantRecord(
@@ -168,7 +168,7 @@ def _record(
         name=one.name,
         role=one.role,
         base_url=one.base_url.rstrip("/"),
-        tls_certificates=[certificate.public_bytes(Encoding.PEM).decode()],
+        tls_certificates=[leaf.public_bytes(Encoding.PEM).decode() for leaf in leaves],
         keys=keys,
         ip_addresses=list(one.ip_addresses),
     )

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,15 +17,23 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sandbox.pki import certificates, files
 from sandbox.pki.certificates import Authority, PkiError
 from shared.node.identity import IdentityFile, KeyFile, load_identity
+from shared.node.onboarding.certificates import CertificateUse
 from shared.node.onboarding.form import OnboardingForm, form_of
 from shared.node.onboarding.record import MOST_ADDRESSES, KeyRecord
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import new_private_key, private_pem
+from shared.transport.tls_files import CertificateFiles
 
 LOOPBACK: Final = ("127.0.0.1", "::1")
 _ORGANISATION_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FILES_BESIDE: Final = frozenset({"ca.pem", "ca.key", "participants.json"})
+_USES: Final[Mapping[int, Sequence[Sequence[CertificateUse]]]] = {
+    1: [tuple(CertificateUse)],
+    2: [[CertificateUse.SERVING], [CertificateUse.CALLING]],
+}
+"""What the certificates of an organisation are for that has so many of them."""
+
 _SIGNING_KEYS: Final = {"signing.key": KeyStatus.ACTIVE, "backup.key": KeyStatus.BACKUP}
 
 
@@ -38,6 +46,7 @@ class Organisation:
         base_url: https address of its protocol plane; the certificate names its host.
         host_names: further names and addresses for the certificate, beside localhost.
         ip_addresses: addresses or networks it calls from, when first listed; none means that they are not judged.
+        has_two_certificates: whether it serves with one and calls with another, when first listed.
     """
 
     organisation_id: str
@@ -46,6 +55,7 @@ class Organisation:
     base_url: str
     host_names: tuple[str, ...] = ()
     ip_addresses: tuple[str, ...] = LOOPBACK
+    has_two_certificates: bool = False
 
     def hosts(self, further: Sequence[str] = ()) -> list[str]:
         """Check all that is told; return the names and addresses that the certificate must have.
@@ -66,8 +76,8 @@ class Organisation:
 
 def complete(
     home: Path, organisation: Organisation, hosts: list[str], authority: Authority, now: datetime
-) -> tuple[x509.Certificate, list[KeyRecord]]:
-    """Make what is missing in the folder `home`; return the certificate and the public keys.
+) -> tuple[list[x509.Certificate], list[KeyRecord]]:
+    """Make what is missing in the folder `home`; return the certificates and the public keys.
 
     identity.json is written last: where it is, the keys that it names must be.
 
@@ -80,18 +90,30 @@ def complete(
     if (identity.organisation_id, identity.role) != (organisation.organisation_id, organisation.role):
         raise PkiError(f"{path} is of {identity.organisation_id}, {identity.role}: put the right file back")
     key_of = _existing_key if path.exists() else kept_or_new_key
-    tls_key = key_of(home / identity.tls_private_key).public_key()
+    own = certificate_files(home, identity)
+    tls_keys = [key_of(one.private_key).public_key() for one in own]
     keys = [_key_record(home, entry, key_of) for entry in identity.keys]
-    tls_path = home / identity.tls_certificate
-    if not tls_path.exists():
-        made = certificates.leaf_certificate(authority, organisation.organisation_id, tls_key, hosts, now)
-        files.write_public(tls_path, made.public_bytes(Encoding.PEM))
-    certificate = files.parse_certificate(tls_path.read_bytes(), tls_path)
-    fault = certificates.leaf_fault(certificate, authority, tls_key, hosts, now)
-    if fault:
-        raise PkiError(f"{tls_path} {fault}: delete it and run the same command again for a new one; its key stays")
+    leaves = []
+    for (tls_path, _), tls_key, uses in zip(own, tls_keys, _USES[len(own)], strict=True):
+        if not tls_path.exists():
+            made = certificates.leaf_certificate(
+                authority, organisation.organisation_id, tls_key, hosts, now, uses=uses
+            )
+            files.write_public(tls_path, made.public_bytes(Encoding.PEM))
+        leaves.append(files.parse_certificate(tls_path.read_bytes(), tls_path))
+        if fault := certificates.leaf_fault(leaves[-1], authority, tls_key, hosts, now):
+            raise PkiError(f"{tls_path} {fault}: delete it and run the same command again for a new one; its key stays")
     files.write_identity(path, identity)
-    return certificate, keys
+    return leaves, keys
+
+
+def certificate_files(home: Path, identity: IdentityFile) -> list[CertificateFiles]:
+    """Return the files of the certificates in the folder `home`; the one to serve with comes first."""
+    serving = CertificateFiles(home / identity.tls_certificate, home / identity.tls_private_key)
+    if identity.tls_client_certificate is None:
+        return [serving]
+    key = identity.tls_client_private_key or identity.tls_private_key
+    return [serving, CertificateFiles(home / identity.tls_client_certificate, home / key)]
 
 
 def own_form(path: Path) -> OnboardingForm:
@@ -139,6 +161,8 @@ def _new_identity(organisation: Organisation) -> IdentityFile:
         keys=keys,
         tls_certificate=Path("tls.pem"),
         tls_private_key=Path("tls.key"),
+        tls_client_certificate=Path("tls-client.pem") if organisation.has_two_certificates else None,
+        tls_client_private_key=Path("tls-client.key") if organisation.has_two_certificates else None,
         trust=Path("../ca.pem"),
     )
 

@@ -3,7 +3,8 @@
 In between, counterparties can be told, so that the old and the new certificate count at the same time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sandbox.pki import certificates, files
 from sandbox.pki.certificates import PkiError
 from sandbox.pki.folder import load_authority
-from sandbox.pki.organisation import kept_or_new_key
+from sandbox.pki.organisation import certificate_files, kept_or_new_key
+from shared.node.onboarding.certificates import uses_of
+from shared.transport.tls_files import CertificateFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +33,30 @@ class Renewal:
         """The new certificate."""
         return self.next_certificate.read_text("utf-8")
 
-    def put_in_place(self, then: Callable[[], object]) -> None:
-        """Let the new files take the place of those in use; if `then` fails, put the former ones back.
 
-        Raises:
-            OSError: a file cannot be written.
-            Exception: whatever `then` raises.
-        """
-        former_certificate, former_key = self.certificate.read_bytes(), self.key.read_bytes()
-        try:
-            if self.next_key.exists():
-                files.write_private(self.key, self.next_key.read_bytes())
-            files.write_public(self.certificate, self.next_certificate.read_bytes())
-            then()
-        except BaseException:
-            files.write_private(self.key, former_key)
-            files.write_public(self.certificate, former_certificate)
-            raise
-        self.next_key.unlink(missing_ok=True)
-        self.next_certificate.unlink()
+def put_in_place(renewals: Sequence[Renewal], then: Callable[[], object]) -> None:
+    """Let the new files take the place of those in use; if `then` fails, put the former ones back.
+
+    Raises:
+        OSError: a file cannot be written.
+        Exception: whatever `then` raises.
+    """
+    with ExitStack() as undo:
+        for made in renewals:
+            undo.callback(files.write_public, made.certificate, made.certificate.read_bytes())
+            undo.callback(files.write_private, made.key, made.key.read_bytes())
+            if made.next_key.exists():
+                files.write_private(made.key, made.next_key.read_bytes())
+            files.write_public(made.certificate, made.next_certificate.read_bytes())
+        then()
+        undo.pop_all()
+    for made in renewals:
+        made.next_key.unlink(missing_ok=True)
+        made.next_certificate.unlink()
 
 
-def prepare_renewal(folder: Path, organisation_id: str, now: datetime, *, new_key: bool) -> Renewal:
-    """Make a certificate for the same names; one that waits already is the one.
+def prepare_renewals(folder: Path, organisation_id: str, now: datetime, *, new_key: bool) -> list[Renewal]:
+    """Make certificates for the same names and uses, first that for serving; those that wait already are the ones.
 
     `now` (aware) is from when on it is valid. `new_key` asks for a new private key too; otherwise the key stays.
 
@@ -62,7 +66,12 @@ def prepare_renewal(folder: Path, organisation_id: str, now: datetime, *, new_ke
     if not (home / "identity.json").exists():
         raise PkiError(f"{folder} has no keys of {organisation_id}: its holder renews its certificate itself")
     identity = files.read_identity(home / "identity.json")
-    certificate, key = home / identity.tls_certificate, home / identity.tls_private_key
+    own = certificate_files(home, identity)
+    return [_prepare(one, organisation_id, folder, now, new_key=new_key) for one in own]
+
+
+def _prepare(own: CertificateFiles, subject: str, folder: Path, now: datetime, *, new_key: bool) -> Renewal:
+    certificate, key = own
     made = Renewal(certificate, key, certificate.with_suffix(".next.pem"), key.with_suffix(".next.key"))
     if made.next_certificate.exists():
         return made
@@ -71,6 +80,8 @@ def prepare_renewal(folder: Path, organisation_id: str, now: datetime, *, new_ke
     former = files.parse_certificate(certificate.read_bytes(), certificate)
     private = kept_or_new_key(made.next_key) if new_key else files.read_private_key(key)
     hosts = list(certificates.hosts_of(former))
-    leaf = certificates.leaf_certificate(load_authority(folder, now), organisation_id, private.public_key(), hosts, now)
+    leaf = certificates.leaf_certificate(
+        load_authority(folder, now), subject, private.public_key(), hosts, now, uses=uses_of(former)
+    )
     files.write_public(made.next_certificate, leaf.public_bytes(Encoding.PEM))
     return made

@@ -18,6 +18,7 @@ from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 from shared.protocol.profiles import V3, Originator
 from shared.protocol.signing import KeyMaterialError, SigningKey, load_private_key
+from shared.transport.tls_files import CertificateFiles
 
 
 class IdentityError(Exception):
@@ -33,11 +34,17 @@ class KeyFile(BaseModel):
 
 
 class IdentityFile(OrganisationRecord):
-    """The identity file: what a counterparty would ask for on its form, and where our private files are."""
+    """The identity file: what a counterparty would ask for on its form, and where our private files are.
+
+    `tls_client_certificate` is for calling, where `tls_certificate` is made for serving alone; without a private key
+    of its own it is of that of `tls_certificate`.
+    """
 
     keys: Annotated[list[KeyFile], Field(min_length=1)]
     tls_certificate: Path
     tls_private_key: Path
+    tls_client_certificate: Path | None = None
+    tls_client_private_key: Path | None = None
     trust: Path | None = None
 
 
@@ -46,6 +53,7 @@ class Identity:
     """One participant as it knows itself.
 
     Attributes:
+        tls_client_certificate: what we call with, if `tls_certificate` is for serving alone.
         signing_key: the key that signs now; `OwnKeys` changes it while the node runs, and `backup_keys` with it.
         trust: PEM text of issuers that we trust beside the certificates that counterparties have registered.
         key_files: where the private keys that the identity file names are, by kid.
@@ -60,6 +68,8 @@ class Identity:
     tls_certificate: Path
     tls_private_key: Path
     trust: str
+    tls_client_certificate: Path | None = None
+    tls_client_private_key: Path | None = None
     key_files: Mapping[str, Path] = field(default_factory=dict)
     stated: ParticipantRecord | None = None
     originators: dict[str, Originator] = field(default_factory=dict)
@@ -67,6 +77,17 @@ class Identity:
 
     def __post_init__(self) -> None:
         self.originators.setdefault(V3.name, Originator(self.organisation_id))
+
+    @property
+    def calling(self) -> CertificateFiles:
+        """The files of the certificate that we call with: our only one, or the one for that use."""
+        certificate = self.tls_client_certificate or self.tls_certificate
+        return CertificateFiles(certificate, self.tls_client_private_key or self.tls_private_key)
+
+    @property
+    def certificate_files(self) -> list[CertificateFiles]:
+        """The files of our certificates, each once; the one that we serve with comes first."""
+        return list(dict.fromkeys((CertificateFiles(self.tls_certificate, self.tls_private_key), self.calling)))
 
     def key_for(self, algorithm: str) -> SigningKey:
         """Return the key that signs now, bound to the algorithm of a profile."""
@@ -99,7 +120,7 @@ def load_identity(path: Path) -> Identity:
     active = [entry.kid for entry in file.keys if entry.status is KeyStatus.ACTIVE]
     if len(active) != 1:
         raise IdentityError(f"{path}: keys: {len(active)} are ACTIVE; mark exactly one, the other as BACKUP")
-    return Identity(
+    identity = Identity(
         organisation_id=file.organisation_id,
         role=file.role,
         signing_key=keys[active[0]],
@@ -107,9 +128,12 @@ def load_identity(path: Path) -> Identity:
         tls_certificate=folder / file.tls_certificate,
         tls_private_key=folder / file.tls_private_key,
         trust=read_text(folder / file.trust) if file.trust else "",
+        tls_client_certificate=folder / file.tls_client_certificate if file.tls_client_certificate else None,
+        tls_client_private_key=folder / file.tls_client_private_key if file.tls_client_private_key else None,
         key_files={entry.kid: folder / entry.file for entry in file.keys},
-        stated=_stated(file, read_text(folder / file.tls_certificate), keys),
     )
+    identity.stated = _stated(file, [read_text(own.certificate) for own in identity.certificate_files], keys)
+    return identity
 
 
 def load_own_key(file: Path, kid: str) -> SigningKey:
@@ -136,10 +160,10 @@ def read_text(file: Path) -> str:
         raise IdentityError(f"{file} cannot be read; make the keys with: ocen-sandbox pki init") from error
 
 
-def _stated(file: IdentityFile, certificate: str, keys: Mapping[str, SigningKey]) -> ParticipantRecord:
+def _stated(file: IdentityFile, certificates: list[str], keys: Mapping[str, SigningKey]) -> ParticipantRecord:
     return ParticipantRecord(
         **file.model_dump(include={*OrganisationRecord.model_fields}),
-        tls_certificates=[certificate],
+        tls_certificates=certificates,
         keys=[
             KeyRecord(kid=entry.kid, status=entry.status, pem=keys[entry.kid].public().to_pem())
             for entry in file.keys

@@ -102,10 +102,10 @@ class Node:
             prepare_to_shrink(self.engine)
         self.writer = GroupCommit(self.engine)
         self.journal = Journal(self.engine, self.writer, timedelta(seconds=settings.lease_seconds), rules)
-        self.trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
+        self.trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust, calling=own.calling)
         self.transport = PooledTransport(self.trust.client)
         # Issuers alone are trusted there: what a counterparty has registered must not pass for the registry's.
-        self.registry_trust = TlsTrust(own.tls_certificate, own.tls_private_key, own.trust)
+        self.registry_trust = TlsTrust(*own.calling, own.trust)
         self.registry_transport = registry_transport(self.registry_trust.client)
 
     def _meet_counterparties(self) -> None:

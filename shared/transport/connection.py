@@ -7,7 +7,7 @@ from typing import Any, cast
 import httptools
 import httpx
 
-from shared.transport.tls import thumbprint
+from shared.transport.tls import thumbprint, told
 
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 
@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
             self._complete()
         elif isinstance(exc, ssl.SSLError) and not self._answered_once:
             # In TLS 1.3 our certificate is refused after the handshake is done for us (RFC 8446 s4.4).
-            self._fail(httpx.ConnectError(f"the peer refused the TLS connection: {exc}"))
+            self._fail(httpx.ConnectError(f"the peer refused the TLS connection: {told(exc)}"))
         elif self._received:
             self._fail(httpx.RemoteProtocolError(f"the connection broke amid the response: {exc or 'closed'}"))
         else:

@@ -36,11 +36,14 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from shared.transport.tls_files import TlsConfigurationError, checked_leaf
+from shared.transport.tls_files import CertificateFiles, TlsConfigurationError, checked_leaf
 
 logger = logging.getLogger(__name__)
 
 FORWARD_SECRET_AEAD = "@SECLEVEL=2:ECDHE+AESGCM:ECDHE+CHACHA20"
+
+_INVALID_PURPOSE = 26
+"""X509_V_ERR_INVALID_PURPOSE, by which OpenSSL says that a certificate is made for another use."""
 
 KEY_EXCHANGE_GROUP = "prime256v1"
 """P-256, which all have (RFC 8446 s9.1). OpenSSL would offer finite-field groups too (RFC 7919), of which one handshake
@@ -97,6 +100,7 @@ class CheckedConnection(ssl.SSLObject):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
+            error.strerror = told(error)
             self._log(error)
             self._send_alert_before(error)
             raise
@@ -127,6 +131,15 @@ class CheckedConnection(ssl.SSLObject):
         if self.server_side and self.outgoing is not None and self.outgoing.pending:
             self._refusal = error
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "an alert is to be sent") from error
+
+
+def told(error: ssl.SSLError) -> str:
+    """Say what OpenSSL says, and the remedy where a certificate is made for the other use (RFC 5280 s4.2.1.12)."""
+    if getattr(error, "verify_code", 0) == _INVALID_PURPOSE:
+        return f"{error}; the peer has to show another: clientAuth is for calling, serverAuth for serving"
+    if "UNSUPPORTED_CERTIFICATE" in (error.reason or ""):
+        return f"{error}; our certificate is not made for this use: name one with clientAuth for calling"
+    return str(error)
 
 
 def server_context(
@@ -226,23 +239,34 @@ class LiveContext(ssl.SSLContext):
 
 
 class TlsTrust:
-    """Our certificate and the certificates we trust, for the `server` and the `client` of one node.
+    """Our certificates and the certificates we trust, for the `server` and the `client` of one node.
 
     Both contexts stay the same objects for the life of the node; `replace` acts on the connections made after it.
-    `shown` is the thumbprint of the certificate that they show.
+    `shown` and `shown_calling` are the thumbprints of the certificates that they show, which may be one and the same.
     """
 
-    def __init__(self, certificate: Path, private_key: Path, trust: str, *, demands_certificate: bool = True) -> None:
-        """`demands_certificate` tells whether callers have to show a certificate; see `server_context`."""
+    def __init__(
+        self,
+        certificate: Path,
+        private_key: Path,
+        trust: str,
+        *,
+        calling: CertificateFiles | None = None,
+        demands_certificate: bool = True,
+    ) -> None:
+        """Serve with a certificate, and call with it too, or with that of `calling`.
+
+        `demands_certificate` tells whether callers have to show a certificate; see `server_context`.
+        """
         self.server = LiveContext(ssl.PROTOCOL_TLS_SERVER)
         self.client = LiveContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._certificate = certificate
-        self._private_key = private_key
+        self._serving = CertificateFiles(certificate, private_key)
+        self._calling = calling or self._serving
         self._demands_certificate = demands_certificate
         self.replace(trust)
 
     def replace(self, trust: str, revoked: frozenset[str] = frozenset()) -> None:
-        """Trust exactly these certificates from now on (PEM text), and read our own two files again.
+        """Trust exactly these certificates from now on (PEM text), and read our own files again.
 
         Certificates whose thumbprints are `revoked` are refused, whoever vouches for them.
 
@@ -251,11 +275,11 @@ class TlsTrust:
         """
         for live in (self.server, self.client):
             live.revoked = revoked  # before all else: between the two no connection sees less, and nothing holds it up
-        shown = thumbprint(checked_leaf(self._certificate, self._private_key).public_bytes(Encoding.DER))
-        server = server_context(
-            self._certificate, self._private_key, trust, demands_certificate=self._demands_certificate
+        shown, shown_calling = (
+            thumbprint(checked_leaf(*files).public_bytes(Encoding.DER)) for files in (self._serving, self._calling)
         )
-        client = client_context(self._certificate, self._private_key, trust)
+        server = server_context(*self._serving, trust, demands_certificate=self._demands_certificate)
+        client = client_context(*self._calling, trust)
         for live, context in ((self.server, server), (self.client, client)):
             live.current = context
-        self.shown = shown
+        self.shown, self.shown_calling = shown, shown_calling

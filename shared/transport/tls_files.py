@@ -5,11 +5,19 @@ OpenSSL would name neither of the two files in what it says, and ask the termina
 
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+
+class CertificateFiles(NamedTuple):
+    """PEM files of one certificate, the leaf first, and of the private key that belongs to it."""
+
+    certificate: Path
+    private_key: Path
 
 
 class TlsConfigurationError(Exception):

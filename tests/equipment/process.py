@@ -45,7 +45,7 @@ class RecordingTrust(TlsTrust):
     """Keeps what is trusted; nothing listens."""
 
     def __init__(self) -> None:
-        self.shown = "the one certificate"
+        self.shown = self.shown_calling = "the one certificate"
         self.trusted: list[tuple[str, frozenset[str]]] = []
         self.fails = False
 

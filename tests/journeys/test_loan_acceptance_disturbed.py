@@ -157,7 +157,7 @@ async def test_a_callback_that_nobody_asked_for_is_refused(pair: Pair) -> None:
 
 async def test_a_callback_by_somebody_who_was_not_asked_is_refused(pair: Pair) -> None:
     other = lender(
-        organisation_id="LENDER02",
+        id="LENDER02",
         certificates=frozenset({thumbprint(STRANGER_CERTIFICATE)}),
         keys=(PublicKey(stranger_key().kid, stranger_key().public()),),
     )

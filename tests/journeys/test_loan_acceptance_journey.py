@@ -108,7 +108,7 @@ async def test_each_trigger_has_a_session_and_an_otp_of_its_own(pair: Pair) -> N
 async def test_the_session_of_one_lsp_is_invalid_for_another_and_loses_no_try(pair: Pair) -> None:
     key, otp = (await pair.trigger())["otpSessionKey"], pair.otp()
     other = lsp(
-        organisation_id="LSP999",
+        id="LSP999",
         base_url="https://lsp999.example",
         certificates=frozenset({thumbprint(STRANGER_CERTIFICATE)}),
         keys=(PublicKey(stranger_key().kid, stranger_key().public()),),

@@ -175,7 +175,7 @@ def test_sessions_that_are_missing_foreign_or_of_another_kind_look_alike(records
 
 
 def test_an_answer_goes_to_whoever_has_asked() -> None:
-    message = replace(verification(), sender=lsp(organisation_id="LSP999"))
+    message = replace(verification(), sender=lsp(id="LSP999"))
     reply, data = verify({"session-1": opened()}, message)
     assert reply.outgoing[0].receiver == "LSP999"
     assert data["status"] == "INVALID_SESSION"

@@ -146,7 +146,7 @@ async def process(engine: Engine, network: HalfHungNetwork, room: int) -> AsyncI
     async with memory_node(
         engine,
         identity=identity_of(lsp(), lsp_key()),
-        counterparties=[lender(base_url="https://hung.example"), lender(organisation_id=OTHER)],
+        counterparties=[lender(base_url="https://hung.example"), lender(id=OTHER)],
         clock=FrozenClock(),
         transport=network,
         room=room,

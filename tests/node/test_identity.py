@@ -157,3 +157,14 @@ def test_a_key_that_cannot_be_used_is_named_and_never_quoted(folder: Path, mater
         load(folder)
     assert str(refusal.value).startswith(f"{folder / 'keys' / 'a.pem'}: ")
     assert "BEGIN" not in str(refusal.value)
+
+
+def test_a_node_may_call_with_another_certificate_of_the_same_or_of_another_key(folder: Path) -> None:
+    assert load(folder).calling == (folder / "tls.pem", folder / "tls.key")
+    (folder / "client.pem").write_text(tls_identity("client").pem)
+    identity = load(folder, tls_client_certificate="client.pem")
+    assert identity.calling == (folder / "client.pem", folder / "tls.key")
+    identity = load(folder, tls_client_certificate="client.pem", tls_client_private_key="client.key")
+    assert identity.calling == (folder / "client.pem", folder / "client.key")
+    assert identity.stated is not None
+    assert identity.stated.tls_certificates == [tls_identity("lsp.example").pem, tls_identity("client").pem]

@@ -163,6 +163,7 @@ async def test_identity_is_what_counterparties_have_on_file(node: OperatedStandI
         "kid": "lsp-kid",
         "backup_kids": ["lsp-backup"],
         "certificate": thumbprint(node.tls_certificate.der),
+        "client_certificate": thumbprint(node.tls_certificate.der),
     }
 
 

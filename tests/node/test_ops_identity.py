@@ -90,8 +90,9 @@ async def test_the_certificate_that_lies_in_our_file_is_shown_from_now_on(
     shown = node.trust.server.current
     renewed = Authority().issue(tmp_path / "renewed", "renewed", key=rsa_key("lsp tls"))
     node.identity.tls_certificate.write_text(renewed.pem)
+    new = thumbprint_of(renewed.pem)
     answer = await client.post("/identity/certificate")
-    assert (answer.status_code, answer.json()) == (200, {"certificate": thumbprint_of(renewed.pem)})
+    assert (answer.status_code, answer.json()) == (200, dict.fromkeys(("certificate", "client_certificate"), new))
     assert (await client.get("/identity/form")).json()["tls_certificate"] == renewed.pem
     assert node.trust.server.current is not shown
 

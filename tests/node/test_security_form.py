@@ -80,5 +80,5 @@ def test_a_certificate_that_would_fail_in_the_handshake_is_refused_in_the_form(
 def test_of_an_empty_form_every_field_that_is_needed_is_told_at_once() -> None:
     with pytest.raises(FormError) as refusal:
         record_of(OnboardingForm(), NOW)
-    optional = {"kid", "backup_public_key", "backup_kid", "envelope_member"}
+    optional = {"tls_client_certificate", "kid", "backup_public_key", "backup_kid", "envelope_member"}
     assert {flaw.field for flaw in refusal.value.flaws} == OnboardingForm.model_fields.keys() - optional

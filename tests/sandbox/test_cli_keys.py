@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared.node.onboarding.record import thumbprint_of
 from tests.sandbox.nodes import Pair
 from tests.sandbox.pki_folder import contents
 from tests.sandbox.test_cli_participants import AT, DETAILS, KNOWN
@@ -163,3 +164,21 @@ def test_a_certificate_that_the_node_does_not_take_leaves_the_former_one_in_use(
     status, _, err = renewing.run("certificates", "renew", "--at", "lender", "--new-key")
     assert (status, err) == (2, "ocen-sandbox: the lender says: no\n")
     assert {name: text for name, (text, _) in contents(home).items() if ".next." not in name} == before
+
+
+def test_who_has_a_certificate_for_each_use_renews_both(pair: Pair, pki_folder: Path) -> None:
+    status, out, _ = pair.run(
+        "pki", "issue", "TWO", "--role", "LSP", "--two-certificates", "--certs-dir", str(pki_folder)
+    )
+    assert (status, "tls-client.pem, tls-client.key" in out) == (0, True)
+    home = pki_folder / "TWO"
+    former = [thumbprint_of((home / name).read_text()) for name in ("tls.pem", "tls-client.pem")]
+    pair.certs = pki_folder
+    pair.lsp["GET /participants"] = (200, {"items": [{**KNOWN, "organisation_id": "TWO"}]})
+    pair.lender["GET /participants"] = (200, {"items": []})
+    pair.lsp["POST /participants/TWO/certificates"] = (201, DETAILS)
+    status, out, _ = pair.run("certificates", "renew", "--of", "TWO")
+    assert status == 0
+    told = [body["tls_certificate"] for _, body in pair.asked if body]
+    assert told == [(home / name).read_text() for name in ("tls.pem", "tls-client.pem")]
+    assert all(f"certificates remove {one[:16]} --of TWO" in out for one in former)

@@ -16,8 +16,9 @@ from tests.sandbox.test_cli_participants import DETAILS, KNOWN
 from tests.sandbox.test_cli_registry import has_joined
 
 ONE, TWO = key("lsp-1", "ACTIVE"), key("lsp-2", "BACKUP")
-FORMER = {"thumbprint": "ab" * 32, "pem": "the former certificate"}
-OTHER = {"thumbprint": "cd" * 32, "pem": "another certificate"}
+USES = ["serving", "calling"]
+FORMER = {"thumbprint": "ab" * 32, "pem": "the former certificate", "uses": USES}
+OTHER = {"thumbprint": "cd" * 32, "pem": "another certificate", "uses": USES}
 
 
 def participant(*kids: str) -> tuple[int, dict[str, Any]]:

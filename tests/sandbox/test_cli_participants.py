@@ -47,6 +47,7 @@ DETAILS: dict[str, Any] = {
             "thumbprint": "ab" * 32,
             "subject": "CN=BANK01",
             "expires_at": AT,
+            "uses": ["serving", "calling"],
             "registered_at": AT,
             "removed_at": AT,
             "removed_because": "renewed",

@@ -17,6 +17,7 @@ from tests.sandbox.pki_folder import NOW
 def participant(status: str = "APPROVED", offboarded_at: str | None = None) -> dict[str, Any]:
     organisation = {"id": "5", "name": "Bank (BANK01)", "spoc_email": "a@bank.example", "spoc_phone": "+91 22 1"}
     certificate = {"thumbprint": "ab" * 32, "subject": "CN=BANK01", "expires_at": "2033-01-02T03:04:05.000Z"}
+    certificate |= {"uses": ["serving", "calling"]}
     return {
         "id": "7",
         "client_id": "c-7",

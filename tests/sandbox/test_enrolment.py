@@ -25,7 +25,10 @@ FIRST, SECOND = key("k-1", "ACTIVE"), key("k-2", "BACKUP")
 
 def participant(*kids: str, certificates: dict[str, str] | None = None) -> dict[str, Any]:
     """What the registry shows of participant 7, who was changed three seconds ago."""
-    named = [{"thumbprint": one, "pem": pem} for one, pem in (certificates or {"ab" * 32: "the former"}).items()]
+    named = [
+        {"thumbprint": one, "pem": pem, "uses": ["serving", "calling"]}
+        for one, pem in (certificates or {"ab" * 32: "the former"}).items()
+    ]
     return {
         "id": "7",
         "client_id": "c-7",
@@ -96,8 +99,8 @@ def test_a_certificate_is_added_beside_those_that_there_are_and_taken_out_alone(
     both = {"ab" * 32: "the former", thumbprint_of(new): new}
     answers["PATCH /participants/7"] = (200, participant("k-1", certificates=both))
     enrolment = Enrolment(registry, "BANK01", participant("k-1"))
-    enrolment.add_certificate(new)
-    enrolment.add_certificate(new)
+    enrolment.add_certificates([new])
+    enrolment.add_certificates([new])
     assert asked == [("PATCH /participants/7", {"tls_certificates": ["the former", new]})]
     enrolment.remove_certificate("CD:CD:CD:CD")
     enrolment.remove_certificate("AB:AB:AB:AB:AB")
@@ -110,12 +113,21 @@ def test_a_fifth_certificate_and_the_end_of_the_only_one_are_refused(
     new = (pki_folder / "LSP123" / "tls.pem").read_text()
     full = Enrolment(registry, "BANK01", participant(certificates={f"{n}" * 64: "another" for n in range(4)}))
     with pytest.raises(SandboxError, match=r"4 certificates of BANK01 .*certificates remove SHA256 --of BANK01"):
-        full.demand_room_for_certificate(new)
+        full.demand_room_for_certificates([new])
     last = Enrolment(registry, "BANK01", participant())
-    last.demand_room_for_certificate(new)
+    last.demand_room_for_certificates([new])
     last.demand_another_than("cd" * 32)
     with pytest.raises(SandboxError, match="abababab is the only certificate of BANK01 in the registry: `ocen-sandbox"):
         last.demand_another_than("abababab")
+    assert asked == []
+
+
+def test_the_only_certificate_for_a_use_stays(registry: RegistryOps, asked: list[tuple[str, Any]]) -> None:
+    known = participant(certificates={"ab" * 32: "serves", "cd" * 32: "calls"})
+    for one, use in zip(known["tls_certificates"], ("serving", "calling"), strict=True):
+        one["uses"] = [use]
+    with pytest.raises(SandboxError, match="cdcdcdcd is the only certificate for calling of BANK01 in the registry"):
+        Enrolment(registry, "BANK01", known).demand_another_than("cdcdcdcd")
     assert asked == []
 
 

@@ -41,7 +41,8 @@ def test_the_template_is_a_form_that_needs_nothing_but_the_files_beside_it(folde
     form = read_form(template(), "form.yaml", folder, NOW)
     assert form.organisation_id == "BANK01"
     assert form.tls_certificate == (folder / "tls.pem").read_text()
-    assert {field for field, value in form.model_dump().items() if not value} == set()
+    assert {field for field, value in form.model_dump().items() if not value} == {"tls_client_certificate"}
+    assert "\n# tls_client_certificate_file: tls-client.pem\n" in template()
 
 
 def test_every_field_of_the_template_has_its_description_above_it() -> None:

@@ -16,10 +16,12 @@ import pytest
 from sandbox.pki.certificates import fingerprint, hosts_of
 from sandbox.pki.folder import SANDBOX_PAIR, describe, initialise, issue
 from sandbox.pki.organisation import Organisation, own_form
-from sandbox.pki.renewal import prepare_renewal
+from sandbox.pki.renewal import prepare_renewals, put_in_place
 from shared.node.identity import load_identity
+from shared.node.onboarding.certificates import CertificateUse, uses_of
 from shared.node.onboarding.form import record_of
-from shared.node.onboarding.record import participant_of, read_records
+from shared.node.onboarding.record import leaf_of, participant_of, read_records
+from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 from shared.transport.tls_files import checked_leaf
 from tests.equipment.deadline import DEADLINE
@@ -220,6 +222,31 @@ def test_the_readmes_openssl_commands_read_the_files(pki_folder: Path, command: 
 
 def test_a_renewal_that_was_killed_before_it_had_a_certificate_does_not_hold_up_the_next(pki_folder: Path) -> None:
     (pki_folder / "LENDER01" / "tls.next.key").write_bytes((pki_folder / "LSP123" / "tls.key").read_bytes())
-    made = prepare_renewal(pki_folder, "LENDER01", NOW, new_key=False)
-    made.put_in_place(lambda: checked_leaf(made.certificate, made.key))
+    (made,) = prepare_renewals(pki_folder, "LENDER01", NOW, new_key=False)
+    put_in_place([made], lambda: checked_leaf(made.certificate, made.key))
     assert not made.next_key.exists()
+
+
+def test_two_certificates_are_made_listed_and_renewed_each_for_its_use(pki_folder: Path) -> None:
+    issue(pki_folder, Organisation("TWO", "Two", Role.LENDER, "https://localhost:1", has_two_certificates=True), NOW)
+    home = pki_folder / "TWO"
+    listed = directory(pki_folder)["TWO"]["tls_certificates"]
+    assert listed == [(home / name).read_text() for name in ("tls.pem", "tls-client.pem")]
+    renewals = prepare_renewals(pki_folder, "TWO", NOW, new_key=True)
+    put_in_place(renewals, lambda: None)
+    now = [(home / name).read_text() for name in ("tls.pem", "tls-client.pem")]
+    assert [uses_of(leaf_of(pem)) for pem in now] == [[CertificateUse.SERVING], [CertificateUse.CALLING]]
+    assert not set(now) & set(listed)
+    for name in ("tls", "tls-client"):
+        checked_leaf(home / f"{name}.pem", home / f"{name}.key")
+
+
+def test_of_two_certificates_neither_is_renewed_where_they_cannot_be_shown(pki_folder: Path) -> None:
+    issue(pki_folder, Organisation("BACK", "Back", Role.LENDER, "https://localhost:1", has_two_certificates=True), NOW)
+    renewals = prepare_renewals(pki_folder, "BACK", NOW, new_key=True)
+    names = [f"{name}.{kind}" for name in ("tls", "tls-client") for kind in ("pem", "key")]
+    before = [(pki_folder / "BACK" / name).read_bytes() for name in names]
+    with pytest.raises(ZeroDivisionError):
+        put_in_place(renewals, lambda: 1 // 0)
+    assert [(pki_folder / "BACK" / name).read_bytes() for name in names] == before
+    assert all(one.next_certificate.exists() for one in renewals)

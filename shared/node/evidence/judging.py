@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from shared.node.evidence.remembered import Remembered
+from shared.node.onboarding.certificates import CertificateUse
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.messages import MessageType
 from shared.protocol.opened import NO_PEER, Peer, WireMessage
@@ -59,7 +60,8 @@ def judge(
     provided = _ALWAYS | {need for need, fact in given.items() if fact is not None}
     judge_by = partial(profile.judge_ack if is_ack else profile.judge_offline, opened, provided=provided)
     judged = judge_by(lambda kid: None)
-    for holder in register.holders(profile, text.signer, text.at, opened.kid):
+    use = CertificateUse.SERVING if is_ack else CertificateUse.CALLING  # of the certificate that the signer showed
+    for holder in register.holders(profile, text.signer, text.at, opened.kid, use):
         judged = judge_by(partial(profile.answerer, holder))
         if judged.verification.passed:
             break

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from shared.node.onboarding.certificates import CertificateUse, uses_of
 from shared.node.onboarding.history import CertificateHistory, KeyHistory, load_history
-from shared.node.onboarding.record import thumbprint_of, verification_key
+from shared.node.onboarding.record import leaf_of, thumbprint_of, verification_key
 from shared.node.registry.looked_up_keys import looked_up_keys
 from shared.protocol.messages import Role
 from shared.protocol.participants import Dialect, Participant, PublicKey
@@ -28,14 +29,17 @@ class Remembered:
         self._own_ids = own_ids
         self._histories: dict[tuple[str, str], _History] = {}
 
-    def holders(self, profile: Profile, participant_id: str, moment: datetime, kid: str) -> Iterator[Participant]:
-        """Give the participant with the keys and certificates as they counted at an aware moment.
+    def holders(
+        self, profile: Profile, participant_id: str, moment: datetime, kid: str, use: CertificateUse
+    ) -> Iterator[Participant]:
+        """Give the participant with the keys, and the certificates for this use, as they counted at an aware moment.
 
         In OCEN 4.0 it is given with each key in turn that the kid may mean: any, where official starters leave it out.
         """
         keys, certificates = self._history(profile, participant_id)
         then = [key for key in (_key_at(key, profile, moment) for key in keys) if key is not None]
-        thumbprints = frozenset(_thumbprint(one.pem) for one in certificates if one.counts_at(moment))
+        registered = [one.pem for one in certificates if one.counts_at(moment)]
+        thumbprints = frozenset(_thumbprint(pem) for pem in registered if _is_for(pem, use))
         one = Participant(participant_id, "", Role.LENDER, "", thumbprints, tuple(then))
         if profile is not V4:
             yield one
@@ -74,6 +78,13 @@ def _key_at(key: KeyHistory, profile: Profile, moment: datetime) -> PublicKey | 
         return PublicKey(key.kid, verification_key(key.pem, algorithm, key.kid), status) if status else None
     except Exception:  # a row that somebody has changed may hold anything, and jwcrypto raises many kinds
         return None
+
+
+def _is_for(pem: str, use: CertificateUse) -> bool:
+    try:
+        return use in uses_of(leaf_of(pem))
+    except ValueError:
+        return False
 
 
 def _thumbprint(pem: str) -> str:

@@ -1,9 +1,13 @@
-"""TLS certificates of the onboarding form: only those are taken that will pass in a handshake (RFC 5280, RFC 9525)."""
+"""TLS certificates of the onboarding form: only those are taken that will pass in a handshake (RFC 5280, RFC 9525).
 
-from collections.abc import Iterator
+One certificate may be for serving and calling, or there is one for each: public authorities issue none for both.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from enum import StrEnum
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -14,38 +18,103 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from shared.node.onboarding.fields import Flaw, holds_private_key
-from shared.node.onboarding.record import usable_leaf
+from shared.node.onboarding.record import MOST_CERTIFICATES, leaf_of, usable_leaf
 from shared.protocol.signing import MINIMUM_BITS
 
 _UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm)
 
 
-def checked_certificate(text: str, base_url: str, now: datetime, flaws: list[Flaw]) -> str:
-    """Return the leaf in PEM of a TLS certificate that will pass in a handshake, as server and as client."""
+class CertificateUse(StrEnum):
+    """What a TLS certificate is for (RFC 5280 s4.2.1.12, serverAuth and clientAuth)."""
+
+    SERVING = "serving"
+    CALLING = "calling"
+
+
+EXTENDED_USAGES: Final = {
+    CertificateUse.SERVING: ExtendedKeyUsageOID.SERVER_AUTH,
+    CertificateUse.CALLING: ExtendedKeyUsageOID.CLIENT_AUTH,
+}
+_USAGE_NAMES: Final = {CertificateUse.SERVING: "serverAuth", CertificateUse.CALLING: "clientAuth"}
+
+
+def uses_of(leaf: x509.Certificate) -> list[CertificateUse]:
+    """Return what a certificate is made for: all, where it names no use; none, where it cannot be read in full."""
+    try:
+        named = _extension(leaf, x509.ExtendedKeyUsage)
+    except _UNREADABLE:
+        return []
+    return [use for use, usage in EXTENDED_USAGES.items() if named is None or usage in named]
+
+
+def absent_uses(pems: Iterable[str]) -> list[CertificateUse]:
+    """Return the uses that none of these certificates is made for; all can be read."""
+    made_for = {use for pem in pems for use in uses_of(leaf_of(pem))}
+    return [use for use in CertificateUse if use not in made_for]
+
+
+def checked_pair(serving: str, calling: str, base_url: str, now: datetime, flaws: list[Flaw]) -> list[str]:
+    """Return the leaves in PEM of the certificate to serve with and, if another is given, of the one to call with."""
+    pems = [checked_certificate(serving, base_url, now, flaws, use=CertificateUse.SERVING)]
+    if calling.strip():
+        field, use = "tls_client_certificate", CertificateUse.CALLING
+        pems.append(checked_certificate(calling, "", now, flaws, field=field, use=use))
+    elif pems[0] and absent_uses(pems) == [CertificateUse.CALLING]:
+        mend = "give another with clientAuth as tls_client_certificate"
+        flaws.append(Flaw("tls_certificate", "not made for calling", mend))
+    return list(dict.fromkeys(pems))
+
+
+def checked_certificates(texts: Sequence[str], base_url: str, now: datetime, flaws: list[Flaw]) -> list[str]:
+    """Return the leaves in PEM of all certificates of a participant, some of which serve, and some of which call."""
+    if not 1 <= len(texts) <= MOST_CERTIFICATES:
+        found = f"{len(texts)} certificates" if texts else "none"
+        flaws.append(Flaw("tls_certificates", found, f"give 1 to {MOST_CERTIFICATES}, each in PEM"))
+    pems = [checked_certificate(text, base_url, now, flaws) for text in texts[:MOST_CERTIFICATES]]
+    for use in absent_uses(pems) if pems and all(pems) else ():
+        mend = f"add one with {_USAGE_NAMES[use]}, or have it issued with serverAuth and clientAuth"
+        flaws.append(Flaw("tls_certificates", f"none is made for {use}", mend))
+    return list(dict.fromkeys(pems))
+
+
+def checked_certificate(
+    text: str,
+    base_url: str,
+    now: datetime,
+    flaws: list[Flaw],
+    *,
+    field: str = "tls_certificate",
+    use: CertificateUse | None = None,
+) -> str:
+    """Return the leaf in PEM of a TLS certificate that will pass in a handshake, in this use or in either."""
     if holds_private_key(text):
         found = "a private key"
-        flaws.append(Flaw("tls_certificate", found, "keep it secret, give it to nobody; give the certificate"))
+        flaws.append(Flaw(field, found, "keep it secret, give it to nobody; give the certificate"))
         return ""
     try:
         leaf = usable_leaf(text)
-        faults = list(certificate_faults(leaf, base_url, now))
+        faults = list(certificate_faults(leaf, base_url, now, use))
     except _UNREADABLE:
         found = "no certificate in PEM that can be read" if text.strip() else "empty"
-        flaws.append(Flaw("tls_certificate", found, "paste it whole, with the BEGIN and END lines"))
+        flaws.append(Flaw(field, found, "paste it whole, with the BEGIN and END lines"))
         return ""
-    flaws.extend(Flaw("tls_certificate", *fault) for fault in faults)
+    flaws.extend(Flaw(field, *fault) for fault in faults)
     return leaf.public_bytes(Encoding.PEM).decode()
 
 
-def certificate_faults(leaf: x509.Certificate, base_url: str, now: datetime) -> Iterator[tuple[str, str]]:
+def certificate_faults(
+    leaf: x509.Certificate, base_url: str, now: datetime, use: CertificateUse | None = None
+) -> Iterator[tuple[str, str]]:
     """Tell why a certificate would be refused in a handshake: each time what was found, and what to do.
 
-    `base_url` is where its holder serves; `now` is aware.
+    `base_url` is where its holder serves, which one for serving has to name; `now` is aware. Without `use` it may be
+    for either.
 
     Raises:
         ValueError, DuplicateExtension, UnsupportedGeneralNameType, UnsupportedAlgorithm: it cannot be read in full.
     """
-    key, host = leaf.public_key(), urlsplit(base_url).hostname or ""
+    key, host, uses = leaf.public_key(), urlsplit(base_url).hostname or "", uses_of(leaf)
+    wanted = [use] if use else list(CertificateUse)
     if leaf.not_valid_after_utc <= now:
         yield f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}", "renew it and give the new one"
     if leaf.not_valid_before_utc > now:
@@ -57,9 +126,12 @@ def certificate_faults(leaf: x509.Certificate, base_url: str, now: datetime) -> 
     if _is_authority(leaf):
         mend = "give the leaf; for openssl req -x509 add -addext basicConstraints=critical,CA:FALSE"
         yield "an issuer's certificate (CA:TRUE)", mend
-    if absent := _absent_usage(leaf):
-        yield f"not made for {absent}", "it serves and calls: have it issued with serverAuth and clientAuth"
-    if host and not _names(leaf, host):
+    if not any(one in uses for one in wanted):
+        mend = f"have it issued with {' or '.join(_USAGE_NAMES[one] for one in wanted)}"
+        yield f"not made for {' or '.join(wanted)}", mend
+    if (usage := _extension(leaf, x509.KeyUsage)) is not None and not usage.digital_signature:
+        yield "not made for signing (digitalSignature)", "have it issued with that key usage"
+    if host and CertificateUse.SERVING in ([use] if use else uses) and not _names(leaf, host):
         yield f"does not name {host}, the host of base_url", "have it issued with that subjectAltName"
 
 
@@ -85,17 +157,8 @@ def _is_authority(leaf: x509.Certificate) -> bool:
 
 
 def names_host(leaf: x509.Certificate, base_url: str) -> bool:
-    """Tell whether a certificate names the host of a base URL, so that a client lets it serve there (RFC 9525 s6.3)."""
-    return _names(leaf, urlsplit(base_url).hostname or "")
-
-
-def _absent_usage(leaf: x509.Certificate) -> str:
-    extended, plain = _extension(leaf, x509.ExtendedKeyUsage), _extension(leaf, x509.KeyUsage)
-    wanted = {"serving": ExtendedKeyUsageOID.SERVER_AUTH, "calling": ExtendedKeyUsageOID.CLIENT_AUTH}
-    absent = [use for use, oid in wanted.items() if extended is not None and oid not in extended]
-    if plain is not None and not plain.digital_signature:
-        absent.append("signing (digitalSignature)")
-    return " and ".join(absent)
+    """Tell whether a certificate is for serving at the host of a base URL (RFC 9525 s6.3)."""
+    return CertificateUse.SERVING in uses_of(leaf) and _names(leaf, urlsplit(base_url).hostname or "")
 
 
 def _names(leaf: x509.Certificate, host: str) -> bool:

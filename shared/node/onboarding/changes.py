@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from shared.node.onboarding.certificates import absent_uses
 from shared.node.onboarding.record import (
     MOST_CERTIFICATES,
     MOST_KEYS,
@@ -88,7 +89,7 @@ def without_certificate(record: ParticipantRecord, thumbprint: str) -> Participa
 
     Raises:
         UnknownError: none, or more than one, has that thumbprint.
-        TakenError: it is the only one.
+        TakenError: it is the only one, or the only one for its use.
     """
     wanted = thumbprint.lower().replace(":", "")
     is_told = len(wanted) >= _SHORTEST_THUMBPRINT
@@ -98,7 +99,10 @@ def without_certificate(record: ParticipantRecord, thumbprint: str) -> Participa
         raise UnknownError(f"{record.organisation_id}: no certificate with sha256 {thumbprint[:64]}: it has {known}")
     if len(record.tls_certificates) == 1:
         raise TakenError(f"{record.organisation_id}: its only certificate: add another first, or offboard it")
-    return record.model_copy(update={"tls_certificates": [pem for pem in record.tls_certificates if pem not in gone]})
+    left = [pem for pem in record.tls_certificates if pem not in gone]
+    if lost := [use for use in absent_uses(left) if use not in absent_uses(record.tls_certificates)]:
+        raise TakenError(f"{record.organisation_id}: its only certificate for {lost[0]}: add another for that first")
+    return record.model_copy(update={"tls_certificates": left})
 
 
 def key_named(record: ParticipantRecord, kid: str) -> KeyRecord:

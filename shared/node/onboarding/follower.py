@@ -61,7 +61,11 @@ class Follower:
                 self._is_in_step = True
 
     async def _trust_anew(self) -> None:
-        shown, trust = self._trust.shown, f"{self._issuers}\n{self._directory.trust}"
+        shown, trust = self._shown, f"{self._issuers}\n{self._directory.trust}"
         await asyncio.to_thread(self._trust.replace, trust, self._directory.revoked)
-        if self._trust.shown != shown:
+        if self._shown != shown:
             self._renew_connections()
+
+    @property
+    def _shown(self) -> tuple[str, str]:
+        return self._trust.shown, self._trust.shown_calling

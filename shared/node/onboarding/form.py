@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.node.onboarding.certificates import checked_certificate
+from shared.node.onboarding.certificates import CertificateUse, checked_pair, uses_of
 from shared.node.onboarding.fields import (
     Flaw,
     checked_addresses,
@@ -17,7 +17,14 @@ from shared.node.onboarding.fields import (
     shown,
 )
 from shared.node.onboarding.key_forms import checked_keys
-from shared.node.onboarding.record import ONBOARDED_ROLES, Name, OnboardingError, OrganisationId, ParticipantRecord
+from shared.node.onboarding.record import (
+    ONBOARDED_ROLES,
+    Name,
+    OnboardingError,
+    OrganisationId,
+    ParticipantRecord,
+    leaf_of,
+)
 from shared.protocol.messages import Role
 from shared.protocol.participants import EnvelopeMember, KeyStatus
 
@@ -42,7 +49,8 @@ class OnboardingForm(BaseModel):
     name: Annotated[str, Field(description="Name of the organisation.")] = ""
     role: Annotated[str, Field(description="LENDER or LSP (OCEN 4: LOAN_AGENT).")] = ""
     base_url: Annotated[str, Field(description="Where its messages go: https, without the path of a message.")] = ""
-    tls_certificate: Annotated[str, Field(description="TLS certificate for serving and calling, in PEM.")] = ""
+    tls_certificate: Annotated[str, Field(description="TLS certificate for serving, and for calling too, in PEM.")] = ""
+    tls_client_certificate: Annotated[str, Field(description="Another for calling, if that is not.")] = ""
     public_key: Annotated[str, Field(description="Key to verify its messages with: PEM, X.509, JWK or JWK set.")] = ""
     kid: Annotated[str, Field(description="The id of that key; may be left out where a JWK has its own.")] = ""
     backup_public_key: Annotated[str, Field(description="A second key, to change to without a pause.")] = ""
@@ -68,7 +76,7 @@ def record_of(form: OnboardingForm, now: datetime) -> ParticipantRecord:
         "name": checked_text("name", form.name, Name, flaws),
         "role": _role(form.role, flaws),
         "base_url": base_url,
-        "tls_certificates": [checked_certificate(form.tls_certificate, base_url, now, flaws)],
+        "tls_certificates": checked_pair(form.tls_certificate, form.tls_client_certificate, base_url, now, flaws),
         "keys": checked_keys(form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws),
         "spoc_email": checked_email(form.spoc_email, flaws),
         "spoc_phone": checked_phone(form.spoc_phone, flaws),
@@ -81,20 +89,33 @@ def record_of(form: OnboardingForm, now: datetime) -> ParticipantRecord:
 
 
 def form_of(record: ParticipantRecord) -> OnboardingForm:
-    """Write a record as the form that its counterparty takes; of several certificates the newest."""
+    """Write a record as the form that its counterparty takes; of several certificates for one use the newest."""
     active = next((key for key in record.keys if key.status is KeyStatus.ACTIVE), None)
     backup = next((key for key in record.keys if key.status is KeyStatus.BACKUP), None)
+    serving, calling = _certificates(record)
     plain = ("organisation_id", "name", "base_url", "ip_addresses", "spoc_email", "spoc_phone")
     return OnboardingForm(
         **{name: getattr(record, name) for name in plain},
         role="LSP" if record.role is Role.LOAN_AGENT else record.role.value,
-        tls_certificate=record.tls_certificates[-1],
+        tls_certificate=serving,
+        tls_client_certificate=calling,
         public_key=active.pem if active else "",
         kid=active.kid if active else "",
         backup_public_key=backup.pem if backup else "",
         backup_kid=backup.kid if backup else "",
         envelope_member=record.envelope_member.value,
     )
+
+
+def _certificates(record: ParticipantRecord) -> tuple[str, str]:
+    """Return the certificate that a participant serves with and, if it calls with another, that one too."""
+    uses = {pem: uses_of(leaf_of(pem)) for pem in reversed(record.tls_certificates)}
+    newest = record.tls_certificates[-1]
+    serving = next((pem for pem, made_for in uses.items() if CertificateUse.SERVING in made_for), newest)
+    alone = next((pem for pem, made_for in uses.items() if made_for == [CertificateUse.CALLING]), "")
+    if alone or CertificateUse.CALLING in uses[serving]:
+        return serving, alone if alone != serving else ""
+    return serving, next((pem for pem, made_for in uses.items() if CertificateUse.CALLING in made_for), "")
 
 
 def _role(text: str, flaws: list[Flaw]) -> Role | None:

@@ -18,12 +18,14 @@ from shared.node.directory import Directory
 from shared.node.identity import Identity, IdentityError
 from shared.node.ids import new_id
 from shared.node.journal import Journal
+from shared.node.onboarding.certificates import checked_pair
 from shared.node.onboarding.changes import key_named, with_key
-from shared.node.onboarding.form import OnboardingForm, form_of, record_of
+from shared.node.onboarding.fields import Flaw
+from shared.node.onboarding.form import FormError, OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
 from shared.node.onboarding.register import blocked_kids, load_record, offboard, record_to_change, save_record
-from shared.node.onboarding.requested_changes import Change, new_certificate
+from shared.node.onboarding.requested_changes import Change
 from shared.storage.schema import take_turns
 from shared.transport.tls_files import TlsConfigurationError, checked_leaf
 
@@ -39,7 +41,7 @@ class NotInForceError(Exception):
 
 
 class Registrar:
-    """Onboards, changes and offboards participants, and looks after our own keys and certificate."""
+    """Onboards, changes and offboards participants, and looks after our own keys and certificates."""
 
     def __init__(
         self,
@@ -121,22 +123,27 @@ class Registrar:
         await self._follow()
         return key_named(record, kid)
 
-    async def renew_certificate(self) -> str:
-        """Show the certificate that lies in our file from now on, and return its thumbprint; the former one is history.
+    async def renew_certificates(self) -> list[str]:
+        """Show the certificates that lie in our files from now on; the former ones are history.
+
+        Return their thumbprints: of the one that we serve with, and of the one that we call with, if it is another.
 
         Raises:
-            FormError, TlsConfigurationError: it cannot be used; the former one stays in use.
+            FormError, TlsConfigurationError: one cannot be used; the former ones stay in use.
         """
         now, own = self._clock.now(), self._identity
-        leaf = await asyncio.to_thread(checked_leaf, own.tls_certificate, own.tls_private_key)
-        pem = leaf.public_bytes(Encoding.PEM).decode()
+        leaves = [await asyncio.to_thread(checked_leaf, *files) for files in own.certificate_files]
+        serving, *calling = (leaf.public_bytes(Encoding.PEM).decode() for leaf in leaves)
 
         def renewed(record: ParticipantRecord) -> ParticipantRecord:
-            certificate = new_certificate(pem, record.base_url, now)
-            return record.model_copy(update={"tls_certificates": [certificate]})
+            flaws: list[Flaw] = []
+            certificates = checked_pair(serving, "".join(calling), record.base_url, now, flaws)
+            if flaws:
+                raise FormError(flaws)
+            return record.model_copy(update={"tls_certificates": certificates})
 
-        await self.change(own.organisation_id, renewed, RENEWED)
-        return thumbprint_of(pem)
+        record = await self.change(own.organisation_id, renewed, RENEWED)
+        return [thumbprint_of(pem) for pem in record.tls_certificates]
 
     def _work_of(self, organisation_id: str, change: Change, reason: str) -> Callable[[Connection], ParticipantRecord]:
         now = self._clock.now()

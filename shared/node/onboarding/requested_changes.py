@@ -44,7 +44,7 @@ def amended(fields: Mapping[str, Any]) -> Change:
 def _unnamed_host(record: ParticipantRecord, base_url: str) -> list[Flaw]:
     if any(names_host(leaf_of(pem), base_url) for pem in record.tls_certificates):
         return []
-    found = f"no certificate of {record.organisation_id} names the host of {base_url}"
+    found = f"no certificate of {record.organisation_id} for serving names the host of {base_url}"
     return [Flaw("base_url", found, "register one that names both hosts first")]
 
 

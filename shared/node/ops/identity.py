@@ -25,6 +25,7 @@ def identity(node: TheNode) -> OwnIdentity:
         kid=own.signing_key.kid,
         backup_kids=[key.kid for key in own.backup_keys],
         certificate=node.trust.shown,
+        client_certificate=node.trust.shown_calling,
     )
 
 
@@ -43,5 +44,6 @@ async def make_key(node: TheNode, wish: NewOwnKey) -> ParticipantKey:
 
 @routes.post("/identity/certificate", responses={409: {"model": Mistake}})
 async def renew_certificate(node: TheNode) -> RenewedCertificate:
-    """Show the TLS certificate that lies in our file now. Counterparties have to have registered it before."""
-    return RenewedCertificate(certificate=await node.registrar.renew_certificate())
+    """Show the TLS certificates that lie in our files now. Counterparties have to have registered them before."""
+    serving, *calling = await node.registrar.renew_certificates()
+    return RenewedCertificate(certificate=serving, client_certificate=next(iter(calling), serving))

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, computed_field
 
 from shared.ip_addresses import Network
+from shared.node.onboarding.certificates import CertificateUse, uses_of
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.record import Line, Name, leaf_of
 from shared.node.ops.ledger_views import Moment
@@ -91,6 +92,11 @@ class CertificateView(BaseModel):
         """Until when it is valid."""
         return leaf_of(self.pem).not_valid_after_utc
 
+    @computed_field
+    def uses(self) -> list[CertificateUse]:
+        """What it is for: serving, calling or both."""
+        return uses_of(leaf_of(self.pem))
+
 
 class CertificateDetails(CertificateView):
     """A TLS certificate, and from when to when (null: still) it is registered."""
@@ -159,9 +165,10 @@ class NewCertificate(ReasonedChange):
 
 
 class RenewedCertificate(BaseModel):
-    """The certificate that is shown from now on, by its thumbprint."""
+    """The certificates that are shown from now on, by their thumbprints: in serving, and in calling."""
 
     certificate: str
+    client_certificate: str
 
 
 def _address(network: Network) -> str:

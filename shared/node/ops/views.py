@@ -41,13 +41,17 @@ class Underway(BaseModel):
 
 
 class OwnIdentity(BaseModel):
-    """Who this node is: the kid that it signs with, those in reserve, and its TLS certificate's thumbprint in hex."""
+    """Who this node is: the kid that it signs with, those in reserve, its TLS certificates' thumbprints in hex.
+
+    It serves with `certificate` and calls with `client_certificate`, which may be the same.
+    """
 
     organisation_id: str
     role: Role
     kid: str
     backup_kids: list[str]
     certificate: str
+    client_certificate: str
 
 
 class NodeHealth(BaseModel):

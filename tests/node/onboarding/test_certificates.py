@@ -1,4 +1,4 @@
-"""The certificates of the form: only those are taken that will pass in a handshake, as server and as client."""
+"""The certificates of the form: only those are taken that will pass in a handshake, as server, as client or both."""
 
 import ssl
 from datetime import timedelta
@@ -9,11 +9,19 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.node.onboarding.certificates import checked_certificate
+from shared.node.onboarding.certificates import (
+    CertificateUse,
+    checked_certificate,
+    checked_certificates,
+    checked_pair,
+    uses_of,
+)
 from shared.node.onboarding.fields import Flaw
+from shared.node.onboarding.record import leaf_of
 from shared.node.ops.participant_views import CertificateView
 from shared.protocol.encoding import format_timestamp
 from tests.equipment.clock import NOW
@@ -92,13 +100,52 @@ def test_the_common_name_alone_does_not_count(tmp_path: Path) -> None:
         ({"not_before": NOW + timedelta(hours=1)}, "not valid before 2031-03-04 06:06 UTC"),
         ({"key": rsa_key("short", 1024)}, "an RSA key of 1024 bits"),
         ({"is_authority": True}, "an issuer's certificate (CA:TRUE)"),
-        ({"usages": (CLIENT,)}, "not made for serving"),
-        ({"usages": (SERVER,)}, "not made for calling"),
+        ({"usages": (ExtendedKeyUsageOID.CODE_SIGNING,)}, "not made for serving or calling"),
         ({"can_sign": False}, "not made for signing (digitalSignature)"),
     ],
 )
 def test_a_certificate_that_would_be_refused_in_a_handshake_is_a_flaw(wrong: dict[str, Any], found: str) -> None:
     assert judged(certificate_pem(**wrong))[1] == [found]
+
+
+SERVES, CALLS = certificate_pem(usages=(SERVER,)), certificate_pem(usages=(CLIENT,), hosts=("x.example",))
+
+
+def pair(serving: str, calling: str) -> tuple[list[str], list[str]]:
+    flaws: list[Flaw] = []
+    return checked_pair(serving, calling, URL, NOW, flaws), [f"{flaw.field}: {flaw.found}" for flaw in flaws]
+
+
+def several(*texts: str) -> list[str]:
+    flaws: list[Flaw] = []
+    checked_certificates(texts, URL, NOW, flaws)
+    return [str(flaw) for flaw in flaws]
+
+
+def test_a_certificate_that_names_no_use_is_for_both() -> None:
+    unnamed = certificate_pem(usages=())
+    assert uses_of(leaf_of(unnamed)) == uses_of(leaf_of(certificate_pem())) == list(CertificateUse)
+    assert (uses_of(leaf_of(SERVES)), uses_of(leaf_of(CALLS))) == ([CertificateUse.SERVING], [CertificateUse.CALLING])
+
+
+def test_of_a_pair_each_is_judged_for_its_use_and_only_the_one_that_serves_has_to_name_the_host() -> None:
+    assert pair(SERVES, CALLS) == ([SERVES, CALLS], [])
+    assert pair(certificate_pem(), "") == ([certificate_pem()], [])
+    assert pair(certificate_pem(), certificate_pem()) == ([certificate_pem()], [])
+    assert pair(certificate_pem(usages=(CLIENT,)), SERVES)[1] == [
+        "tls_certificate: not made for serving",
+        "tls_client_certificate: not made for calling",
+    ]
+    assert pair(SERVES, "")[1] == ["tls_certificate: not made for calling"]
+    assert pair(SERVES, private_text())[1] == ["tls_client_certificate: a private key"]
+
+
+def test_of_several_certificates_some_have_to_serve_and_some_to_call() -> None:
+    assert several(SERVES, CALLS) == several(certificate_pem()) == []
+    (told,) = several(SERVES)
+    assert told.startswith("tls_certificates: none is made for calling: add one with clientAuth")
+    (told,) = several(CALLS)
+    assert told.startswith("tls_certificates: none is made for serving: add one with serverAuth")
 
 
 def test_a_certificate_with_a_broken_hash_is_a_flaw() -> None:

@@ -20,8 +20,10 @@ from shared.node.onboarding.record import (
     thumbprint_of,
 )
 from shared.protocol.participants import KeyStatus
+from tests.equipment.forms import certificate_pem
 from tests.equipment.records import key_of, lsp_record, tls_identity
 from tests.equipment.registry import statuses
+from tests.node.certificates import CLIENT, SERVER
 
 NEW = KeyRecord.model_validate(key_of("leaf", "new"))
 PEMS = [tls_identity(f"{name}.example").pem for name in ("lsp", "second", "third", "fourth", "fifth")]
@@ -134,3 +136,13 @@ def test_the_only_certificate_stays() -> None:
 def test_a_certificate_that_is_not_there_or_hardly_named_is_not_removed(name: str) -> None:
     with pytest.raises(UnknownError, match=f"LSP123: no certificate with sha256 {name}: it has "):
         without_certificate(lsp_record(tls_certificates=PEMS[:2]), name)
+
+
+@pytest.mark.parametrize(("gone", "use"), [(0, "serving"), (1, "calling")])
+def test_the_only_certificate_for_a_use_stays(gone: int, use: str) -> None:
+    pems = [certificate_pem(usages=(usage,)) for usage in (SERVER, CLIENT)]
+    record = lsp_record(tls_certificates=pems)
+    with pytest.raises(TakenError, match=f"LSP123: its only certificate for {use}: add another for that first"):
+        without_certificate(record, thumbprint_of(pems[gone]))
+    renewed = with_certificate(record, PEMS[0])
+    assert without_certificate(renewed, thumbprint_of(pems[gone])).tls_certificates == [pems[1 - gone], PEMS[0]]

@@ -23,7 +23,7 @@ from tests.equipment.forms import (
     without_character,
 )
 from tests.equipment.records import public_pem
-from tests.node.certificates import CLIENT, rsa_key
+from tests.node.certificates import CLIENT, SERVER, rsa_key
 
 
 def refused(**changes: Any) -> list[str]:
@@ -153,7 +153,15 @@ SECRET = "a private key"
         ),
         (
             {"tls_certificate": certificate_pem(usages=(CLIENT,))},
-            "tls_certificate: not made for serving: it serves and calls: have it issued with serverAuth and clientAuth",
+            "tls_certificate: not made for serving: have it issued with serverAuth",
+        ),
+        (
+            {"tls_certificate": certificate_pem(usages=(SERVER,))},
+            "tls_certificate: not made for calling: give another with clientAuth as tls_client_certificate",
+        ),
+        (
+            {"tls_client_certificate": certificate_pem(usages=(SERVER,))},
+            "tls_client_certificate: not made for calling: have it issued with clientAuth",
         ),
         (
             {"tls_certificate": certificate_pem(hosts=("other.example",))},
@@ -215,3 +223,26 @@ def test_the_base_url_is_cut_out_of_the_full_url_of_a_message() -> None:
 def test_a_field_that_the_form_does_not_have_is_refused() -> None:
     with pytest.raises(ValidationError, match="surprise"):
         OnboardingForm.model_validate(form_entry(surprise=1))
+
+
+def test_a_form_with_two_certificates_becomes_a_record_with_both_and_the_same_form_again() -> None:
+    serves, calls = certificate_pem(usages=(SERVER,)), certificate_pem(usages=(CLIENT,))
+    told = form(tls_certificate=serves, tls_client_certificate=calls)
+    record = record_of(told, NOW)
+    assert record.tls_certificates == [serves, calls]
+    assert form_of(record).model_dump() == form_of(record_of(form_of(record), NOW)).model_dump()
+    assert (form_of(record).tls_certificate, form_of(record).tls_client_certificate) == (serves, calls)
+
+
+def test_of_certificates_in_renewal_the_form_has_the_newest_for_each_use() -> None:
+    record = record_of(form(), NOW)
+    old, new = certificate_pem(), certificate_pem(key=rsa_key("renewed"))
+    serves, calls = (certificate_pem(key=rsa_key("renewed"), usages=(use,)) for use in (SERVER, CLIENT))
+
+    def handed_out(*pems: str) -> tuple[str, str]:
+        shown = form_of(record.model_copy(update={"tls_certificates": list(pems)}))
+        return shown.tls_certificate, shown.tls_client_certificate
+
+    assert handed_out(old, new) == (new, "")
+    assert handed_out(old, serves) == (serves, old)
+    assert handed_out(old, serves, calls) == handed_out(old, calls, serves) == (serves, calls)

@@ -5,12 +5,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from shared.node.evidence.remembered import Remembered
+from shared.node.onboarding.certificates import CertificateUse
 from shared.node.onboarding.history import load_history
+from shared.node.onboarding.record import thumbprint_of
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
+from shared.protocol.profiles import V3
 from tests.equipment.clock import NOW
+from tests.equipment.forms import certificate_pem
 from tests.equipment.records import key_of, lsp_record, tls_identity
 from tests.equipment.registry import Registry
+from tests.node.certificates import CLIENT, SERVER
 
 SECOND = timedelta(seconds=1)
 
@@ -64,3 +70,16 @@ def test_of_keys_registered_at_the_same_time_the_active_one_comes_first(registry
     keys = [key_of("lsp", status="BLOCKED"), key_of("lsp backup"), key_of("leaf", "a-newer-one", status="BACKUP")]
     registry.save(lsp_record(keys=keys), NOW + 6 * SECOND)
     assert [key.kid for key in registry.history().keys] == ["lsp-kid", "lsp backup-kid", "a-newer-one"]
+
+
+def test_for_evidence_a_certificate_counts_for_the_use_that_it_is_made_for(engine: Engine) -> None:
+    registry = Registry(engine)
+    serves, calls = (certificate_pem(usages=(usage,)) for usage in (SERVER, CLIENT))
+    registry.save(lsp_record(tls_certificates=[serves, calls]))
+
+    def counting(use: CertificateUse) -> set[str]:
+        holders = registry.act(lambda rows: list(Remembered(rows, {}).holders(V3, "LSP123", NOW, "lsp-kid", use)))
+        return {one for holder in holders for one in holder.certificates}
+
+    assert counting(CertificateUse.SERVING) == {thumbprint_of(serves)}
+    assert counting(CertificateUse.CALLING) == {thumbprint_of(calls)}

@@ -18,7 +18,7 @@ from tests.equipment.clock import NOW
 from tests.equipment.forms import certificate_pem
 from tests.equipment.process import Process, own_certificate, own_record, process_on, refused
 from tests.equipment.records import key_of
-from tests.node.certificates import CLIENT, rsa_key
+from tests.node.certificates import CLIENT, SERVER, rsa_key
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -119,15 +119,32 @@ async def test_our_other_fields_can_be_changed_though_a_back_up_is_kept_elsewher
 async def test_a_renewed_certificate_takes_the_place_of_the_former_one(here: Process, tmp_path: Path) -> None:
     renewed = own_certificate("renewed.example")
     (tmp_path / "tls.pem").write_text(renewed + certificate_pem(is_authority=True))
-    assert await here.registrar.renew_certificate() == thumbprint_of(renewed)
+    assert await here.registrar.renew_certificates() == [thumbprint_of(renewed)]
     assert here.registrar.own_form.tls_certificate == renewed
     former, now = here.registry.history().certificates
     assert (former.removed_because, now.removed_at, now.thumbprint) == ("renewed", None, thumbprint_of(renewed))
 
 
+async def test_a_node_that_gets_a_certificate_for_calling_shows_and_hands_out_both(
+    here: Process, tmp_path: Path
+) -> None:
+    serves, calls = (
+        certificate_pem(use, hosts=("lsp.example",), key=rsa_key("lsp tls"), usages=(usage,))
+        for use, usage in (("serves", SERVER), ("calls", CLIENT))
+    )
+    (tmp_path / "tls.pem").write_text(serves)
+    told = await refused(here, here.registrar.renew_certificates, FormError)
+    assert "tls_certificate: not made for calling: give another with clientAuth as tls_client_certificate" in told
+    here.identity.tls_client_certificate = tmp_path / "tls-client.pem"
+    here.identity.tls_client_certificate.write_text(calls)
+    assert await here.registrar.renew_certificates() == [thumbprint_of(serves), thumbprint_of(calls)]
+    form = here.registrar.own_form
+    assert (form.tls_certificate, form.tls_client_certificate) == (serves, calls)
+
+
 async def test_a_certificate_that_is_renewed_twice_stays(here: Process) -> None:
     before = here.registry.history().certificates
-    assert await here.registrar.renew_certificate() == thumbprint_of(own_certificate())
+    assert await here.registrar.renew_certificates() == [thumbprint_of(own_certificate())]
     assert here.registry.history().certificates == before
 
 
@@ -157,7 +174,7 @@ async def test_a_certificate_that_cannot_be_used_is_not_registered(
         (tmp_path / "tls.pem").unlink()
     else:
         (tmp_path / "tls.pem").write_text(pem)
-    assert sentence in await refused(here, here.registrar.renew_certificate, kind)
+    assert sentence in await refused(here, here.registrar.renew_certificates, kind)
 
 
 async def test_a_key_with_a_file_of_another_key_is_not_taken_for_ours(here: Process, tmp_path: Path) -> None:
