@@ -31,13 +31,13 @@ def participant_detail(role: StoredRole) -> ParticipantDetail:
         **_standing(role),
         **_address(role),
         kc_client_id=role.client_id,
-        tls_certificates=tuple(one.thumbprint for one in role.certificates),
+        tls_certificates=tuple(one.thumbprint for one in role.history.current_certificates),
     )
 
 
 def key_set(role: StoredRole) -> JsonWebKeySet:
     """Show the keys that a participant's messages are verified with, the first one first."""
-    return JsonWebKeySet(keys=[public_jwk(key.kid, key.pem) for key in role.keys])
+    return JsonWebKeySet(keys=[public_jwk(key.kid, key.pem) for key in role.history.counting_keys])
 
 
 def participants_of(connection: Connection, network_id: int) -> IndexedProductNetworkParticipants:
@@ -46,7 +46,7 @@ def participants_of(connection: Connection, network_id: int) -> IndexedProductNe
     for role in load_members(connection, network_id):
         if role.is_served:
             shown = NetworkParticipant(id=role.id, **_standing(role), **_address(role))
-            by_role.setdefault(role.role.value, []).append(shown)
+            by_role.setdefault(role.history.role.value, []).append(shown)
     return IndexedProductNetworkParticipants.model_validate(by_role)
 
 
@@ -115,7 +115,7 @@ def _reference(connection: Connection, participant_id: int | None) -> RoleRefere
 def _role(role: StoredRole) -> RoleReference:
     return RoleReference(
         id=role.id,
-        participant_role=role.role,
+        participant_role=role.history.role,
         participant_role_status=role.status,
         is_approved=role.is_served,
         approved_by=role.approved_by,
@@ -125,24 +125,24 @@ def _role(role: StoredRole) -> RoleReference:
 
 def _standing(role: StoredRole) -> dict[str, Any]:
     return {
-        "participant_role": role.role,
+        "participant_role": role.history.role,
         "participant_role_status": role.status,
         "is_approved": role.is_served,
         "approved": role.is_served,
         "approved_by": role.approved_by,
         "approved_on": "" if role.approved_at is None else format_timestamp(role.approved_at),
-        "created_on": format_timestamp(role.created_at),
-        "updated_on": format_timestamp(role.updated_at),
+        "created_on": format_timestamp(role.history.onboarded_at),
+        "updated_on": format_timestamp(role.history.updated_at),
         "participant": _organisation(role.organisation),
     }
 
 
 def _address(role: StoredRole) -> dict[str, Any]:
-    return {"base_url": role.base_url, "public_key": _first_key(role)}
+    return {"base_url": role.history.base_url, "public_key": _first_key(role)}
 
 
 def _first_key(role: StoredRole) -> str:
-    first = role.keys[0]
+    first = role.history.counting_keys[0]
     return json.dumps(public_jwk(first.kid, first.pem).model_dump(), separators=(",", ":"))
 
 

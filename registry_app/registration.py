@@ -1,13 +1,10 @@
 """The registration form: what a participant tells the registry of itself, judged like the onboarding form of a node."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from registry_app.store.roles import StoredCertificate, StoredKey
 from shared.catalogue.bodies.body import among
 from shared.node.onboarding.certificates import checked_certificates
 from shared.node.onboarding.fields import (
@@ -17,13 +14,13 @@ from shared.node.onboarding.fields import (
     checked_email,
     checked_phone,
     checked_text,
+    judging,
 )
-from shared.node.onboarding.form import FormError
 from shared.node.onboarding.key_forms import checked_keys
-from shared.node.onboarding.record import Line, Name, thumbprint_of
+from shared.node.onboarding.record import KeyRecord, Line, Name, ParticipantRecord
+from shared.node.onboarding.requested_changes import Change
 from shared.protocol.messages import NETWORK_ROLES, Role
 from shared.protocol.profiles import V4
-from shared.protocol.signing import load_public_key
 
 _MANDATORY = ("name", "role", "base_url", "public_key", "tls_certificates", "spoc_email", "spoc_phone")
 """What the schema marks as required; that it is there is judged with all the rest, so that all flaws are told."""
@@ -75,72 +72,59 @@ class AmendmentForm(BaseModel):
     website: Line | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """A form that was judged and found right."""
-
-    name: str
-    role: Role
-    base_url: str
-    keys: tuple[StoredKey, ...]
-    certificates: tuple[StoredCertificate, ...]
-    ip_addresses: tuple[str, ...]
-    email: str
-    phone: str
-    description: str
-    website: str
+UNNUMBERED: Final = "0"
+"""The id of who has no number yet."""
 
 
-def judged(form: RegistrationForm, now: datetime) -> Registration:
+def judged(form: RegistrationForm, now: datetime) -> ParticipantRecord:
     """Judge a form as a whole; `now` (aware) is when its certificates have to be valid.
 
     Raises:
         FormError: something is wrong; the error has every flaw, not only the first.
     """
-    flaws: list[Flaw] = []
-    role, base_url = form.role, checked_base_url(form.base_url, flaws)
-    if role is None:
-        flaws.append(Flaw("role", "empty", f"write one of {', '.join(NETWORK_ROLES)}"))
-    checked: dict[str, Any] = {
-        "name": checked_text("name", form.name, Name, flaws),
-        "keys": _keys(form, flaws),
-        "certificates": _certificates(form.tls_certificates, base_url, now, flaws),
-        "ip_addresses": tuple(checked_addresses(form.ip_addresses, flaws) if form.ip_addresses else ()),
-        "email": checked_email(form.spoc_email, flaws),
-        "phone": checked_phone(form.spoc_phone, flaws),
-    }
-    if flaws or role is None:
-        raise FormError(flaws)
-    return Registration(role=role, base_url=base_url, description=form.description, website=form.website, **checked)
+    with judging() as flaws:
+        base_url = checked_base_url(form.base_url, flaws)
+        if form.role is None:
+            flaws.append(Flaw("role", "empty", f"write one of {', '.join(NETWORK_ROLES)}"))
+        checked: dict[str, Any] = {
+            "organisation_id": UNNUMBERED,
+            "name": checked_text("name", form.name, Name, flaws),
+            "role": form.role,
+            "base_url": base_url,
+            "keys": _keys(form, flaws),
+            "tls_certificates": checked_certificates(form.tls_certificates, base_url, now, flaws),
+            "ip_addresses": checked_addresses(form.ip_addresses, flaws) if form.ip_addresses else [],
+            "spoc_email": checked_email(form.spoc_email, flaws),
+            "spoc_phone": checked_phone(form.spoc_phone, flaws),
+        }
+    return ParticipantRecord.model_validate(checked)
 
 
-def judged_keys(form: KeysForm) -> tuple[StoredKey, ...]:
-    """Judge keys that are to take the place of others.
-
-    Raises:
-        FormError: as `judged`.
-    """
-    flaws: list[Flaw] = []
-    keys = _keys(form, flaws)
-    if flaws:
-        raise FormError(flaws)
-    return keys
-
-
-def judged_address(
-    base_url: str, certificates: Sequence[str], now: datetime
-) -> tuple[str, tuple[StoredCertificate, ...]]:
-    """Judge a base URL and the certificates that are to be shown there.
+def with_keys(form: KeysForm) -> Change:
+    """Return the change that gives a participant the keys of a form in place of those that count.
 
     Raises:
         FormError: as `judged`.
     """
-    flaws: list[Flaw] = []
-    checked = checked_base_url(base_url, flaws)
-    stored = _certificates(certificates, checked, now, flaws)
-    if flaws:
-        raise FormError(flaws)
-    return checked, stored
+    with judging() as flaws:
+        keys = _keys(form, flaws)
+    return lambda record: record.model_copy(update={"keys": keys})
+
+
+def with_address(form: AmendmentForm, now: datetime) -> Change:
+    """Return the change that gives a participant another base URL or other certificates, which have to fit each other.
+
+    The change raises FormError: as `judged`.
+    """
+
+    def change(record: ParticipantRecord) -> ParticipantRecord:
+        pems = record.tls_certificates if form.tls_certificates is None else form.tls_certificates
+        with judging() as flaws:
+            base_url = checked_base_url(form.base_url or record.base_url, flaws)
+            certificates = checked_certificates(pems, base_url, now, flaws)
+        return record.model_copy(update={"base_url": base_url, "tls_certificates": certificates})
+
+    return change
 
 
 def judged_organisation(form: AmendmentForm) -> dict[str, str]:
@@ -149,28 +133,15 @@ def judged_organisation(form: AmendmentForm) -> dict[str, str]:
     Raises:
         FormError: as `judged`.
     """
-    flaws: list[Flaw] = []
     columns = form.model_dump(include={"description", "website"}, exclude_none=True)
-    if form.spoc_email is not None:
-        columns["email"] = checked_email(form.spoc_email, flaws)
-    if form.spoc_phone is not None:
-        columns["phone"] = checked_phone(form.spoc_phone, flaws)
-    if flaws:
-        raise FormError(flaws)
+    with judging() as flaws:
+        if form.spoc_email is not None:
+            columns["email"] = checked_email(form.spoc_email, flaws)
+        if form.spoc_phone is not None:
+            columns["phone"] = checked_phone(form.spoc_phone, flaws)
     return columns
 
 
-def _keys(form: KeysForm, flaws: list[Flaw]) -> tuple[StoredKey, ...]:
-    records = checked_keys(
-        form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws, algorithm=V4.algorithm
-    )
-    return tuple(
-        StoredKey(one.kid, load_public_key(one.pem, V4.algorithm, one.kid).thumbprint(), one.pem) for one in records
-    )
-
-
-def _certificates(
-    texts: Sequence[str], base_url: str, now: datetime, flaws: list[Flaw]
-) -> tuple[StoredCertificate, ...]:
-    by_thumbprint = {thumbprint_of(pem): pem for pem in checked_certificates(texts, base_url, now, flaws) if pem}
-    return tuple(StoredCertificate(thumbprint, pem) for thumbprint, pem in sorted(by_thumbprint.items()))
+def _keys(form: KeysForm, flaws: list[Flaw]) -> list[KeyRecord]:
+    kids = form.public_key, form.kid, form.backup_public_key, form.backup_kid
+    return checked_keys(*kids, flaws, algorithm=V4.algorithm)

@@ -80,8 +80,14 @@ def verify_issued_token(text: str, keys: Sequence[TokenKey], issuer: str, now: d
 
 def public_jwk(kid: str, pem: str) -> JsonWebKey:
     """Write a public key as a JWK for verifying RS256."""
+    return JsonWebKey(kid=kid, **_numbers(pem))
+
+
+@lru_cache(maxsize=10_000)
+def _numbers(pem: str) -> dict[str, str]:
+    """Read modulus and exponent once: the answer for a product network has the keys of all that take part."""
     numbers = load_public_key(pem, TOKEN_ALGORITHM).jwk.export_public(as_dict=True)
-    return JsonWebKey(kid=kid, n=numbers["n"], e=numbers["e"])
+    return {name: numbers[name] for name in ("n", "e")}
 
 
 def _judge(claims: Mapping[str, Any], issuer: str, now: datetime) -> None:

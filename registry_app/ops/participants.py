@@ -28,7 +28,7 @@ ParticipantId = Annotated[Id, Path()]
 async def participants(registry: TheRegistry, offboarded: Annotated[bool, Query()] = False) -> Items[ParticipantView]:
     """List participants; those that were offboarded only if asked for too."""
     roles = await registry.book.read(load_roles)
-    shown = [role for role in roles if offboarded or role.offboarded_at is None]
+    shown = [role for role in roles if offboarded or role.history.offboarded_at is None]
     return Items(items=[ParticipantView.of(role) for role in shown])
 
 

@@ -20,8 +20,7 @@ from registry_app.ops.views import (
 from registry_app.parts import Parts, TheRegistry
 from registry_app.store.resources import add_member, create, demand, list_rows, members_of, remove, remove_member
 from registry_app.store.tables import FILTERS, NETWORKS, PRODUCTS, WHITELISTING_ITEMS
-from shared.node.onboarding.fields import Flaw, checked_addresses
-from shared.node.onboarding.form import FormError
+from shared.node.onboarding.fields import checked_addresses, judging
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.views import Items
 
@@ -112,10 +111,8 @@ async def items(registry: TheRegistry, participant_id: Annotated[Id | None, Quer
 @routes.post("/whitelisting-items", status_code=201)
 async def create_item(registry: TheRegistry, form: WhitelistingForm) -> WhitelistingView:
     """Add an address or network that a participant calls from; it may have three."""
-    flaws: list[Flaw] = []
-    checked = checked_addresses([form.ip_address], flaws)
-    if flaws:
-        raise FormError(flaws)
+    with judging() as flaws:
+        checked = checked_addresses([form.ip_address], flaws)
     wish = form.model_copy(update={"ip_address": checked[0]})
     return _view(WhitelistingView, await _create(registry, WHITELISTING_ITEMS, wish))
 

@@ -69,7 +69,7 @@ class ParticipantView(BaseModel):
     base_url: str
     organisation: OrganisationView
     keys: list[KeyView]
-    tls_certificates: Annotated[list[CertificateView], Field(validation_alias="certificates")]
+    tls_certificates: list[CertificateView]
     approved_by: str
     approved_at: Moment | None
     created_at: Moment
@@ -79,7 +79,18 @@ class ParticipantView(BaseModel):
     @classmethod
     def of(cls, role: StoredRole) -> Self:
         """Show what is stored."""
-        return cls.model_validate(role, from_attributes=True)
+        history = role.history
+        return cls(
+            **{name: getattr(role, name) for name in ("id", "client_id", "status", "status_because", "approved_by")},
+            **{name: getattr(history, name) for name in ("role", "base_url", "updated_at", "offboarded_at")},
+            approved_at=role.approved_at,
+            created_at=history.onboarded_at,
+            organisation=OrganisationView.model_validate(role.organisation, from_attributes=True),
+            keys=[KeyView.model_validate(key, from_attributes=True) for key in history.counting_keys],
+            tls_certificates=[
+                CertificateView(thumbprint=one.thumbprint, pem=one.pem) for one in history.current_certificates
+            ],
+        )
 
 
 class Registered(BaseModel):

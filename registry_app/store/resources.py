@@ -103,7 +103,7 @@ def remove_member(connection: Connection, network_id: int, participant_id: int) 
 
 
 def _check_filter(connection: Connection, participant_id: int) -> None:
-    role = demand_participant(connection, participant_id).role
+    role = demand_participant(connection, participant_id).history.role
     if role is not Role.LENDER:
         raise OnboardingError(f"participant_id: {participant_id} is {role}: only a LENDER filters")
 

@@ -1,24 +1,25 @@
 """The participants' roles in the tables: who there is, with which keys and certificates, and what became of them."""
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table, delete, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, delete, insert, select, true, update
 
 from registry_app.store.tables import (
     FILTERS,
     MEMBERS,
+    NETWORK_REGISTER,
     ORGANISATIONS,
-    ROLE_CERTIFICATES,
-    ROLE_KEYS,
+    PARTICIPANT_ID,
     ROLES,
     WHITELISTING_ITEMS,
 )
 from shared.catalogue.bodies.v4.registry import RoleStatus
+from shared.node.onboarding.history import ParticipantHistory, load_histories
 from shared.node.onboarding.record import UnknownError
+from shared.node.onboarding.register import touch
 from shared.protocol.messages import Role
 
 
@@ -38,23 +39,6 @@ class ClientRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredKey:
-    """A public key of a participant, in PEM; `thumbprint` is that of RFC 7638."""
-
-    kid: str
-    thumbprint: str
-    pem: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCertificate:
-    """A TLS certificate of a participant, in PEM; `thumbprint` is SHA-256 of its DER in lower-case hex."""
-
-    thumbprint: str
-    pem: str
-
-
-@dataclass(frozen=True, slots=True)
 class StoredOrganisation:
     """The organisation that a role belongs to. Times are aware."""
 
@@ -70,27 +54,21 @@ class StoredOrganisation:
 
 @dataclass(frozen=True, slots=True)
 class StoredRole:
-    """A participant's role with everything that it has. Times are aware."""
+    """A participant's role: how it stands with the network, and what the register remembers of it. Times are aware."""
 
     id: int
-    role: Role
-    status: RoleStatus
-    base_url: str
     client_id: str
-    created_at: datetime
-    updated_at: datetime
+    status: RoleStatus
+    status_because: str
     approved_at: datetime | None
     approved_by: str
-    status_because: str
-    offboarded_at: datetime | None
     organisation: StoredOrganisation
-    keys: tuple[StoredKey, ...]
-    certificates: tuple[StoredCertificate, ...]
+    history: ParticipantHistory
 
     @property
     def is_served(self) -> bool:
         """Whether the registry tells others of it."""
-        return self.status is RoleStatus.APPROVED and self.offboarded_at is None
+        return self.status is RoleStatus.APPROVED and self.history.offboarded_at is None
 
 
 def client_of(connection: Connection, client_id: str) -> ClientRow | None:
@@ -107,7 +85,7 @@ def client_of_role(connection: Connection, participant_id: str) -> ClientRow | N
 
 def load_role(connection: Connection, participant_id: int) -> StoredRole | None:
     """Return a participant, offboarded or not."""
-    return next(iter(_roles(connection, lambda role_id: role_id == participant_id)), None)
+    return next(iter(_roles(connection, ROLES.c.id == participant_id)), None)
 
 
 def demand_participant(connection: Connection, participant_id: int) -> StoredRole:
@@ -117,27 +95,27 @@ def demand_participant(connection: Connection, participant_id: int) -> StoredRol
         UnknownError: there is none of that id.
     """
     participant = load_role(connection, participant_id)
-    if participant is None or participant.offboarded_at is not None:
+    if participant is None or participant.history.offboarded_at is not None:
         raise UnknownError(f"{participant_id} is no participant now; GET /participants lists who is")
     return participant
 
 
 def load_roles(connection: Connection) -> list[StoredRole]:
     """Return all participants, offboarded or not, in the order of their ids."""
-    return _roles(connection, lambda _: true())
+    return _roles(connection, true())
 
 
 def load_members(connection: Connection, network_id: int) -> list[StoredRole]:
     """Return the participants of a network, served or not, in the order of their ids."""
     members = select(MEMBERS.c.role_id).where(MEMBERS.c.network_id == network_id)
-    return _roles(connection, lambda role_id: role_id.in_(members))
+    return _roles(connection, ROLES.c.id.in_(members))
 
 
 def certificates_of(connection: Connection, *statuses: RoleStatus) -> list[str]:
     """Return the TLS certificates, in PEM, of all participants with such a status that have not been offboarded."""
-    live = select(ROLES.c.id).where(ROLES.c.offboarded_at.is_(None), ROLES.c.status.in_(statuses))
-    wanted = select(ROLE_CERTIFICATES.c.pem).where(ROLE_CERTIFICATES.c.role_id.in_(live))
-    return sorted(set(connection.execute(wanted).scalars()))
+    table, live = NETWORK_REGISTER.certificates, ROLES.c.secret_hash.is_not(None)
+    theirs = table.c.organisation_id.in_(select(PARTICIPANT_ID).where(live, ROLES.c.status.in_(statuses)))
+    return sorted(set(connection.execute(select(table.c.pem).where(theirs, table.c.removed_at.is_(None))).scalars()))
 
 
 def insert_row(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
@@ -146,28 +124,11 @@ def insert_row(connection: Connection, table: Table, values: Mapping[str, Any]) 
     return number
 
 
-def update_role(connection: Connection, participant_id: int, **values: Any) -> None:
-    """Change columns of a participant."""
-    connection.execute(update(ROLES).where(ROLES.c.id == participant_id).values(**values))
-
-
-def replace_keys(connection: Connection, participant_id: int, keys: Sequence[StoredKey]) -> None:
-    """Give a participant these keys, and no others."""
-    connection.execute(delete(ROLE_KEYS).where(ROLE_KEYS.c.role_id == participant_id))
-    rows = [
-        {"role_id": participant_id, "place": place, "kid": key.kid, "thumbprint": key.thumbprint, "pem": key.pem}
-        for place, key in enumerate(keys)
-    ]
-    connection.execute(insert(ROLE_KEYS), rows)
-
-
-def replace_certificates(
-    connection: Connection, participant_id: int, certificates: Sequence[StoredCertificate]
-) -> None:
-    """Give a participant these TLS certificates, and no others."""
-    connection.execute(delete(ROLE_CERTIFICATES).where(ROLE_CERTIFICATES.c.role_id == participant_id))
-    rows = [{"role_id": participant_id, "thumbprint": one.thumbprint, "pem": one.pem} for one in certificates]
-    connection.execute(insert(ROLE_CERTIFICATES), rows)
+def update_role(connection: Connection, participant_id: int, now: datetime, **values: Any) -> None:
+    """Change columns of a participant; without any, say that something else about it has changed."""
+    if values:
+        connection.execute(update(ROLES).where(ROLES.c.id == participant_id).values(**values))
+    touch(connection, str(participant_id), now, NETWORK_REGISTER)
 
 
 def remove_resources(connection: Connection, participant_id: int) -> None:
@@ -176,10 +137,14 @@ def remove_resources(connection: Connection, participant_id: int) -> None:
         connection.execute(delete(table).where(table.c.role_id == participant_id))
 
 
+_PARTICIPANTS, _CERTIFICATES = NETWORK_REGISTER.participants, NETWORK_REGISTER.certificates
+_SHOWN = and_(_CERTIFICATES.c.organisation_id == PARTICIPANT_ID, _CERTIFICATES.c.removed_at.is_(None))
+
 _CLIENTS: Select[Any] = (
-    select(ROLES.c.id, ROLES.c.client_id, ROLES.c.secret_hash, ROLES.c.role, ROLES.c.status)
-    .add_columns(ROLE_CERTIFICATES.c.thumbprint)
-    .outerjoin_from(ROLES, ROLE_CERTIFICATES)
+    select(ROLES.c.id, ROLES.c.client_id, ROLES.c.secret_hash, ROLES.c.status)
+    .add_columns(_PARTICIPANTS.c.role, _CERTIFICATES.c.thumbprint)
+    .join_from(ROLES, _PARTICIPANTS, _PARTICIPANTS.c.organisation_id == PARTICIPANT_ID)
+    .outerjoin(_CERTIFICATES, _SHOWN)
     .where(ROLES.c.secret_hash.is_not(None))
 )
 """Each client once for each certificate of its participant."""
@@ -194,33 +159,24 @@ def _client(connection: Connection, query: Select[Any]) -> ClientRow | None:
     return ClientRow(row.id, row.client_id, row.secret_hash, role, status, certificates)
 
 
-def _roles(connection: Connection, are_wanted: Callable[[Column[int]], ColumnElement[bool]]) -> list[StoredRole]:
+def _roles(connection: Connection, are_wanted: ColumnElement[bool]) -> list[StoredRole]:
     """Return participants in the order of their ids, by as many queries for many of them as for one.
 
-    Each query sees what is committed when it begins. Whose keys the last one does not find is not wanted any more: it
-    has left since the first.
+    Each query sees what is committed when it begins. Who has no key any more in the last one has left since the first.
     """
-    roles = select(ROLES, ORGANISATIONS).join_from(ROLES, ORGANISATIONS).where(are_wanted(ROLES.c.id))
-    found = connection.execute(roles.order_by(ROLES.c.id)).all()
-    certificates: defaultdict[int, list[StoredCertificate]] = defaultdict(list)
-    wanted = select(ROLE_CERTIFICATES).where(are_wanted(ROLE_CERTIFICATES.c.role_id))
-    for row in connection.execute(wanted.order_by(ROLE_CERTIFICATES.c.thumbprint)):
-        certificates[row.role_id].append(StoredCertificate(row.thumbprint, row.pem))
-    keys: defaultdict[int, list[StoredKey]] = defaultdict(list)
-    wanted = select(ROLE_KEYS).where(are_wanted(ROLE_KEYS.c.role_id))
-    for row in connection.execute(wanted.order_by(ROLE_KEYS.c.place)):
-        keys[row.role_id].append(StoredKey(row.kid, row.thumbprint, row.pem))
-    named = ((row._mapping[ROLES.c.id], row) for row in found)
-    return [_role(row, keys[number], certificates[number]) for number, row in named if number in keys]
+    roles = select(ROLES, ORGANISATIONS).join_from(ROLES, ORGANISATIONS).where(are_wanted).order_by(ROLES.c.id)
+    found = connection.execute(roles).all()
+    ids = select(PARTICIPANT_ID).where(are_wanted)
+    known = {one.organisation_id: one for one in load_histories(connection, ids, NETWORK_REGISTER)}
+    named = ((row, known.get(str(row._mapping[ROLES.c.id]))) for row in found)
+    return [_role(row, one) for row, one in named if one and (one.counting_keys or one.offboarded_at)]
 
 
-def _role(row: Row[Any], keys: Sequence[StoredKey], certificates: Sequence[StoredCertificate]) -> StoredRole:
+def _role(row: Row[Any], history: ParticipantHistory) -> StoredRole:
     """Put a participant together; a row has its columns and those of its organisation."""
     own = {column.name: row._mapping[column] for column in ROLES.c}
     organisation = {column.name: row._mapping[column] for column in ORGANISATIONS.c}
     for column in ("organisation_id", "secret_hash"):
         del own[column]
-    own |= {"role": Role(own["role"]), "status": RoleStatus(own["status"])}
-    return StoredRole(
-        **own, organisation=StoredOrganisation(**organisation), keys=tuple(keys), certificates=tuple(certificates)
-    )
+    own["status"] = RoleStatus(own["status"])
+    return StoredRole(**own, organisation=StoredOrganisation(**organisation), history=history)

@@ -5,8 +5,10 @@ Ids are numbers that are never given twice, as the registry's API has them; only
 
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text, UniqueConstraint, cast
 
+from registry_app.store.migration import TO_2
+from shared.node.onboarding.register_tables import register_tables
 from shared.storage.database import Instant
 from shared.storage.schema import Schema
 
@@ -34,37 +36,20 @@ ORGANISATIONS = _numbered(
 ROLES = _numbered(
     "participant_roles",
     Column("organisation_id", ForeignKey(ORGANISATIONS.c.id), nullable=False, index=True),
-    Column("role", String, nullable=False),
     Column("status", String, nullable=False),
-    Column("base_url", String, nullable=False),
     Column("client_id", String, nullable=False, unique=True),
     Column("secret_hash", String),  # null: the client has been offboarded
-    Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant, nullable=False),
     Column("approved_at", Instant),
     Column("approved_by", String, nullable=False),
     Column("status_because", Text, nullable=False),
-    Column("offboarded_at", Instant),
 )
-"""Every role that an organisation ever had: who was offboarded stays, for the evidence of what it once did."""
+"""Every role that an organisation ever had, as a member of the network."""
 
-ROLE_KEYS = Table(
-    "role_keys",
-    METADATA,
-    Column("role_id", ForeignKey(ROLES.c.id), primary_key=True),
-    Column("place", Integer, primary_key=True),  # 0: the first key, 1: the back-up
-    Column("kid", String, nullable=False, index=True),
-    Column("thumbprint", String, nullable=False, index=True),
-    Column("pem", Text, nullable=False),
-)
+NETWORK_REGISTER = register_tables(METADATA, "network_")
+"""The same roles as participants, by their ids as text, with their keys and certificates."""
 
-ROLE_CERTIFICATES = Table(
-    "role_certificates",
-    METADATA,
-    Column("role_id", ForeignKey(ROLES.c.id), primary_key=True),
-    Column("thumbprint", String, primary_key=True),
-    Column("pem", Text, nullable=False),
-)
+PARTICIPANT_ID = cast(ROLES.c.id, String)
+"""The id of a role as the register has it."""
 
 PRODUCTS = _numbered(
     "products",
@@ -137,4 +122,4 @@ REPORTS = Table(
 )
 
 
-SCHEMA: Final = Schema("registry", METADATA, steps=())
+SCHEMA: Final = Schema("registry", METADATA, steps=(TO_2,))

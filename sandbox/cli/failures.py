@@ -8,7 +8,7 @@ from sandbox.cli.screen import screen
 from sandbox.errors import NodeDiedError, SandboxError
 from sandbox.pki.certificates import PkiError
 from shared.node.identity import IdentityError
-from shared.node.onboarding.form import FormError
+from shared.node.onboarding.fields import FormError
 from shared.node.onboarding.record import OnboardingError
 from shared.node.settings import SettingsError
 from shared.protocol.encoding import EncodingError

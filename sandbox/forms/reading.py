@@ -10,8 +10,8 @@ import yaml
 
 from sandbox.errors import SandboxError
 from sandbox.forms.writing import IN_FILES, file_field
-from shared.node.onboarding.fields import Flaw
-from shared.node.onboarding.form import FormError, OnboardingForm, record_of
+from shared.node.onboarding.fields import Flaw, FormError
+from shared.node.onboarding.form import OnboardingForm, record_of
 from shared.protocol.encoding import EncodingError, kind_of, parse_json_object
 from shared.protocol.opened import MAX_BODY_BYTES
 

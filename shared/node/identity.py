@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 from shared.node.onboarding.record import (
     KeyRecord,
     Kid,
+    OnboardedRole,
     OrganisationRecord,
     ParticipantRecord,
     first_flaw,
@@ -40,6 +41,7 @@ class IdentityFile(OrganisationRecord):
     of its own it is of that of `tls_certificate`.
     """
 
+    role: OnboardedRole
     keys: Annotated[list[KeyFile], Field(min_length=1)]
     tls_certificate: Path
     tls_private_key: Path

@@ -8,7 +8,6 @@ import logging
 from typing import Final
 
 from sqlalchemy import (
-    Boolean,
     Column,
     Connection,
     Engine,
@@ -24,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from shared.node.onboarding.register_tables import register_tables
 from shared.storage.database import Instant
 from shared.storage.schema import Schema, statements
 
@@ -180,56 +180,10 @@ REFUSALS = Table(
     Column("signature", Text, nullable=False, default=""),
 )
 
-PARTICIPANTS = Table(
-    "participants",
-    METADATA,
-    Column("organisation_id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("role", String, nullable=False),
-    Column("base_url", String, nullable=False),
-    Column("envelope_member", String, nullable=False),
-    Column("ip_addresses", Text, nullable=False),
-    Column("judges_addresses", Boolean, nullable=False),
-    Column("spoc_email", String, nullable=False),
-    Column("spoc_phone", String, nullable=False),
-    Column("onboarded_at", Instant, nullable=False),
-    Column("offboarded_at", Instant),
-    Column("offboarded_because", Text, nullable=False),
-    Column("updated_at", Instant, nullable=False),
-)
-"""Everybody, ourselves included: who was offboarded stays, for the evidence of what they once sent."""
+NODE_REGISTER = register_tables(METADATA)
+"""The register of everybody whom the node knows, itself included."""
 
-PARTICIPANT_CERTIFICATES = Table(
-    "participant_certificates",
-    METADATA,
-    Column("organisation_id", String, primary_key=True),
-    Column("thumbprint", String, primary_key=True),
-    Column("registered_at", Instant, primary_key=True),
-    Column("removed_at", Instant),
-    Column("removed_because", Text, nullable=False),
-    Column("pem", Text, nullable=False),
-)
-
-PARTICIPANT_KEYS = Table(
-    "participant_keys",
-    METADATA,
-    Column("kid", String, primary_key=True),
-    Column("organisation_id", String, nullable=False, index=True),
-    Column("algorithm", String, nullable=False),
-    Column("thumbprint", String, nullable=False, unique=True),
-    Column("status", String, nullable=False),
-    Column("pem", Text, nullable=False),
-)
-
-KEY_EVENTS = Table(
-    "key_events",
-    METADATA,
-    Column("kid", String, primary_key=True),
-    Column("at", Instant, primary_key=True),
-    Column("status", String, nullable=False),
-    Column("reason", Text, nullable=False),
-)
-"""Every change of a key's status. From `at` on it has that status, until the next event of the same kid."""
+PARTICIPANTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, KEY_EVENTS = NODE_REGISTER
 
 PEERS = Table(
     "peers",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.node.onboarding.form import FormError
+from shared.node.onboarding.fields import FormError
 from shared.node.onboarding.requested_changes import amended
 from tests.node.operated import lender_record
 

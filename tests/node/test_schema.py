@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, inspect, select, text
 
+from registry_app.store.roles import load_roles
 from registry_app.store.tables import SCHEMA as REGISTRY
+from shared.node.onboarding.record import thumbprint_of
 from shared.node.tables import SCHEMA as NODE
+from shared.protocol.messages import Role
+from shared.protocol.participants import KeyStatus
 from shared.storage import schema
 from shared.storage.database import DatabaseError, open_engine
 from shared.storage.schema import VERSIONS, Schema, statements
 from tests.equipment.first_schema import lay_out, rows_kept
+from tests.equipment.records import public_pem, tls_identity
 from tests.postgres import create_database
 
 pytestmark = pytest.mark.on_both_databases
@@ -75,6 +80,41 @@ def test_a_migration_keeps_every_row(engine: Engine) -> None:
     lay_out(engine, "node")
     NODE.bring_up_to_date(engine)
     assert rows_kept(engine)
+
+
+def test_what_a_registry_knew_of_participants_moves_into_its_register(engine: Engine) -> None:
+    lay_out(engine, "registry")
+    pems = {owner: tls_identity(owner).pem for owner in ("first", "again")}
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO organisations VALUES (1, 'Bank', '', '', 'a@bank.example', '1', 1, 1)"))
+        for number, hashed, gone in ((1, None, 5), (2, "x", None)):
+            row = {"id": number, "client": f"c-{number}", "hashed": hashed, "gone": gone}
+            connection.execute(
+                text(
+                    "INSERT INTO participant_roles VALUES (:id, 1, 'LENDER', 'APPROVED', 'https://bank.example', "
+                    ":client, :hashed, 2, 4, 3, 'SRO', 'moved', :gone)"
+                ),
+                row,
+            )
+        keys = [(1, 0, "k-1"), (1, 1, "k-2"), (2, 0, "k-3"), (2, 1, "k-1")]
+        for role, place, kid in keys:
+            row = {"role": role, "place": place, "kid": kid, "thumbprint": f"of {kid}", "pem": public_pem(kid)}
+            connection.execute(text("INSERT INTO role_keys VALUES (:role, :place, :kid, :thumbprint, :pem)"), row)
+        for role, pem in enumerate(pems.values(), start=1):
+            row = {"role": role, "thumbprint": thumbprint_of(pem), "pem": pem}
+            connection.execute(text("INSERT INTO role_certificates VALUES (:role, :thumbprint, :pem)"), row)
+    REGISTRY.bring_up_to_date(engine)
+    with engine.connect() as connection:
+        gone, here = load_roles(connection)
+    assert (gone.history.offboarded_because, gone.history.current_certificates, gone.is_served) == ("moved", [], False)
+    assert [(key.kid, key.status) for key in gone.history.keys] == [("k-2", KeyStatus.RETIRED)]
+    assert (here.id, here.history.role, here.history.base_url) == (2, Role.LENDER, "https://bank.example")
+    assert (here.is_served, here.organisation.name, here.status_because) == (True, "Bank", "moved")
+    assert [(key.kid, key.pem) for key in here.history.counting_keys] == [
+        ("k-3", public_pem("k-3")),
+        ("k-1", public_pem("k-1")),
+    ]
+    assert [one.pem for one in here.history.current_certificates] == [pems["again"]]
 
 
 def test_peers_that_were_set_to_rfc_are_set_to_strict_and_that_is_logged(

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.node.onboarding.form import FormError, OnboardingForm, record_of
+from shared.node.onboarding.fields import FormError
+from shared.node.onboarding.form import OnboardingForm, record_of
 from tests.equipment.bank_form import bank_form
 from tests.equipment.clock import NOW
 from tests.equipment.records import public_pem

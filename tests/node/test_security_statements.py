@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from shared.node.directory import Directory
 from shared.node.identity import Identity
 from shared.node.onboarding.changes import with_active, without_key
-from shared.node.onboarding.form import FormError
+from shared.node.onboarding.fields import FormError
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import TakenError, participant_of
 from shared.node.onboarding.register import load_record, save_record

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import event, insert
 
-from registry_app.store.tables import FILTERS, MEMBERS, NETWORKS, ORGANISATIONS, PRODUCTS, ROLE_KEYS, ROLES
+from registry_app.store.tables import FILTERS, MEMBERS, NETWORK_REGISTER, NETWORKS, ORGANISATIONS, PRODUCTS, ROLES
 from shared.node.registry.lookup import RegistryLookup
 from shared.node.registry.service import RegistryClient
 from shared.protocol.participants import Dialect
@@ -28,8 +28,12 @@ def fill(world: World, lender: Client, size: int) -> None:
     pem, numbers = public_pem("Sandbox Lender"), range(FIRST, FIRST + size - 1)
     times = {"created_at": NOW, "updated_at": NOW}
     contact = {"description": "", "website": "", "email": "ocen@bank.example", "phone": "+91 22 5550 0100"}
-    standing = {"role": "LOAN_AGENT", "status": "APPROVED", "approved_at": NOW, "approved_by": "SRO"}
-    place = {"base_url": "https://localhost:8444/credit", "secret_hash": "", "status_because": ""}
+    standing = {"status": "APPROVED", "approved_at": NOW, "approved_by": "SRO", "status_because": "", "secret_hash": ""}
+    place = {"role": "LOAN_AGENT", "base_url": "https://localhost:8444/credit", "envelope_member": "header"}
+    place |= {"ip_addresses": "[]", "judges_addresses": True, "spoc_email": "", "spoc_phone": ""}
+    since = {"onboarded_at": NOW, "updated_at": NOW, "offboarded_because": ""}
+    key = {"algorithm": "RS512", "status": "ACTIVE", "pem": pem}
+    participants, _, keys, key_events = NETWORK_REGISTER
     rows: dict[Any, list[dict[str, Any]]] = {
         PRODUCTS: [{"name": "Gig loans", "description": "", "derived_data_description": "", **FLAGS}],
         NETWORKS: [{"product_id": 1, "name": "Gig network", "description": ""}],
@@ -37,11 +41,10 @@ def fill(world: World, lender: Client, size: int) -> None:
             {"network_id": 1, "role_id": 1, "requirement_name": "BUREAU_SCORE", "operator": "EQUALS,", "value": "700"}
         ],
         ORGANISATIONS: [{"id": one, "name": f"Agent {one}", **contact, **times} for one in numbers],
-        ROLES: [
-            {"id": one, "organisation_id": one, "client_id": f"client {one}", **standing, **place, **times}
-            for one in numbers
-        ],
-        ROLE_KEYS: [{"role_id": one, "place": 0, "kid": str(one), "thumbprint": "", "pem": pem} for one in numbers],
+        ROLES: [{"id": one, "organisation_id": one, "client_id": f"client {one}", **standing} for one in numbers],
+        participants: [{"organisation_id": str(one), "name": f"Agent {one}", **place, **since} for one in numbers],
+        keys: [{"organisation_id": str(one), "kid": str(one), "thumbprint": str(one), **key} for one in numbers],
+        key_events: [{"kid": str(one), "at": NOW, "status": "ACTIVE", "reason": ""} for one in numbers],
         MEMBERS: [{"network_id": 1, "role_id": one} for one in (int(lender.participant_id), *numbers)],
     }
     with world.engine.begin() as connection:
@@ -75,7 +78,7 @@ class Shown:
         return refused
 
 
-@pytest.mark.parametrize(("path", "most"), [("/product-networks/1/participants", 6), ("/lender-network-filters/1", 13)])
+@pytest.mark.parametrize(("path", "most"), [("/product-networks/1/participants", 7), ("/lender-network-filters/1", 14)])
 async def test_a_network_is_told_by_as_many_queries_however_many_take_part(
     world: World, lender: Client, path: str, most: int
 ) -> None:
@@ -88,11 +91,11 @@ async def test_a_network_is_told_by_as_many_queries_however_many_take_part(
     assert len(asked) <= most
 
 
-async def test_all_participants_are_listed_by_three_queries(world: World, lender: Client) -> None:
+async def test_all_participants_are_listed_by_four_queries(world: World, lender: Client) -> None:
     fill(world, lender, size=40)
     with queries(world) as asked:
         listed = (await world.ops.get("/participants")).json()["items"]
-    assert (len(listed), len(asked)) == (40, 3)
+    assert (len(listed), len(asked)) == (40, 4)
 
 
 async def test_a_node_reads_a_network_that_no_message_could_hold(world: World, lender: Client) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from registry_app.store.roles import load_role
 from shared.node.onboarding.record import thumbprint_of
 from tests.equipment.clock import FrozenClock
 from tests.equipment.forms import jwk
 from tests.equipment.records import public_pem
-from tests.node.certificates import Authority, private_pem, rsa_key
+from tests.node.certificates import CLIENT, SERVER, Authority, private_pem, rsa_key
 from tests.registry.world import TOKEN_PATH, Client, World, registry_in
 
 
@@ -131,10 +132,10 @@ async def test_an_organisation_has_each_role_once_under_an_id_of_its_own(world: 
 async def test_what_is_anothers_is_not_registered_again(world: World, lender: Client) -> None:
     for changes in ({"public_key": public_pem("Sandbox Lender")}, {"kid": "Sandbox Lender-kid"}):
         said = await refused(world, "POST", "/participants", 409, **world.form("Second Bank", **changes))
-        assert said.startswith("public_key: ")
+        assert said.startswith("keys: ")
     stolen = {"tls_certificates": [world.certificate("Sandbox Lender")]}
     said = await refused(world, "POST", "/participants", 409, **world.form("Second Bank", **stolen))
-    assert said.startswith("tls_certificates: sha256 ")
+    assert said.startswith("tls_certificates: registered for another participant")
 
 
 async def test_who_was_offboarded_may_come_again_with_the_same_keys(world: World, lender: Client) -> None:
@@ -229,9 +230,41 @@ async def test_base_url_and_certificates_have_to_fit_each_other(world: World, le
     assert "tls_certificates: none" in await refused(world, "PATCH", path, 422, tls_certificates=[])
     other = await world.register("Second Bank")
     stolen = {"tls_certificates": [renewed]}
-    assert "another organisation's" in await refused(
+    assert "registered for another participant" in await refused(
         world, "PATCH", f"/participants/{other.participant_id}", 409, **stolen
     )
+
+
+async def test_a_kid_keeps_its_key_and_a_key_that_was_taken_out_may_come_back(world: World, lender: Client) -> None:
+    path, first = f"/participants/{lender.participant_id}/keys", {"public_key": public_pem("Sandbox Lender")}
+    assert (await world.ops.put(path, json={"public_key": public_pem("new"), "kid": "new"})).status_code == 200
+    before = world.contents()
+    said = await refused(world, "PUT", path, 409, public_key=public_pem("third"), kid="Sandbox Lender-kid")
+    assert "kid Sandbox Lender-kid has been used for another key (RETIRED)" in said
+    assert world.contents() == before
+    answer = await world.ops.put(path, json={**first, "kid": "Sandbox Lender-kid"})
+    assert [key["kid"] for key in answer.json()["keys"]] == ["Sandbox Lender-kid"]
+    with world.engine.connect() as connection:
+        role = load_role(connection, 1)
+    assert role is not None
+    assert {key.kid: [event.status for event in key.events] for key in role.history.keys} == {
+        "Sandbox Lender-kid": ["ACTIVE", "RETIRED", "ACTIVE"],
+        "new": ["ACTIVE", "RETIRED"],
+    }
+
+
+async def test_a_participant_may_serve_with_one_certificate_and_call_with_another(world: World) -> None:
+    serves = Authority().issue(world.folder / "serves", "serves", usages=(SERVER,)).pem
+    calls = Authority().issue(world.folder / "calls", "calls", usages=(CLIENT,)).pem
+    said = await refused(world, "POST", "/participants", 422, **world.form(tls_certificates=[serves]))
+    assert said.startswith("tls_certificates: none is made for calling: add one with clientAuth")
+    client = await world.admit(tls_certificates=[serves, calls])
+    path = f"/participants/{client.participant_id}"
+    shown = (await world.ops.get(path)).json()["tls_certificates"]
+    assert sorted(one["uses"] for one in shown) == [["calling"], ["serving"]]
+    assert "none is made for serving" in await refused(world, "PATCH", path, 422, tls_certificates=[calls])
+    detail = await world.caller.get("/service/participant-roles/1", headers=await world.bearer(client))
+    assert set(detail.json()["tlsCertificates"]) == {one["thumbprint"] for one in shown}
 
 
 async def test_contact_and_description_change_for_the_organisation(world: World, lender: Client) -> None:

@@ -12,7 +12,8 @@ import yaml
 from sandbox.errors import SandboxError
 from sandbox.forms import form_text, read_form, save_form, template
 from sandbox.pki.organisation import own_form
-from shared.node.onboarding.form import FormError, OnboardingForm
+from shared.node.onboarding.fields import FormError
+from shared.node.onboarding.form import OnboardingForm
 from tests.sandbox.pki_folder import NOW
 
 

@@ -1,14 +1,15 @@
 """The fields of the onboarding form, one by one: what each may hold, and what to do where it holds something else."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.node.onboarding.record import LONGEST_LINE, MOST_ADDRESSES, BaseUrl
+from shared.node.onboarding.record import LONGEST_LINE, MOST_ADDRESSES, BaseUrl, OnboardingError
 
 FREE_MAIL: Final = re.compile(
     r"(gmail|googlemail|yahoo|ymail|rocketmail|hotmail|outlook|live|msn|icloud|me|mac|aol|rediff|rediffmail|proton"
@@ -41,6 +42,27 @@ class Flaw(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.found}: {self.mend}"
+
+
+class FormError(OnboardingError):
+    """A form that cannot be taken: everything that is wrong with it, field by field."""
+
+    def __init__(self, flaws: Sequence[Flaw]) -> None:
+        super().__init__("; ".join(str(flaw) for flaw in flaws))
+        self.flaws = tuple(flaws)
+
+
+@contextmanager
+def judging() -> Iterator[list[Flaw]]:
+    """Collect what is wrong with a form.
+
+    Raises:
+        FormError: something is, at the end.
+    """
+    flaws: list[Flaw] = []
+    yield flaws
+    if flaws:
+        raise FormError(flaws)
 
 
 def holds_private_key(text: str) -> bool:

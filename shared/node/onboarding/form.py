@@ -1,6 +1,5 @@
 """The onboarding form (seed 002, Onboarding Process): what is asked, and the form that a record is handed out as."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -14,13 +13,13 @@ from shared.node.onboarding.fields import (
     checked_email,
     checked_phone,
     checked_text,
+    judging,
     shown,
 )
 from shared.node.onboarding.key_forms import checked_keys
 from shared.node.onboarding.record import (
     ONBOARDED_ROLES,
     Name,
-    OnboardingError,
     OrganisationId,
     ParticipantRecord,
     leaf_of,
@@ -30,14 +29,6 @@ from shared.protocol.participants import EnvelopeMember, KeyStatus
 
 ROLES = {"LSP": Role.LOAN_AGENT, **{role.value: role for role in ONBOARDED_ROLES}}
 """The roles by what a form may call them."""
-
-
-class FormError(OnboardingError):
-    """A form that cannot be taken: everything that is wrong with it, field by field."""
-
-    def __init__(self, flaws: Sequence[Flaw]) -> None:
-        super().__init__("; ".join(str(flaw) for flaw in flaws))
-        self.flaws = tuple(flaws)
 
 
 class OnboardingForm(BaseModel):
@@ -69,22 +60,20 @@ def record_of(form: OnboardingForm, now: datetime) -> ParticipantRecord:
     Raises:
         FormError: something is wrong; the error has every flaw, not only the first.
     """
-    flaws: list[Flaw] = []
-    base_url = checked_base_url(form.base_url, flaws)
-    checked = {
-        "organisation_id": checked_text("organisation_id", form.organisation_id, OrganisationId, flaws),
-        "name": checked_text("name", form.name, Name, flaws),
-        "role": _role(form.role, flaws),
-        "base_url": base_url,
-        "tls_certificates": checked_pair(form.tls_certificate, form.tls_client_certificate, base_url, now, flaws),
-        "keys": checked_keys(form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws),
-        "spoc_email": checked_email(form.spoc_email, flaws),
-        "spoc_phone": checked_phone(form.spoc_phone, flaws),
-        "ip_addresses": checked_addresses(form.ip_addresses, flaws),
-        "envelope_member": _member(form.envelope_member, flaws),
-    }
-    if flaws:
-        raise FormError(flaws)
+    with judging() as flaws:
+        base_url = checked_base_url(form.base_url, flaws)
+        checked = {
+            "organisation_id": checked_text("organisation_id", form.organisation_id, OrganisationId, flaws),
+            "name": checked_text("name", form.name, Name, flaws),
+            "role": _role(form.role, flaws),
+            "base_url": base_url,
+            "tls_certificates": checked_pair(form.tls_certificate, form.tls_client_certificate, base_url, now, flaws),
+            "keys": checked_keys(form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws),
+            "spoc_email": checked_email(form.spoc_email, flaws),
+            "spoc_phone": checked_phone(form.spoc_phone, flaws),
+            "ip_addresses": checked_addresses(form.ip_addresses, flaws),
+            "envelope_member": _member(form.envelope_member, flaws),
+        }
     return ParticipantRecord.model_validate(checked)
 
 

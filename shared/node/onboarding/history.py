@@ -1,13 +1,15 @@
 """What the register remembers of a participant: every key and certificate it ever had, and when each counted."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, Table, select
 
-from shared.node.tables import KEY_EVENTS, PARTICIPANT_CERTIFICATES, PARTICIPANT_KEYS, PARTICIPANTS
+from shared.node.onboarding.register_tables import RegisterTables
+from shared.node.tables import NODE_REGISTER
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
 
@@ -67,40 +69,74 @@ class ParticipantHistory:
     organisation_id: str
     name: str
     role: Role
+    base_url: str
     onboarded_at: datetime
     offboarded_at: datetime | None
     offboarded_because: str
+    updated_at: datetime
     keys: Sequence[KeyHistory]
     certificates: Sequence[CertificateHistory]
 
+    @property
+    def counting_keys(self) -> list[KeyHistory]:
+        """The keys that count now, the ACTIVE one first."""
+        return sorted((key for key in self.keys if key.status.counts), key=lambda key: key.status.value)
 
-def load_history(connection: Connection, organisation_id: str) -> ParticipantHistory | None:
+    @property
+    def current_certificates(self) -> list[CertificateHistory]:
+        """The TLS certificates that are registered now."""
+        return [one for one in self.certificates if one.removed_at is None]
+
+
+def load_history(
+    connection: Connection, organisation_id: str, tables: RegisterTables = NODE_REGISTER
+) -> ParticipantHistory | None:
     """Read all that the register remembers of a participant; None if it has never been onboarded."""
-    one = select(PARTICIPANTS).where(PARTICIPANTS.c.organisation_id == organisation_id)
-    row = connection.execute(one).first()
-    if row is None:
-        return None
-    return ParticipantHistory(
-        organisation_id=row.organisation_id,
-        name=row.name,
-        role=Role(row.role),
-        onboarded_at=row.onboarded_at,
-        offboarded_at=row.offboarded_at,
-        offboarded_because=row.offboarded_because,
-        keys=_keys(connection, organisation_id),
-        certificates=_certificates(connection, organisation_id),
+    return next(iter(load_histories(connection, [organisation_id], tables)), None)
+
+
+def load_histories(
+    connection: Connection, ids: Sequence[str] | Select[Any], tables: RegisterTables
+) -> list[ParticipantHistory]:
+    """Read what the register remembers of participants, by as many queries for many of them as for one."""
+    # Participants before keys: on PostgreSQL each statement sees its own moment, and none may seem to have no keys.
+    known = select(tables.participants).where(tables.participants.c.organisation_id.in_(ids))
+    rows = connection.execute(known).all()
+    keys, certificates = _keys(connection, ids, tables), _certificates(connection, ids, tables.certificates)
+    return [
+        ParticipantHistory(
+            organisation_id=row.organisation_id,
+            name=row.name,
+            role=Role(row.role),
+            base_url=row.base_url,
+            onboarded_at=row.onboarded_at,
+            offboarded_at=row.offboarded_at,
+            offboarded_because=row.offboarded_because,
+            updated_at=row.updated_at,
+            keys=sorted(keys[row.organisation_id], key=_place),
+            certificates=certificates[row.organisation_id],
+        )
+        for row in rows
+    ]
+
+
+def _keys(
+    connection: Connection, ids: Sequence[str] | Select[Any], tables: RegisterTables
+) -> Mapping[str, list[KeyHistory]]:
+    keys, changes = tables.keys, tables.key_events
+    known = select(keys, changes.c.at, changes.c.status.label("became"), changes.c.reason).outerjoin_from(
+        keys, changes, changes.c.kid == keys.c.kid
     )
-
-
-def _keys(connection: Connection, organisation_id: str) -> list[KeyHistory]:
-    theirs = PARTICIPANT_KEYS.c.organisation_id == organisation_id
-    rows = connection.execute(select(PARTICIPANT_KEYS).where(theirs)).all()
-    events: dict[str, list[KeyEvent]] = {row.kid: [] for row in rows}
-    known = select(KEY_EVENTS).where(KEY_EVENTS.c.kid.in_(events)).order_by(KEY_EVENTS.c.at)
-    for event in connection.execute(known):
-        events[event.kid].append(KeyEvent(event.at, KeyStatus(event.status), event.reason))
-    keys = [KeyHistory(row.kid, row.algorithm, row.pem, row.thumbprint, tuple(events[row.kid])) for row in rows]
-    return sorted(keys, key=_place)
+    rows, events = {}, defaultdict[str, list[KeyEvent]](list)
+    for row in connection.execute(known.where(keys.c.organisation_id.in_(ids)).order_by(changes.c.at)):
+        rows[row.kid] = row
+        if row.at is not None:
+            events[row.kid].append(KeyEvent(row.at, KeyStatus(row.became), row.reason))
+    theirs: defaultdict[str, list[KeyHistory]] = defaultdict(list)
+    for row in rows.values():
+        key = KeyHistory(row.kid, row.algorithm, row.pem, row.thumbprint, tuple(events[row.kid]))
+        theirs[row.organisation_id].append(key)
+    return theirs
 
 
 def _place(key: KeyHistory) -> tuple[list[tuple[datetime, int]], str]:
@@ -108,11 +144,12 @@ def _place(key: KeyHistory) -> tuple[list[tuple[datetime, int]], str]:
     return [(event.at, _RANKS.index(event.status)) for event in key.events[:1]], key.kid
 
 
-def _certificates(connection: Connection, organisation_id: str) -> list[CertificateHistory]:
-    table = PARTICIPANT_CERTIFICATES
-    theirs = select(table).where(table.c.organisation_id == organisation_id)
-    rows = connection.execute(theirs.order_by(table.c.registered_at, table.c.thumbprint))
-    return [
-        CertificateHistory(row.thumbprint, row.pem, row.registered_at, row.removed_at, row.removed_because)
-        for row in rows
-    ]
+def _certificates(
+    connection: Connection, ids: Sequence[str] | Select[Any], table: Table
+) -> Mapping[str, list[CertificateHistory]]:
+    theirs = select(table).where(table.c.organisation_id.in_(ids)).order_by(table.c.registered_at, table.c.thumbprint)
+    certificates: defaultdict[str, list[CertificateHistory]] = defaultdict(list)
+    for row in connection.execute(theirs):
+        one = CertificateHistory(row.thumbprint, row.pem, row.registered_at, row.removed_at, row.removed_because)
+        certificates[row.organisation_id].append(one)
+    return certificates

@@ -64,7 +64,9 @@ BaseUrl = Annotated[
 
 
 ONBOARDED_ROLES: Final = (Role.LENDER, Role.LOAN_AGENT)
-"""What a participant of the register may be."""
+"""What a participant may be that a node knows."""
+
+OnboardedRole = Annotated[Role, *among(ONBOARDED_ROLES)]
 
 
 class OnboardingError(Exception):
@@ -97,7 +99,7 @@ class OrganisationRecord(BaseModel):
 
     organisation_id: OrganisationId
     name: Name
-    role: Annotated[Role, *among(ONBOARDED_ROLES)]
+    role: Role
     base_url: BaseUrl
     ip_addresses: Annotated[list[str], Field(max_length=MOST_ADDRESSES)] = []
     spoc_email: Line = ""
@@ -113,6 +115,12 @@ class ParticipantRecord(OrganisationRecord):
     envelope_member: EnvelopeMember = EnvelopeMember.HEADER
 
 
+class _ListedRecord(ParticipantRecord):
+    """A record of a participants file."""
+
+    role: OnboardedRole
+
+
 def read_records(path: Path) -> list[ParticipantRecord]:
     """Read a participants file: a JSON array of records.
 
@@ -121,11 +129,12 @@ def read_records(path: Path) -> list[ParticipantRecord]:
             records are of one participant, who would change from one to the other at every start.
     """
     try:
-        records = TypeAdapter(list[ParticipantRecord]).validate_json(path.read_bytes())
+        listed = TypeAdapter(list[_ListedRecord]).validate_json(path.read_bytes())
     except OSError as error:
         raise OnboardingError(f"{path} cannot be read ({error.strerror}); name a participants file") from error
     except ValidationError as error:
         raise OnboardingError(f"{path}: {first_flaw(error)}") from error
+    records = [ParticipantRecord(**record.model_dump()) for record in listed]
     ids = [record.organisation_id for record in records]
     if twice := next((one for number, one in enumerate(ids) if one in ids[:number]), None):
         raise OnboardingError(f"{path}: {twice} stands there twice; leave one record of it")

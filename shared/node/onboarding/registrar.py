@@ -20,8 +20,8 @@ from shared.node.ids import new_id
 from shared.node.journal import Journal
 from shared.node.onboarding.certificates import checked_pair
 from shared.node.onboarding.changes import key_named, with_key
-from shared.node.onboarding.fields import Flaw
-from shared.node.onboarding.form import FormError, OnboardingForm, form_of, record_of
+from shared.node.onboarding.fields import judging
+from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
 from shared.node.onboarding.register import blocked_kids, load_record, offboard, record_to_change, save_record
@@ -136,10 +136,8 @@ class Registrar:
         serving, *calling = (leaf.public_bytes(Encoding.PEM).decode() for leaf in leaves)
 
         def renewed(record: ParticipantRecord) -> ParticipantRecord:
-            flaws: list[Flaw] = []
-            certificates = checked_pair(serving, "".join(calling), record.base_url, now, flaws)
-            if flaws:
-                raise FormError(flaws)
+            with judging() as flaws:
+                certificates = checked_pair(serving, "".join(calling), record.base_url, now, flaws)
             return record.model_copy(update={"tls_certificates": certificates})
 
         record = await self.change(own.organisation_id, renewed, RENEWED)

@@ -6,8 +6,14 @@ from typing import Any, Final
 
 from shared.node.onboarding.certificates import checked_certificate, names_host
 from shared.node.onboarding.changes import with_active, without_key
-from shared.node.onboarding.fields import Flaw, checked_addresses, checked_base_url, checked_email, checked_phone
-from shared.node.onboarding.form import FormError
+from shared.node.onboarding.fields import (
+    Flaw,
+    checked_addresses,
+    checked_base_url,
+    checked_email,
+    checked_phone,
+    judging,
+)
 from shared.node.onboarding.key_forms import checked_key
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord, leaf_of
 from shared.protocol.participants import KeyStatus
@@ -29,13 +35,11 @@ def amended(fields: Mapping[str, Any]) -> Change:
     """
 
     def change(record: ParticipantRecord) -> ParticipantRecord:
-        flaws: list[Flaw] = []
         checked = dict(fields)
-        checked |= {name: judge(checked[name], flaws) for name, judge in _JUDGES.items() if name in checked}
-        if not flaws and "base_url" in checked:
-            flaws += _unnamed_host(record, checked["base_url"])
-        if flaws:
-            raise FormError(flaws)
+        with judging() as flaws:
+            checked |= {name: judge(checked[name], flaws) for name, judge in _JUDGES.items() if name in checked}
+            if not flaws and "base_url" in checked:
+                flaws.extend(_unnamed_host(record, checked["base_url"]))
         return record.model_copy(update=checked)
 
     return change
@@ -61,10 +65,9 @@ def new_key(material: str, kid: str) -> KeyRecord:
     Raises:
         FormError: key or kid cannot be used.
     """
-    flaws: list[Flaw] = []
-    key = checked_key("public_key", "kid", material, kid.strip(), flaws)
-    if key is None:
-        raise FormError(flaws)
+    with judging() as flaws:
+        key = checked_key("public_key", "kid", material, kid.strip(), flaws)
+    assert key is not None
     return key
 
 
@@ -74,8 +77,5 @@ def new_certificate(pem: str, base_url: str, now: datetime) -> str:
     Raises:
         FormError: it would be refused in a handshake.
     """
-    flaws: list[Flaw] = []
-    checked = checked_certificate(pem, base_url, now, flaws)
-    if flaws:
-        raise FormError(flaws)
-    return checked
+    with judging() as flaws:
+        return checked_certificate(pem, base_url, now, flaws)

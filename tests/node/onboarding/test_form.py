@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.node.onboarding.form import FormError, OnboardingForm, form_of, record_of
+from shared.node.onboarding.fields import FormError
+from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.protocol.messages import Role
 from shared.protocol.participants import EnvelopeMember, KeyStatus
 from tests.equipment.clock import NOW

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from shared.node.onboarding.changes import with_certificate
-from shared.node.onboarding.form import FormError, form_of
+from shared.node.onboarding.fields import FormError
+from shared.node.onboarding.form import form_of
 from shared.node.onboarding.record import TakenError, UnknownError, thumbprint_of
 from shared.node.onboarding.requested_changes import amended, standing
 from shared.protocol.participants import KeyStatus

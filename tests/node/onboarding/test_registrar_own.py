@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import Engine
 
 from shared.node.identity import IdentityError
-from shared.node.onboarding.form import FormError, record_of
+from shared.node.onboarding.fields import FormError
+from shared.node.onboarding.form import record_of
 from shared.node.onboarding.record import KeyRecord, OnboardingError, TakenError, thumbprint_of
 from shared.node.onboarding.registrar import NotInForceError
 from shared.node.onboarding.requested_changes import amended, standing
