@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
+from shared.node.process import calm_garbage_collector
 from shared.storage.database import open_engine
-from tests.postgres import create_database, find_binaries, private_server
+from tests.postgres import create_database, empty_database, find_binaries, private_server
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -25,6 +26,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names_one = any("database_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if is_marked and not names_one and "database_url" in metafunc.fixturenames:
         metafunc.parametrize("database_url", [SQLITE, POSTGRESQL], indirect=True)
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the modules and the tests: else it looks through them again and again."""
+    calm_garbage_collector()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -52,12 +58,20 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_database(postgres_url: str) -> str:
+    """The URL of a database of that server, which the tests use one after another."""
+    return create_database(postgres_url)
+
+
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database: SQLite, but for tests with the mark `on_both_databases`."""
     if getattr(request, "param", SQLITE) == SQLITE:
         return f"sqlite:///{tmp_path / 'node.sqlite'}"
-    return create_database(request.getfixturevalue("postgres_url"))
+    url: str = request.getfixturevalue("postgres_database")
+    empty_database(url)
+    return url
 
 
 @pytest.fixture
