@@ -41,6 +41,7 @@ def _private_keys_are_read_once() -> Iterator[None]:
         for module in (
             "shared.transport.tls_files",
             "shared.protocol.signing",
+            "sandbox.pki.files",
             "jwcrypto.jwk.serialization",
             "joserfc._rfc7517.pem",
         ):
