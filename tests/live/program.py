@@ -17,6 +17,7 @@ from tests.equipment.deadline import DEADLINE
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     ["shared.node.process", "lender_app.app", "lsp_app.app", "registry_app.service", "sandbox.cli"]
+    + [f"sandbox.cli.{commands}" for commands in ("show", "lifecycle", "sending", "journal", "keys", "registry")]
 )
 
 
