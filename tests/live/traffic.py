@@ -127,7 +127,7 @@ class Traffic:
         assert self._under_our_ids(lsp, INBOX, message=self._kind.callback) == once
         notices = Counter(row["reference"] for row in lender.books.rows(NOTICES))
         assert Counter({one: notices[one] for one in request_ids}) == once
-        sessions = {row["key"] for row in lender.books.rows(RECORDS)}
+        sessions = {row["id"] for row in lender.books.rows(RECORDS) if row["kind"] == "otp-session"}
         assert len(sessions) == notices.total()
         told = {self._session(row["raw"]) for row in lsp.books.rows(INBOX) if row["request_id"] in request_ids}
         assert len(told) == len(request_ids)
