@@ -19,10 +19,14 @@ install: $(VENV)/.installed ## .venv with the project and its packages, as pinne
 demo: install ## one loan acceptance between the LSP and the lender, shown step by step
 	$(BIN)/ocen-sandbox demo --exit
 
+# The files of the tests are in memory where there is room for them: a commit then costs no write to a disk.
+MEMORY := $(shell df --output=avail /dev/shm 2>/dev/null | awk '$$1 + 0 > 4000000 { print "/dev/shm" }')
+
 # Two at a time: many of the tests wait for processes, and those of one file share what they have started. The files in
-# their order, live ones early: by default those with the fewest tests come last, which are the slowest of all.
+# their order, live ones early: by default those with the fewest tests come last, which are the slowest of all. Compiled
+# modules are kept even where Python is told not to: else every process that a test starts compiles all of ours anew.
 test: install ## the tests; make test ARGS="-k replay" runs some
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(if $(MEMORY),TMPDIR=$(MEMORY) )PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## style, types and the layers of the packages
 	$(BIN)/ruff check

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
+from shared.node.process import calm_garbage_collector
 from shared.storage.database import open_engine
-from tests.postgres import create_database, find_binaries, private_server
+from tests.postgres import create_database, empty_database, find_binaries, private_server
 
 # A busy machine is no failure.
 settings.register_profile("patient", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +28,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("database_url", [SQLITE, POSTGRESQL], indirect=True)
 
 
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the modules and the tests: else it looks through them again and again."""
+    calm_garbage_collector()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _private_keys_are_read_once() -> Iterator[None]:
     """OpenSSL checks an RSA key whenever it is read, for some 60 ms; the tests read the same few again and again."""
@@ -35,6 +41,7 @@ def _private_keys_are_read_once() -> Iterator[None]:
         for module in (
             "shared.transport.tls_files",
             "shared.protocol.signing",
+            "sandbox.pki.files",
             "jwcrypto.jwk.serialization",
             "joserfc._rfc7517.pem",
         ):
@@ -52,12 +59,20 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_database(postgres_url: str) -> str:
+    """The URL of a database of that server, which the tests use one after another."""
+    return create_database(postgres_url)
+
+
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database: SQLite, but for tests with the mark `on_both_databases`."""
     if getattr(request, "param", SQLITE) == SQLITE:
         return f"sqlite:///{tmp_path / 'node.sqlite'}"
-    return create_database(request.getfixturevalue("postgres_url"))
+    url: str = request.getfixturevalue("postgres_database")
+    empty_database(url)
+    return url
 
 
 @pytest.fixture

@@ -54,7 +54,8 @@ class Server:
 
     def initialise(self) -> None:
         """Make an empty cluster."""
-        self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale")
+        options = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        self.run("initdb", "-D", self.data, *options)
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
@@ -94,6 +95,13 @@ def create_database(server_url: str) -> str:
     name = f"test_{uuid4().hex}"
     administer(server_url, f"CREATE DATABASE {name}")
     return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def empty_database(url: str) -> None:
+    """Remove everything from a database, which costs a tenth of what another one would."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    end = f"SELECT pg_terminate_backend(pid, 5000) {others}"
+    administer(url, end, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
 
 
 def administer(server_url: str, *statements: str) -> None:

@@ -84,7 +84,7 @@ class Schema:
             _wait_for_turn(connection)
             found = self.refuse_newer(connection)
             if found == 0:
-                self.tables.create_all(connection)
+                self.tables.create_all(connection, checkfirst=False)
             else:
                 for step in self.steps[found - 1 :]:
                     step(connection)

@@ -29,10 +29,10 @@ class Books:
         """Close the connections."""
         self._engine.dispose()
 
-    def rows(self, table: Table) -> list[RowMapping]:
-        """All rows of a table, the oldest first."""
+    def rows(self, table: Table, *columns: Column[Any]) -> list[RowMapping]:
+        """All rows of a table, the oldest first; of some columns if any are named."""
         with self._engine.connect().execution_options(**READ_ONLY) as connection:
-            return list(connection.execute(select(table).order_by(*table.primary_key)).mappings())
+            return list(connection.execute(select(*columns or (table,)).order_by(*table.primary_key)).mappings())
 
     def entries(self) -> Entries:
         """What the node remembers and will act on, each entry by its key and what of it may change.

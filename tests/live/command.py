@@ -1,35 +1,28 @@
 """The command line as a process, in a folder and on ports of its own."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from sandbox.preparation import free_base_port
-from tests.equipment.deadline import DEADLINE
+from tests.live.program import run_program
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Command = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
+def command(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
     """Run `ocen-sandbox` in an empty folder, on ports of its own."""
     program = Path(sys.executable).with_name("ocen-sandbox")
     variables = {**os.environ, "OCEN_BASE_PORT": str(free_base_port()), "COLUMNS": "100"}
+    outputs = tmp_path_factory.mktemp("outputs")
 
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [program, *arguments],
-            cwd=tmp_path,
-            env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=DEADLINE,
-        )
+    def run(*arguments: str) -> CompletedProcess[str]:
+        return run_program([str(program), *arguments], variables, outputs, tmp_path)
 
     yield run
     run("down")

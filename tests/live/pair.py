@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tests.equipment.deadline import DEADLINE
 from tests.equipment.environments import environments_in
 from tests.live.books import Books
 from tests.live.logs import assert_nothing_failed
+from tests.live.program import Program
 from tests.live.waiting import eventually
 
 LENDER, LSP = "LENDER01", "LSP123"
@@ -32,7 +32,7 @@ SECOND_BANK = Organisation("BANK02", "Second Bank", Role.LENDER, NOWHERE)
 
 
 class Side:
-    """One node as a process of its own: `python -m lender_app` or `python -m lsp_app`."""
+    """One node as a process of its own: `python -m lender_app` or `python -m lsp_app`, or another `command`."""
 
     def __init__(self, name: str, settings: Mapping[str, str], folder: Path) -> None:
         """Prepare it; nothing runs yet. `settings` are its environment variables `OCEN_...`."""
@@ -40,8 +40,9 @@ class Side:
         self.url = f"https://127.0.0.1:{settings['OCEN_PORT']}"
         self.log = folder / f"{name}.log"
         self.log.touch()
-        self.command: tuple[str, ...] = (sys.executable, "-m", f"{name}_app")
-        self._process: subprocess.Popen[bytes] | None = None
+        self.arguments = ("-m", f"{name}_app")
+        self.command: tuple[str, ...] = ()
+        self._process: Program | subprocess.Popen[bytes] | None = None
         token = Path(settings["OCEN_OPS_TOKEN_FILE"]).read_text()
         self.ops = OpsClient(name, f"http://127.0.0.1:{settings['OCEN_OPS_PORT']}", token, timeout=DEADLINE)
 
@@ -84,6 +85,9 @@ class Side:
 
     def launch(self) -> None:
         """Start its process, and do not wait."""
+        if not self.command:
+            self._process = Program(self.arguments, self.environment, self.log, self.log)
+            return
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(self.command, env=self.environment, stdout=log, stderr=log)
 

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import httpx
 from tests.equipment.deadline import DEADLINE
 from tests.equipment.ports import free_ports
 from tests.live.logs import assert_nothing_failed
+from tests.live.program import Program
 from tests.live.waiting import eventually
 
 TOKEN = "a-token-for-a-throw-away-registry"
@@ -41,10 +41,10 @@ class LiveRegistry:
             "OCEN_TRUST": str(self.authority),
             "OCEN_KEYS_FOLDER": str(folder / "token-keys"),
         }
-        self.command = (sys.executable, "-m", "registry_app")
+        self.arguments = ("-m", "registry_app")
         headers = {"authorization": f"Bearer {TOKEN}"}
         self.ops = httpx.Client(base_url=f"http://127.0.0.1:{ops_port}", headers=headers, timeout=DEADLINE)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Program | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -54,8 +54,7 @@ class LiveRegistry:
 
     def start(self) -> None:
         """Start its process, and wait until it takes calls."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.command, env=self.environment, stdout=log, stderr=log)
+        self._process = Program(self.arguments, self.environment, self.log, self.log)
         eventually(self._is_ready)
 
     def stop(self) -> int:

@@ -56,7 +56,9 @@ def test_the_demo_goes_from_the_token_to_the_heartbeat_with_two_lenders(command:
     assert not (tmp_path / ".sandbox" / "run.json").exists()
 
 
-def test_a_network_is_started_again_with_the_same_ids_and_v3_alone_after_it(command: Command, tmp_path: Path) -> None:
+def test_a_network_is_started_again_with_the_same_ids_and_the_keys_that_changed_while_v3_ran_alone(
+    command: Command, tmp_path: Path
+) -> None:
     up = command("up", "--version", "v4", "--lenders", "3", "--detach")
     assert (up.returncode, up.stderr) == (0, "")
     assert "The network is ready." in up.stdout
@@ -70,25 +72,14 @@ def test_a_network_is_started_again_with_the_same_ids_and_v3_alone_after_it(comm
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert command("status").returncode == 0
     assert command("send", "TriggerLoanAcceptanceRequest").returncode == 0
+    assert command("demo", "--version", "v4", "--exit").returncode == 0
     assert command("demo", "--exit").returncode == 0
+    first, second = (key.kid for key in own_keys(tmp_path, "LSP123"))
     ended = "Ended: the registry, the lender, the LSP, the lender LENDER02 and the lender LENDER03.\n"
     assert command("down").stdout == ended
-    assert command("up", "--version", "v4", "--detach").returncode == 0
-    assert ids(tmp_path) == before
-    assert command("demo", "--version", "v4", "--exit").returncode == 0
-    assert command("down").stdout == "Ended: the registry, the lender and the LSP.\n"
+
     assert command("up", "--detach").returncode == 0
     assert command("demo", "--exit").returncode == 0
-    assert command("down").stdout == "Ended: the lender and the LSP.\n"
-
-
-def test_keys_that_change_while_no_registry_runs_are_registered_by_the_next_start_of_one(
-    command: Command, tmp_path: Path
-) -> None:
-    assert command("up", "--version", "v4", "--detach").returncode == 0
-    first, second = (key.kid for key in own_keys(tmp_path, "LSP123"))
-    assert command("down").returncode == 0
-    assert command("up", "--detach").returncode == 0
     for arguments in (
         ("retire", second),
         ("retire", second, "--of", "LSP123"),
@@ -98,11 +89,14 @@ def test_keys_that_change_while_no_registry_runs_are_registered_by_the_next_star
         ("retire", first),
     ):
         assert command("keys", *arguments).returncode == 0
-    assert command("down").returncode == 0
+    assert command("down").stdout == "Ended: the lender and the LSP.\n"
+
     assert command("up", "--version", "v4", "--detach").returncode == 0
+    assert ids(tmp_path) == before
     shown = command("registry", "show", "LSP123").stdout
     assert re.findall(r"^  key +(\S+)$", shown, re.MULTILINE) == ["later"]
     assert command("send", "v4/TriggerLoanAcceptanceRequest").returncode == 0
+    assert command("down").stdout == "Ended: the registry, the lender and the LSP.\n"
 
 
 def test_messages_of_v4_are_sent_and_shown_and_a_further_organisation_joins(command: Command, tmp_path: Path) -> None:

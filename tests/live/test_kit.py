@@ -19,6 +19,7 @@ from shared.clock import SystemClock
 from shared.node.onboarding.form import OnboardingForm
 from shared.protocol.messages import Role
 from tests.equipment.deadline import DEADLINE
+from tests.equipment.java import JAVA
 from tests.live.pair import Pair, Side
 from tests.live.waiting import eventually
 
@@ -180,14 +181,14 @@ def test_java_reads_the_keystores(lsp_kit: Path, store: str, entries: dict[str, 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="not installed here: a Java development kit")
 def test_java_sends_the_first_message_with_the_keystores(changeable: Path) -> None:
-    done = run("java", "FirstMessage.java", cwd=changeable)
+    done = run(*JAVA, "FirstMessage.java", cwd=changeable)
     assert (done.returncode, done.stderr) == (0, "")
     assert "HTTP 200, signature of the ack verified: true" in done.stdout
     assert "accepted: requestId " in done.stdout
 
     for key in (changeable / "counterparty").glob("*.pub.pem"):
         shutil.copy(changeable / "signing.pub.pem", key)
-    done = run("java", "FirstMessage.java", cwd=changeable)
+    done = run(*JAVA, "FirstMessage.java", cwd=changeable)
     assert done.returncode == 1
     assert "signature of the ack verified: false" in done.stdout
 
@@ -196,9 +197,9 @@ def test_java_sends_the_first_message_with_the_keystores(changeable: Path) -> No
 def test_java_says_in_one_line_that_a_file_is_missing_or_nobody_answers(changeable: Path) -> None:
     form = changeable / "counterparty" / "form.yaml"
     form.write_text(re.sub(r"(?m)^base_url: .*", f"base_url: https://localhost:{free_base_port()}", form.read_text()))
-    unanswered = run("java", "FirstMessage.java", cwd=changeable)
+    unanswered = run(*JAVA, "FirstMessage.java", cwd=changeable)
     (changeable / "signing.key").unlink()
-    missing = run("java", "FirstMessage.java", cwd=changeable)
+    missing = run(*JAVA, "FirstMessage.java", cwd=changeable)
     assert (unanswered.returncode, missing.returncode) == (1, 2)
     assert (unanswered.stderr.count("\n"), missing.stderr.count("\n")) == (1, 1)
     assert unanswered.stderr.startswith("no signed answer from https://localhost:")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -71,7 +72,9 @@ def certificate_of(identity: Identity) -> str:
 
 
 @asynccontextmanager
-async def network(folder: Path, patch: pytest.MonkeyPatch, rogue: Leaf | None = None) -> AsyncIterator[Network]:
+async def network(
+    folder: Path, certs: Path, patch: pytest.MonkeyPatch, rogue: Leaf | None = None
+) -> AsyncIterator[Network]:
     """Start the three; the registry shows a certificate of the sandbox's issuer, or another one."""
 
     def received_by(role: Role, version: str | None = None) -> Any:
@@ -80,6 +83,7 @@ async def network(folder: Path, patch: pytest.MonkeyPatch, rogue: Leaf | None = 
 
     patch.setattr("shared.node.node.messages_received_by", received_by)
     catalogue(patch)
+    shutil.copytree(certs, folder / "certs")
     environments = environments_in(folder)
     secret = folder / "client-secret"
     secret.write_text(SECRET)
@@ -112,10 +116,10 @@ async def network(folder: Path, patch: pytest.MonkeyPatch, rogue: Leaf | None = 
 
 
 async def test_a_certificate_that_only_a_counterparty_has_registered_does_not_pass_for_the_registrys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, certs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rogue = self_signed(tmp_path / "rogue", "localhost")
-    async with network(tmp_path, monkeypatch, rogue) as parties:
+    async with network(tmp_path, certs, monkeypatch, rogue) as parties:
         agent, port = parties.agent, int(parties.registry.url.rpartition(":")[2])
         await agent.registrar.change("LENDER01", lambda record: with_certificate(record, rogue.pem), "")
         _, writer = await asyncio.open_connection("localhost", port, ssl=agent.trust.client)
@@ -131,8 +135,10 @@ async def eventually(condition: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_request_its_callback_and_their_events_travel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with network(tmp_path, monkeypatch) as parties:
+async def test_a_request_its_callback_and_their_events_travel(
+    tmp_path: Path, certs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with network(tmp_path, certs, monkeypatch) as parties:
         entry = await parties.agent.sender.send(CREATE.full_name, BANK, CONTENT)
         await eventually(lambda: rows(parties.agent.engine, INBOX))
         (row,) = rows(parties.agent.engine, INBOX)
@@ -149,9 +155,9 @@ async def test_a_request_its_callback_and_their_events_travel(tmp_path: Path, mo
 
 
 async def test_a_head_without_a_token_is_answered_before_the_body_has_come_and_the_connection_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, certs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with network(tmp_path, monkeypatch) as parties:
+    async with network(tmp_path, certs, monkeypatch) as parties:
         tls = parties.agent.trust.client
         port = parties.bank.settings.port
         reader, writer = await asyncio.open_connection("localhost", port, ssl=tls)

@@ -3,7 +3,6 @@
 import json
 import shutil
 import socket
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from jwcrypto.jwk import JWKSet
 from jwcrypto.jwt import JWT
 
 from shared.clock import SystemClock
-from tests.equipment.deadline import DEADLINE
 from tests.live.leaves import leaf_issued_at
 from tests.live.pair import LENDER, LSP
+from tests.live.program import run_program
 from tests.live.registry import LiveRegistry, live_registry
 from tests.node.certificates import Authority
 
@@ -53,17 +52,10 @@ def token_of(registry: LiveRegistry, client: dict[str, Any], *arguments: str | P
     return str(told["access_token"])
 
 
-def ended(registry: LiveRegistry) -> str:
+def ended(registry: LiveRegistry, folder: Path) -> str:
     """The one line that a registry which cannot run writes before it ends."""
     registry.close()
-    done = subprocess.run(
-        registry.command,
-        env=registry.environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-    )
+    done = run_program(registry.arguments, registry.environment, folder)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     return line
@@ -145,7 +137,7 @@ def test_a_token_is_refused_over_a_connection_of_another_participant(tmp_path: P
 def test_a_port_in_use_is_told_in_one_line(tmp_path: Path, certs: Path, plane: str) -> None:
     registry = LiveRegistry(tmp_path, certs, f"sqlite:///{tmp_path / 'registry.db'}")
     with socket.create_server(("127.0.0.1", int(registry.settings[plane]))):
-        assert "the port is in use" in ended(registry)
+        assert "the port is in use" in ended(registry, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -164,4 +156,4 @@ def test_a_registry_that_cannot_run_says_why_in_one_line(
 ) -> None:
     registry = LiveRegistry(tmp_path, certs, f"sqlite:///{tmp_path / 'registry.db'}")
     registry.settings[variable] = value
-    assert line in ended(registry)
+    assert line in ended(registry, tmp_path)

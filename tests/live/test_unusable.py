@@ -1,14 +1,13 @@
 """A node that cannot run as it is set up ends at once, with status 2 and one line that says the mend."""
 
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.equipment.deadline import DEADLINE
 from tests.live.pair import Pair, Side, pair_in
+from tests.live.program import run_program
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +21,7 @@ def told(side: Side, **changes: str | None) -> str:
     """The one line that a side writes when it is started with these settings changed, or (None) left out."""
     changed = {**side.environment, **changes}
     environment = {name: value for name, value in changed.items() if value is not None}
-    done = subprocess.run(side.command, env=environment, check=False, capture_output=True, text=True, timeout=DEADLINE)
+    done = run_program(side.arguments, environment, side.log.parent)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     return line

@@ -1,6 +1,5 @@
 """A database of another release: an older one is migrated when its node starts, a newer one stops it from starting."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from shared.storage.database import open_engine
 from shared.storage.schema import VERSIONS
 from tests.equipment.first_schema import REQUEST_ID, lay_out
 from tests.live.pair import Pair, pair_in
+from tests.live.program import run_program
 from tests.live.test_happy_path import accept_loan
 from tests.postgres import create_database
 
@@ -43,7 +43,7 @@ def test_a_node_goes_on_with_the_database_of_the_first_version(old_pair: Pair) -
 
 
 @pytest.mark.parametrize("old_pair", ["sqlite"], indirect=True)
-def test_a_node_does_not_start_on_a_newer_database_and_says_so_in_one_line(old_pair: Pair) -> None:
+def test_a_node_does_not_start_on_a_newer_database_and_says_so_in_one_line(old_pair: Pair, tmp_path: Path) -> None:
     engine = open_engine(old_pair.lender.settings["OCEN_DATABASE_URL"])
     SCHEMA.bring_up_to_date(engine)
     with engine.begin() as connection:
@@ -52,11 +52,9 @@ def test_a_node_does_not_start_on_a_newer_database_and_says_so_in_one_line(old_p
     file = Path(str(engine.url.database))
     before = file.read_bytes()
 
-    ended = subprocess.run(
-        old_pair.lender.command, env=old_pair.lender.environment, check=False, capture_output=True, timeout=60
-    )
+    ended = run_program(old_pair.lender.arguments, old_pair.lender.environment, tmp_path)
 
-    (line,) = ended.stderr.decode().splitlines()
+    (line,) = ended.stderr.splitlines()
     assert ended.returncode == 2
     assert f"has version {SCHEMA.version + 1} of its tables; this release knows versions up to" in line
     assert file.read_bytes() == before

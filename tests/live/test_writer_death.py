@@ -1,5 +1,6 @@
 """A node whose writer has died cannot go on: the process ends and says so, for whoever started it to start it anew."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +28,9 @@ runpy.run_module("lender_app", run_name="__main__")
 
 
 @pytest.fixture
-def lender(tmp_path: Path) -> Iterator[Side]:
+def lender(tmp_path: Path, certs: Path) -> Iterator[Side]:
     """A running lender whose writer dies once the file `told` is there."""
+    shutil.copytree(certs, tmp_path / "certs")
     settings = environments_in(tmp_path)["lender"]
     side = Side("lender", {**settings, "TOLD": str(tmp_path / "told")}, tmp_path)
     side.command = (sys.executable, "-c", DIES_WHEN_TOLD)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from shared.transport.peer_protocol import PeerProtocol
 from shared.transport.server import make_server
 from shared.transport.tls import TlsTrust
+from tests.equipment.java import JAVA
 from tests.node.certificates import Authority, Identity
 from tests.node.loopback import GET, TLS12, TLS13, Run, Witness, caller, exchange
 
@@ -124,7 +125,7 @@ def test_javas_client_posts_again_after_the_connection_has_been_idle(
             relay = Relay(node.port)
             async with await asyncio.start_server(relay.serve, "127.0.0.1", 0) as listening, asyncio.timeout(120):
                 url = f"https://localhost:{listening.sockets[0].getsockname()[1]}/v3/requests"
-                command = ("java", CLIENT, url, store, PASSWORD, tmp_path / "ca.pem")
+                command = (*JAVA, CLIENT, url, store, PASSWORD, tmp_path / "ca.pem")
                 pipe = asyncio.subprocess.PIPE
                 java = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
                 assert java.stdin is not None

@@ -1,6 +1,7 @@
 """What a node makes of its files when it is built: itself and its counterparties in the register, its keys' folder."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -28,12 +29,18 @@ from tests.node.journal_rows import add_sent
 LSP = Application(Role.LOAN_AGENT, NO_RULES)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of LENDER01 and LSP123, from which tests get their copies."""
+    folder = tmp_path_factory.mktemp("made") / "pki"
+    initialise(folder, SANDBOX_PAIR, [], datetime(2031, 1, 1, tzinfo=UTC))
+    (folder / "ops-token").write_text("a token of more than 16 characters")
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """The files of LENDER01 and LSP123."""
-    initialise(tmp_path, SANDBOX_PAIR, [], datetime(2031, 1, 1, tzinfo=UTC))
-    (tmp_path / "ops-token").write_text("a token of more than 16 characters")
-    return tmp_path
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 def limits_of(server: NodeServer) -> tuple[tuple[str, ...], int]:

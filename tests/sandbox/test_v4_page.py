@@ -13,6 +13,7 @@ from shared.protocol.detached import SIGNATURE_HEADER, seal_detached
 from shared.protocol.participants import Dialect
 from shared.protocol.signing import load_private_key
 from tests.equipment.deadline import DEADLINE
+from tests.equipment.java import JAVA
 from tests.equipment.records import public_pem
 from tests.node.certificates import private_pem, rsa_key
 
@@ -76,7 +77,7 @@ def test_the_java_signs_it(tmp_path: Path, body: Path) -> None:
     program, key = tmp_path / "Sign.java", tmp_path / "signing.der"
     program.write_text(PROGRAM % blocks("java")[0])
     key.write_bytes(b64decode("".join(private_pem(rsa_key("lsp")).decode().splitlines()[1:-1])))
-    done = subprocess.run(["java", program, key, body], capture_output=True, text=True, timeout=DEADLINE, check=True)
+    done = subprocess.run([*JAVA, program, key, body], capture_output=True, text=True, timeout=DEADLINE, check=True)
     assert verdict(tmp_path, body, done.stdout) == 0
     body.write_bytes(body.read_bytes() + b"\n")
     assert verdict(tmp_path, body, done.stdout) == 1
