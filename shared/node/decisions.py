@@ -55,7 +55,7 @@ class Decisions:
     def __init__(self, connection: Connection, rules: BoundRules, clock: BusinessClock) -> None:
         self._connection = connection
         self._rules = rules
-        self._clock = clock
+        self._clock = BusinessClock(clock.offset)  # the same for all of the transaction, whoever sets another meanwhile
         self._records = BatchRecords(connection)
         self._timers = DueTimers(connection)
         self._foreseen: dict[int, tuple[Reply, set[str]]] = {}

@@ -250,3 +250,16 @@ async def test_an_order_is_carried_out_once_under_its_id(engine: Engine) -> None
         assert contents(engine) == before
     assert noted(engine) == ["before at 0", "start Asha"]
     assert [row["id"] for row in rows(engine, ORDERS)] == ["order-1"]
+
+
+async def test_a_clock_that_is_set_during_a_transaction_counts_from_the_next(engine: Engine) -> None:
+    async with started(engine, timer("offer", NOW + MINUTE)) as journal:
+
+        def while_it_is_set(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
+            journal.clock.offset = DAY
+            return note_message(message, records, now)
+
+        messages = [request(f"request-{n}", f"trace-{n}") for n in (1, 2)]
+        await asyncio.gather(*(journal.accept(arrival(message, while_it_is_set)) for message in messages))
+        await journal.accept(arrival(request("request-3", "trace-3"), note_message))
+    assert noted(engine) == ["request-1 at 0", "request-2 at 0", "offer at 1", "request-3 at 1440"]
