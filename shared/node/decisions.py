@@ -140,11 +140,14 @@ class Decisions:
 
     def fire(self, until: datetime) -> None:
         """Fire the timers that are due by `until` (protocol time), each with its own due time as now."""
+        reached = self._timers.reached
         while (timer := self._timers.next_due(self._clock.at(until))) is not None:
             due_at = timer.due_at
             business = due_at if timer.clock is TimerClock.BUSINESS else self.at(due_at).business
             self._fire(timer, Moment(until, business))
             self.fired += 1
+        if self._timers.reached != reached:
+            self._foreseen.clear()  # for a time that has not been reached
 
     def reply_to_order(self, order: Order, now: datetime) -> Reply:
         """Run the rule of an order. Raises UnknownOrderError; whatever the rule raises."""

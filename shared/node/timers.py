@@ -48,24 +48,25 @@ class DueTimers:
     time, as far ahead as it is now, was at its due time.
 
     Attributes:
-        reached: business time that is not over yet, where more timers are due than a slice: what happens in this
-            transaction happens no later than the first of those that are left. None where none is left.
+        reached: business time that is not over yet, where more timers are due than a transaction fires: what happens in
+            this one happens no later than the first of those that are left. None where none is left.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._until = Moment(_AT_ONCE, _AT_ONCE)
+        self._places = 0
         self._queue: list[tuple[datetime, str]] = []
         self._due: dict[str, Timer] = {}
         self._changed: dict[str, tuple[Timer, datetime] | None] = {}
         self.reached: datetime | None = None
 
     def load(self, until: Moment, kinds: Sequence[str], most: int = SLICE) -> None:
-        """Find the timers of these kinds that are due by `until`; at most so many.
+        """Find the timers of these kinds that are due by `until`; at most so many are fired, with those set meanwhile.
 
         Another process may hold them: what it has made of them, and has set besides, is seen once it has committed.
         """
-        self._until = until
+        self._until, self._places = until, most
         wanted = {"business": until.business, "protocol": until.protocol, "kinds": kinds, "slice": most + 1}
         while True:
             found = {row.id: row for row in self._connection.execute(_DUE, wanted)}
@@ -88,6 +89,11 @@ class DueTimers:
                 continue
             if place > until.business:
                 return None
+            if not self._places:
+                self.reached = place
+                self._queue.clear()
+                return None
+            self._places -= 1
             heappop(self._queue)
             del self._due[id_]
             self._changed[id_] = None

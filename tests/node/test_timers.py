@@ -279,6 +279,37 @@ async def test_business_time_does_not_go_back_where_many_timers_of_protocol_time
     assert noted(engine)[-2:] == [f"{SLICE - 1:03d} at 1441", "request-1 at 1441"]
 
 
+def daily(due: Timer, records: Records, now: Moment) -> Reply:
+    """What comes again every minute for a year of them."""
+    return noting(
+        f"{due.id} at {(now.business - NOW) // MINUTE}", records, timers=[timer("daily", due.due_at + MINUTE)]
+    )
+
+
+async def test_timers_that_set_others_take_no_more_than_a_slice_of_a_transaction(engine: Engine) -> None:
+    rules = BoundRules(messages={TRIGGER: note_message}, timers={"note": daily})
+    async with started(engine, timer("daily", NOW), rules=rules) as journal:
+        await journal.accept(arrival(a_day_later("request-1"), note_message))
+        assert noted(engine)[-2:] == [f"daily at {SLICE - 1}", f"request-1 at {SLICE}"]
+        assert await journal.fire(NOW + DAY) is True
+        assert noted(engine)[-1] == f"daily at {2 * SLICE - 1}"
+
+
+async def test_a_timer_is_done_though_what_follows_from_the_one_that_it_sets_cannot_be_stored(engine: Engine) -> None:
+    answer = Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1"})
+
+    def sending(due: Timer, records: Records, now: Moment) -> Reply:
+        return Reply(outgoing=[answer]) if due.id == "following" else note(due, records, now)
+
+    first, rules = timer("first", NOW + MINUTE, sets=2), BoundRules(timers={"note": sending})
+    async with started(engine, first, rules=rules) as journal:
+        await journal.accept(arrival(request(), deciding(Reply(outgoing=[answer]))))
+        while await journal.fire(NOW + DAY):
+            pass
+    assert noted(engine) == ["first at 1"]
+    assert [row["id"] for row in rows(engine, TIMERS)] == ["following"]
+
+
 async def test_a_clock_that_is_set_during_a_transaction_counts_from_the_next(engine: Engine) -> None:
     async with started(engine, timer("offer", NOW + MINUTE)) as journal:
 
