@@ -210,3 +210,11 @@ async def test_an_order_that_lacks_something_is_refused_and_nothing_is_sent(pair
     with pytest.raises(Exception, match=r"say for whom|preference is none of"):
         await start(pair, **data)
     assert rows(pair.lsp.engine, OUTBOX) == rows(pair.lsp.engine, RECORDS) == rows(pair.lsp.engine, TIMERS) == []
+
+
+async def test_members_that_ocen_does_not_know_are_part_of_an_application_whatever_they_are_called(pair: Pair) -> None:
+    for metadata in (5, 5, 6):
+        asked = application(loanApplicationId="APPL-1", metadata=metadata)
+        await pair.send(CREATE.name, {"loanApplications": [asked]})
+    results = [row["result"][:20] for row in rows(pair.lsp.engine, OUTBOX)]
+    assert results == ["acknowledged", "acknowledged", "refused with GEN5017"]
