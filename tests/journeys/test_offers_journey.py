@@ -218,3 +218,24 @@ async def test_members_that_ocen_does_not_know_are_part_of_an_application_whatev
         await pair.send(CREATE.name, {"loanApplications": [asked]})
     results = [row["result"][:20] for row in rows(pair.lsp.engine, OUTBOX)]
     assert results == ["acknowledged", "acknowledged", "refused with GEN5017"]
+
+
+async def ask_for_consent(pair: Pair, *ids: str) -> str:
+    """Ask for a consent, and return its handle; the borrower has not decided on it yet."""
+    consent = {"consentFetchType": "ONETIME", "vua": "asha@aa.example"}
+    await pair.send("ConsentHandleRequest", {"loanApplicationIds": list(ids), "consent": consent})
+    await go_on(pair, 1, 0)
+    handle: str = told(pair, "ConsentHandleResponse")[-1]["consent"]["consentHandle"]
+    return handle
+
+
+async def test_offers_that_have_run_out_are_not_told_while_new_ones_wait_for_a_consent(pair: Pair) -> None:
+    await start(pair)
+    await go_on(pair)
+    await pair.lender.journal.set_clock("clock-1", 7 * DAY, pair.clock.now())
+    id_ = application()["loanApplicationId"]
+    await ask_for_consent(pair, id_)
+    await pair.send("GenerateOffersRequest", {"loanApplicationIds": [id_]})
+    await go_on(pair, 1, 0)
+    (item,) = told(pair, "GenerateOffersResponse")[-1]["loanApplications"]
+    assert item == {"loanApplicationId": id_, "loanApplicationStatus": "PROCESSING", "offers": []}
