@@ -239,3 +239,17 @@ async def test_offers_that_have_run_out_are_not_told_while_new_ones_wait_for_a_c
     await go_on(pair, 1, 0)
     (item,) = told(pair, "GenerateOffersResponse")[-1]["loanApplications"]
     assert item == {"loanApplicationId": id_, "loanApplicationStatus": "PROCESSING", "offers": []}
+
+
+@pytest.mark.parametrize("ids", [("APPL-1", "APPL-2"), ("APPL-2", "APPL-1")])
+async def test_a_consent_has_failed_when_it_is_replaced_for_all_of_its_applications(
+    pair: Pair, ids: tuple[str, ...]
+) -> None:
+    await pair.send(CREATE.name, {"loanApplications": [application(loanApplicationId=id_) for id_ in ids]})
+    handle = await ask_for_consent(pair, *ids)
+    await go_on(pair, 1)
+    for replaced in "APPL-1", "APPL-2":
+        await ask_for_consent(pair, replaced)
+        await pair.send("ConsentStatusRequest", {"consent": {"consentHandle": handle}})
+        await go_on(pair, 1)
+    assert [one["consent"]["consentStatus"] for one in told(pair, "ConsentStatusResponse")] == ["READY", "FAILED"]
