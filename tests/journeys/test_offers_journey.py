@@ -253,3 +253,12 @@ async def test_a_consent_has_failed_when_it_is_replaced_for_all_of_its_applicati
         await pair.send("ConsentStatusRequest", {"consent": {"consentHandle": handle}})
         await go_on(pair, 1)
     assert [one["consent"]["consentStatus"] for one in told(pair, "ConsentStatusResponse")] == ["READY", "FAILED"]
+
+
+async def test_the_otp_of_an_application_that_has_ended_meanwhile_does_not_count(pair: Pair) -> None:
+    await pair.send(CREATE.name, {"loanApplications": [application(loanApplicationId="APPL-1")]})
+    session = await pair.trigger("APPL-1")
+    await pair.lender.journal.set_clock("clock-1", 31 * DAY, pair.clock.now())
+    assert await pair.verify(session["otpSessionKey"], pair.otp()) == "INVALID_SESSION"
+    (loan,) = records(pair.lender, "loan-application")
+    assert (loan["milestones"]["intake"], loan["milestones"]["agreement"]) == ("cancelled", "ready")
