@@ -50,13 +50,13 @@ _ASKED_BY_US = ("CreateLoanApplications", "ConsentHandle", "ConsentStatus", "Gen
 def start(order: Order, records: Records, policy: Policy, now: Moment) -> Reply:
     """Apply for a loan at each lender (OCEN v3 CreateLoanApplications).
 
-    `data`: `lenders`, their ids; `application`, one item of the request, whose loanApplicationId is made if it has
-    none; `vua`, the borrower's address at his Account Aggregator; `preference`, apr or instalment.
+    `data`: `lenders`, their ids; `application`, one item of the request, whose loanApplicationId is that of the order
+    if it has none; `vua`, the borrower's address at his Account Aggregator; `preference`, apr or instalment.
     """
     lenders, application = order.data.get("lenders"), order.data.get("application")
     if not isinstance(lenders, list) or not lenders or not isinstance(application, dict):
         return Reply(Problem.VALUE, "say for whom and at whom: lenders is a list of ids, application an object")
-    application = {"loanApplicationId": policy.draw_id(), **application}
+    application = {"loanApplicationId": order.id, **application}
     try:
         preference = Preference(order.data.get("preference", Preference.APR.value))
     except ValueError:

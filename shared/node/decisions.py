@@ -45,6 +45,9 @@ UNDELIVERED: Final = "undelivered"
 RETRY_AFTER: Final = timedelta(minutes=1)
 """Protocol time after which a timer is tried again whose rule has failed."""
 
+ROUNDS: Final = 1_000
+"""A rule that has been stopped so often for records that were not read would ask for others for ever."""
+
 Subject = TypeVar("Subject")
 Run = Callable[[Records], Reply]
 
@@ -84,7 +87,9 @@ class Decisions:
         Each comes with a number, under which `decide` finds its reply, and with its protocol time.
         """
         waiting, records = list(runs), self._records
-        while waiting:
+        for _ in range(ROUNDS):
+            if not waiting:
+                break
             missing: set[str] = set()
             stopped = []
             for number, run, now in waiting:
@@ -102,17 +107,18 @@ class Decisions:
     def decide(self, run: Run, now: datetime, number: int = -1) -> Reply:
         """Run a rule, or take what it has replied when it was foreseen, unless what it saw has changed since.
 
-        Raises: whatever the rule does.
+        Raises: whatever the rule does; RuntimeError: it asks for other records whenever it runs.
         """
         reply, seen = self._foreseen.pop(number, (None, set()))
         if reply is not None and seen.isdisjoint(self._records.changed):
             return reply
-        while True:
+        for _ in range(ROUNDS):
             try:
                 return run(self._records.as_of(now))
             except NotRead as asked:
                 missing = asked.ids
             self._records.read(missing)
+        raise RuntimeError("the rule asks for other records whenever it runs")
 
     def keep(
         self, reply: Reply, moment: Moment, state: OutboxState, due_at: datetime, receiver: str

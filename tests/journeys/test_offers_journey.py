@@ -262,3 +262,10 @@ async def test_the_otp_of_an_application_that_has_ended_meanwhile_does_not_count
     assert await pair.verify(session["otpSessionKey"], pair.otp()) == "INVALID_SESSION"
     (loan,) = records(pair.lender, "loan-application")
     assert (loan["milestones"]["intake"], loan["milestones"]["agreement"]) == ("cancelled", "ready")
+
+
+async def test_an_application_without_an_id_is_given_that_of_its_order(pair: Pair) -> None:
+    without = {name: value for name, value in application().items() if name != "loanApplicationId"}
+    await start(pair, application=without)
+    await go_on(pair)
+    assert (track(pair)["stage"], track(pair)["application_id"]) == ("OFFERED", "order-1")

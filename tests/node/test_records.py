@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from shared.node.ids import new_id
 from shared.node.journal import Journal
 from shared.node.records import BatchRecords
 from shared.node.rules import Bound, Moment, Record, Records, Reply, find_records
@@ -180,4 +181,18 @@ async def test_what_a_message_before_it_tells_is_read_for_a_message_that_arrives
     first = arrival(request("request-1", "trace-1"), deciding(Reply(records=[pointer]), "pointer"))
     second = arrival(request("request-2", "trace-2"), following("pointer"))
     await asyncio.gather(journal.accept(first), journal.accept(second))
+    assert counted(engine) == '{"count":2}'
+
+
+async def test_a_rule_that_asks_for_other_records_whenever_it_runs_fails_alone(
+    journal: Journal, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wandering(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
+        return Reply() if new_id() in records else counting(message, records, now)
+
+    monkeypatch.setattr("shared.node.decisions.ROUNDS", 20)
+    rules = {"request-1": counting, "request-2": wandering, "request-3": counting}
+    accepted = [journal.accept(arrival(request(id_, f"trace of {id_}"), rule)) for id_, rule in rules.items()]
+    results = await asyncio.gather(*accepted, return_exceptions=True)
+    assert [isinstance(result, RuntimeError) for result in results] == [False, True, False]
     assert counted(engine) == '{"count":2}'
