@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lender_app import offer_wire
+from lender_app.pricing import LoanOffer
 from shared.catalogue.table import example_of, get_message
 from shared.node.rules import Order
 from shared.node.tables import INBOX, OUTBOX, RECORDS, TIMERS
@@ -269,3 +272,33 @@ async def test_an_application_without_an_id_is_given_that_of_its_order(pair: Pai
     await start(pair, application=without)
     await go_on(pair)
     assert (track(pair)["stage"], track(pair)["application_id"]) == ("OFFERED", "order-1")
+
+
+@pytest.mark.parametrize("apr", ["NaN", "sNaN", "-1", "Infinity", "low", {}, None, True])
+async def test_an_offer_whose_apr_is_no_figure_holds_nobody_up_and_loses(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, apr: Any
+) -> None:
+    def telling(offer: LoanOffer) -> dict[str, Any]:
+        written = as_written(offer)
+        if offer.rate < Decimal("16.5"):  # the cheaper one
+            written["terms"]["extensibleData"]["apr"] = apr
+        return written
+
+    as_written = offer_wire._offer
+    monkeypatch.setattr(offer_wire, "_offer", telling)
+    await start(pair)
+    await go_on(pair)
+    (journey,) = records(pair.lsp, "journey")
+    assert track(pair)["stage"] == "OFFERED"
+    first, second = track(pair)["offers"]
+    assert (second["apr"], journey["chosen"]["id"]) == (None, first["id"])
+
+
+async def test_an_offer_without_a_plan_of_repayment_is_taken_all_the_same(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_written = offer_wire._offer
+    monkeypatch.setattr(offer_wire, "_offer", lambda offer: {**as_written(offer), "repayment": {"plans": []}})
+    await start(pair)
+    await go_on(pair)
+    assert track(pair)["stage"] == "OFFERED"
