@@ -95,7 +95,9 @@ def _hears(exchange: str) -> Callable[[_TrackRule], _TrackRule]:
 def applied(track: Track, told: Any, records: Records, policy: Policy, now: Moment) -> Reply:
     """Send the borrower for his consent, where the application is being processed."""
     application = _application_of(track, told)
-    if application is not None and application.loan_application_status == "REJECTED":
+    if application is None:
+        return _finished(replace(track, stage=Stage.STOPPED, outcome="not in the answer"), records, now)
+    if application.loan_application_status == "REJECTED":
         return _finished(replace(track, stage=Stage.ENDED, outcome=_rejection(application)), records, now)
     return _ask_for_consent(track, policy, now)
 

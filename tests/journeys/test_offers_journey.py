@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lender_app import offer_wire
+from lender_app import offer_wire, wire
 from lender_app.pricing import LoanOffer
 from shared.catalogue.table import example_of, get_message
 from shared.node.rules import Order
@@ -302,3 +303,19 @@ async def test_an_offer_without_a_plan_of_repayment_is_taken_all_the_same(
     await start(pair)
     await go_on(pair)
     assert track(pair)["stage"] == "OFFERED"
+
+
+async def test_an_answer_that_does_not_tell_of_the_application_stops_the_journey_in_sight(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_another(asked: Any, judged: Any) -> Any:
+        outgoing = as_written(asked, judged)
+        (told,) = outgoing.content["loanApplications"]
+        return replace(outgoing, content={**outgoing.content, "loanApplications": [{**told, "loanApplicationId": "X"}]})
+
+    as_written = wire.created
+    monkeypatch.setattr(wire, "created", of_another)
+    await start(pair)
+    await go_on(pair)
+    assert (track(pair)["stage"], track(pair)["outcome"]) == ("STOPPED", "not in the answer")
+    assert conversation(pair) == ["CreateLoanApplications"]
