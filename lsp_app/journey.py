@@ -4,6 +4,7 @@ Every request has a new requestId and keeps the ids of the business. A callback 
 journal and changes nothing.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +36,7 @@ from shared.node.rules import (
     Undelivered,
     all_of,
 )
+from shared.protocol.encoding import dump_json
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import SUCCESS, Problem
 
@@ -56,13 +58,20 @@ def start(order: Order, records: Records, policy: Policy, now: Moment) -> Reply:
     lenders, application = order.data.get("lenders"), order.data.get("application")
     if not isinstance(lenders, list) or not lenders or not isinstance(application, dict):
         return Reply(Problem.VALUE, "say for whom and at whom: lenders is a list of ids, application an object")
-    application = {"loanApplicationId": order.id, **application}
+    try:
+        # As it will be read back: of what is asked again no number may have become a text.
+        application = json.loads(dump_json({"loanApplicationId": order.id, **application}))
+    except ValueError as error:
+        return Reply(Problem.VALUE, f"application: {error}")
     try:
         preference = Preference(order.data.get("preference", Preference.APR.value))
     except ValueError:
         return Reply(Problem.VALUE, f"preference is none of {', '.join(Preference)}")
     vua = str(order.data.get("vua", "borrower@aa.example"))
-    tracks = [Track(order.id, str(lender), str(application["loanApplicationId"]), vua) for lender in lenders]
+    tracks = [
+        Track(order.id, lender, str(application["loanApplicationId"]), vua)
+        for lender in dict.fromkeys(map(str, lenders))
+    ]
     if any(track.id in records for track in tracks):
         return Reply(Problem.CONFLICT, f"{application['loanApplicationId']} has been applied for already")
     journey = Journey(order.id, [track.id for track in tracks], preference)

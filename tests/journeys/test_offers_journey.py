@@ -209,9 +209,27 @@ async def test_a_callback_that_never_comes_is_asked_for_once_more_and_then_given
     assert len(records(pair.lender, "loan-application")) == 1
 
 
-@pytest.mark.parametrize("data", [{"lenders": []}, {"application": None}, {"preference": "colour"}])
+async def test_what_is_asked_again_is_the_same_to_the_last_number_and_each_lender_is_asked_once(pair: Pair) -> None:
+    pair.to_lsp.callee = None
+    terms = {**application()["terms"], "requestedAmount": Decimal("250000.50")}
+    await start(pair, application=application(terms=terms), lenders=[LENDER, LENDER])
+    await go_on(pair, 3)
+    await go_on(pair, 1, 16 * 60)
+    assert [row["result"] for row in rows(pair.lsp.engine, OUTBOX)] == ["acknowledged"] * 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"lenders": []},
+        {"application": None},
+        {"application": {"amount": Decimal("0.12345678901234567890")}},
+        {"application": {"name": "\ud800"}},
+        {"preference": "colour"},
+    ],
+)
 async def test_an_order_that_lacks_something_is_refused_and_nothing_is_sent(pair: Pair, data: dict[str, Any]) -> None:
-    with pytest.raises(Exception, match=r"say for whom|preference is none of"):
+    with pytest.raises(Exception, match=r"say for whom|application: |preference is none of"):
         await start(pair, **data)
     assert rows(pair.lsp.engine, OUTBOX) == rows(pair.lsp.engine, RECORDS) == rows(pair.lsp.engine, TIMERS) == []
 
