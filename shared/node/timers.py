@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, or_, select, union_all
 
 from shared.node.rules import Moment, Timer, TimerClock
 from shared.node.tables import TIMERS
@@ -126,9 +126,7 @@ class DueTimers:
         gone = [{"gone": id_} for id_, change in self._changed.items() if change is None]
         if gone:
             self._connection.execute(_GONE, gone)
-        if kept:
-            changing = ("kind", "clock", "due_at", "data", "not_before")
-            self._connection.execute(upsert(TIMERS, self._connection.dialect.name, *changing), kept)
+        _write(self._connection, kept)
 
     def _place_of(self, timer: Timer) -> datetime:
         """Return the business time at which it is due."""
@@ -140,15 +138,20 @@ class DueTimers:
 
 
 def set_timers(connection: Connection, timers: Sequence[Timer]) -> None:
-    """Set timers outside of any rule; they must not be there yet. Raises IntegrityError."""
-    if timers:
-        connection.execute(insert(TIMERS), [_row(timer, _AT_ONCE) for timer in timers])
+    """Set timers outside of any rule."""
+    _write(connection, [_row(timer, _AT_ONCE) for timer in timers])
 
 
 def count_due(connection: Connection, moment: Moment) -> int:
     """Count the timers that are due and can be fired."""
     due = select(func.count()).select_from(TIMERS).where(or_(_ON_BUSINESS, _ON_PROTOCOL), _IS_FREE)
     return connection.execute(due, {"business": moment.business, "protocol": moment.protocol}).scalar_one()
+
+
+def _write(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        changing = ("kind", "clock", "due_at", "data", "not_before")
+        connection.execute(upsert(TIMERS, connection.dialect.name, *changing), rows)
 
 
 def _timer_of(row: Any) -> Timer:

@@ -232,6 +232,23 @@ async def test_a_rule_hears_once_of_its_message_that_was_given_up(engine: Engine
     assert noted(engine) == [f"request-1 {word}: nobody answers"]
 
 
+async def test_a_message_is_given_up_again_though_its_rule_has_failed_the_first_time(engine: Engine) -> None:
+    def failing(undelivered: Undelivered, records: Records, now: Moment) -> Reply:
+        raise ZeroDivisionError
+
+    answer = Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1"})
+    rules = BoundRules(messages={TRIGGER: deciding(Reply(outgoing=[answer]))}, undelivered={CALLBACK: failing})
+    async with journal_on(engine, rules) as journal:
+        (entry,) = (await journal.accept(arrival(request(), rules.messages[TRIGGER]))).outbox
+        for _ in range(2):
+            await journal.record(tried(entry, OutboxState.DEAD))
+            await journal.fire(NOW)
+            (given_up,) = rows(engine, OUTBOX)
+            assert given_up["state"] == "DEAD"
+            await journal.redrive(entry.id, NOW)
+    assert [row["kind"] for row in rows(engine, TIMERS)] == ["undelivered"]
+
+
 def start(order: Order, records: Records, now: Moment) -> Reply:
     if "who" not in order.data:
         return Reply(Problem.VALUE, "say for whom")
