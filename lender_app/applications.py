@@ -146,7 +146,7 @@ def _against_terms(form: ApplicationForm, policy: LendingPolicy) -> list[Rejecti
 
 
 def _objections(form: ApplicationForm, figures: LendingFigures, now: datetime) -> list[str]:
-    tenure, today = timedelta(days=float(form.days or 0)), now.astimezone(INDIA).date()
+    tenure, today = timedelta(days=float(min(form.days or 0, timedelta.max.days))), now.astimezone(INDIA).date()
     found: list[str] = []
     for document in form.invoice_documents:
         try:

@@ -18,6 +18,7 @@ from shared.protocol.encoding import EncodingError, parse_json_object
 _MOST_BYTES = 64 * 1024
 _MOST_INVOICES = 100
 _MOST_CHARACTERS = 64
+_MOST_VALUE = 10**13
 _NOT_ONE = "not an invoice document of the GST network"
 
 
@@ -78,8 +79,10 @@ def _invoice(gstin: str, entry: Any) -> Invoice:
         issued_on = datetime.strptime(f"{day} +0530", "%d-%m-%Y %z").date()
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("an invoice without number, date or value") from error
-    if not _is_id(number) or isinstance(value, bool) or not isinstance(value, int | Decimal) or value <= 0:
+    if not _is_id(number) or isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("an invoice without number, date or value")
+    if not 0 < value < _MOST_VALUE:
+        raise ValueError("an invoice whose value is no amount")
     return Invoice(f"{gstin}_{number}", issued_on, Decimal(value))
 
 

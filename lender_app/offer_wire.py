@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from lender_app.lending import INDIA
+from lender_app.loan import OfferState
 from lender_app.loan_status import derived_status
 from lender_app.loans import Loan
 from lender_app.pricing import LoanOffer, TermUnit
@@ -16,7 +17,10 @@ def offered_application(loan: Loan) -> dict[str, Any]:
     """Write what there is to tell of one application: its offers, why it is rejected, what the borrower has to do."""
     status, decision = derived_status(loan.milestones, "v3"), loan.decision
     told: dict[str, Any] = {"loanApplicationId": loan.id, "loanApplicationStatus": status, "offers": []}
-    if status == "OFFERED":
+    has_run_out = loan.milestones.offer is OfferState.EXPIRED
+    if has_run_out and status == "OFFERED":  # new ones are asked for, and wait for a consent
+        told["loanApplicationStatus"] = "PROCESSING"
+    elif status == "OFFERED":
         told["offers"] = [_offer(offer) for offer in loan.offers]
     elif status == "REJECTED":
         declined = decision if isinstance(decision, Declined) else Declined(DeclineReason.OTHERS, "It has ended.")

@@ -4,6 +4,7 @@ Every request has a new requestId and keeps the ids of the business. A callback 
 journal and changes nothing.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +36,7 @@ from shared.node.rules import (
     Undelivered,
     all_of,
 )
+from shared.protocol.encoding import dump_json
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import SUCCESS, Problem
 
@@ -50,19 +52,26 @@ _ASKED_BY_US = ("CreateLoanApplications", "ConsentHandle", "ConsentStatus", "Gen
 def start(order: Order, records: Records, policy: Policy, now: Moment) -> Reply:
     """Apply for a loan at each lender (OCEN v3 CreateLoanApplications).
 
-    `data`: `lenders`, their ids; `application`, one item of the request, whose loanApplicationId is made if it has
-    none; `vua`, the borrower's address at his Account Aggregator; `preference`, apr or instalment.
+    `data`: `lenders`, their ids; `application`, one item of the request, whose loanApplicationId is that of the order
+    if it has none; `vua`, the borrower's address at his Account Aggregator; `preference`, apr or instalment.
     """
     lenders, application = order.data.get("lenders"), order.data.get("application")
     if not isinstance(lenders, list) or not lenders or not isinstance(application, dict):
         return Reply(Problem.VALUE, "say for whom and at whom: lenders is a list of ids, application an object")
-    application = {"loanApplicationId": policy.draw_id(), **application}
+    try:
+        # As it will be read back: of what is asked again no number may have become a text.
+        application = json.loads(dump_json({"loanApplicationId": order.id, **application}))
+    except ValueError as error:
+        return Reply(Problem.VALUE, f"application: {error}")
     try:
         preference = Preference(order.data.get("preference", Preference.APR.value))
     except ValueError:
         return Reply(Problem.VALUE, f"preference is none of {', '.join(Preference)}")
     vua = str(order.data.get("vua", "borrower@aa.example"))
-    tracks = [Track(order.id, str(lender), str(application["loanApplicationId"]), vua) for lender in lenders]
+    tracks = [
+        Track(order.id, lender, str(application["loanApplicationId"]), vua)
+        for lender in dict.fromkeys(map(str, lenders))
+    ]
     if any(track.id in records for track in tracks):
         return Reply(Problem.CONFLICT, f"{application['loanApplicationId']} has been applied for already")
     journey = Journey(order.id, [track.id for track in tracks], preference)
@@ -95,7 +104,9 @@ def _hears(exchange: str) -> Callable[[_TrackRule], _TrackRule]:
 def applied(track: Track, told: Any, records: Records, policy: Policy, now: Moment) -> Reply:
     """Send the borrower for his consent, where the application is being processed."""
     application = _application_of(track, told)
-    if application is not None and application.loan_application_status == "REJECTED":
+    if application is None:
+        return _finished(replace(track, stage=Stage.STOPPED, outcome="not in the answer"), records, now)
+    if application.loan_application_status == "REJECTED":
         return _finished(replace(track, stage=Stage.ENDED, outcome=_rejection(application)), records, now)
     return _ask_for_consent(track, policy, now)
 

@@ -101,18 +101,20 @@ def aggregator_tells(due: Timer, records: Records, policy: Policy, now: Moment) 
 
 @lender.answers("ConsentStatus")
 def tell_consent_status(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
-    """Tell how far the consent has come by now; a handle that was replaced has FAILED."""
+    """Tell how far the consent has come by now; one that was replaced for all of its loans has FAILED."""
     handle = wire.consent_handle_of(asked)
     record = records.get(f"consent\n{handle}")
     if record is None or record.participant != asked.sender.id:
         return Reply(Problem.UNKNOWN_REFERENCE, "the consentHandle is not one of this sender")
     consent = _CONSENT.validate_python(record.state)
-    loan = loans_of(records, consent.loans)[0]
+    loan = next((loan for loan in loans_of(records, consent.loans) if consent.counts_for(loan)), None)
+    if loan is None:
+        return Reply(outgoing=[wire.consent_status(asked, handle, ConsentState.FAILED)])
     moved = loan.move(consent.axis, Event.CONSENT_STATUS, policy.figures)
     if isinstance(moved, Refusal):
         return Reply(moved.problem, "no handle has been given yet")
-    state = loan.milestones.state_of(consent.axis) if consent.counts_for(loan) else ConsentState.FAILED
-    return Reply(outgoing=[wire.consent_status(asked, handle, ConsentState(state))])
+    state = ConsentState(loan.milestones.state_of(consent.axis))
+    return Reply(outgoing=[wire.consent_status(asked, handle, state)])
 
 
 def waiting_consent(loan: Loan, records: Records) -> tuple[Record, Outgoing] | None:

@@ -71,6 +71,8 @@ def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, 
     session = _session_of(records.get(answer.session_key))
     if session is not None and is_guessed_at(sender, session.loan_application_ids, records, policy.acceptance):
         session = None  # like one that has been locked, also for the right OTP
+    if session is not None and not _waits_for_otp(find_loans(records, sender, session.loan_application_ids)):
+        session = None  # the application has ended, or is complete
     verdict, after = answer_session(
         session,
         sender=sender,
@@ -97,6 +99,10 @@ def _with_otp_sent(loan: Loan, policy: Policy) -> Loan:
         loan = replace(loan, milestones=loan.milestones.moved(Axis.AGREEMENT, AgreementState.READY))
     moved = loan.move(Axis.AGREEMENT, Event.TRIGGER_LOAN_ACCEPTANCE, policy.figures, one_borrower=True, otp_left=True)
     return loan if isinstance(moved, Refusal) else moved[0]
+
+
+def _waits_for_otp(loans: list[Loan]) -> bool:
+    return all(loan.milestones.is_alive and loan.milestones.agreement is AgreementState.OTP_SENT for loan in loans)
 
 
 def _completed(loan: Loan, policy: Policy) -> Loan:

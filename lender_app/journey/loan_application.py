@@ -80,7 +80,7 @@ def _judge(loan: Loan, form: ApplicationForm, policy: Policy, now: Moment, *, is
 
 def _fingerprints(asked: VerifiedMessage) -> list[str]:
     return [
-        content_fingerprint("loanApplication", {"metadata": {}, **item}).hex()
+        content_fingerprint("loanApplication", {"metadata": {}, "loanApplication": item}).hex()
         for item in asked.document["loanApplications"]
     ]
 

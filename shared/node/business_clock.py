@@ -20,8 +20,8 @@ class ClockSetBackError(Exception):
 class BusinessClock:
     """The offset that counts in this process. Other processes on the same database follow within a tick."""
 
-    def __init__(self) -> None:
-        self.offset = timedelta(0)
+    def __init__(self, offset: timedelta = timedelta(0)) -> None:
+        self.offset = offset
 
     def at(self, now: datetime) -> Moment:
         """Return the moment at which protocol time is `now`."""

@@ -45,6 +45,9 @@ UNDELIVERED: Final = "undelivered"
 RETRY_AFTER: Final = timedelta(minutes=1)
 """Protocol time after which a timer is tried again whose rule has failed."""
 
+ROUNDS: Final = 1_000
+"""A rule that has been stopped so often for records that were not read would ask for others for ever."""
+
 Subject = TypeVar("Subject")
 Run = Callable[[Records], Reply]
 
@@ -55,7 +58,7 @@ class Decisions:
     def __init__(self, connection: Connection, rules: BoundRules, clock: BusinessClock) -> None:
         self._connection = connection
         self._rules = rules
-        self._clock = clock
+        self._clock = BusinessClock(clock.offset)  # the same for all of the transaction, whoever sets another meanwhile
         self._records = BatchRecords(connection)
         self._timers = DueTimers(connection)
         self._foreseen: dict[int, tuple[Reply, set[str]]] = {}
@@ -84,7 +87,9 @@ class Decisions:
         Each comes with a number, under which `decide` finds its reply, and with its protocol time.
         """
         waiting, records = list(runs), self._records
-        while waiting:
+        for _ in range(ROUNDS):
+            if not waiting:
+                break
             missing: set[str] = set()
             stopped = []
             for number, run, now in waiting:
@@ -102,17 +107,18 @@ class Decisions:
     def decide(self, run: Run, now: datetime, number: int = -1) -> Reply:
         """Run a rule, or take what it has replied when it was foreseen, unless what it saw has changed since.
 
-        Raises: whatever the rule does.
+        Raises: whatever the rule does; RuntimeError: it asks for other records whenever it runs.
         """
         reply, seen = self._foreseen.pop(number, (None, set()))
         if reply is not None and seen.isdisjoint(self._records.changed):
             return reply
-        while True:
+        for _ in range(ROUNDS):
             try:
                 return run(self._records.as_of(now))
             except NotRead as asked:
                 missing = asked.ids
             self._records.read(missing)
+        raise RuntimeError("the rule asks for other records whenever it runs")
 
     def keep(
         self, reply: Reply, moment: Moment, state: OutboxState, due_at: datetime, receiver: str
@@ -140,11 +146,14 @@ class Decisions:
 
     def fire(self, until: datetime) -> None:
         """Fire the timers that are due by `until` (protocol time), each with its own due time as now."""
+        reached = self._timers.reached
         while (timer := self._timers.next_due(self._clock.at(until))) is not None:
             due_at = timer.due_at
             business = due_at if timer.clock is TimerClock.BUSINESS else self.at(due_at).business
             self._fire(timer, Moment(until, business))
             self.fired += 1
+        if self._timers.reached != reached:
+            self._foreseen.clear()  # for a time that has not been reached
 
     def reply_to_order(self, order: Order, now: datetime) -> Reply:
         """Run the rule of an order. Raises UnknownOrderError; whatever the rule raises."""

@@ -76,7 +76,7 @@ class BatchRecords:
         """
         begun = [_row(record) for id_, record in self._changed.items() if id_ in self._missing]
         others = [_row(record) for id_, record in self._changed.items() if id_ not in self._missing]
-        replacing = upsert(RECORDS, self._connection.dialect.name, "state", "expires_at")
+        replacing = upsert(RECORDS, self._connection.dialect.name, "participant", "kind", "state", "expires_at")
         for statement, rows in ((insert(RECORDS), begun), (replacing, others)):
             if rows:
                 self._connection.execute(statement, rows)

@@ -2,7 +2,8 @@
 
 A rule is a pure function `(asked, records, policy, now) -> Reply`. The node carries the reply out in one transaction:
 the one that accepts the message, fires the timer or takes the operator's order that the rule is about. A rule may be
-run more than once for one reply, so it must do nothing but reply.
+run more than once for one reply, so it must do nothing but reply, and ask for the same records each time: for none
+under an id that it has just drawn.
 
 There are two clocks (docs/positions.md P33), and `now` tells both: business time, which an operator may set forward,
 and protocol time, which is always real.

@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lender_app import offer_wire, wire
+from lender_app.pricing import LoanOffer
 from shared.catalogue.table import example_of, get_message
 from shared.node.rules import Order
 from shared.node.tables import INBOX, OUTBOX, RECORDS, TIMERS
@@ -205,8 +209,131 @@ async def test_a_callback_that_never_comes_is_asked_for_once_more_and_then_given
     assert len(records(pair.lender, "loan-application")) == 1
 
 
-@pytest.mark.parametrize("data", [{"lenders": []}, {"application": None}, {"preference": "colour"}])
+async def test_what_is_asked_again_is_the_same_to_the_last_number_and_each_lender_is_asked_once(pair: Pair) -> None:
+    pair.to_lsp.callee = None
+    terms = {**application()["terms"], "requestedAmount": Decimal("250000.50")}
+    await start(pair, application=application(terms=terms), lenders=[LENDER, LENDER])
+    await go_on(pair, 3)
+    await go_on(pair, 1, 16 * 60)
+    assert [row["result"] for row in rows(pair.lsp.engine, OUTBOX)] == ["acknowledged"] * 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"lenders": []},
+        {"application": None},
+        {"application": {"amount": Decimal("0.12345678901234567890")}},
+        {"application": {"name": "\ud800"}},
+        {"preference": "colour"},
+    ],
+)
 async def test_an_order_that_lacks_something_is_refused_and_nothing_is_sent(pair: Pair, data: dict[str, Any]) -> None:
-    with pytest.raises(Exception, match=r"say for whom|preference is none of"):
+    with pytest.raises(Exception, match=r"say for whom|application: |preference is none of"):
         await start(pair, **data)
     assert rows(pair.lsp.engine, OUTBOX) == rows(pair.lsp.engine, RECORDS) == rows(pair.lsp.engine, TIMERS) == []
+
+
+async def test_members_that_ocen_does_not_know_are_part_of_an_application_whatever_they_are_called(pair: Pair) -> None:
+    for metadata in (5, 5, 6):
+        asked = application(loanApplicationId="APPL-1", metadata=metadata)
+        await pair.send(CREATE.name, {"loanApplications": [asked]})
+    results = [row["result"][:20] for row in rows(pair.lsp.engine, OUTBOX)]
+    assert results == ["acknowledged", "acknowledged", "refused with GEN5017"]
+
+
+async def ask_for_consent(pair: Pair, *ids: str) -> str:
+    """Ask for a consent, and return its handle; the borrower has not decided on it yet."""
+    consent = {"consentFetchType": "ONETIME", "vua": "asha@aa.example"}
+    await pair.send("ConsentHandleRequest", {"loanApplicationIds": list(ids), "consent": consent})
+    await go_on(pair, 1, 0)
+    handle: str = told(pair, "ConsentHandleResponse")[-1]["consent"]["consentHandle"]
+    return handle
+
+
+async def test_offers_that_have_run_out_are_not_told_while_new_ones_wait_for_a_consent(pair: Pair) -> None:
+    await start(pair)
+    await go_on(pair)
+    await pair.lender.journal.set_clock("clock-1", 7 * DAY, pair.clock.now())
+    id_ = application()["loanApplicationId"]
+    await ask_for_consent(pair, id_)
+    await pair.send("GenerateOffersRequest", {"loanApplicationIds": [id_]})
+    await go_on(pair, 1, 0)
+    (item,) = told(pair, "GenerateOffersResponse")[-1]["loanApplications"]
+    assert item == {"loanApplicationId": id_, "loanApplicationStatus": "PROCESSING", "offers": []}
+
+
+@pytest.mark.parametrize("ids", [("APPL-1", "APPL-2"), ("APPL-2", "APPL-1")])
+async def test_a_consent_has_failed_when_it_is_replaced_for_all_of_its_applications(
+    pair: Pair, ids: tuple[str, ...]
+) -> None:
+    await pair.send(CREATE.name, {"loanApplications": [application(loanApplicationId=id_) for id_ in ids]})
+    handle = await ask_for_consent(pair, *ids)
+    await go_on(pair, 1)
+    for replaced in "APPL-1", "APPL-2":
+        await ask_for_consent(pair, replaced)
+        await pair.send("ConsentStatusRequest", {"consent": {"consentHandle": handle}})
+        await go_on(pair, 1)
+    assert [one["consent"]["consentStatus"] for one in told(pair, "ConsentStatusResponse")] == ["READY", "FAILED"]
+
+
+async def test_the_otp_of_an_application_that_has_ended_meanwhile_does_not_count(pair: Pair) -> None:
+    await pair.send(CREATE.name, {"loanApplications": [application(loanApplicationId="APPL-1")]})
+    session = await pair.trigger("APPL-1")
+    await pair.lender.journal.set_clock("clock-1", 31 * DAY, pair.clock.now())
+    assert await pair.verify(session["otpSessionKey"], pair.otp()) == "INVALID_SESSION"
+    (loan,) = records(pair.lender, "loan-application")
+    assert (loan["milestones"]["intake"], loan["milestones"]["agreement"]) == ("cancelled", "ready")
+
+
+async def test_an_application_without_an_id_is_given_that_of_its_order(pair: Pair) -> None:
+    without = {name: value for name, value in application().items() if name != "loanApplicationId"}
+    await start(pair, application=without)
+    await go_on(pair)
+    assert (track(pair)["stage"], track(pair)["application_id"]) == ("OFFERED", "order-1")
+
+
+@pytest.mark.parametrize("apr", ["NaN", "sNaN", "-1", "Infinity", "low", {}, None, True])
+async def test_an_offer_whose_apr_is_no_figure_holds_nobody_up_and_loses(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, apr: Any
+) -> None:
+    def telling(offer: LoanOffer) -> dict[str, Any]:
+        written = as_written(offer)
+        if offer.rate < Decimal("16.5"):  # the cheaper one
+            written["terms"]["extensibleData"]["apr"] = apr
+        return written
+
+    as_written = offer_wire._offer
+    monkeypatch.setattr(offer_wire, "_offer", telling)
+    await start(pair)
+    await go_on(pair)
+    (journey,) = records(pair.lsp, "journey")
+    assert track(pair)["stage"] == "OFFERED"
+    first, second = track(pair)["offers"]
+    assert (second["apr"], journey["chosen"]["id"]) == (None, first["id"])
+
+
+async def test_an_offer_without_a_plan_of_repayment_is_taken_all_the_same(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_written = offer_wire._offer
+    monkeypatch.setattr(offer_wire, "_offer", lambda offer: {**as_written(offer), "repayment": {"plans": []}})
+    await start(pair)
+    await go_on(pair)
+    assert track(pair)["stage"] == "OFFERED"
+
+
+async def test_an_answer_that_does_not_tell_of_the_application_stops_the_journey_in_sight(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_another(asked: Any, judged: Any) -> Any:
+        outgoing = as_written(asked, judged)
+        (told,) = outgoing.content["loanApplications"]
+        return replace(outgoing, content={**outgoing.content, "loanApplications": [{**told, "loanApplicationId": "X"}]})
+
+    as_written = wire.created
+    monkeypatch.setattr(wire, "created", of_another)
+    await start(pair)
+    await go_on(pair)
+    assert (track(pair)["stage"], track(pair)["outcome"]) == ("STOPPED", "not in the answer")
+    assert conversation(pair) == ["CreateLoanApplications"]

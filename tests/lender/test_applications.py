@@ -73,6 +73,7 @@ def test_an_application_within_the_policy_is_processed(asked: ApplicationForm) -
         (form(currency="USD"), RejectionReason.CURRENCY, "CLARQ1007"),
         (form(days=Decimal("6.99")), RejectionReason.TENURE, "CLARQ1008"),
         (form(days=Decimal(1096)), RejectionReason.TENURE, "CLARQ1008"),
+        (form(days=Decimal(9_999_999 * 365)), RejectionReason.TENURE, "CLARQ1008"),
     ],
 )
 def test_an_application_outside_the_policy_is_rejected_for_its_reason(

@@ -50,6 +50,7 @@ def test_an_invoice_is_read_from_json_and_from_base64_alike() -> None:
         *(document({**ENTRY, name: value}) for name in ENTRY if name != "itms" for value in (None, True, [], "", -1)),
         document({**ENTRY, "idt": "2031-02-24"}),
         document({**ENTRY, "val": "729248.16"}),
+        document({**ENTRY, "val": 10**40}),
         " " * 70_000,
     ],
 )

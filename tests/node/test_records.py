@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from shared.node.ids import new_id
 from shared.node.journal import Journal
 from shared.node.records import BatchRecords
 from shared.node.rules import Bound, Moment, Record, Records, Reply, find_records
@@ -17,7 +18,7 @@ from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from tests.equipment.clock import NOW
 from tests.equipment.messages import TRIGGER, arrival, deciding, request, verified
-from tests.equipment.parties import LSP, payload_of
+from tests.equipment.parties import LENDER, LSP, payload_of
 from tests.equipment.storage import journal_on, rows
 
 pytestmark = pytest.mark.on_both_databases
@@ -181,3 +182,37 @@ async def test_what_a_message_before_it_tells_is_read_for_a_message_that_arrives
     second = arrival(request("request-2", "trace-2"), following("pointer"))
     await asyncio.gather(journal.accept(first), journal.accept(second))
     assert counted(engine) == '{"count":2}'
+
+
+async def test_a_rule_that_asks_for_other_records_whenever_it_runs_fails_alone(
+    journal: Journal, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wandering(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
+        return Reply() if new_id() in records else counting(message, records, now)
+
+    monkeypatch.setattr("shared.node.decisions.ROUNDS", 20)
+    rules = {"request-1": counting, "request-2": wandering, "request-3": counting}
+    accepted = [journal.accept(arrival(request(id_, f"trace of {id_}"), rule)) for id_, rule in rules.items()]
+    results = await asyncio.gather(*accepted, return_exceptions=True)
+    assert [isinstance(result, RuntimeError) for result in results] == [False, True, False]
+    assert counted(engine) == '{"count":2}'
+
+
+async def test_a_record_that_becomes_one_of_another_kind_or_participant_is_so_from_then_on(
+    journal: Journal, engine: Engine
+) -> None:
+    led = replace(RECORD, expires_at=None, other_ids=["handle-1", "handle-2"])
+    await journal.accept(arrival(request(), deciding(Reply(records=[led]))))
+    became = [
+        Record("handle-1", "consent", LENDER, {}),
+        Record("session-2", "otp-session", LSP, {}, None, ["handle-2"]),
+    ]
+    await journal.accept(arrival(request("request-2", "trace-2"), deciding(Reply(records=became))))
+    found: list[Record | None] = []
+
+    def look(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
+        found[:] = find_records(records, ["session-1", "handle-1", "handle-2"])
+        return Reply()
+
+    await journal.accept(arrival(request("request-3", "trace-3"), look))
+    assert found == [led, *became]

@@ -3,8 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from time import sleep
 
 import pytest
 from sqlalchemy import Engine
@@ -26,8 +28,8 @@ from shared.node.rules import (
     Undelivered,
 )
 from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxState
-from shared.node.tables import ORDERS, OUTBOX, RECORDS, TIMERS
-from shared.node.timers import SLICE
+from shared.node.tables import ORDERS, OUTBOX, RECORDS, TIMERS, create_tables
+from shared.node.timers import SLICE, DueTimers, set_timers
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
 from tests.equipment.clock import NOW
@@ -230,6 +232,23 @@ async def test_a_rule_hears_once_of_its_message_that_was_given_up(engine: Engine
     assert noted(engine) == [f"request-1 {word}: nobody answers"]
 
 
+async def test_a_message_is_given_up_again_though_its_rule_has_failed_the_first_time(engine: Engine) -> None:
+    def failing(undelivered: Undelivered, records: Records, now: Moment) -> Reply:
+        raise ZeroDivisionError
+
+    answer = Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1"})
+    rules = BoundRules(messages={TRIGGER: deciding(Reply(outgoing=[answer]))}, undelivered={CALLBACK: failing})
+    async with journal_on(engine, rules) as journal:
+        (entry,) = (await journal.accept(arrival(request(), rules.messages[TRIGGER]))).outbox
+        for _ in range(2):
+            await journal.record(tried(entry, OutboxState.DEAD))
+            await journal.fire(NOW)
+            (given_up,) = rows(engine, OUTBOX)
+            assert given_up["state"] == "DEAD"
+            await journal.redrive(entry.id, NOW)
+    assert [row["kind"] for row in rows(engine, TIMERS)] == ["undelivered"]
+
+
 def start(order: Order, records: Records, now: Moment) -> Reply:
     if "who" not in order.data:
         return Reply(Problem.VALUE, "say for whom")
@@ -250,3 +269,100 @@ async def test_an_order_is_carried_out_once_under_its_id(engine: Engine) -> None
         assert contents(engine) == before
     assert noted(engine) == ["before at 0", "start Asha"]
     assert [row["id"] for row in rows(engine, ORDERS)] == ["order-1"]
+
+
+async def test_both_clocks_have_one_order(engine: Engine) -> None:
+    timers = [timer("otp", NOW + MINUTE, TimerClock.PROTOCOL), timer("offer", NOW + DAY)]
+    async with started(engine, *timers) as journal:
+        await journal.set_clock("clock-1", 2 * 24 * 3600, NOW)
+        await journal.fire(NOW + 5 * MINUTE)
+    assert noted(engine) == ["offer at 1440", "otp at 2881"]
+
+
+async def test_a_timer_of_one_clock_that_is_not_due_yet_hides_none_of_the_other(engine: Engine) -> None:
+    timers = [timer("otp", NOW + 2 * MINUTE, TimerClock.PROTOCOL), timer("offer", NOW + 3 * MINUTE)]
+    async with started(engine, *timers) as journal:
+        await journal.set_clock("clock-1", 3600, NOW)
+        messages = [request(f"request-{n}", f"trace-{n}", NOW + n * MINUTE) for n in (1, 3)]
+        await asyncio.gather(*(journal.accept(arrival(message, note_message)) for message in messages))
+    assert noted(engine) == ["offer at 3", "request-1 at 61", "otp at 62", "request-3 at 63"]
+
+
+async def test_business_time_does_not_go_back_where_many_timers_of_protocol_time_are_due(engine: Engine) -> None:
+    timers = [timer(f"{n:03d}", NOW + MINUTE, TimerClock.PROTOCOL) for n in range(SLICE + 20)]
+    async with started(engine, *timers) as journal:
+        await journal.set_clock("clock-1", 24 * 3600, NOW)
+        await journal.accept(arrival(request("request-1", "trace-1", NOW + 2 * MINUTE), note_message))
+    assert noted(engine)[-2:] == [f"{SLICE - 1:03d} at 1441", "request-1 at 1441"]
+
+
+def daily(due: Timer, records: Records, now: Moment) -> Reply:
+    """What comes again every minute for a year of them."""
+    return noting(
+        f"{due.id} at {(now.business - NOW) // MINUTE}", records, timers=[timer("daily", due.due_at + MINUTE)]
+    )
+
+
+async def test_timers_that_set_others_take_no_more_than_a_slice_of_a_transaction(engine: Engine) -> None:
+    rules = BoundRules(messages={TRIGGER: note_message}, timers={"note": daily})
+    async with started(engine, timer("daily", NOW), rules=rules) as journal:
+        await journal.accept(arrival(a_day_later("request-1"), note_message))
+        assert noted(engine)[-2:] == [f"daily at {SLICE - 1}", f"request-1 at {SLICE}"]
+        assert await journal.fire(NOW + DAY) is True
+        assert noted(engine)[-1] == f"daily at {2 * SLICE - 1}"
+
+
+async def test_a_timer_is_done_though_what_follows_from_the_one_that_it_sets_cannot_be_stored(engine: Engine) -> None:
+    answer = Outgoing(LSP, CALLBACK, "request-1", {"requestId": "request-1"})
+
+    def sending(due: Timer, records: Records, now: Moment) -> Reply:
+        return Reply(outgoing=[answer]) if due.id == "following" else note(due, records, now)
+
+    first, rules = timer("first", NOW + MINUTE, sets=2), BoundRules(timers={"note": sending})
+    async with started(engine, first, rules=rules) as journal:
+        await journal.accept(arrival(request(), deciding(Reply(outgoing=[answer]))))
+        while await journal.fire(NOW + DAY):
+            pass
+    assert noted(engine) == ["first at 1"]
+    assert [row["id"] for row in rows(engine, TIMERS)] == ["following"]
+
+
+async def test_a_clock_that_is_set_during_a_transaction_counts_from_the_next(engine: Engine) -> None:
+    async with started(engine, timer("offer", NOW + MINUTE)) as journal:
+
+        def while_it_is_set(message: VerifiedMessage, records: Records, now: Moment) -> Reply:
+            journal.clock.offset = DAY
+            return note_message(message, records, now)
+
+        messages = [request(f"request-{n}", f"trace-{n}") for n in (1, 2)]
+        await asyncio.gather(*(journal.accept(arrival(message, while_it_is_set)) for message in messages))
+        await journal.accept(arrival(request("request-3", "trace-3"), note_message))
+    assert noted(engine) == ["request-1 at 0", "request-2 at 0", "offer at 1", "request-3 at 1440"]
+
+
+def test_what_another_process_has_just_done_of_the_timers_is_seen_before_time_goes_on(engine: Engine) -> None:
+    create_tables(engine)
+    until = Moment(NOW + DAY, NOW + DAY)
+    with engine.begin() as connection:
+        set_timers(connection, [timer(f"{n:03d}", NOW + n * MINUTE) for n in range(SLICE + 20)])
+        set_timers(connection, [timer("set anew", NOW + 2 * DAY)])
+
+    def look() -> tuple[datetime | None, list[str]]:
+        with engine.begin() as connection:
+            late = DueTimers(connection)
+            late.load(until, ["note"], 10)
+            return late.reached, [due.id for due in iter(lambda: late.next_due(until), None)]
+
+    with engine.begin() as connection, ThreadPoolExecutor() as others:
+        first = DueTimers(connection)
+        first.load(until, ["note"])
+        while first.next_due(until) is not None:
+            pass
+        first.set([timer("set anew", NOW)])
+        first.write()
+        seen = others.submit(look)
+        sleep(0.3)
+        connection.commit()
+        reached, found = seen.result()
+    assert found == ["set anew", *(f"{SLICE + n:03d}" for n in range(9))]
+    assert reached == NOW + (SLICE + 9) * MINUTE
