@@ -262,7 +262,8 @@ def _rejection(application: Any) -> str:
 
 def _closing_auction(track: Track, records: Records, policy: Policy, now: Moment) -> Reply:
     """With the first offer, set the time at which the borrower chooses though others may not have answered."""
-    if any(other.offers for other in tracks_of(records, journey_of(records, track.journey))):
+    others = [other for other in tracks_of(records, journey_of(records, track.journey)) if other.id != track.id]
+    if any(other.offers for other in others) or all(other.stage.is_final for other in others):
         return Reply()
     at, data = now.protocol + policy.auction_close, {"journey": track.journey}
     return Reply(timers=[Timer(f"auction of {track.journey}", "auction close", at, data, TimerClock.PROTOCOL)])
