@@ -77,14 +77,14 @@ class Telemetry:
     def received(
         self, *, message: str, request_id: str, trace_id: str, peer: str, verdict: str, seconds: float, check: str = ""
     ) -> None:
-        """Tell of a message that came in and was answered. `verdict` is the ack's `error`."""
+        """Tell of a message that came in and was answered. `verdict` is the ack's `error`; the ids are printable."""
         self._received.labels(message, verdict).inc()
         self._received_seconds.observe(seconds)
         self._log.info(
             "received",
             message=message,
-            request_id=storable(request_id),
-            trace_id=storable(trace_id),
+            request_id=request_id,
+            trace_id=trace_id,
             peer=peer,
             verdict=verdict,
             ms=round(seconds * 1000, 1),

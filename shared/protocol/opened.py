@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar, Final, cast
@@ -51,6 +51,10 @@ class WireMessage:
     headers: Mapping[str, str] = field(repr=False)  # an access token is among them, and no log may have it
     body: bytes
     peer: Peer
+
+    def with_body(self, body: bytes) -> "WireMessage":
+        """Return the same message with its body."""
+        return WireMessage(self.method, self.path, self.headers, body, self.peer)
 
 
 class Opened(ABC):
@@ -102,7 +106,7 @@ class Opened(ABC):
         """Take the body, which comes after the head."""
         self.body = body
         if body:
-            self.wire = replace(self.wire, body=body)
+            self.wire = self.wire.with_body(body)
             self._open_body()
 
     @abstractmethod

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from shared.protocol.problems import Problem
@@ -164,8 +165,8 @@ class Verification:
     @property
     def not_judged(self) -> dict[str, str]:
         """What was not judged, and why, by the names of the checks."""
-        checks = (one for phase in self.phases for one in phase.checks)
-        return {one.name: f"there is no {missing}" for one in checks if (missing := missing_for(one, self.provided))}
+        checks = [one for phase in self.phases for one in phase.checks if not one.needs <= self.provided]
+        return {one.name: f"there is no {missing_for(one, self.provided)}" for one in checks}
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -189,8 +190,9 @@ class Verification:
         return Step(one, Outcome.PASSED, _text(finding.expected), _text(finding.found))
 
 
-def judgeable(checks: Sequence[Check[T]], provided: frozenset[Need]) -> Sequence[Check[T]]:
-    """Return those checks that can be judged by what there is."""
+@lru_cache
+def judgeable(checks: Sequence[AnyCheck], provided: frozenset[Need]) -> Sequence[AnyCheck]:
+    """Return those checks of a table that can be judged by what there is."""
     return [one for one in checks if one.needs <= provided]
 
 
