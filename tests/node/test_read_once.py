@@ -8,7 +8,7 @@ import pytest
 
 from shared.protocol import encoding
 from shared.protocol.encoding import dump_json
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.tampering import TAMPERINGS
 from shared.protocol.tokens import parse_token
 from tests.equipment.lender_node import LenderNode, lender_node, signed

@@ -14,8 +14,8 @@ from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.checks import ACK_CHECKS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
-from shared.protocol.opened import Peer
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant
+from shared.protocol.phases import Peer
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V3, Judged
 from shared.protocol.tampering import TAMPERINGS, GoodMessage

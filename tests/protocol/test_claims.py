@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.opened import NO_PEER, WireMessage
+from shared.protocol.phases import NO_PEER, WireMessage
 from shared.protocol.profiles import V3
 from shared.protocol.tampering import TAMPERINGS, GoodMessage
 

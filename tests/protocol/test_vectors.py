@@ -13,8 +13,8 @@ from shared.catalogue.table import get_message
 from shared.node.send.client import judge_answer
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.encoding import base64url_decode, parse_timestamp
-from shared.protocol.opened import Peer
 from shared.protocol.participants import Participant
+from shared.protocol.phases import Peer
 from shared.protocol.profiles import V3
 from shared.protocol.signing import VerificationKey, load_public_key
 from shared.protocol.verification import Outcome, Verification

@@ -15,8 +15,8 @@ from shared.node.journal_rows import rows_under, tries_of
 from shared.node.send.client import UNSIGNED
 from shared.node.send.outbox import AttemptOutcome
 from shared.node.tables import INBOX, OUTBOX
-from shared.protocol.opened import Peer
 from shared.protocol.participants import PublicKey
+from shared.protocol.phases import Peer
 from shared.protocol.problems import SUCCESS
 from shared.protocol.profiles import V3, Judged, Profile
 

@@ -22,11 +22,11 @@ from shared.node.receive.verify import ReadBody, Refused, verify
 from shared.node.refusals import Refusal
 from shared.node.telemetry import Telemetry
 from shared.protocol.acknowledgement import Acknowledgement, explain
+from shared.protocol.detached import OpenedCall
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import FreshnessWindow
-from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Participant
-from shared.protocol.phases import VerifiedMessage
+from shared.protocol.phases import Opened, VerifiedMessage
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.tokens import challenge

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.types import Message, Receive, Scope
 
 from shared.ip_addresses import Network
-from shared.protocol.opened import MAX_BODY_BYTES, Opened, Peer, WireMessage
+from shared.protocol.phases import MAX_BODY_BYTES, Opened, Peer, WireMessage
 from shared.transport.peer_protocol import PEER_EXTENSION
 from shared.transport.source_address import source_address
 

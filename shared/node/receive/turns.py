@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 from weakref import WeakValueDictionary
 
-from shared.protocol.opened import Opened
+from shared.protocol.phases import Opened
 
 LARGE_BODY_BYTES: Final = 16_384
 """A longer body waits for its turn, and so does one whose length is not known before it has been read. (Ordinary

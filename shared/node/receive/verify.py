@@ -7,9 +7,8 @@ from pydantic import BaseModel
 
 from shared.node.counterparties import Counterparties
 from shared.protocol.nonces import Nonce
-from shared.protocol.opened import Opened
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, VerifiedMessage
+from shared.protocol.phases import Identified, Opened, VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Profile
 from shared.protocol.verification import Failure, first_failure

@@ -16,9 +16,9 @@ from shared.node.registry.auth_service import AuthServiceKeys, token_kid
 from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept
 from shared.node.registry.lookup import RegistryLookup
 from shared.protocol.checks.originator import both_are_in_the_product_network, short_networks
-from shared.protocol.opened import Opened, OpenedCall
+from shared.protocol.detached import OpenedCall
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.phases import Identified, KnownSender, ShownToken
+from shared.protocol.phases import Identified, KnownSender, Opened, ShownToken
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.tokens import parse_token

@@ -16,8 +16,8 @@ from shared.node.refusals import MAX_RAW_BYTES
 from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.protocol.detached import signature_in
 from shared.protocol.messages import MessageType
-from shared.protocol.opened import Peer, WireMessage
 from shared.protocol.participants import Participant
+from shared.protocol.phases import Peer, WireMessage
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import Judged, Profile
 from shared.protocol.verification import Need

@@ -1,6 +1,6 @@
 """What the HTTP request has to be."""
 
-from shared.protocol.opened import MAX_BODY_BYTES, Opened
+from shared.protocol.phases import MAX_BODY_BYTES, Opened
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 

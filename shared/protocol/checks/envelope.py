@@ -5,8 +5,9 @@ from itertools import islice
 from typing import Any, TypeGuard
 
 from shared.protocol.encoding import base64url_decode, error_in, kind_of
-from shared.protocol.opened import MAX_BODY_BYTES, MAX_HEADER_BYTES, Opened, OpenedEnvelope
+from shared.protocol.envelope import OpenedEnvelope
 from shared.protocol.participants import EnvelopeMember
+from shared.protocol.phases import MAX_BODY_BYTES, MAX_HEADER_BYTES, Opened
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 

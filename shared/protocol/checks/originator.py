@@ -5,8 +5,7 @@ from typing import Any
 from shared.protocol.checks.detached import MOST_SHOWN
 from shared.protocol.checks.payload import is_usable, problem_of
 from shared.protocol.encoding import kind_of
-from shared.protocol.opened import MAX_IDENTIFIER_LENGTH
-from shared.protocol.phases import Identified
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH, Identified
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 

@@ -7,8 +7,7 @@ from pydantic_core import ErrorDetails
 
 from shared.protocol.encoding import error_in, format_timestamp, kind_of, parse_timestamp
 from shared.protocol.messages import one_of
-from shared.protocol.opened import MAX_BODY_BYTES, MAX_IDENTIFIER_LENGTH
-from shared.protocol.phases import Identified
+from shared.protocol.phases import MAX_BODY_BYTES, MAX_IDENTIFIER_LENGTH, Identified
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 

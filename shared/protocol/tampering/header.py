@@ -16,7 +16,7 @@ from shared.protocol.checks.envelope import (
     header_members_are_allowed,
 )
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.opened import MAX_HEADER_BYTES
+from shared.protocol.phases import MAX_HEADER_BYTES
 from shared.protocol.signing import RS256, RS512
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.call import GoodCall

@@ -10,7 +10,7 @@ from shared.protocol.checks.connection import (
     path_is_known,
 )
 from shared.protocol.checks.signature import source_address_is_listed
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.table import Rows
 

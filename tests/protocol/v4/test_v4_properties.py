@@ -13,9 +13,8 @@ from shared.node.receive.verify import Refused
 from shared.protocol.checks.bearer import token_signature_verifies
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER
 from shared.protocol.encoding import EncodingError, base64url_decode, base64url_encode
-from shared.protocol.opened import NO_PEER, WireMessage
 from shared.protocol.participants import Dialect
-from shared.protocol.phases import VerifiedMessage
+from shared.protocol.phases import NO_PEER, VerifiedMessage, WireMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4
 from shared.protocol.tampering import GoodCall, OutgoingMessage
