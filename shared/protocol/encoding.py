@@ -124,13 +124,11 @@ def parse_json_object(data: bytes, *, most_values: int = MAX_VALUES) -> dict[str
     return parsed
 
 
-class JsonTexts:
-    """The JSON texts of one message. Each is parsed once, however many read it: checks, refusal, log line, journal."""
+class JsonTexts(dict[bytes, dict[str, Any] | str]):
+    """The JSON texts of one message, each with its object, or with why it is none.
 
-    __slots__ = ("_parsed",)
-
-    def __init__(self) -> None:
-        self._parsed: dict[bytes, dict[str, Any] | str] = {}
+    Each is parsed once, however many read it: checks, refusal, log line, journal.
+    """
 
     def read_if_any(self, text: bytes, most_bytes: int) -> Mapping[str, Any]:
         """Return the object in a text of at most so many bytes; an empty one where there is none."""
@@ -151,12 +149,12 @@ class JsonTexts:
 
     def read(self, text: bytes) -> dict[str, Any]:
         """Return the object in a text; raises EncodingError as `parse_json_object` does."""
-        if text not in self._parsed:
+        if text not in self:
             try:
-                self._parsed[text] = parse_json_object(text)
+                self[text] = parse_json_object(text)
             except EncodingError as error:
-                self._parsed[text] = str(error)  # the error itself would keep the message until a garbage collection
-        found = self._parsed[text]
+                self[text] = str(error)  # the error itself would keep the message until a garbage collection
+        found = self[text]
         if isinstance(found, str):
             raise EncodingError(found)
         return found

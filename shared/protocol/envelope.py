@@ -25,18 +25,16 @@ class OpenedEnvelope(Opened):
 
     algorithm = RS512
     id_in_metadata = False
-
-    def _open_head(self) -> None:
-        self.outer: Mapping[str, Any] = NOTHING
-        self.member = EnvelopeMember.HEADER
+    outer: Mapping[str, Any] = NOTHING
+    member = EnvelopeMember.HEADER
 
     def _open_body(self) -> None:
         self.outer = outer = self.texts.read_if_any(self.body, MAX_BODY_BYTES)
         if "protected" in outer and "header" not in outer:
             self.member = EnvelopeMember.PROTECTED
+        self._open_header(outer.get(self.member))
         self.payload = base64url_decode_if_any(outer.get("payload"))
         self.signature = base64url_decode_if_any(outer.get("signature"))
-        self._open_header(outer.get(self.member))
 
     @property
     def signing_input(self) -> bytes:

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any, ClassVar, Final, cast
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar, Final, NamedTuple, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,6 +28,9 @@ _MOST_LENGTH_DIGITS: Final = 20
 
 MAX_HEADER_BYTES: Final = 4096
 """Of a signed header. Of a longer one nothing is read."""
+
+_MOST_KEPT_LENGTH: Final = 512
+"""Characters of a signed header in base64url up to which it is kept after it was read."""
 
 MAX_IDENTIFIER_LENGTH: Final = 64
 
@@ -60,6 +63,24 @@ class WireMessage:
     def with_body(self, body: bytes) -> "WireMessage":
         """Return the same message with its body."""
         return WireMessage(self.method, self.path, self.headers, body, self.peer)
+
+
+class Claims(NamedTuple):
+    """What the payload of a message says, as far as it can be read.
+
+    Attributes:
+        document: its members.
+        metadata: the members of its `metadata`.
+        identified: the one of these two in which messages of the profile have their requestId.
+        request_id: the requestId, by which a refusal is found; empty where it is no printable text of usable length.
+        trace_id: the traceId likewise, which a refusal echoes (OCEN v3 ack).
+    """
+
+    document: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    identified: Mapping[str, Any]
+    request_id: str
+    trace_id: str
 
 
 class Opened(ABC):
@@ -115,9 +136,8 @@ class Opened(ABC):
             self.wire = self.wire.with_body(body)
             self._open_body()
 
-    @abstractmethod
-    def _open_head(self) -> None:
-        """Take the HTTP headers apart."""
+    def _open_head(self) -> None:  # noqa: B027
+        """Take the HTTP headers apart, where they are part of the message."""
 
     @abstractmethod
     def _open_body(self) -> None:
@@ -129,36 +149,24 @@ class Opened(ABC):
         """The bytes that are signed."""
 
     def _open_header(self, encoded: Any) -> None:
-        self.header_bytes = base64url_decode_if_any(encoded)
+        if isinstance(encoded, str) and len(encoded) <= _MOST_KEPT_LENGTH:
+            self.header_bytes, known = _read_header(encoded)
+            self.texts.update(known)
+        else:
+            self.header_bytes = base64url_decode_if_any(encoded)
         self.header = self.texts.read_if_any(self.header_bytes, MAX_HEADER_BYTES)
         kid = self.header.get("kid")
         self.kid = kid if isinstance(kid, str) else ""
 
     @cached_property
-    def document(self) -> Mapping[str, Any]:
-        """The payload's members: read only when its signature holds, or to say what a refused message was."""
-        return self.texts.read_if_any(self.payload, MAX_BODY_BYTES)
-
-    @cached_property
-    def metadata(self) -> Mapping[str, Any]:
-        """The members of the payload's `metadata`."""
-        metadata = self.document.get("metadata")
-        return metadata if isinstance(metadata, dict) else NOTHING
-
-    @property
-    def identified(self) -> Mapping[str, Any]:
-        """The object in which messages of this profile have their requestId."""
-        return self.metadata if self.id_in_metadata else self.document
-
-    @property
-    def request_id(self) -> str:
-        """The requestId that it claims; a refusal is found by it."""
-        return _plain(self.identified.get("requestId"))
-
-    @property
-    def trace_id(self) -> str:
-        """The traceId that it claims; a refusal echoes it (OCEN v3 ack)."""
-        return _plain(self.metadata.get("traceId"))
+    def claims(self) -> Claims:
+        """What the payload says: read only when its signature holds, or to say what a refused message was."""
+        document = self.texts.read_if_any(self.payload, MAX_BODY_BYTES)
+        given = document.get("metadata")
+        metadata = given if isinstance(given, dict) else NOTHING
+        identified = metadata if self.id_in_metadata else document
+        request_id, trace_id = _plain(identified.get("requestId")), _plain(metadata.get("traceId"))
+        return Claims(document, metadata, identified, request_id, trace_id)
 
 
 Style = EnvelopeMember | Dialect
@@ -219,7 +227,7 @@ class Identified:
     def instant(self) -> datetime | None:
         """The moment in the metadata, in UTC; None where it is none."""
         try:
-            return parse_timestamp(self.opened.metadata["timestamp"])
+            return parse_timestamp(self.opened.claims.metadata["timestamp"])
         except (EncodingError, KeyError, TypeError):
             return None
 
@@ -227,14 +235,14 @@ class Identified:
     def content(self) -> BaseModel | ValidationError:
         """The payload as its message's model reads it, or what is wrong with it."""
         try:
-            return self.opened.expected.body.model_validate(self.opened.document)
+            return self.opened.expected.body.model_validate(self.opened.claims.document)
         except ValidationError as error:
             return error.with_traceback(None)  # whose frames would keep the message until a garbage collection
 
     @cached_property
     def ack(self) -> Mapping[str, Any]:
         """The members of an ack, which may stand inside `ack`; a starter's null is success (C12)."""
-        ack = self.opened.document.get("ack", self.opened.document)
+        ack = self.opened.claims.document.get("ack", self.opened.claims.document)
         if not isinstance(ack, dict):
             return NOTHING
         is_starters = self.sender.holder is not None and self.sender.holder.dialect is Dialect.AUTHSTARTER
@@ -264,6 +272,14 @@ def declared_size(headers: Mapping[str, str]) -> int:
     return int(declared[:_MOST_LENGTH_DIGITS]) if declared.isdecimal() else 0
 
 
+@lru_cache(maxsize=1024)
+def _read_header(encoded: str) -> tuple[bytes, JsonTexts]:
+    """Read a signed header. Those by one key are all alike, and so read once."""
+    text, texts = base64url_decode_if_any(encoded), JsonTexts()
+    texts.read_if_any(text, MAX_HEADER_BYTES)
+    return text, texts
+
+
 def _plain(value: Any) -> str:
     return value if isinstance(value, str) and len(value) <= MAX_IDENTIFIER_LENGTH and value.isprintable() else ""
 
@@ -273,4 +289,4 @@ def _key_of(opened: Opened, holder: Participant | None) -> PublicKey | None:
         return None
     if holder.dialect is Dialect.AUTHSTARTER and opened.header.get("kid") is None:
         return holder.counting_keys[0] if len(holder.counting_keys) == 1 else None
-    return holder.key(opened.kid) if opened.kid else None  # a registry may give keys without a kid
+    return holder.by_kid.get(opened.kid) if opened.kid else None  # a registry may give keys without a kid

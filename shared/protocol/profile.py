@@ -189,4 +189,4 @@ class Profile(ABC):
 
     def answerer(self, callee: Participant, kid: str) -> Participant | None:
         """Return whose answer it is: the party that we called, if the kid is one of its own."""
-        return callee if callee.key(kid) is not None else None
+        return callee if callee.by_kid.get(kid) is not None else None

@@ -14,7 +14,7 @@ from shared.protocol.tampering import TAMPERINGS, GoodMessage
 
 def claimed_ids(body: bytes) -> tuple[str, str]:
     opened = V3.opened(WireMessage("", "", {}, body, NO_PEER))
-    return opened.request_id, opened.trace_id
+    return opened.claims.request_id, opened.claims.trace_id
 
 
 def claiming(document: object) -> bytes:

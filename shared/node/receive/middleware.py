@@ -178,7 +178,7 @@ class SignedExchange:
         try:
             wraps = opened.message_type is not None and opened.message_type.wraps_ack
             detail = explain(problem, refused.failure, refused.reason) if self._explains else None
-            ack = Acknowledgement(opened.trace_id, self._clock.now(), problem, detail, wraps)
+            ack = Acknowledgement(opened.claims.trace_id, self._clock.now(), problem, detail, wraps)
             key, style = self._identity.key_for(self._profile.algorithm), self._profile.style_of(opened, refused.sender)
             (body, signed), status = self._profile.dress(ack.payload(), key, style), problem.status
         except Exception as error:
@@ -196,8 +196,8 @@ class SignedExchange:
                     peer=self._peer_name(opened),
                     address=opened.peer.address,
                     path=opened.wire.path,
-                    request_id=opened.request_id,
-                    trace_id=opened.trace_id,
+                    request_id=opened.claims.request_id,
+                    trace_id=opened.claims.trace_id,
                     problem=refused.problem,
                     failure=refused.failure,
                     raw=opened.body,
@@ -228,8 +228,8 @@ class SignedExchange:
         failure = refused.failure if refused else None
         self._telemetry.received(
             message=opened.message_type.full_name if opened.message_type else "unknown",
-            request_id=opened.request_id,
-            trace_id=opened.trace_id,
+            request_id=opened.claims.request_id,
+            trace_id=opened.claims.trace_id,
             peer=sender.id if sender else self._peer_name(opened),
             verdict=refused.problem.code if refused else SUCCESS,
             seconds=self._clock.elapsed() - started,

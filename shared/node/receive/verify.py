@@ -78,17 +78,17 @@ def _verified(identified: Identified, profile: Profile) -> VerifiedMessage:
     assert key is not None
     assert instant is not None
     assert isinstance(content, BaseModel)
-    metadata, holder = opened.metadata, identified.holder
+    metadata, holder = opened.claims.metadata, identified.holder
     return VerifiedMessage(
         message_type=opened.expected,
         sender=holder,
         answer_style=profile.style_of(opened, holder),
         kid=key.kid,
         payload=opened.payload,
-        document=opened.document,
+        document=opened.claims.document,
         content=content,
         nonce=Nonce(holder.id, metadata["traceId"], metadata["timestamp"], instant),
-        request_id=opened.identified["requestId"],
+        request_id=opened.claims.identified["requestId"],
         wire=opened.wire,
         received_at=opened.now,
     )

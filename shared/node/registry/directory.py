@@ -187,7 +187,7 @@ def _shown_by(participant: Participant) -> tuple[list[tuple[str, str]], frozense
 
 def _shows_something_new(message: Opened, holder: Participant) -> bool:
     """Tell whether the registry, when it was last asked, did not name this kid or this certificate."""
-    if message.kid and holder.key(message.kid) is None:
+    if message.kid and holder.by_kid.get(message.kid) is None:
         return True
     return bool(holder.certificates) and message.peer.certificate not in holder.certificates
 
