@@ -91,7 +91,7 @@ class DetachedProfile(Profile):
     def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
         """Return the payload as it is, with its detached signature in the form that `style` asks for."""
         assert isinstance(style, Dialect)
-        return Dressed(payload, seal_detached(payload, key, style))
+        return Dressed(payload, seal_detached(payload, key.bound_to(self.opened.algorithm), style))
 
     def stamp(
         self, content: Mapping[str, Any], sender: Originator, request_id: str, trace_id: str, now: datetime

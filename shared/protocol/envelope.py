@@ -77,7 +77,7 @@ class EnvelopeProfile(Profile):
     def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
         """Return the envelope of these payload bytes, its signed header spelled as `style` says."""
         assert isinstance(style, EnvelopeMember)
-        return Dressed(seal(payload, key, style).to_bytes(), {})
+        return Dressed(seal(payload, key.bound_to(self.opened.algorithm), style).to_bytes(), {})
 
     def stamp(
         self, content: Mapping[str, Any], sender: Originator, request_id: str, trace_id: str, now: datetime

@@ -120,7 +120,7 @@ class Profile(ABC):
 
     @abstractmethod
     def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
-        """Return what travels for these payload bytes, signed with the key."""
+        """Return what travels for these payload bytes, signed with the key by the algorithm of the profile."""
 
     @abstractmethod
     def stamp(

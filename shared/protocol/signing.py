@@ -6,6 +6,7 @@ more than this protocol allows and copies its registries for every object, which
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography import x509
@@ -123,11 +124,16 @@ class SigningKey:
 
     def public(self) -> VerificationKey:
         """Return the public half."""
-        return _bound(self._private.public_key(), self.algorithm)
+        return _public(self._private.public_key(), self.algorithm)
 
     def bound_to(self, algorithm: str) -> "SigningKey":
-        """Return the same key under the same kid, bound to another algorithm."""
-        return replace(self, algorithm=algorithm, header=_protected_header(self.kid, algorithm))
+        """Return the same key under the same kid, bound to an algorithm."""
+        return self if algorithm == self.algorithm else _bound_to(self, algorithm)
+
+
+@lru_cache(maxsize=16)
+def _bound_to(key: SigningKey, algorithm: str) -> SigningKey:
+    return replace(key, algorithm=algorithm, header=_protected_header(key.kid, algorithm))
 
 
 def new_private_key() -> RSAPrivateKey:
@@ -174,10 +180,10 @@ def load_public_key(material: str, algorithm: str, kid: str | None = None) -> Ve
     if not isinstance(public, RSAPublicKey):
         raise KeyMaterialError("the key is not RSA; the OCEN algorithms are RSA with 2048 bits or more")
     _check_strength(public)
-    return _bound(public, algorithm)
+    return _public(public, algorithm)
 
 
-def _bound(public: RSAPublicKey, algorithm: str) -> VerificationKey:
+def _public(public: RSAPublicKey, algorithm: str) -> VerificationKey:
     return VerificationKey(algorithm, JWK.from_pyca(public), public)
 
 

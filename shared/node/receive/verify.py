@@ -49,7 +49,7 @@ async def verify(
     Raises:
         CounterpartiesUnavailable: who has sent it cannot be found out now.
     """
-    if failure := first_failure(profile.head_checks, opened):
+    if profile.head_checks and (failure := first_failure(profile.head_checks, opened)):
         return Refused(failure.problem, failure)
     body = await read_body()
     if body is None:

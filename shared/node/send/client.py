@@ -118,7 +118,7 @@ class SignedClient:
         *,
         ask_anew: AskAnew,
     ) -> DeliveryAttempt:
-        key, trace_id, outgoing = self._identity.key_for(profile.algorithm), new_id(), entry.outgoing
+        key, trace_id, outgoing = self._identity.signing_key, new_id(), entry.outgoing
         started_at, started = self._clock.now(), self._clock.elapsed()
         originator = self._identity.originators[profile.name]
         payload = profile.stamp(outgoing.content, originator, outgoing.request_id, trace_id, started_at)
