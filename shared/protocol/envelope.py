@@ -32,9 +32,9 @@ class OpenedEnvelope(Opened):
         self.outer = outer = self.texts.read_if_any(self.body, MAX_BODY_BYTES)
         if "protected" in outer and "header" not in outer:
             self.member = EnvelopeMember.PROTECTED
-        self._open_header(outer.get(self.member))
         self.payload = base64url_decode_if_any(outer.get("payload"))
         self.signature = base64url_decode_if_any(outer.get("signature"))
+        self._open_header(outer.get(self.member))
 
     @property
     def signing_input(self) -> bytes:

@@ -150,11 +150,11 @@ class Opened(ABC):
 
     def _open_header(self, encoded: Any) -> None:
         if isinstance(encoded, str) and len(encoded) <= _MOST_KEPT_LENGTH:
-            self.header_bytes, known = _read_header(encoded)
+            self.header_bytes, self.header, known = _read_header(encoded)
             self.texts.update(known)
         else:
             self.header_bytes = base64url_decode_if_any(encoded)
-        self.header = self.texts.read_if_any(self.header_bytes, MAX_HEADER_BYTES)
+            self.header = self.texts.read_if_any(self.header_bytes, MAX_HEADER_BYTES)
         kid = self.header.get("kid")
         self.kid = kid if isinstance(kid, str) else ""
 
@@ -273,11 +273,10 @@ def declared_size(headers: Mapping[str, str]) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _read_header(encoded: str) -> tuple[bytes, JsonTexts]:
+def _read_header(encoded: str) -> tuple[bytes, Mapping[str, Any], JsonTexts]:
     """Read a signed header. Those by one key are all alike, and so read once."""
     text, texts = base64url_decode_if_any(encoded), JsonTexts()
-    texts.read_if_any(text, MAX_HEADER_BYTES)
-    return text, texts
+    return text, texts.read_if_any(text, MAX_HEADER_BYTES), texts
 
 
 def _plain(value: Any) -> str:

@@ -126,14 +126,10 @@ class SigningKey:
         """Return the public half."""
         return _public(self._private.public_key(), self.algorithm)
 
+    @lru_cache(maxsize=16)  # noqa: B019 - a process has few keys
     def bound_to(self, algorithm: str) -> "SigningKey":
         """Return the same key under the same kid, bound to an algorithm."""
-        return self if algorithm == self.algorithm else _bound_to(self, algorithm)
-
-
-@lru_cache(maxsize=16)
-def _bound_to(key: SigningKey, algorithm: str) -> SigningKey:
-    return replace(key, algorithm=algorithm, header=_protected_header(key.kid, algorithm))
+        return replace(self, algorithm=algorithm, header=_protected_header(self.kid, algorithm))
 
 
 def new_private_key() -> RSAPrivateKey:

@@ -16,12 +16,11 @@ from shared.node.receive.middleware import MESSAGE, REFUSED, send_json
 from shared.node.receive.verify import Refused
 from shared.node.rules import Bound
 from shared.node.send.courier import Courier
-from shared.protocol.acknowledgement import Acknowledgement
 from shared.protocol.checks import JOURNAL_CHECKS
 from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.profiles import PROFILES, Dressed
-from shared.protocol.verification import History, first_failure
+from shared.protocol.verification import Acknowledgement, History, first_failure
 
 
 class Reception:

@@ -9,12 +9,12 @@ from shared.node.journal import Journal
 from shared.node.receive.verify import Refused
 from shared.node.refusals import Refusal
 from shared.node.telemetry import Telemetry
-from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.detached import OpenedCall
 from shared.protocol.phases import Opened
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Profile
 from shared.protocol.tokens import challenge
+from shared.protocol.verification import Acknowledgement, explain
 
 RETRY_AFTER_SECONDS: Final = 5
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shared.protocol.checks.envelope import (
+from shared.protocol.checks.opening import (
     MAX_KID_LENGTH,
     is_kid,
     judge_members,

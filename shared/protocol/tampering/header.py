@@ -10,7 +10,7 @@ from shared.protocol.checks.detached import (
     detached_header_is_a_json_object,
     detached_header_members_are_allowed,
 )
-from shared.protocol.checks.envelope import (
+from shared.protocol.checks.opening import (
     algorithm_is_the_agreed_one,
     header_is_a_json_object,
     header_members_are_allowed,

@@ -3,7 +3,7 @@
 import gzip
 from dataclasses import replace
 
-from shared.protocol.checks.connection import (
+from shared.protocol.checks.opening import (
     body_is_within_size,
     media_type_is_json,
     method_is_allowed,
