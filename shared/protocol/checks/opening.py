@@ -19,6 +19,7 @@ MAX_KID_LENGTH = 128
 MOST_NAMED = 8
 """Members of a stranger's object that are listed by name at most."""
 
+_MEMBERS = tuple(EnvelopeMember)
 _ONLY_THESE = f"only {', '.join(sorted(HEADER_MEMBERS))}"
 
 
@@ -70,7 +71,7 @@ def envelope_is_flattened(message: OpenedEnvelope) -> Finding:
 @check(Problem.MALFORMED)
 def one_signed_header(message: OpenedEnvelope) -> Finding:
     """Exactly one of header and protected is there, as a string (seed 002, signed sample; RFC 7515 s7.2.2)."""
-    names = [member for member in EnvelopeMember if member in message.outer]
+    names = [member for member in _MEMBERS if member in message.outer]
     expected = "header or protected, one of them, a string"
     if len(names) != 1:
         return Finding(False, expected, " and ".join(names) or "neither")
