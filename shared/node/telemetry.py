@@ -58,7 +58,9 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self._log = structlog.get_logger().bind(organisation_id=organisation_id)
         self._troubles = Troubles(self._log)
-        received = Counter("ocen_messages_received", "Messages answered", ["message", "verdict"], registry=self.registry)
+        received = Counter(
+            "ocen_messages_received", "Messages answered", ("message", "verdict"), registry=self.registry
+        )
         self._received = lru_cache(maxsize=1024)(received.labels)  # which looks longer for a counter than it counts
         self._received_seconds = Histogram(
             "ocen_message_seconds", "From the message to its ack", registry=self.registry, buckets=_SECONDS

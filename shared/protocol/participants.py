@@ -15,9 +15,6 @@ class KeyStatus(StrEnum):
 
     A RETIRED key has been replaced in good order and may be taken back; a BLOCKED one, which somebody else may have,
     never counts again.
-
-    Attributes:
-        counts: whether a signature by a key of this status is accepted now.
     """
 
     ACTIVE = "ACTIVE"
@@ -27,6 +24,7 @@ class KeyStatus(StrEnum):
 
     def __init__(self, name: str) -> None:
         self.counts = name in ("ACTIVE", "BACKUP")
+        """Whether a signature by a key of this status is accepted now."""
 
 
 class EnvelopeMember(StrEnum):

@@ -5,7 +5,7 @@ more than this protocol allows and copies its registries for every object, which
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -41,7 +41,9 @@ MAXIMUM_EXPONENT = 2**32 - 1
 
 _PKCS1 = PKCS1v15()
 
-_SCHEMES: Mapping[str, tuple[PKCS1v15 | PSS, HashAlgorithm]] = {
+Scheme = tuple[PKCS1v15 | PSS, HashAlgorithm]
+
+_SCHEMES: Mapping[str, Scheme] = {
     "RS256": (_PKCS1, SHA256()),
     "RS384": (_PKCS1, SHA384()),
     "RS512": (_PKCS1, SHA512()),
@@ -77,11 +79,12 @@ class VerificationKey:
     algorithm: str
     jwk: JWK
     _public: RSAPublicKey
+    _scheme: Scheme
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether the signature is this key's over exactly these bytes (RFC 7515 s5.2)."""
         try:
-            self._public.verify(signature, signing_input, *_SCHEMES[self.algorithm])
+            self._public.verify(signature, signing_input, *self._scheme)
         except InvalidSignature:
             return False
         return True
@@ -117,10 +120,11 @@ class SigningKey:
     algorithm: str
     header: str
     _private: RSAPrivateKey
+    _scheme: Scheme = field(compare=False)
 
     def sign(self, signing_input: bytes) -> bytes:
         """Sign exactly these bytes (RSASSA-PKCS1-v1_5, deterministic: the same bytes give the same signature)."""
-        return self._private.sign(signing_input, *_SCHEMES[self.algorithm])
+        return self._private.sign(signing_input, *self._scheme)
 
     def public(self) -> VerificationKey:
         """Return the public half."""
@@ -129,7 +133,8 @@ class SigningKey:
     @lru_cache(maxsize=16)  # noqa: B019 - a process has few keys
     def bound_to(self, algorithm: str) -> "SigningKey":
         """Return the same key under the same kid, bound to an algorithm."""
-        return replace(self, algorithm=algorithm, header=_protected_header(self.kid, algorithm))
+        header, scheme = _protected_header(self.kid, algorithm), _SCHEMES[algorithm]
+        return replace(self, algorithm=algorithm, header=header, _scheme=scheme)
 
 
 def new_private_key() -> RSAPrivateKey:
@@ -159,7 +164,7 @@ def load_private_key(material: str, kid: str, algorithm: str) -> SigningKey:
     if not isinstance(private, RSAPrivateKey):
         raise KeyMaterialError("the private key is not RSA; make one with: openssl genrsa -out private.pem 2048")
     _check_strength(private.public_key())
-    return SigningKey(kid, algorithm, _protected_header(kid, algorithm), private)
+    return SigningKey(kid, algorithm, _protected_header(kid, algorithm), private, _SCHEMES[algorithm])
 
 
 def load_public_key(material: str, algorithm: str, kid: str | None = None) -> VerificationKey:
@@ -180,7 +185,7 @@ def load_public_key(material: str, algorithm: str, kid: str | None = None) -> Ve
 
 
 def _public(public: RSAPublicKey, algorithm: str) -> VerificationKey:
-    return VerificationKey(algorithm, JWK.from_pyca(public), public)
+    return VerificationKey(algorithm, JWK.from_pyca(public), public, _SCHEMES[algorithm])
 
 
 def _protected_header(kid: str, algorithm: str) -> str:
