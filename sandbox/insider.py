@@ -16,8 +16,8 @@ from shared.node.onboarding.record import participant_of, read_records
 from shared.node.send.client import judge_answer
 from shared.protocol.encoding import base64url_encode
 from shared.protocol.messages import MessageType
-from shared.protocol.opened import Peer
 from shared.protocol.participants import Participant
+from shared.protocol.phases import Peer
 from shared.protocol.profiles import V3, Judged, Originator, Profile
 from shared.protocol.signing import SigningKey
 from shared.transport.tls import client_context, thumbprint

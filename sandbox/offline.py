@@ -11,8 +11,8 @@ from shared.protocol.checks.signature import signature_verifies
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import EncodingError, parse_json_object
 from shared.protocol.messages import MessageType, Role
-from shared.protocol.opened import NO_PEER, Opened, WireMessage
 from shared.protocol.participants import Dialect, Participant, PublicKey
+from shared.protocol.phases import NO_PEER, Opened, WireMessage
 from shared.protocol.profiles import PROFILES, Dressed, Judged, Profile, Style
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_private_key, load_public_key
 from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer, parse_token

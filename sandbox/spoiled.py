@@ -58,7 +58,7 @@ def send_spoiled(
     Raises SandboxError if the lender does not answer.
     """
     message, change, request_id = script.message(script.spoiled), script.change, new_id()
-    key = lsp.identity.key_for(script.profile.algorithm)
+    key = lsp.identity.signing_key.bound_to(script.profile.algorithm)
 
     def spoil(payload: bytes) -> bytes:
         return payload.replace(change.signed.encode(), change.now.encode())

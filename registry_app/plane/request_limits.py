@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from registry_app.plane.refusals import refusal
 from registry_app.telemetry import RegistryTelemetry
 from shared.clock import Clock
-from shared.protocol.opened import declared_size
+from shared.protocol.phases import declared_size
 from shared.transport.certificate_connections import OVER_LIMIT_EXTENSION
 
 MAX_BODY_BYTES: Final = 65_536

@@ -13,7 +13,7 @@ from sandbox.forms.writing import IN_FILES, file_field
 from shared.node.onboarding.fields import Flaw, FormError
 from shared.node.onboarding.form import OnboardingForm, record_of
 from shared.protocol.encoding import EncodingError, kind_of, parse_json_object
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 
 FIELDS: Final = tuple(OnboardingForm.model_fields)
 LIST_FIELD: Final = "ip_addresses"

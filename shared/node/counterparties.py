@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.protocol.opened import Opened
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, KnownSender, ShownToken
+from shared.protocol.phases import Identified, KnownSender, Opened, ShownToken
 from shared.protocol.verification import Failure
 
 

@@ -12,9 +12,8 @@ from sqlalchemy import Connection, func, select
 from shared.node.onboarding.record import ParticipantRecord, participant_of
 from shared.node.onboarding.register import load_records, removed_certificates
 from shared.node.tables import PARTICIPANTS
-from shared.protocol.opened import Opened
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, KnownSender, ShownToken
+from shared.protocol.phases import Identified, KnownSender, Opened, ShownToken
 from shared.protocol.verification import Failure
 
 

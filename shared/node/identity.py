@@ -75,7 +75,6 @@ class Identity:
     key_files: Mapping[str, Path] = field(default_factory=dict)
     stated: ParticipantRecord | None = None
     originators: dict[str, Originator] = field(default_factory=dict)
-    _bound: dict[tuple[str, str], SigningKey] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.originators.setdefault(V3.name, Originator(self.organisation_id))
@@ -90,15 +89,6 @@ class Identity:
     def certificate_files(self) -> list[CertificateFiles]:
         """The files of our certificates, each once; the one that we serve with comes first."""
         return list(dict.fromkeys((CertificateFiles(self.tls_certificate, self.tls_private_key), self.calling)))
-
-    def key_for(self, algorithm: str) -> SigningKey:
-        """Return the key that signs now, bound to the algorithm of a profile."""
-        if self.signing_key.algorithm == algorithm:
-            return self.signing_key
-        place = self.signing_key.kid, algorithm
-        if place not in self._bound:
-            self._bound[place] = self.signing_key.bound_to(algorithm)
-        return self._bound[place]
 
 
 def load_identity(path: Path) -> Identity:

@@ -1,7 +1,7 @@
 """The journal: the one way in which a node's state changes. Everything passes through its single writer."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -138,14 +138,12 @@ class Journal:
         self._rules = rules
         self._writer = writer
         # Each is one object, for the writer puts units of the same kind together.
-        self._accepting = partial(accept_messages, rules, self.clock)
+        accepting = partial(accept_messages, rules, self.clock)
+        self.accept: Callable[[Arrival], Awaitable[Acceptance]] = partial(writer.run, accepting)
+        """Accept a verified message, or tell why not; a refusal changes nothing."""
         self._firing = partial(fire_timers, rules, self.clock)
         self._ordering = partial(carry_out_orders, rules, self.clock)
         self._recording = partial(record_deliveries, rules)
-
-    async def accept(self, arrival: Arrival) -> Acceptance:
-        """Accept a verified message, or tell why not; a refusal changes nothing."""
-        return await self._writer.run(self._accepting, arrival)
 
     async def dispatch(self, dispatch: Dispatch) -> OutboxEntry:
         """Put a message into the outbox.

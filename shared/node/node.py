@@ -23,10 +23,9 @@ from shared.node.onboarding.registrar import Registrar
 from shared.node.onboarding.seed import seed
 from shared.node.ops.app import ops_app
 from shared.node.readiness import ReadinessCheck
-from shared.node.receive.middleware import SignedExchange
+from shared.node.receive.middleware import SignedExchange, Turns
 from shared.node.receive.reception import Reception
 from shared.node.receive.routes import protocol_app
-from shared.node.receive.turns import Turns
 from shared.node.registry.heartbeat import HeartbeatReporter
 from shared.node.registry.member import Member
 from shared.node.registry.service import registry_transport

@@ -6,17 +6,55 @@ official starters send: `b64` false without `crit`, which RFC 7797 s6 forbids.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
-from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.participants import Dialect
-from shared.protocol.signing import SigningKey
+from shared.protocol.encoding import base64url_decode_if_any, base64url_encode, dump_json, format_timestamp
+from shared.protocol.participants import Dialect, Participant
+from shared.protocol.phases import Opened, Style
+from shared.protocol.profile import Dressed, Originator, Profile
+from shared.protocol.signing import RS256, SigningKey
+from shared.protocol.tokens import bearer_token
 
 SIGNATURE_HEADER = "signature"
 """Where the documents put it; lower case, as ASGI has header names."""
 
 STARTER_HEADER = "x-jws-signature"
 """Where official starters put it."""
+
+
+class OpenedCall(Opened):
+    """A message of OCEN 4.0: the body is the payload; its signature and the sender's token stand in HTTP headers.
+
+    Attributes:
+        signatures: what stands in the HTTP headers that may hold the signature.
+        parts: what stands between the dots of the one signature; three parts if it is a JWS.
+        token_text: the bearer token in the header Authorization (RFC 6750 s2.1).
+    """
+
+    algorithm = RS256
+    id_in_metadata = True
+
+    def _open_head(self) -> None:
+        headers = self.wire.headers
+        self.signatures = [headers[name] for name in (SIGNATURE_HEADER, STARTER_HEADER) if name in headers]
+        given = {text.strip(" \t") for text in self.signatures}
+        if len(given) == 1 and "," not in (text := given.pop()):
+            self.signature_text = text
+        self.parts = self.signature_text.split(".")
+        self._open_header(self.parts[0])
+        self.signature = base64url_decode_if_any(self.parts[-1])
+        self.token_text = bearer_token(headers.get("authorization", ""))
+
+    def _open_body(self) -> None:
+        self.payload = self.body
+
+    @property
+    def signing_input(self) -> bytes:
+        """Header, dot, and the body as its `b64` says (RFC 7797 s3)."""
+        return signing_input(self.parts[0], self.body, self.header.get("b64") is False)
 
 
 def seal_detached(body: bytes, key: SigningKey, dialect: Dialect) -> dict[str, str]:
@@ -44,3 +82,47 @@ def signing_input(header: str, body: bytes, is_unencoded: bool) -> bytes:
 @lru_cache(maxsize=256)
 def _protected_header(kid: str, algorithm: str) -> str:
     return base64url_encode(dump_json({"alg": algorithm, "kid": kid, "b64": False, "crit": ["b64"]}))
+
+
+@dataclass(frozen=True, slots=True)
+class DetachedProfile(Profile):
+    """The body is the payload; what signs it stands in the HTTP headers."""
+
+    def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
+        """Return the payload as it is, with its detached signature in the form that `style` asks for."""
+        assert isinstance(style, Dialect)
+        return Dressed(payload, seal_detached(payload, key.bound_to(self.opened.algorithm), style))
+
+    def stamp(
+        self, content: Mapping[str, Any], sender: Originator, request_id: str, trace_id: str, now: datetime
+    ) -> bytes:
+        """Write the payload of a message; the originator stands there under both spellings of the schema (C7)."""
+        metadata = {
+            **content.get("metadata", {}),
+            "version": self.metadata_version,
+            "originatorOrgId": sender.organisation_id,
+            "originatorParticipantId": sender.participant_id,
+            "orgId": sender.organisation_id,
+            "participantId": sender.participant_id,
+            "timestamp": format_timestamp(now),
+            "traceId": trace_id,
+            "requestId": request_id,
+        }
+        return dump_json({"metadata": metadata, **{k: v for k, v in content.items() if k != "metadata"}})
+
+    def style_for(self, receiver: Participant) -> Style:
+        """Return the dialect that the receiver is set to."""
+        return receiver.dialect
+
+    def style_of(self, opened: Opened, sender: Participant | None) -> Style:
+        """Return the dialect of the sender, strict as long as nobody knows who it is."""
+        return sender.dialect if sender is not None else Dialect.STRICT
+
+    def may_be_unsigned(self, callee: Participant, opened: Opened) -> bool:
+        """Let an official starter get by without signing its acks; a signature that is there has to hold (C15)."""
+        assert isinstance(opened, OpenedCall)
+        return callee.dialect is Dialect.AUTHSTARTER and not opened.signatures
+
+    def answerer(self, callee: Participant, kid: str) -> Participant | None:
+        """Return the party that we called: its kid is judged by a check of its own."""
+        return callee

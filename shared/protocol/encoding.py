@@ -4,7 +4,6 @@ Signed bytes must mean one thing to every reader. Libraries are lenient where se
 (padding, junk characters, repeated members), so this door is ours and everything passes through it.
 """
 
-import base64
 import binascii
 import json
 import re
@@ -32,6 +31,7 @@ MAX_NUMBER_LENGTH = 4300
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 """An object without members."""
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _STANDARD_ALPHABET = bytes.maketrans(b"-_+/=", b"+/!!!")
 _ALL_BUT_SIGNS = bytes(set(range(256)) - set(b",{["))
 _TIMESTAMP = re.compile(
@@ -47,7 +47,7 @@ class EncodingError(ValueError):
 
 def base64url_encode(data: bytes) -> str:
     """Encode as base64url without padding (RFC 7515 s2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def base64url_decode(text: str) -> bytes:
@@ -124,13 +124,11 @@ def parse_json_object(data: bytes, *, most_values: int = MAX_VALUES) -> dict[str
     return parsed
 
 
-class JsonTexts:
-    """The JSON texts of one message. Each is parsed once, however many read it: checks, refusal, log line, journal."""
+class JsonTexts(dict[bytes, dict[str, Any] | str]):
+    """The JSON texts of one message, each with its object, or with why it is none.
 
-    __slots__ = ("_parsed",)
-
-    def __init__(self) -> None:
-        self._parsed: dict[bytes, dict[str, Any] | str] = {}
+    Each is parsed once, however many read it: checks, refusal, log line, journal.
+    """
 
     def read_if_any(self, text: bytes, most_bytes: int) -> Mapping[str, Any]:
         """Return the object in a text of at most so many bytes; an empty one where there is none."""
@@ -151,12 +149,12 @@ class JsonTexts:
 
     def read(self, text: bytes) -> dict[str, Any]:
         """Return the object in a text; raises EncodingError as `parse_json_object` does."""
-        if text not in self._parsed:
+        if text not in self:
             try:
-                self._parsed[text] = parse_json_object(text)
+                self[text] = parse_json_object(text)
             except EncodingError as error:
-                self._parsed[text] = str(error)  # the error itself would keep the message until a garbage collection
-        found = self._parsed[text]
+                self[text] = str(error)  # the error itself would keep the message until a garbage collection
+        found = self[text]
         if isinstance(found, str):
             raise EncodingError(found)
         return found
@@ -197,7 +195,7 @@ def parse_timestamp(text: str) -> datetime:
 
 def format_timestamp(instant: datetime) -> str:
     """Write an aware datetime as RFC 3339 in UTC with milliseconds and `Z`, the form of the published samples."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,10 +1,45 @@
-"""The v3 envelope: a flattened JWS whose signed header is named `header` or `protected` (seed 002, RFC 7515 s7.2.2)."""
+"""The envelope of OCEN v3: how a message in it is opened, and how one is made.
 
+A flattened JWS whose signed header is named `header` or `protected` (seed 002, RFC 7515 s7.2.2).
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from shared.protocol.encoding import base64url_encode
-from shared.protocol.participants import EnvelopeMember
-from shared.protocol.signing import SigningKey
+from shared.protocol.encoding import NOTHING, base64url_decode_if_any, base64url_encode, dump_json, format_timestamp
+from shared.protocol.participants import EnvelopeMember, Participant
+from shared.protocol.phases import MAX_BODY_BYTES, Opened, Style
+from shared.protocol.profile import Dressed, Originator, Profile
+from shared.protocol.signing import RS512, SigningKey
+
+
+class OpenedEnvelope(Opened):
+    """A message of OCEN v3: a flattened JWS (seed 002, RFC 7515 s7.2.2).
+
+    Attributes:
+        outer: the members of the envelope.
+        member: how it spells its signed header: `header` where it names neither or both. The ack is spelled alike.
+    """
+
+    algorithm = RS512
+    id_in_metadata = False
+    outer: Mapping[str, Any] = NOTHING
+    member = EnvelopeMember.HEADER
+
+    def _open_body(self) -> None:
+        self.outer = outer = self.texts.read_if_any(self.body, MAX_BODY_BYTES)
+        if "protected" in outer and "header" not in outer:
+            self.member = EnvelopeMember.PROTECTED
+        self.payload = base64url_decode_if_any(outer.get("payload"))
+        self.signature = base64url_decode_if_any(outer.get("signature"))
+        self._open_header(outer.get(self.member))
+
+    @property
+    def signing_input(self) -> bytes:
+        """Header, dot, payload as they travelled (RFC 7515 s5.1; the published sample proves the order)."""
+        return f"{self.outer[self.member]}.{self.outer['payload']}".encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +68,36 @@ def seal(payload: bytes, key: SigningKey, member: EnvelopeMember = EnvelopeMembe
     encoded = base64url_encode(payload)
     signature = key.sign(f"{key.header}.{encoded}".encode("ascii"))
     return Envelope(encoded, key.header, base64url_encode(signature), member)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeProfile(Profile):
+    """Header, payload and signature travel in one JSON object, whatever the HTTP headers are."""
+
+    def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
+        """Return the envelope of these payload bytes, its signed header spelled as `style` says."""
+        assert isinstance(style, EnvelopeMember)
+        return Dressed(seal(payload, key.bound_to(self.opened.algorithm), style).to_bytes(), {})
+
+    def stamp(
+        self, content: Mapping[str, Any], sender: Originator, request_id: str, trace_id: str, now: datetime
+    ) -> bytes:
+        """Write the payload of a message; its requestId stands beside the metadata (OCEN v3 metadata)."""
+        metadata = {
+            **content.get("metadata", {}),
+            "version": self.metadata_version,
+            "timestamp": format_timestamp(now),
+            "traceId": trace_id,
+            "orgId": sender.participant_id,
+        }
+        rest = {name: value for name, value in content.items() if name not in ("metadata", "requestId")}
+        return dump_json({"metadata": metadata, "requestId": request_id, **rest})
+
+    def style_for(self, receiver: Participant) -> Style:
+        """Return how the receiver's record wants the signed header spelled."""
+        return receiver.envelope_member
+
+    def style_of(self, opened: Opened, sender: Participant | None) -> Style:
+        """Return the spelling of the message."""
+        assert isinstance(opened, OpenedEnvelope)
+        return opened.member

@@ -66,6 +66,8 @@ class MessageType:
         wraps_ack: whether its ack stands inside a member `ack` (three messages of OCEN 4.0).
         may_come_unasked: whether it is taken though no request was sent that it would answer.
         method: its HTTP method.
+        version: the profile that carries it (`v3`, `v4`).
+        full_name: how texts call it (commands, operator plane, journal, log): in v3 by name, later `v4/` before it.
     """
 
     exchange: "Exchange" = field(repr=False)
@@ -79,21 +81,18 @@ class MessageType:
     wraps_ack: bool = False
     may_come_unasked: bool = False
     method: str = "POST"
+    version: str = field(init=False)
+    full_name: str = field(init=False)
 
-    @property
-    def version(self) -> str:
-        """The profile that carries it (`v3`, `v4`)."""
-        return self.exchange.version
+    def __post_init__(self) -> None:
+        version = self.exchange.version
+        object.__setattr__(self, "version", version)
+        object.__setattr__(self, "full_name", self.name if version == "v3" else f"{version}/{self.name}")
 
     @property
     def stage(self) -> str:
         """The stage of the loan journey."""
         return self.exchange.stage
-
-    @property
-    def full_name(self) -> str:
-        """How texts call it (commands, operator plane, journal, log): in v3 by name, later `v4/` before the name."""
-        return self.name if self.version == "v3" else f"{self.version}/{self.name}"
 
     @property
     def summary(self) -> str:

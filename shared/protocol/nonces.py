@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
+from functools import cached_property
 from typing import Any
 
 from shared.protocol.encoding import MAX_NUMBER_LENGTH
@@ -14,7 +15,7 @@ from shared.protocol.encoding import MAX_NUMBER_LENGTH
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Nonce:
     """Sender, traceId and timestamp of one message; the same three never count twice, on whatever path.
 
@@ -26,7 +27,7 @@ class Nonce:
     timestamp: str
     instant: datetime
 
-    @property
+    @cached_property
     def key(self) -> str:
         """One text for the three. It begins with the instant, so that keys grow with time and old ones go in one cut.
 
@@ -41,10 +42,6 @@ class FreshnessWindow:
 
     past: timedelta = timedelta(seconds=300)
     future: timedelta = timedelta(seconds=60)
-
-    def holds(self, instant: datetime, now: datetime) -> bool:
-        """Tell whether a message stamped `instant` may be taken at `now` (both aware)."""
-        return now - self.past <= instant <= now + self.future
 
     def forgettable_before(self, now: datetime) -> str:
         """Return the key below which nonces need no longer be remembered: their timestamps alone are stale."""

@@ -1,7 +1,9 @@
 """Who takes part: organisations, their roles, certificates, addresses and keys (seed 002, "Onboarding Process")."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache, partial
 
 from shared.ip_addresses import Network, lies_in
 from shared.protocol.messages import Role
@@ -20,10 +22,9 @@ class KeyStatus(StrEnum):
     BLOCKED = "BLOCKED"
     RETIRED = "RETIRED"
 
-    @property
-    def counts(self) -> bool:
+    def __init__(self, name: str) -> None:
+        self.counts = name in ("ACTIVE", "BACKUP")
         """Whether a signature by a key of this status is accepted now."""
-        return self in (KeyStatus.ACTIVE, KeyStatus.BACKUP)
 
 
 class EnvelopeMember(StrEnum):
@@ -69,6 +70,8 @@ class Participant:
         dialect: how it signs in v4.
         organisation_id: in v4 the id of the organisation whose role it is; empty where nobody said so.
         client_id: in v4 the client that the Auth Service gives its tokens to; empty where nobody said so.
+        by_kid: the keys, also those that no longer count.
+        calls_from: tells whether an address is one that the participant listed; raises ValueError for what is none.
     """
 
     id: str
@@ -83,24 +86,20 @@ class Participant:
     dialect: Dialect = Dialect.STRICT
     organisation_id: str = ""
     client_id: str = ""
-    _by_kid: dict[str, PublicKey] = field(init=False, repr=False, compare=False, default_factory=dict)
-    _hosts: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
+    by_kid: Mapping[str, PublicKey] = field(init=False, repr=False, compare=False)
+    calls_from: Callable[[str], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._by_kid.update({key.kid: key for key in self.keys})
-        self._hosts.update(str(network[0]) for network in self.networks if network.num_addresses == 1)
+        object.__setattr__(self, "by_kid", {key.kid: key for key in self.keys})
+        judged = self.networks if self.judges_addresses else ()
+        calls_from = lru_cache(maxsize=64)(partial(_is_listed, judged))  # reading an address takes longer than a check
+        object.__setattr__(self, "calls_from", calls_from)
 
     @property
     def counting_keys(self) -> list[PublicKey]:
         """The keys whose signatures count."""
         return [key for key in self.keys if key.status.counts]
 
-    def key(self, kid: str) -> PublicKey | None:
-        """Return the key of that kid, also one that no longer counts, or None."""
-        return self._by_kid.get(kid)
 
-    def calls_from(self, address: str) -> bool:
-        """Tell whether the address is one that the participant listed."""
-        if not self.networks or not self.judges_addresses or address in self._hosts:
-            return True
-        return lies_in(address, self.networks)
+def _is_listed(networks: Sequence[Network], address: str) -> bool:
+    return not networks or lies_in(address, networks)

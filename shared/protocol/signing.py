@@ -1,16 +1,19 @@
 """RSA signatures over exact bytes, and the forms in which keys arrive (RFC 7518 s3.3, seed 002).
 
-jwcrypto does the arithmetic: its key objects and its algorithm primitives. Its JWS class is left aside: it accepts
+cryptography does the arithmetic, jwcrypto reads and writes keys as JWK. jwcrypto's JWS class is left aside: it accepts
 more than this protocol allows and copies its registries for every object, which costs several verifications.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -18,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-from jwcrypto.jwa import JWA
 from jwcrypto.jwk import JWK
 
 from shared.protocol.encoding import EncodingError, base64url_encode, dump_json, parse_json_object
@@ -36,6 +38,19 @@ MAXIMUM_BITS = 8192
 MINIMUM_EXPONENT = 65537
 MAXIMUM_EXPONENT = 2**32 - 1
 """With an exponent as long as the modulus a verification takes as long as a signature, and others choose it for us."""
+
+_PKCS1 = PKCS1v15()
+
+Scheme = tuple[PKCS1v15 | PSS, HashAlgorithm]
+
+_SCHEMES: Mapping[str, Scheme] = {
+    "RS256": (_PKCS1, SHA256()),
+    "RS384": (_PKCS1, SHA384()),
+    "RS512": (_PKCS1, SHA512()),
+    "PS256": (PSS(MGF1(SHA256()), PSS.DIGEST_LENGTH), SHA256()),
+    "PS512": (PSS(MGF1(SHA512()), PSS.DIGEST_LENGTH), SHA512()),
+}
+"""Padding and hash by algorithm (RFC 7518 s3.1). Profiles use RS256 and RS512; with the others messages are spoiled."""
 
 _DIGEST_INFO = {
     "SHA-1": bytes.fromhex("3021300906052b0e03021a05000414"),
@@ -63,12 +78,13 @@ class VerificationKey:
 
     algorithm: str
     jwk: JWK
-    _primitive: Any
+    _public: RSAPublicKey
+    _scheme: Scheme
 
     def verify(self, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether the signature is this key's over exactly these bytes (RFC 7515 s5.2)."""
         try:
-            self._primitive.verify(self.jwk, signing_input, signature)
+            self._public.verify(signature, signing_input, *self._scheme)
         except InvalidSignature:
             return False
         return True
@@ -79,7 +95,7 @@ class VerificationKey:
         Good for telling people what they signed instead; a verdict is for `verify` alone.
         """
         try:
-            signed = self.jwk.get_op_key("verify").recover_data_from_signature(signature, PKCS1v15(), None)
+            signed = self._public.recover_data_from_signature(signature, _PKCS1, None)
         except (InvalidSignature, ValueError):
             return None
         for name, prefix in _DIGEST_INFO.items():
@@ -103,23 +119,22 @@ class SigningKey:
     kid: str
     algorithm: str
     header: str
-    _jwk: JWK
-    _primitive: Any
+    _private: RSAPrivateKey
+    _scheme: Scheme = field(compare=False)
 
     def sign(self, signing_input: bytes) -> bytes:
         """Sign exactly these bytes (RSASSA-PKCS1-v1_5, deterministic: the same bytes give the same signature)."""
-        signature: bytes = self._primitive.sign(self._jwk, signing_input)
-        return signature
+        return self._private.sign(signing_input, *self._scheme)
 
     def public(self) -> VerificationKey:
         """Return the public half."""
-        public = self._jwk.get_op_key("verify")
-        return VerificationKey(self.algorithm, JWK.from_pyca(public), self._primitive)
+        return _public(self._private.public_key(), self.algorithm)
 
+    @lru_cache(maxsize=16)  # noqa: B019 - a process has few keys
     def bound_to(self, algorithm: str) -> "SigningKey":
-        """Return the same key under the same kid, bound to another algorithm."""
-        header, primitive = _protected_header(self.kid, algorithm), JWA.signing_alg(algorithm)
-        return replace(self, algorithm=algorithm, header=header, _primitive=primitive)
+        """Return the same key under the same kid, bound to an algorithm."""
+        header, scheme = _protected_header(self.kid, algorithm), _SCHEMES[algorithm]
+        return replace(self, algorithm=algorithm, header=header, _scheme=scheme)
 
 
 def new_private_key() -> RSAPrivateKey:
@@ -149,8 +164,7 @@ def load_private_key(material: str, kid: str, algorithm: str) -> SigningKey:
     if not isinstance(private, RSAPrivateKey):
         raise KeyMaterialError("the private key is not RSA; make one with: openssl genrsa -out private.pem 2048")
     _check_strength(private.public_key())
-    header = _protected_header(kid, algorithm)
-    return SigningKey(kid, algorithm, header, JWK.from_pyca(private), JWA.signing_alg(algorithm))
+    return SigningKey(kid, algorithm, _protected_header(kid, algorithm), private, _SCHEMES[algorithm])
 
 
 def load_public_key(material: str, algorithm: str, kid: str | None = None) -> VerificationKey:
@@ -167,7 +181,11 @@ def load_public_key(material: str, algorithm: str, kid: str | None = None) -> Ve
     if not isinstance(public, RSAPublicKey):
         raise KeyMaterialError("the key is not RSA; the OCEN algorithms are RSA with 2048 bits or more")
     _check_strength(public)
-    return VerificationKey(algorithm, JWK.from_pyca(public), JWA.signing_alg(algorithm))
+    return _public(public, algorithm)
+
+
+def _public(public: RSAPublicKey, algorithm: str) -> VerificationKey:
+    return VerificationKey(algorithm, JWK.from_pyca(public), public, _SCHEMES[algorithm])
 
 
 def _protected_header(kid: str, algorithm: str) -> str:

@@ -1,4 +1,4 @@
-"""Judging one message: ordered tables of named checks, and the verdict, which tells what each of them saw.
+"""Judging one message: ordered tables of named checks, the verdict, which tells what each of them saw, and the ack.
 
 The first check that fails ends it; what stands behind it in the table is not reached. A check that lacks what it needs
 (offline there is no connection, and maybe no clock) is not judged, and says so.
@@ -9,10 +9,13 @@ A check that holds costs its test alone: what it expected and found is worked ou
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from shared.protocol.problems import Problem
+from shared.protocol.encoding import dump_json, format_timestamp
+from shared.protocol.problems import SUCCESS, Problem
 
 T = TypeVar("T")
 
@@ -164,8 +167,8 @@ class Verification:
     @property
     def not_judged(self) -> dict[str, str]:
         """What was not judged, and why, by the names of the checks."""
-        checks = (one for phase in self.phases for one in phase.checks)
-        return {one.name: f"there is no {missing}" for one in checks if (missing := missing_for(one, self.provided))}
+        checks = [one for phase in self.phases for one in phase.checks if not one.needs <= self.provided]
+        return {one.name: f"there is no {missing_for(one, self.provided)}" for one in checks}
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -189,14 +192,54 @@ class Verification:
         return Step(one, Outcome.PASSED, _text(finding.expected), _text(finding.found))
 
 
-def judgeable(checks: Sequence[Check[T]], provided: frozenset[Need]) -> Sequence[Check[T]]:
-    """Return those checks that can be judged by what there is."""
+@lru_cache
+def judgeable(checks: Sequence[AnyCheck], provided: frozenset[Need]) -> Sequence[AnyCheck]:
+    """Return those checks of a table that can be judged by what there is."""
     return [one for one in checks if one.needs <= provided]
 
 
 def missing_for(one: AnyCheck, provided: frozenset[Need]) -> str:
     """Say what a check lacks; empty where it lacks nothing."""
     return min((need.value for need in one.needs - provided), default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What answers a message at once (OCEN v3 ack). `problem` None means accepted; `trace_id` echoes the message's.
+
+    `timestamp` is aware; it is written in UTC with milliseconds. `is_wrapped`: it stands inside a member `ack` (C12).
+    """
+
+    trace_id: str
+    timestamp: datetime
+    problem: Problem | None = None
+    detail: dict[str, str] | None = None
+    is_wrapped: bool = False
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that carries it."""
+        return self.problem.status if self.problem else 200
+
+    def payload(self) -> bytes:
+        """Write the payload that is signed."""
+        members: dict[str, object] = {
+            "error": self.problem.code if self.problem else SUCCESS,
+            "traceId": self.trace_id,
+            "timestamp": format_timestamp(self.timestamp),
+        }
+        if self.detail:
+            members["detail"] = self.detail
+        return dump_json({"ack": members} if self.is_wrapped else members)
+
+
+def explain(problem: Problem, failure: Failure | None = None, reason: str = "") -> dict[str, str]:
+    """Say why in words, for a sandbox only: a stranger who gets this much detail learns how to do better."""
+    detail = {"meaning": problem.meaning}
+    if failure is not None:
+        check = failure.check
+        detail |= {"check": check.name, "clause": check.clause, "expected": failure.expected, "found": failure.found}
+    return detail | ({"reason": reason} if reason else {})
 
 
 def _text(text: Text) -> str:

@@ -169,8 +169,9 @@ def _choose(waiting: Iterable[Job], limit: int) -> tuple[list[Job], list[Job]]:
     taken: set[str] = set()
     jobs = iter(waiting)
     for job in jobs:
-        (batch if taken.isdisjoint(job.unit.keys) else rest).append(job)
-        taken |= job.unit.keys  # a deferred job holds back those after it, too
+        keys = job.unit.keys
+        (batch if taken.isdisjoint(keys) else rest).append(job)
+        taken |= keys  # a deferred job holds back those after it, too
         if len(batch) == limit:
             break
     return batch, [*rest, *jobs]

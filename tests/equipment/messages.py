@@ -11,8 +11,7 @@ from shared.node.send.outbox import OutboxState
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
-from shared.protocol.opened import Peer, WireMessage
-from shared.protocol.phases import KnownSender, VerifiedMessage
+from shared.protocol.phases import KnownSender, Peer, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V3, Dressed
 from tests.equipment.clock import NOW
 from tests.equipment.parties import LENDER, lender, lender_key, lsp, lsp_key, payload_of

@@ -107,7 +107,7 @@ class MemoryNode:
 
     def application(self, messages: Sequence[MessageType], rules: Mapping[MessageType, Bound[Any]]) -> ASGIApp:
         """What stands behind the middleware."""
-        return protocol_app(self.reception, {message.path: message for message in messages}, rules)
+        return protocol_app(self.reception, {message.path: message for message in messages}, rules).router
 
     def mount(self, profile: Profile, messages: Sequence[MessageType], app: ASGIApp) -> SignedExchange:
         """The middleware of one profile, round an application."""

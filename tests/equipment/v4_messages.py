@@ -9,9 +9,8 @@ from typing import Any
 from shared.catalogue.table import example_of, find_message, get_message
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.messages import Role
-from shared.protocol.opened import Peer, WireMessage
 from shared.protocol.participants import Dialect, Participant, PublicKey
-from shared.protocol.phases import KnownSender, VerifiedMessage
+from shared.protocol.phases import KnownSender, Peer, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer

@@ -4,8 +4,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from shared.node.receive.verify import Refused, verify
-from shared.protocol.opened import Opened, OpenedCall
-from shared.protocol.phases import Identified, KnownSender, ShownToken, VerifiedMessage
+from shared.protocol.detached import OpenedCall
+from shared.protocol.phases import Identified, KnownSender, Opened, ShownToken, VerifiedMessage
 from shared.protocol.profiles import Profile
 from shared.protocol.tokens import Issuer
 from shared.protocol.verification import ALL_OF_A_REQUEST, Failure, History, Verification

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from shared.protocol.acknowledgement import Acknowledgement
 from shared.protocol.detached import seal_detached
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.envelope import seal
 from shared.protocol.participants import Dialect
 from shared.protocol.signing import SigningKey
+from shared.protocol.verification import Acknowledgement
 
 
 @dataclass

@@ -20,7 +20,7 @@ from shared.clock import SystemClock
 from shared.node.identity import Identity, load_identity
 from shared.node.node import Application, Node
 from shared.node.onboarding.changes import with_certificate
-from shared.node.receive.request import read_body
+from shared.node.receive.middleware import read_body
 from shared.node.rules import BoundRules, Reply
 from shared.node.send.sender import SendError
 from shared.node.settings import NodeSettings

@@ -10,7 +10,7 @@ from sqlalchemy import Table
 
 from shared.node.ids import new_id
 from shared.node.tables import INBOX, OUTBOX
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.problems import SUCCESS
 from tests.live.forger import JSON, Answer, Forger
 from tests.live.letters import TRIGGER, TRIGGERED, VERIFY, envelope, letter, path_of, rewritten

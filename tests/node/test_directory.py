@@ -135,7 +135,7 @@ async def test_a_key_that_is_blocked_elsewhere_is_blocked_here_after_a_refresh(e
     assert refresh(directory, engine)
     holder = directory.holder("lsp-kid")
     assert holder is not None
-    blocked = holder.key("lsp-kid")
+    blocked = holder.by_kid.get("lsp-kid")
     assert blocked is not None
     assert blocked.status is KeyStatus.BLOCKED
 

@@ -14,8 +14,8 @@ from shared.catalogue.table import CATALOGUE
 from shared.node.tables import REFUSALS
 from shared.protocol.encoding import dump_json, format_timestamp
 from shared.protocol.messages import Role
-from shared.protocol.opened import MAX_BODY_BYTES
 from shared.protocol.participants import EnvelopeMember
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.problems import Problem
 from shared.protocol.tampering import TAMPERINGS
 from tests.equipment.asgi import JSON, Answer

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from shared.catalogue.table import example_of, find_message
 from shared.node.tables import OUTBOX
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 from tests.node.journal_rows import add_notice, add_received, add_refusal, add_sent, row_id
 from tests.node.operated import OperatedStandIn, contents, operated_node, operator
 

@@ -148,7 +148,7 @@ async def test_a_block_counts_at_once(node: OperatedStandIn, client: httpx.Async
     await client.put(f"{bank}/keys/bank-a", json={"status": "BLOCKED"})
     holder = node.directory.holder("bank-a")
     assert holder is not None
-    blocked = holder.key("bank-a")
+    blocked = holder.by_kid.get("bank-a")
     assert blocked is not None
     assert not blocked.status.counts
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.protocol import encoding
+from shared.protocol import encoding, phases
 from shared.protocol.encoding import dump_json
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.tampering import TAMPERINGS
 from shared.protocol.tokens import parse_token
 from tests.equipment.lender_node import LenderNode, lender_node, signed
@@ -32,6 +32,7 @@ class Parser:
 
 @pytest.fixture
 def parser(monkeypatch: pytest.MonkeyPatch) -> Parser:
+    phases._read_header.cache_clear()
     parser = Parser()
     monkeypatch.setattr(encoding, "_STRICT_JSON", parser)
     return parser
@@ -77,7 +78,8 @@ async def test_a_message_that_conflicts_with_an_earlier_one_has_no_text_parsed_t
         parser.parsed.clear()
         content = {**payload_of(TRIGGER.name, traceId=f"trace-{number}"), "note": number}
         assert (await lender.post(content)).status == status
-        assert list(parser.parsed.values()) == [1, 1, 1]
+        # The header of a key is known after its first message.
+        assert list(parser.parsed.values()) == [1, 1, 1][number:]
 
 
 async def test_whatever_becomes_of_a_call_of_ocen_4_its_body_is_parsed_once_at_most(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.node.receive.turns import LARGE_BODY_BYTES
+from shared.node.receive.middleware import LARGE_BODY_BYTES
 from tests.equipment.asgi import JSON, http_scope
 from tests.equipment.lender_node import LenderNode, lender_node, signed
 from tests.equipment.messages import TRIGGER

@@ -8,9 +8,8 @@ from shared.catalogue.table import example_of, find_message, messages_received_b
 from shared.node.receive.verify import Refused
 from shared.protocol.messages import Role
 from shared.protocol.nonces import content_fingerprint
-from shared.protocol.opened import Opened, Peer, WireMessage
 from shared.protocol.participants import Participant
-from shared.protocol.phases import KnownSender, VerifiedMessage
+from shared.protocol.phases import KnownSender, Opened, Peer, VerifiedMessage, WireMessage
 from shared.protocol.profiles import V3, Profile
 from shared.protocol.tampering import OutgoingMessage, TlsIdentity
 from shared.protocol.verification import History, Verification, first_failure

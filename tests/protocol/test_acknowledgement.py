@@ -10,16 +10,15 @@ import httpx
 import pytest
 
 from shared.node.send.client import judge_answer
-from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.checks import ACK_CHECKS
 from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
-from shared.protocol.opened import Peer
 from shared.protocol.participants import EnvelopeMember, KeyStatus, Participant
+from shared.protocol.phases import Peer
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V3, Judged
 from shared.protocol.tampering import TAMPERINGS, GoodMessage
-from shared.protocol.verification import Outcome
+from shared.protocol.verification import Acknowledgement, Outcome, explain
 from tests.protocol.conftest import Keys
 from tests.protocol.receiver import LENDER_CERTIFICATE, LSP_CERTIFICATE, NOW, Receiver
 

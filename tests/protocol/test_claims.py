@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.opened import NO_PEER, WireMessage
+from shared.protocol.phases import NO_PEER, WireMessage
 from shared.protocol.profiles import V3
 from shared.protocol.tampering import TAMPERINGS, GoodMessage
 
 
 def claimed_ids(body: bytes) -> tuple[str, str]:
     opened = V3.opened(WireMessage("", "", {}, body, NO_PEER))
-    return opened.request_id, opened.trace_id
+    return opened.claims.request_id, opened.claims.trace_id
 
 
 def claiming(document: object) -> bytes:

@@ -60,14 +60,14 @@ def test_what_is_no_address_is_never_taken_for_a_listed_one(lsp: Participant) ->
 
 
 def test_a_key_is_found_by_its_exact_kid_whatever_its_status(lsp: Participant) -> None:
-    statuses = [key and key.status for key in map(lsp.key, ("lsp-2031-a", "lsp-2031-b", "lsp-2030"))]
+    statuses = [key and key.status for key in map(lsp.by_kid.get, ("lsp-2031-a", "lsp-2031-b", "lsp-2030"))]
     assert statuses == [KeyStatus.ACTIVE, KeyStatus.BACKUP, KeyStatus.BLOCKED]
-    assert [lsp.key(kid) for kid in ("", "LSP-2031-A", "lsp-2031-a ", "lender-2031")] == [None] * 4
+    assert [lsp.by_kid.get(kid) for kid in ("", "LSP-2031-A", "lsp-2031-a ", "lender-2031")] == [None] * 4
 
 
 def test_a_changed_copy_of_a_participant_finds_its_own_keys(lsp: Participant) -> None:
     blocked = replace(lsp, keys=tuple(replace(key, status=KeyStatus.BLOCKED) for key in lsp.keys[:1]))
 
-    assert blocked.key("lsp-2031-a") == blocked.keys[0]
-    assert blocked.key("lsp-2031-b") is None
-    assert lsp.key("lsp-2031-a") == lsp.keys[0]
+    assert blocked.by_kid.get("lsp-2031-a") == blocked.keys[0]
+    assert blocked.by_kid.get("lsp-2031-b") is None
+    assert lsp.by_kid.get("lsp-2031-a") == lsp.keys[0]

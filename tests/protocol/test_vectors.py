@@ -13,8 +13,8 @@ from shared.catalogue.table import get_message
 from shared.node.send.client import judge_answer
 from shared.protocol.checks import REQUEST_CHECKS
 from shared.protocol.encoding import base64url_decode, parse_timestamp
-from shared.protocol.opened import Peer
 from shared.protocol.participants import Participant
+from shared.protocol.phases import Peer
 from shared.protocol.profiles import V3
 from shared.protocol.signing import VerificationKey, load_public_key
 from shared.protocol.verification import Outcome, Verification
@@ -46,7 +46,7 @@ def judge(case: dict[str, Any], holders: dict[str, Participant], at: datetime) -
 def key_of(body: bytes, holders: dict[str, Participant]) -> VerificationKey:
     outer = json.loads(body)
     kid = json.loads(base64url_decode(outer.get("header") or outer["protected"]))["kid"]
-    key = holders[kid].key(kid)
+    key = holders[kid].by_kid.get(kid)
     assert key is not None
     return key.verifier
 
@@ -75,7 +75,7 @@ def test_an_envelope_verifies_under_no_other_key(holders: dict[str, Participant]
     envelope = json.loads(cases("v3_valid")[0]["body"])
     signing_input = f"{envelope['header']}.{envelope['payload']}".encode()
     signature = base64url_decode(envelope["signature"])
-    keys = {kid: holder.key(kid) for kid, holder in holders.items()}
+    keys = {kid: holder.by_kid.get(kid) for kid, holder in holders.items()}
 
     assert [kid for kid, key in keys.items() if key and key.verifier.verify(signing_input, signature)] == ["lsp-2031-a"]
 

@@ -12,8 +12,8 @@ from shared.catalogue.bodies.v3.loan_acceptance import TriggerLoanAcceptanceRequ
 from shared.catalogue.table import get_message
 from shared.node.receive.verify import Refused
 from shared.protocol.checks import REQUEST_CHECKS
-from shared.protocol.checks.envelope import MOST_NAMED, kid_is_given, names_of
 from shared.protocol.checks.journal import nonce_is_new
+from shared.protocol.checks.opening import MOST_NAMED, kid_is_given, names_of
 from shared.protocol.checks.payload import content_fits_the_message
 from shared.protocol.messages import MessageType
 from shared.protocol.participants import Participant

@@ -15,8 +15,8 @@ from shared.node.journal_rows import rows_under, tries_of
 from shared.node.send.client import UNSIGNED
 from shared.node.send.outbox import AttemptOutcome
 from shared.node.tables import INBOX, OUTBOX
-from shared.protocol.opened import Peer
 from shared.protocol.participants import PublicKey
+from shared.protocol.phases import Peer
 from shared.protocol.problems import SUCCESS
 from shared.protocol.profiles import V3, Judged, Profile
 
@@ -68,7 +68,7 @@ class Part:
     def key(self) -> PublicKey | None:
         """The signer's key of that kid, with the status that it had then."""
         holder = self.judged.holder if self.judged is not None else None
-        return holder.key(self.kid) if holder is not None else None
+        return holder.by_kid.get(self.kid) if holder is not None else None
 
 
 def gather(connection: Connection, request_id: str, own_ids: Mapping[str, str], register: Remembered) -> list[Part]:
@@ -155,10 +155,10 @@ class _Message:
         opened, flaws = judged.opened, _failures(judged)
         if message_type is None:
             flaws.append(f"{row.message} is no message of the catalogue")
-        elif not flaws and opened.request_id != row.request_id:
-            flaws.append(f"it is signed under requestId {opened.request_id}, not {row.request_id}")
-        timestamp = opened.metadata.get("timestamp")
-        stamped = (("traceId", opened.trace_id), ("timestamp", timestamp if isinstance(timestamp, str) else ""))
+        elif not flaws and opened.claims.request_id != row.request_id:
+            flaws.append(f"it is signed under requestId {opened.claims.request_id}, not {row.request_id}")
+        timestamp = opened.claims.metadata.get("timestamp")
+        stamped = (("traceId", opened.claims.trace_id), ("timestamp", timestamp if isinstance(timestamp, str) else ""))
         says = (("requestId", row.request_id), *stamped, (text.profile.sender_member, text.signer))
         return replace(self._part(text), judged=judged, flaws=flaws, says=says)
 
@@ -169,7 +169,7 @@ class _Message:
 
         Where the row does not claim that there was an ack, what is no valid one proves nothing, and is not at fault.
         """
-        trace_id = (message.judged.opened.trace_id if message.judged else "") or noted_trace_id
+        trace_id = (message.judged.opened.claims.trace_id if message.judged else "") or noted_trace_id
         judged, what = judge(text, self.register, answers=trace_id), f"ack of {text.signer}"
         flaws = _failures(judged)
         if flaws and not claims_one:

@@ -12,7 +12,7 @@ from shared.node.evidence.remembered import Remembered
 from shared.node.onboarding.certificates import CertificateUse
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.messages import MessageType
-from shared.protocol.opened import NO_PEER, Peer, WireMessage
+from shared.protocol.phases import NO_PEER, Peer, WireMessage
 from shared.protocol.profiles import PROFILES, V3, Judged, Profile
 from shared.protocol.verification import Need
 

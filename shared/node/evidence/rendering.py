@@ -11,7 +11,7 @@ from shared.node.evidence.gathering import Part, Verdict
 from shared.node.evidence.stated import Rows
 from shared.node.send.outbox import storable
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.opened import OpenedEnvelope
+from shared.protocol.envelope import OpenedEnvelope
 from shared.protocol.signing import VerificationKey
 from shared.protocol.verification import Outcome
 

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from shared.node.ops.views import Mistake
 from shared.protocol.encoding import EncodingError, parse_json_object
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 
 
 class StrictRequest(Request):

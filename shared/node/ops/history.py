@@ -21,7 +21,7 @@ from shared.node.ops.ledger_views import (
     VerificationStep,
 )
 from shared.node.tables import INBOX, OUTBOX, REFUSALS
-from shared.protocol.opened import Peer
+from shared.protocol.phases import Peer
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import PROFILES, V3, Profile
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from shared.catalogue.bodies.body import Identifier
 from shared.node.send.outbox import AttemptOutcome, OutboxState
-from shared.protocol.detached import SIGNATURE_HEADER
+from shared.protocol.detached import SIGNATURE_HEADER, OpenedCall
 from shared.protocol.encoding import format_timestamp
-from shared.protocol.opened import MAX_BODY_BYTES, NO_PEER, Opened, OpenedCall, WireMessage
+from shared.protocol.phases import MAX_BODY_BYTES, NO_PEER, Opened, WireMessage
 from shared.protocol.profiles import PROFILES, Profile
 from shared.protocol.verification import AnyCheck, Outcome, Step
 

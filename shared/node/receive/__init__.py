@@ -1,1 +1,1 @@
-"""Receiving, from the bytes on the wire to the transaction behind the ack: begin with `middleware.py`, `verify.py`."""
+"""Receiving, from the wire to the transaction behind the ack: `middleware.py`, `verify.py`, `reception.py`."""

@@ -7,7 +7,7 @@ have left them. Timers that are due by the time of a message are fired before it
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -40,7 +40,6 @@ class Arrival:
         ack: the signed ack that goes out if the message is accepted.
         first_due: when anyone may take the answer to the sender; a lease later if this process delivers it.
         state: the state in which that answer begins.
-        keys: what no other message of the same transaction may touch.
     """
 
     message: VerifiedMessage
@@ -49,11 +48,11 @@ class Arrival:
     ack: Dressed
     first_due: datetime
     state: OutboxState
-    keys: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        own = (f"nonce {self.message.nonce.key}", f"request {self.message.request_id}")
-        object.__setattr__(self, "keys", frozenset(own))
+    @property
+    def keys(self) -> frozenset[str]:
+        """What no other message of the same transaction may touch."""
+        return frozenset((f"nonce {self.message.nonce.key}", f"request {self.message.request_id}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from fastapi.openapi.utils import get_openapi
 
 from shared.node.receive.documented_refusals import refusals_route
 from shared.node.receive.examples import base_url, message_payload
-from shared.node.receive.routes import MessageRoute, component_name, message_route
+from shared.node.receive.reception import MessageRoute
+from shared.node.receive.routes import component_name, message_route
 from shared.node.receive.wire_forms import WIRE_FORMS
 from shared.protocol.messages import MessageType
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared.catalogue.table import example_of
-from shared.protocol.acknowledgement import Acknowledgement
 from shared.protocol.messages import MessageType, Role
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import PROFILES, V3, V4, Originator
+from shared.protocol.verification import Acknowledgement
 
 _MOMENT: Final = datetime(2031, 5, 14, 9, 30, 15, 250000, UTC)
 _TRACE_ID: Final = "01999c1e-7a90-7d02-b3a4-90d1c5e7f608"

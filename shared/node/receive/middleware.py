@@ -6,8 +6,9 @@ verified messages only; whatever it raises becomes a signed refusal.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,24 +17,19 @@ from shared.ip_addresses import Network
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.journal import Journal
-from shared.node.receive.request import read_body, read_head, read_wanted_body
-from shared.node.receive.turns import Turns
+from shared.node.receive.refusing import Refusals
 from shared.node.receive.verify import ReadBody, Refused, verify
-from shared.node.refusals import Refusal
 from shared.node.telemetry import Telemetry
-from shared.protocol.acknowledgement import Acknowledgement, explain
 from shared.protocol.messages import MessageType
 from shared.protocol.nonces import FreshnessWindow
-from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Participant
-from shared.protocol.phases import VerifiedMessage
+from shared.protocol.phases import MAX_BODY_BYTES, Opened, Peer, VerifiedMessage, WireMessage
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import V3, Profile
-from shared.protocol.tokens import challenge
 from shared.storage.writer import StorageUnavailable
 from shared.transport.certificate_connections import OVER_LIMIT_EXTENSION
-
-RETRY_AFTER_SECONDS: Final = 5
+from shared.transport.peer_protocol import PEER_EXTENSION
+from shared.transport.source_address import source_address
 
 _TOO_MANY_CONNECTIONS: Final = "more connections show this certificate than are served; reuse those that are open"
 
@@ -45,11 +41,42 @@ REFUSED: Final = "refused"
 """Where it puts a `Refused`, if it does not accept the message; whatever it sends is then discarded."""
 
 
+LARGE_BODY_BYTES: Final = 16_384
+"""A longer body waits for its turn, and so does one whose length is not known before it has been read. (Ordinary
+messages have a KiB or two; 64 KiB of small values already take 10 ms.)"""
+
+_NO_WAIT: Final = nullcontext()
+
+
 class _Answer(NamedTuple):
     """The application's answer to a message, and the participant that it goes back to."""
 
     sender: Participant
     parts: Sequence[Message]
+
+
+class Turns:
+    """Lets the large messages of each certificate be read and judged one after another.
+
+    Whoever sends many must not keep others from being answered.
+
+    A turn begins before the body is read, so that what waits holds no more memory than the server has read ahead.
+    Whoever lets us wait for the rest of a body delays only the large messages of its own certificate, until the server
+    drops the connection.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, message: Opened) -> AbstractAsyncContextManager[object]:
+        """Return what has to be entered before this message is read; a small one need not wait."""
+        if message.declared_size <= LARGE_BODY_BYTES and "transfer-encoding" not in message.wire.headers:
+            return _NO_WAIT
+        certificate = message.peer.certificate
+        lock = self._locks.get(certificate)
+        if lock is None:  # the weak dictionary drops it when nobody has or awaits the turn
+            lock = self._locks[certificate] = asyncio.Lock()
+        return lock
 
 
 class SignedExchange:
@@ -80,14 +107,21 @@ class SignedExchange:
         self._messages = messages
         self._identity = identity
         self._directory = directory
-        self._journal = journal
         self._clock = clock
         self._telemetry = telemetry
         self._window = window
-        self._explains = explains
         self._proxies = proxies
         self._profile = profile
         self._turns = turns or Turns()
+        self._refusals = Refusals(
+            identity=identity,
+            directory=directory,
+            journal=journal,
+            clock=clock,
+            telemetry=telemetry,
+            explains=explains,
+            profile=profile,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request and send one signed answer; none if the client disconnects before its body is complete."""
@@ -104,7 +138,7 @@ class SignedExchange:
             self._telemetry.say("message interrupted")
             outcome = Refused(Problem.UNAVAILABLE)
         if isinstance(outcome, Refused):
-            await self._send_refusal(opened, outcome, send)
+            await send_json(send, *self._refusals.answer(opened, outcome))
             self._tell(opened, outcome, started)
         elif outcome is not None:
             for part in outcome.parts:
@@ -132,7 +166,7 @@ class SignedExchange:
 
             outcome = await self._take(opened, scope, read)
             if isinstance(outcome, Refused):
-                await self._note(opened, outcome)
+                await self._refusals.note(opened, outcome)
             return outcome
 
     async def _take(self, opened: Opened, scope: Scope, read: ReadBody) -> _Answer | Refused | None:
@@ -172,65 +206,13 @@ class SignedExchange:
             raise RuntimeError(f"the application does not answer {message.message_type.name} with an ack")
         return _Answer(message.sender, answer)
 
-    async def _send_refusal(self, opened: Opened, refused: Refused, send: Send) -> None:
-        """Send a signed refusal in the form of the request; if signing fails, an empty 500."""
-        problem = refused.problem
-        try:
-            wraps = opened.message_type is not None and opened.message_type.wraps_ack
-            detail = explain(problem, refused.failure, refused.reason) if self._explains else None
-            ack = Acknowledgement(opened.trace_id, self._clock.now(), problem, detail, wraps)
-            key, style = self._identity.key_for(self._profile.algorithm), self._profile.style_of(opened, refused.sender)
-            (body, signed), status = self._profile.dress(ack.payload(), key, style), problem.status
-        except Exception as error:
-            self._telemetry.trouble("answer not signed", error)
-            body, signed, status = b"", {}, 500
-        await send_json(send, status, body, {**signed, **self._http_headers(opened, problem)})
-
-    async def _note(self, opened: Opened, refused: Refused) -> None:
-        if refused.problem is Problem.UNAVAILABLE:  # a storage that has just failed must not delay the answer once more
-            return
-        try:
-            await self._journal.note_refusal(
-                Refusal(
-                    received_at=self._clock.now(),
-                    peer=self._peer_name(opened),
-                    address=opened.peer.address,
-                    path=opened.wire.path,
-                    request_id=opened.request_id,
-                    trace_id=opened.trace_id,
-                    problem=refused.problem,
-                    failure=refused.failure,
-                    raw=opened.body,
-                    signature=opened.signature_text,
-                    reason=refused.reason,
-                )
-            )
-        except Exception as error:  # the note is for people; without it the answer is the same
-            self._telemetry.trouble("refusal not written down", error)
-
-    def _peer_name(self, opened: Opened) -> str:
-        owner = self._directory.owner(opened.peer.certificate)
-        return owner.id if owner else ""
-
-    def _http_headers(self, opened: Opened, problem: Problem) -> dict[str, str]:
-        headers = {}
-        if problem is Problem.METHOD_NOT_ALLOWED:
-            headers["allow"] = opened.expected.method
-        elif problem.status in (429, 503):
-            headers["retry-after"] = str(RETRY_AFTER_SECONDS)
-        elif isinstance(opened, OpenedCall) and problem.status in (401, 403):
-            headers["www-authenticate"] = challenge(problem, opened.token_text != "")
-        if not opened.body and self._profile.head_checks:
-            headers["connection"] = "close"  # else what was not read of the body would be parsed as the next request
-        return headers
-
     def _tell(self, opened: Opened, refused: Refused | None, started: float, sender: Participant | None = None) -> None:
         failure = refused.failure if refused else None
         self._telemetry.received(
             message=opened.message_type.full_name if opened.message_type else "unknown",
-            request_id=opened.request_id,
-            trace_id=opened.trace_id,
-            peer=sender.id if sender else self._peer_name(opened),
+            request_id=opened.claims.request_id,
+            trace_id=opened.claims.trace_id,
+            peer=sender.id if sender else self._refusals.peer_name(opened),
             verdict=refused.problem.code if refused else SUCCESS,
             seconds=self._clock.elapsed() - started,
             check=failure.check.name if failure else "",
@@ -243,3 +225,47 @@ async def send_json(send: Send, status: int, body: bytes, further: Mapping[str, 
     headers += [(name.encode(), value.encode()) for name, value in further.items()]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def read_head(scope: Scope, proxies: Sequence[Network] = ()) -> WireMessage:
+    """Read the head of a request; of a header that is there several times the values are joined (RFC 9110 s5.3).
+
+    `proxies` are the networks of our own reverse proxies: see `source_address`.
+    """
+    values: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        values.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
+    headers = {name: ", ".join(given) for name, given in values.items()}
+    address = scope["client"][0]
+    if proxies:
+        address = source_address(address, scope["headers"], proxies)
+    peer = Peer(scope["extensions"][PEER_EXTENSION].thumbprint, address)
+    return WireMessage(scope["method"], scope["path"], headers, b"", peer)
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """Read a body, and no further than the piece that passes what is accepted; None if the client disconnects."""
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        event: Message = await receive()
+        if event["type"] != "http.request":
+            return None
+        pieces.append(bytes(event.get("body", b"")))
+        size += len(pieces[-1])
+        if size > MAX_BODY_BYTES or not event.get("more_body", False):
+            return b"".join(pieces)
+
+
+async def read_wanted_body(receive: Receive, message: Opened) -> bytes | None:
+    """Read a body like `read_body`, but none that the head alone rules out.
+
+    A caller may wait for our word before it sends the body (Expect: 100-continue, RFC 9110 s10.1.1). It gets the answer
+    at once where the head alone tells that the message is refused.
+    """
+    headers, expected = message.wire.headers, message.message_type
+    is_taken = expected is not None and message.wire.method == expected.method
+    is_refused = not is_taken or message.declared_size > MAX_BODY_BYTES
+    if is_refused and headers.get("expect", "").lower() == "100-continue":
+        return b""
+    return await read_body(receive)

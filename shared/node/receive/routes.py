@@ -3,22 +3,15 @@
 FastAPI writes the documentation from their models. It parses nothing: the middleware has judged the message already.
 """
 
-import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
-from starlette.routing import Match
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.node.receive.documented_refusals import references_to_refusals
 from shared.node.receive.examples import ack_payload
-from shared.node.receive.middleware import MESSAGE, REFUSED, send_json
-from shared.node.receive.reception import Reception
-from shared.node.receive.verify import Refused
+from shared.node.receive.reception import MessageEndpoint, MessageRoute, Reception
 from shared.node.receive.wire_forms import WIRE_FORMS
 from shared.node.receive.wire_models import AcceptedAck, WrappedAck
 from shared.node.rules import Bound
@@ -40,41 +33,6 @@ def protocol_app(
         endpoint = MessageEndpoint(reception, message_type, rules.get(message_type))
         app.router.routes.append(message_route(message_type).served_by(endpoint))
     return app
-
-
-@dataclass(frozen=True, slots=True)
-class MessageEndpoint:
-    """The ASGI endpoint of one message type: answers with the signed ack, which the middleware passes as it is."""
-
-    reception: Reception
-    message_type: MessageType
-    rule: Bound[VerifiedMessage] | None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the message that the middleware has verified."""
-        outcome = await self.reception.take(scope["state"][MESSAGE], self.message_type, self.rule)
-        if isinstance(outcome, Refused):
-            scope["state"][REFUSED] = outcome
-        else:
-            await send_json(send, 200, outcome.body, outcome.headers)
-
-
-class MessageRoute(APIRoute):
-    """A route whose models are for the documentation alone: what answers is an ASGI application."""
-
-    def served_by(self, app: ASGIApp) -> "MessageRoute":
-        """Return this route with an application that answers."""
-        route = copy.copy(self)
-        route.app = app
-        return route
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Compare path and method as they are: a message's path has no parameters, so no regular expression is run."""
-        if scope["path"] != self.path:
-            return Match.NONE, {}
-        if scope["method"] not in (self.methods or ()):
-            return super().matches(scope)
-        return Match.FULL, {"endpoint": self.endpoint, "path_params": {}, "route": self}
 
 
 @cache

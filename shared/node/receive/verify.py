@@ -7,9 +7,8 @@ from pydantic import BaseModel
 
 from shared.node.counterparties import Counterparties
 from shared.protocol.nonces import Nonce
-from shared.protocol.opened import Opened
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, VerifiedMessage
+from shared.protocol.phases import Identified, Opened, VerifiedMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import Profile
 from shared.protocol.verification import Failure, first_failure
@@ -50,7 +49,7 @@ async def verify(
     Raises:
         CounterpartiesUnavailable: who has sent it cannot be found out now.
     """
-    if failure := first_failure(profile.head_checks, opened):
+    if profile.head_checks and (failure := first_failure(profile.head_checks, opened)):
         return Refused(failure.problem, failure)
     body = await read_body()
     if body is None:
@@ -79,17 +78,17 @@ def _verified(identified: Identified, profile: Profile) -> VerifiedMessage:
     assert key is not None
     assert instant is not None
     assert isinstance(content, BaseModel)
-    metadata, holder = opened.metadata, identified.holder
+    metadata, holder = opened.claims.metadata, identified.holder
     return VerifiedMessage(
         message_type=opened.expected,
         sender=holder,
         answer_style=profile.style_of(opened, holder),
         kid=key.kid,
         payload=opened.payload,
-        document=opened.document,
+        document=opened.claims.document,
         content=content,
         nonce=Nonce(holder.id, metadata["traceId"], metadata["timestamp"], instant),
-        request_id=opened.identified["requestId"],
+        request_id=opened.claims.identified["requestId"],
         wire=opened.wire,
         received_at=opened.now,
     )

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import SkipJsonSchema
 
-from shared.protocol.checks.envelope import MAX_KID_LENGTH
+from shared.protocol.checks.opening import MAX_KID_LENGTH
 from shared.protocol.encoding import base64url_decode
 from shared.protocol.problems import Problem
 

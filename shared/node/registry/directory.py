@@ -16,9 +16,9 @@ from shared.node.registry.auth_service import AuthServiceKeys, token_kid
 from shared.node.registry.cache import USUAL_TIMES, Ages, CacheTimes, Kept
 from shared.node.registry.lookup import RegistryLookup
 from shared.protocol.checks.originator import both_are_in_the_product_network, short_networks
-from shared.protocol.opened import Opened, OpenedCall
+from shared.protocol.detached import OpenedCall
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.phases import Identified, KnownSender, ShownToken
+from shared.protocol.phases import Identified, KnownSender, Opened, ShownToken
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4, Originator
 from shared.protocol.tokens import parse_token
@@ -187,7 +187,7 @@ def _shown_by(participant: Participant) -> tuple[list[tuple[str, str]], frozense
 
 def _shows_something_new(message: Opened, holder: Participant) -> bool:
     """Tell whether the registry, when it was last asked, did not name this kid or this certificate."""
-    if message.kid and holder.key(message.kid) is None:
+    if message.kid and holder.by_kid.get(message.kid) is None:
         return True
     return bool(holder.certificates) and message.peer.certificate not in holder.certificates
 

@@ -24,4 +24,4 @@ class PathSigner:
     def __call__(self, path: str) -> Mapping[str, str]:
         """Return the headers that sign a request to this path, which is given as it is sent."""
         signed = _VERSION.sub("", path) if self._how is PathSigning.PATH_WITHOUT_VERSION else path
-        return seal_detached(signed.encode("ascii"), self._identity.key_for(V4.algorithm), Dialect.STRICT)
+        return seal_detached(signed.encode("ascii"), self._identity.signing_key.bound_to(V4.algorithm), Dialect.STRICT)

@@ -16,8 +16,8 @@ from shared.node.refusals import MAX_RAW_BYTES
 from shared.node.send.outbox import AttemptOutcome, DeliveryAttempt, OutboxEntry
 from shared.protocol.detached import signature_in
 from shared.protocol.messages import MessageType
-from shared.protocol.opened import Peer, WireMessage
 from shared.protocol.participants import Participant
+from shared.protocol.phases import Peer, WireMessage
 from shared.protocol.problems import SUCCESS, Problem
 from shared.protocol.profiles import Judged, Profile
 from shared.protocol.verification import Need
@@ -118,7 +118,7 @@ class SignedClient:
         *,
         ask_anew: AskAnew,
     ) -> DeliveryAttempt:
-        key, trace_id, outgoing = self._identity.key_for(profile.algorithm), new_id(), entry.outgoing
+        key, trace_id, outgoing = self._identity.signing_key, new_id(), entry.outgoing
         started_at, started = self._clock.now(), self._clock.elapsed()
         originator = self._identity.originators[profile.name]
         payload = profile.stamp(outgoing.content, originator, outgoing.request_id, trace_id, started_at)

@@ -11,7 +11,7 @@ from shared.clock import Clock
 from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.journal import Journal
 from shared.node.send.client import SignedClient
-from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry, OutboxState, share_of
+from shared.node.send.outbox import AttemptOutcome, AttemptRecord, DeliveryAttempt, OutboxEntry, OutboxState
 from shared.node.send.schedule import RetrySchedule
 from shared.node.telemetry import Telemetry
 from shared.protocol.messages import MessageType
@@ -73,7 +73,7 @@ class Courier:
 
     def place_for(self, receiver: str, now: datetime) -> Place:
         """Say where an entry made at `now` belongs: with us, where there is room, to `take` it after its commit."""
-        if share_of(self._free, self._held[receiver]) > 0 and not self._stopping.is_set():
+        if self._free > self._held[receiver] and not self._stopping.is_set():  # else its `share_of` them is none
             return Place(OutboxState.SENDING, now + self._journal.lease)
         return Place(OutboxState.WAITING, now)
 

@@ -18,12 +18,6 @@ from shared.protocol.checks.bearer import (
     token_party_is_its_holder,
     token_signature_verifies,
 )
-from shared.protocol.checks.connection import (
-    body_is_within_size,
-    media_type_is_json,
-    method_is_allowed,
-    path_is_known,
-)
 from shared.protocol.checks.detached import (
     b64_and_crit_are_right,
     detached_header_is_a_json_object,
@@ -33,18 +27,22 @@ from shared.protocol.checks.detached import (
     signature_header_is_given_once,
     signature_is_detached,
 )
-from shared.protocol.checks.envelope import (
+from shared.protocol.checks.journal import nonce_is_new, request_id_is_new_or_repeats_its_content
+from shared.protocol.checks.opening import (
     algorithm_is_the_agreed_one,
     body_is_a_json_object,
+    body_is_within_size,
     envelope_is_flattened,
     header_is_a_json_object,
     header_members_are_allowed,
     kid_is_given,
+    media_type_is_json,
+    method_is_allowed,
     one_signed_header,
     parts_are_canonical_base64url,
     parts_are_strings,
+    path_is_known,
 )
-from shared.protocol.checks.journal import nonce_is_new, request_id_is_new_or_repeats_its_content
 from shared.protocol.checks.originator import (
     both_are_in_the_product_network,
     originator_is_the_token_holder,

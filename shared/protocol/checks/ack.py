@@ -9,7 +9,7 @@ from shared.protocol.verification import Finding, Need, check
 def ack_has_its_members(message: Identified) -> Finding:
     """The ack has error, traceId and timestamp, flat or inside ack (OCEN schema of the ack)."""
     expected = "error, traceId and timestamp"
-    if not isinstance(message.opened.document.get("ack", {}), dict):
+    if not isinstance(message.opened.claims.document.get("ack", {}), dict):
         return Finding(False, expected, "an ack that is no object")
     missing = [name for name in ("error", "traceId", "timestamp") if not isinstance(message.ack.get(name), str)]
     return Finding(not missing, expected, f"without {', '.join(missing)}" if missing else "all three")

@@ -5,8 +5,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from shared.protocol.detached import OpenedCall
 from shared.protocol.encoding import EncodingError, base64url_encode, format_timestamp, kind_of
-from shared.protocol.opened import OpenedCall
 from shared.protocol.phases import Identified, ShownToken
 from shared.protocol.problems import Problem
 from shared.protocol.tokens import TOKEN_ALGORITHM, TOKEN_LEEWAY, TOKEN_TYPES

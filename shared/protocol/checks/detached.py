@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from shared.protocol.checks.envelope import (
+from shared.protocol.checks.opening import (
     MAX_KID_LENGTH,
     is_kid,
     judge_members,
     judge_signed_header,
 )
+from shared.protocol.detached import OpenedCall
 from shared.protocol.encoding import base64url_decode, error_in, kind_of
-from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Dialect, PublicKey
-from shared.protocol.phases import Identified
+from shared.protocol.phases import Identified, Opened
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 

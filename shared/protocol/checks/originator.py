@@ -5,8 +5,7 @@ from typing import Any
 from shared.protocol.checks.detached import MOST_SHOWN
 from shared.protocol.checks.payload import is_usable, problem_of
 from shared.protocol.encoding import kind_of
-from shared.protocol.opened import MAX_IDENTIFIER_LENGTH
-from shared.protocol.phases import Identified
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH, Identified
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 
@@ -20,7 +19,7 @@ NETWORK_MEMBERS = ("productNetworkId", "networkId")
 @check(Problem.MANDATORY_MISSING)
 def originator_metadata_is_complete(message: Identified) -> Finding:
     """The metadata has version, timestamp, traceId and its originator's two ids (OCEN 4.0 MetaData; C7)."""
-    metadata = message.opened.metadata
+    metadata = message.opened.claims.metadata
     values = {name: metadata.get(name) for name in ("version", "timestamp", "traceId")}
     values |= {name: metadata.get(name, metadata.get(other)) for name, other in PAIRS.items()}
     bad = [name for name, value in values.items() if not is_usable(value)]
@@ -35,7 +34,7 @@ def originator_metadata_is_complete(message: Identified) -> Finding:
 @check(Problem.SENDER, Need.DIRECTORY)
 def originator_is_the_token_holder(message: Identified) -> Finding:
     """Both of its originator's ids are those of the token's participant, in either spelling (G4; C7)."""
-    holder, metadata = message.holder, message.opened.metadata
+    holder, metadata = message.holder, message.opened.claims.metadata
     ids = {"originatorParticipantId": holder.id, "originatorOrgId": holder.organisation_id}
     for name, registered in ids.items():
         spellings = [member for member in (name, PAIRS[name]) if member in metadata]
@@ -79,7 +78,7 @@ def _missing(message: Identified, members: frozenset[str]) -> list[str]:
 
 def _named_networks(message: Identified) -> list[str]:
     # Many a serializer writes null for what is not there, and the schema lets either spelling be absent.
-    product = message.opened.document.get("productData")
+    product = message.opened.claims.document.get("productData")
     given = product if isinstance(product, dict) else {}
     return [str(given[member]) for member in NETWORK_MEMBERS if given.get(member) is not None] or [""]
 

@@ -7,8 +7,7 @@ from pydantic_core import ErrorDetails
 
 from shared.protocol.encoding import error_in, format_timestamp, kind_of, parse_timestamp
 from shared.protocol.messages import one_of
-from shared.protocol.opened import MAX_BODY_BYTES, MAX_IDENTIFIER_LENGTH
-from shared.protocol.phases import Identified
+from shared.protocol.phases import MAX_BODY_BYTES, MAX_IDENTIFIER_LENGTH, Identified
 from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 
@@ -20,14 +19,14 @@ _IDENTIFIER = f"1 to {MAX_IDENTIFIER_LENGTH} printable characters"
 def payload_is_a_json_object(message: Identified) -> Finding:
     """The payload is one UTF-8 JSON object without repeated members (seed 002, utf8 encode; RFC 7493 s2.3)."""
     payload = message.opened.payload
-    error = "" if message.opened.document else message.opened.texts.error_in(payload, MAX_BODY_BYTES)
+    error = "" if message.opened.claims.document else message.opened.texts.error_in(payload, MAX_BODY_BYTES)
     return Finding(not error, "one UTF-8 JSON object", error or (lambda: f"{len(payload)} bytes"))
 
 
 @check(Problem.MANDATORY_MISSING)
 def metadata_is_complete(message: Identified) -> Finding:
     """The payload's metadata has version, orgId, timestamp and traceId, texts of usable length (OCEN v3 metadata)."""
-    metadata = message.opened.metadata
+    metadata = message.opened.claims.metadata
     bad = [name for name in METADATA_MEMBERS if not is_usable(metadata.get(name))]
     expected = f"metadata with {', '.join(METADATA_MEMBERS)}"
     if not bad:
@@ -41,7 +40,7 @@ def metadata_is_complete(message: Identified) -> Finding:
 @check(Problem.SENDER, Need.DIRECTORY)
 def sender_is_the_key_holder(message: Identified) -> Finding:
     """The orgId in metadata is the organisation that holds the key (OCEN v3 metadata; RFC 8725 s3.8)."""
-    holder_id, organisation_id = message.holder.id, message.opened.metadata["orgId"]
+    holder_id, organisation_id = message.holder.id, message.opened.claims.metadata["orgId"]
     return Finding(organisation_id == holder_id, holder_id, organisation_id)
 
 
@@ -55,7 +54,7 @@ def sender_has_the_role(message: Identified) -> Finding:
 @check(Problem.NOT_FRESH)
 def timestamp_is_rfc3339(message: Identified) -> Finding:
     """The timestamp in metadata is a date-time with an offset (RFC 3339 s5.6)."""
-    text = message.opened.metadata["timestamp"]
+    text = message.opened.claims.metadata["timestamp"]
     expected = "a date-time like 2018-12-06T11:39:57.153Z"
     if message.instant is not None:
         return Finding(True, expected, text)
@@ -67,7 +66,7 @@ def timestamp_is_fresh(message: Identified) -> Finding:
     """The timestamp is neither older nor further ahead than allowed by our clock (seed 002, nonce; RFC 7515 s10.10)."""
     instant, window, now = message.instant, message.opened.window, message.opened.now
     assert instant is not None
-    if window.holds(instant, now):
+    if now - window.past <= instant <= now + window.future:
         return Finding(True, "a timestamp near our clock", "near enough")
     past, future = window.past.total_seconds(), window.future.total_seconds()
     ahead = (instant - now).total_seconds()
@@ -78,7 +77,7 @@ def timestamp_is_fresh(message: Identified) -> Finding:
 @check(Problem.LENGTH, Need.MESSAGE_TYPE)
 def request_id_is_usable(message: Identified) -> Finding:
     """The requestId is a text of 1 to 64 printable characters (OCEN v3 request; OCEN 4.0 API design, requestId)."""
-    identified = message.opened.identified
+    identified = message.opened.claims.identified
     request_id = identified.get("requestId")
     if is_usable(request_id):
         return Finding(True, _IDENTIFIER, request_id)

@@ -2,8 +2,8 @@
 
 import hashlib
 
-from shared.protocol.detached import signing_input
-from shared.protocol.opened import OpenedCall, OpenedEnvelope
+from shared.protocol.detached import OpenedCall, signing_input
+from shared.protocol.envelope import OpenedEnvelope
 from shared.protocol.phases import Identified
 from shared.protocol.problems import Problem
 from shared.protocol.signing import VerificationKey

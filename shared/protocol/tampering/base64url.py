@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from string import ascii_lowercase, ascii_uppercase, digits
 
-from shared.protocol.checks.envelope import parts_are_canonical_base64url
+from shared.protocol.checks.opening import parts_are_canonical_base64url
 from shared.protocol.encoding import base64url_encode, dump_json
 from shared.protocol.tampering.base import OutgoingMessage
 from shared.protocol.tampering.good import GoodMessage

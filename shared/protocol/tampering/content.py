@@ -8,7 +8,7 @@ from shared.protocol.checks.payload import (
     request_id_is_usable,
 )
 from shared.protocol.encoding import MAX_DEPTH
-from shared.protocol.opened import MAX_IDENTIFIER_LENGTH
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH
 from shared.protocol.problems import Problem
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.call import GoodCall

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from shared.protocol.checks.envelope import (
+from shared.protocol.checks.journal import nonce_is_new
+from shared.protocol.checks.opening import (
     body_is_a_json_object,
     envelope_is_flattened,
     one_signed_header,
     parts_are_strings,
 )
-from shared.protocol.checks.journal import nonce_is_new
 from shared.protocol.encoding import MAX_VALUES, dump_json
 from shared.protocol.participants import EnvelopeMember
 from shared.protocol.tampering.base import OutgoingMessage

@@ -10,13 +10,13 @@ from shared.protocol.checks.detached import (
     detached_header_is_a_json_object,
     detached_header_members_are_allowed,
 )
-from shared.protocol.checks.envelope import (
+from shared.protocol.checks.opening import (
     algorithm_is_the_agreed_one,
     header_is_a_json_object,
     header_members_are_allowed,
 )
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.opened import MAX_HEADER_BYTES
+from shared.protocol.phases import MAX_HEADER_BYTES
 from shared.protocol.signing import RS256, RS512
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.call import GoodCall

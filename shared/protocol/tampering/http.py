@@ -3,14 +3,14 @@
 import gzip
 from dataclasses import replace
 
-from shared.protocol.checks.connection import (
+from shared.protocol.checks.opening import (
     body_is_within_size,
     media_type_is_json,
     method_is_allowed,
     path_is_known,
 )
 from shared.protocol.checks.signature import source_address_is_listed
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.table import Rows
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from shared.protocol.checks.bearer import certificate_is_the_token_holders
 from shared.protocol.checks.detached import kid_selects_a_registered_key
-from shared.protocol.checks.envelope import MAX_KID_LENGTH, kid_is_given
+from shared.protocol.checks.opening import MAX_KID_LENGTH, kid_is_given
 from shared.protocol.checks.signature import certificate_is_registered, kid_selects_a_key_that_counts
 from shared.protocol.signing import SigningKey
 from shared.protocol.tampering.base import Good, OutgoingMessage, TlsIdentity

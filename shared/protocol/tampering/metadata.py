@@ -13,7 +13,7 @@ from shared.protocol.checks.payload import (
     sender_has_the_role,
     sender_is_the_key_holder,
 )
-from shared.protocol.opened import MAX_IDENTIFIER_LENGTH
+from shared.protocol.phases import MAX_IDENTIFIER_LENGTH
 from shared.protocol.problems import Problem
 from shared.protocol.tampering.base import Good, OutgoingMessage
 from shared.protocol.tampering.call import GoodCall

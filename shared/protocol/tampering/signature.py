@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from shared.protocol.checks.detached import form_is_one_that_the_peer_may_use, signature_is_detached
-from shared.protocol.checks.envelope import parts_are_strings
+from shared.protocol.checks.opening import parts_are_strings
 from shared.protocol.checks.signature import signature_verifies
 from shared.protocol.detached import signing_input
 from shared.protocol.encoding import base64url_decode, base64url_encode, dump_json

@@ -7,7 +7,7 @@ import pytest
 
 from shared.node.tables import INBOX, REFUSALS
 from shared.protocol.encoding import dump_json
-from shared.protocol.opened import MAX_BODY_BYTES
+from shared.protocol.phases import MAX_BODY_BYTES
 from shared.protocol.problems import Problem
 from shared.transport.tls import thumbprint
 from tests.equipment.appendix_f import seal_in_base64

@@ -32,7 +32,7 @@ async def pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[MemberPair]:
     """The two, who know themselves; they sign to one another in each of the forms that count from everybody."""
-    monkeypatch.setattr("shared.protocol.profiles.v4.seal_detached", request.param)
+    monkeypatch.setattr("shared.protocol.detached.seal_detached", request.param)
     async with member_pair(tmp_path, monkeypatch) as pair:
         register(pair.agent.engine, lsp_record())
         register(pair.bank.engine, lender_record())

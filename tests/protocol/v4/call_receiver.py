@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from shared.protocol.detached import OpenedCall
 from shared.protocol.encoding import EncodingError
-from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.phases import KnownSender
+from shared.protocol.phases import KnownSender, Opened
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4
 from shared.protocol.tampering import OutgoingMessage

@@ -11,8 +11,8 @@ from shared.node.send.client import judge_answer
 from shared.protocol.checks import V4_ACK_CHECKS
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached
 from shared.protocol.encoding import base64url_encode, dump_json
-from shared.protocol.opened import Peer
 from shared.protocol.participants import Dialect, Participant
+from shared.protocol.phases import Peer
 from shared.protocol.profiles import V4, Judged
 from shared.protocol.signing import SigningKey
 from shared.protocol.tampering import GoodCall

@@ -13,9 +13,8 @@ from shared.node.receive.verify import Refused
 from shared.protocol.checks.bearer import token_signature_verifies
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER
 from shared.protocol.encoding import EncodingError, base64url_decode, base64url_encode
-from shared.protocol.opened import NO_PEER, WireMessage
 from shared.protocol.participants import Dialect
-from shared.protocol.phases import VerifiedMessage
+from shared.protocol.phases import NO_PEER, VerifiedMessage, WireMessage
 from shared.protocol.problems import Problem
 from shared.protocol.profiles import V4
 from shared.protocol.tampering import GoodCall, OutgoingMessage
@@ -68,7 +67,7 @@ def test_what_is_no_token_is_refused_as_that_and_in_no_other_way(text: str) -> N
 @given(st.binary() | JSON.map(lambda value: json.dumps({"metadata": value}).encode()))
 def test_ids_are_claimed_or_empty_whatever_the_body_is(body: bytes) -> None:
     opened = V4.opened(WireMessage("", "", {}, body, NO_PEER))
-    assert all(len(one) <= 64 and one.isprintable() for one in (opened.request_id, opened.trace_id))
+    assert all(len(one) <= 64 and one.isprintable() for one in (opened.claims.request_id, opened.claims.trace_id))
 
 
 @with_receiver

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from shared.protocol.opened import Opened, OpenedCall
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, KnownSender, ShownToken, Style
+from shared.protocol.phases import Identified, KnownSender, Opened, ShownToken, Style
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import Issuer
 from shared.protocol.verification import (
@@ -121,7 +120,7 @@ class Profile(ABC):
 
     @abstractmethod
     def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
-        """Return what travels for these payload bytes, signed with the key."""
+        """Return what travels for these payload bytes, signed with the key by the algorithm of the profile."""
 
     @abstractmethod
     def stamp(
@@ -166,7 +165,7 @@ class Profile(ABC):
         first, *_ = self.phases(opened)
         failure = first_failure(judgeable(first.checks, provided), opened)
         shown, identified = None, None
-        if failure is None and issuer is not None and isinstance(opened, OpenedCall):
+        if failure is None and issuer is not None:
             shown = ShownToken(opened.token_text, issuer, opened.now, opened.peer)
             failure = first_failure(judgeable(self.token_checks, provided), shown)
         if failure is None:
@@ -190,4 +189,4 @@ class Profile(ABC):
 
     def answerer(self, callee: Participant, kid: str) -> Participant | None:
         """Return whose answer it is: the party that we called, if the kid is one of its own."""
-        return callee if callee.key(kid) is not None else None
+        return callee if callee.by_kid.get(kid) is not None else None
