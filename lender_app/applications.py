@@ -94,7 +94,7 @@ class ApplicationForm:
 def judge(form: ApplicationForm, policy: LendingPolicy, figures: LendingFigures, now: datetime) -> Sequence[Rejection]:
     """Return every reason against an application; with none it is processed. `now` is protocol time."""
     found = [
-        *(Rejection(RejectionReason.BORROWER_DATA, flaw) for flaw in borrower_flaws(form.borrower)),
+        *(Rejection(RejectionReason.BORROWER_DATA, error) for error in borrower_errors(form.borrower)),
         *_against_date_and_type(form, policy, now),
         *_against_terms(form, policy),
         *(Rejection(RejectionReason.INVOICE, objection) for objection in _objections(form, figures, now)),
@@ -102,16 +102,16 @@ def judge(form: ApplicationForm, policy: LendingPolicy, figures: LendingFigures,
     return tuple(found)
 
 
-def borrower_flaws(borrower: Applicant) -> list[str]:
+def borrower_errors(borrower: Applicant) -> list[str]:
     """Say what is wrong with the data of a borrower, without quoting any of it."""
-    flaws = []
+    errors = []
     if not borrower.name.strip():
-        flaws.append("borrower.name is missing.")
+        errors.append("borrower.name is missing.")
     if not _SHAPES[borrower.kind].fullmatch(borrower.number):
-        flaws.append(f"borrower.primaryId is no {borrower.kind}.")
+        errors.append(f"borrower.primaryId is no {borrower.kind}.")
     if not _MOBILE.fullmatch(borrower.phone):
-        flaws.append("borrower.contactDetails: the PRIMARY contact has no Indian mobile number.")
-    return flaws
+        errors.append("borrower.contactDetails: the PRIMARY contact has no Indian mobile number.")
+    return errors
 
 
 def masked(phone: str) -> str:

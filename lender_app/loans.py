@@ -20,7 +20,7 @@ from lender_app.loan import (
     OfferState,
 )
 from lender_app.personas import Persona, persona_of
-from lender_app.policy import ApplicationStanding
+from lender_app.policy import AcceptanceState
 from lender_app.pricing import LoanOffer, LoanTerm, TermUnit
 from lender_app.transitions import Refusal, Step, advance
 from lender_app.underwriting import CreditCase, CreditDecision, OffersMade
@@ -97,15 +97,13 @@ class Loan:
         )
 
     @property
-    def standing(self) -> ApplicationStanding:
-        """How it stands towards an LSP that wants it accepted.
+    def acceptance_state(self) -> AcceptanceState:
+        """Whether an LSP may ask to have it accepted.
 
         As long as SetOffer is not among the messages taken, any that lives counts as one whose offer was accepted.
         """
         is_complete = self.milestones.agreement is AgreementState.COMPLETED
-        return (
-            ApplicationStanding.ACCEPTED if self.milestones.is_alive and not is_complete else ApplicationStanding.CLOSED
-        )
+        return AcceptanceState.ACCEPTED if self.milestones.is_alive and not is_complete else AcceptanceState.CLOSED
 
     def move(
         self, axis: Axis, event: Event, figures: LendingFigures, **facts: Any
@@ -176,14 +174,14 @@ def loans_of(records: Records, record_ids: Iterable[str]) -> list[Loan]:
     return [loan_of(record) for record in find_records(records, record_ids) if record is not None]
 
 
-def known_standings(records: Records, sender: str, ids: Sequence[str]) -> dict[str, ApplicationStanding]:
-    """Tell how those of the loans stand that came in by message.
+def known_acceptance_states(records: Records, sender: str, ids: Sequence[str]) -> dict[str, AcceptanceState]:
+    """Return the acceptance state of the loans that came in by message, by id.
 
     One that only another sender has created is UNKNOWN, as if there were none.
     """
     find_records(records, [*(record_id(sender, id_) for id_ in ids), *map(_taken, ids)])
-    known = {loan.id: loan.standing for loan in find_loans(records, sender, ids)}
-    return {id_: ApplicationStanding.UNKNOWN for id_ in ids if _taken(id_) in records} | known
+    known = {loan.id: loan.acceptance_state for loan in find_loans(records, sender, ids)}
+    return {id_: AcceptanceState.UNKNOWN for id_ in ids if _taken(id_) in records} | known
 
 
 def _taken(loan_application_id: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from lender_app.policy import AcceptancePolicy, ApplicationStanding, standing
+from lender_app.policy import AcceptancePolicy, AcceptanceState, simulated_acceptance_state
 
 
 class SessionState(StrEnum):
@@ -45,15 +45,15 @@ class AcceptanceSession:
     state: SessionState = SessionState.OPEN
 
 
-def applications_standing(
-    loan_application_ids: Sequence[str], known: Mapping[str, ApplicationStanding]
-) -> ApplicationStanding:
-    """Tell how the least of these applications stands: one that cannot be accepted spoils the request.
+def worst_acceptance_state(
+    loan_application_ids: Sequence[str], known: Mapping[str, AcceptanceState]
+) -> AcceptanceState:
+    """Return the worst state of these applications: one that cannot be accepted has the whole request refused.
 
-    `known` tells it of those that came in by message.
+    `known` has it of those that came in by message.
     """
-    found = {known.get(one) or standing(one) for one in loan_application_ids}
-    return next(worst for worst in ApplicationStanding if worst in found)
+    found = {known.get(id_) or simulated_acceptance_state(id_) for id_ in loan_application_ids}
+    return next(worst for worst in AcceptanceState if worst in found)
 
 
 def open_session(

@@ -67,8 +67,8 @@ class Policy:
     acceptance: AcceptancePolicy = AcceptancePolicy()
 
 
-class ApplicationStanding(Enum):
-    """How a loan application stands towards the LSP that wants it accepted; the worst comes first."""
+class AcceptanceState(Enum):
+    """Whether a loan application can be accepted; the value says why not. The worst comes first."""
 
     UNKNOWN = "no such application of this sender"
     NOT_ACCEPTED = "no offer has been accepted yet"
@@ -76,20 +76,20 @@ class ApplicationStanding(Enum):
     ACCEPTED = "its borrower has accepted an offer"
 
 
-MAGIC_PREFIXES: Mapping[str, ApplicationStanding] = MappingProxyType(
+MAGIC_PREFIXES: Mapping[str, AcceptanceState] = MappingProxyType(
     {
-        "UNKNOWN-": ApplicationStanding.UNKNOWN,
-        "FOREIGN-": ApplicationStanding.UNKNOWN,
-        "NOTACCEPTED-": ApplicationStanding.NOT_ACCEPTED,
+        "UNKNOWN-": AcceptanceState.UNKNOWN,
+        "FOREIGN-": AcceptanceState.UNKNOWN,
+        "NOTACCEPTED-": AcceptanceState.NOT_ACCEPTED,
     }
 )
 """Loan application ids that the sandbox lender refuses, by their beginning: one that nobody has, one of another sender
 (for whom it looks the same, so that nobody learns which ids exist), one whose offer has not been accepted yet."""
 
 
-def standing(loan_application_id: str) -> ApplicationStanding:
-    """Tell how an application stands that no message has created: the sandbox accepts any id but a magic one."""
+def simulated_acceptance_state(loan_application_id: str) -> AcceptanceState:
+    """Return the state of an application that no message has created: the sandbox accepts any id but a magic one."""
     for prefix, magic in MAGIC_PREFIXES.items():
         if loan_application_id.startswith(prefix):
             return magic
-    return ApplicationStanding.ACCEPTED
+    return AcceptanceState.ACCEPTED

@@ -75,7 +75,7 @@ def application_forms(asked: VerifiedMessage) -> Sequence[ApplicationForm]:
 def created(asked: VerifiedMessage, judged: "Sequence[Judged]") -> Outgoing:
     """Write the callback: every application as it came, with its status now and the reasons against it."""
     forms, to = asked.document["loanApplications"], AnswerTo.of(asked)
-    applications = [_judged(form, one, to.is_v3) for form, one in zip(forms, judged, strict=True)]
+    applications = [_judged(form, application, to.is_v3) for form, application in zip(forms, judged, strict=True)]
     return answer(to, {"loanApplications": applications}, _summary(judged))
 
 
@@ -213,15 +213,15 @@ def _days(tenure: Tenure | None) -> Decimal | None:
     return tenure.duration * _DAYS[tenure.unit] if tenure is not None else None
 
 
-def _judged(form: Mapping[str, Any], one: "Judged", is_v3: bool) -> dict[str, Any]:
-    status = derived_status(one.loan.milestones, "v3" if is_v3 else "v4")
+def _judged(form: Mapping[str, Any], application: "Judged", is_v3: bool) -> dict[str, Any]:
+    status = derived_status(application.loan.milestones, "v3" if is_v3 else "v4")
     judged = {**form, "loanApplicationStatus": status}
     details = [
         {"reason": "OTHERS", "code": rejection.reason.code, "description": str(rejection)}
-        for rejection in one.rejections
+        for rejection in application.rejections
     ]
-    if one.refusal is not None:
-        problem = one.refusal.problem
+    if application.refusal is not None:
+        problem = application.refusal.problem
         details = [{"reason": "OTHERS", "code": problem.code, "description": f"{problem.code} {problem.meaning}"}]
     if not details:
         return judged
@@ -232,7 +232,8 @@ def _judged(form: Mapping[str, Any], one: "Judged", is_v3: bool) -> dict[str, An
 
 
 def _summary(judged: "Sequence[Judged]") -> str:
-    rejected = [f"{one.loan.id} is rejected: {' '.join(map(str, one.rejections))}" for one in judged if one.rejections]
+    reasons = ((application.loan.id, " ".join(map(str, application.rejections))) for application in judged)
+    rejected = [f"{id_} is rejected: {why}" for id_, why in reasons if why]
     taken = f"{len(judged) - len(rejected)} of {len(judged)} applications are being processed."
     text = " ".join([taken, *rejected])
     return text if len(text) <= DETAIL_LENGTH else f"{taken} Each of the others says why in its extensibleData."

@@ -252,8 +252,10 @@ def _after_error(track: Track, error: str, records: Records, policy: Policy, now
 
 def _application_of(track: Track, told: Any) -> Any:
     """Return what a callback says of the track's application; None if it says nothing of it."""
-    mine = [one for one in told.loan_applications if one.loan_application_id == track.application_id]
-    return mine[0] if mine else None
+    for application in told.loan_applications:
+        if application.loan_application_id == track.application_id:
+            return application
+    return None
 
 
 def _rejection(application: Any) -> str:

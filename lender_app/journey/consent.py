@@ -63,7 +63,7 @@ def ask_for_consent(asked: VerifiedMessage, records: Records, policy: Policy, no
         return Reply(Problem.UNKNOWN_REFERENCE, "a loanApplicationId is not one of this sender")
     axis, is_one = (Axis.MONITORING if is_monitoring else Axis.CONSENT), len({loan.primary_id for loan in found}) == 1
     moved = [loan.move(axis, Event.CONSENT_HANDLE, policy.figures, one_borrower=is_one) for loan in found]
-    changed = [one[0] for one in moved if not isinstance(one, Refusal)]
+    changed = [outcome[0] for outcome in moved if not isinstance(outcome, Refusal)]
     if len(changed) < len(moved):
         return Reply(Problem.NOT_ALLOWED_NOW, "no consent of one borrower can be asked for now for all of these")
     attempt = max(loan.consent_round for loan in changed) + 1

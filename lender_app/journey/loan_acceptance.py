@@ -10,18 +10,18 @@ from lender_app import wire
 from lender_app.journey import lender
 from lender_app.loan import AgreementState, Axis, Event, OtpResult
 from lender_app.loan_status import derived_status
-from lender_app.loans import Loan, find_loans, known_standings, loan_record
+from lender_app.loans import Loan, find_loans, known_acceptance_states, loan_record
 from lender_app.otp_session import (
     AcceptanceSession,
     OtpOutcome,
     SessionState,
     answer_session,
-    applications_standing,
     masked_phone_number,
     open_session,
     sms_text,
+    worst_acceptance_state,
 )
-from lender_app.policy import ApplicationStanding, Policy
+from lender_app.policy import AcceptanceState, Policy
 from lender_app.transitions import Refusal
 from lender_app.wrong_otps import counted, is_guessed_at
 from shared.node.rules import Moment, Notice, Record, Records, Reply
@@ -38,9 +38,9 @@ AGREEMENT_COMPLETED: Final = "LOAN_AGREEMENT_COMPLETED"
 def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
     """Refuse applications that cannot be accepted; otherwise open a session, send the SMS and answer with its key."""
     ids, sender = wire.applications_to_accept(asked), asked.sender.id
-    found = applications_standing(ids, known_standings(records, sender, ids))
-    if found is not ApplicationStanding.ACCEPTED:
-        is_unknown = found is ApplicationStanding.UNKNOWN
+    found = worst_acceptance_state(ids, known_acceptance_states(records, sender, ids))
+    if found is not AcceptanceState.ACCEPTED:
+        is_unknown = found is AcceptanceState.UNKNOWN
         return Reply(Problem.UNKNOWN_REFERENCE if is_unknown else Problem.NOT_ALLOWED_NOW, found.value)
     if is_guessed_at(sender, ids, records, policy.acceptance):
         return Reply(Problem.NOT_ALLOWED_NOW, "too many wrong OTPs for it; take it up with the lender")
@@ -94,7 +94,7 @@ def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, 
 
 
 def _with_otp_sent(loan: Loan, policy: Policy) -> Loan:
-    """Move the agreement of a loan that counts as one whose offer was accepted (`Loan.standing`)."""
+    """Move the agreement of a loan that counts as one whose offer was accepted (`Loan.acceptance_state`)."""
     if loan.milestones.agreement is AgreementState.NONE:
         loan = replace(loan, milestones=loan.milestones.moved(Axis.AGREEMENT, AgreementState.READY))
     moved = loan.move(Axis.AGREEMENT, Event.TRIGGER_LOAN_ACCEPTANCE, policy.figures, one_borrower=True, otp_left=True)

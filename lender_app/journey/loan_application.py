@@ -42,10 +42,10 @@ def create_applications(asked: VerifiedMessage, records: Records, policy: Policy
         loan = known.get(form.id) or new_loan(form, sender, version, fingerprint)
         is_same = loan.fingerprint == fingerprint
         judged.append(_judge(loan, form, policy, now, is_new=form.id not in known, is_same=is_same))
-    if all(one.refusal is not None for one in judged):
+    if all(application.refusal is not None for application in judged):
         reason = f"loanApplicationId {forms[0].id} has been used for another application; take a new one"
         return Reply(Problem.OTHER_CONTENT, reason)
-    new = [one.loan for one in judged if one.is_new]
+    new = [application.loan for application in judged if application.is_new]
     return Reply(
         records=[record for loan in new for record in new_loan_records(loan)],
         timers=[_end_of_life(loan, policy, now) for loan in new if loan.milestones.is_alive],

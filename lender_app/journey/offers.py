@@ -53,12 +53,12 @@ def generate_offers(asked: VerifiedMessage, records: Records, policy: Policy, no
         return Reply(Problem.UNKNOWN_REFERENCE, "no loanApplicationId is one of this sender")
     moved = [loan.move(Axis.OFFER, Event.GENERATE_OFFERS, policy.figures) for loan in found]
     unknown = [id_ for id_ in ids if id_ not in {loan.id for loan in found}]
-    if not unknown and all(isinstance(one, Refusal) for one in moved):
+    if not unknown and all(isinstance(outcome, Refusal) for outcome in moved):
         return Reply(Problem.NOT_ALLOWED_NOW, "no offers can be made now for any of these applications")
     enquiry = Enquiry(AnswerTo.of(asked), sender, [loan.record_id for loan in found], unknown)
     loans = [
-        loan if isinstance(one, Refusal) else _asked_for(loan, one[0], enquiry)
-        for loan, one in zip(found, moved, strict=True)
+        loan if isinstance(outcome, Refusal) else _asked_for(loan, outcome[0], enquiry)
+        for loan, outcome in zip(found, moved, strict=True)
     ]
     if not any(map(_is_underwritten, loans)):
         return Reply(records=[loan_record(loan) for loan in loans], outgoing=[_answer(enquiry, loans, now)])

@@ -14,13 +14,13 @@ from lender_app.otp_session import (
     OtpOutcome,
     SessionState,
     answer_session,
-    applications_standing,
     digest,
     masked_phone_number,
     open_session,
     sms_text,
+    worst_acceptance_state,
 )
-from lender_app.policy import AcceptancePolicy, ApplicationStanding, standing
+from lender_app.policy import AcceptancePolicy, AcceptanceState, simulated_acceptance_state
 from shared.catalogue.bodies.otp import OtpStatus
 from tests.equipment.clock import NOW
 
@@ -127,19 +127,19 @@ def test_outcomes_are_those_of_the_catalogue() -> None:
 @pytest.mark.parametrize(
     ("ids", "expected"),
     [
-        (["APPL-1"], ApplicationStanding.ACCEPTED),
-        (["APPL-1", "NOTACCEPTED-1"], ApplicationStanding.NOT_ACCEPTED),
-        (["NOTACCEPTED-1", "UNKNOWN-1"], ApplicationStanding.UNKNOWN),
-        (["FOREIGN-1", "APPL-1"], ApplicationStanding.UNKNOWN),
+        (["APPL-1"], AcceptanceState.ACCEPTED),
+        (["APPL-1", "NOTACCEPTED-1"], AcceptanceState.NOT_ACCEPTED),
+        (["NOTACCEPTED-1", "UNKNOWN-1"], AcceptanceState.UNKNOWN),
+        (["FOREIGN-1", "APPL-1"], AcceptanceState.UNKNOWN),
     ],
 )
-def test_the_least_of_the_applications_decides(ids: list[str], expected: ApplicationStanding) -> None:
-    assert applications_standing(ids, {}) is applications_standing(ids[::-1], {}) is expected
+def test_the_least_of_the_applications_decides(ids: list[str], expected: AcceptanceState) -> None:
+    assert worst_acceptance_state(ids, {}) is worst_acceptance_state(ids[::-1], {}) is expected
 
 
 def test_an_application_of_somebody_else_looks_like_one_that_nobody_has() -> None:
-    assert standing("FOREIGN-1") is standing("UNKNOWN-1")
-    assert standing("unknown-1") is ApplicationStanding.ACCEPTED
+    assert simulated_acceptance_state("FOREIGN-1") is simulated_acceptance_state("UNKNOWN-1")
+    assert simulated_acceptance_state("unknown-1") is AcceptanceState.ACCEPTED
 
 
 @given(st.text(max_size=64))
