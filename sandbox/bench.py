@@ -92,7 +92,7 @@ def run(plan: BenchPlan, progress: Callable[[int], None]) -> Report:
     with tempfile.TemporaryDirectory(prefix="ocen-bench-") as folder:
         settings = temporary_settings(Path(folder), plan.version, plan.database_urls)
         with started_pair(settings, plans=()) as pair:
-            plans = {one.name: one for one in pair.plans}
+            plans = {node_plan.name: node_plan for node_plan in pair.plans}
             request = json.dumps(_request(settings))
             with _started(plans[NodeName.LENDER]) as lender, _started(plans[NodeName.LSP], request) as lsp:
                 return _measure(plan, lender, lsp, progress)
@@ -123,7 +123,7 @@ def _measure(plan: BenchPlan, lender: Side, lsp: Side, progress: Callable[[int],
 def _report(
     plan: BenchPlan, cores: int, rounds: list[dict[str, Any]], limits: list[float], used: Mapping[str, float]
 ) -> Report:
-    rates = [plan.exchanges / one["seconds"] for one in rounds]
+    rates = [plan.exchanges / result["seconds"] for result in rounds]
     # Each round stands between two measurements of the limit, so that what else the machine does counts for both.
     ratios = [2 * rate / (limits[i] + limits[i + 1]) for i, rate in enumerate(rates)]
     return {
@@ -132,8 +132,8 @@ def _report(
         "ratio": round(statistics.median(ratios), 3),
         "rsa_cpu_share": round(used["rsa"] / used["cpu"], 3),
         "cpu_ms_per_exchange": round(used["cpu"] * 1000 / (plan.exchanges * plan.rounds), 3),
-        "ack_ms": _percentiles([value for one in rounds for value in one["ack_ms"]]),
-        "callback_ms": _percentiles([value for one in rounds for value in one["callback_ms"]]),
+        "ack_ms": _percentiles([value for result in rounds for value in result["ack_ms"]]),
+        "callback_ms": _percentiles([value for result in rounds for value in result["callback_ms"]]),
         "exchanges": plan.exchanges,
         "concurrency": plan.concurrency,
         "rounds": plan.rounds,

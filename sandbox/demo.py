@@ -167,7 +167,7 @@ class Demo:
             found = f"{stuck['state']}: {stuck['result'] or 'not tried yet'}" if stuck else "not in its journal"
             raise DemoFailedError(f"{key} of the {sender.label} has not arrived in {PATIENCE_SECONDS:.0f} s: {found}")
         received = other.wait_for(lambda ops: known_message(ops, request_id, key, "received"), 1.0)
-        step = passage(sent, received, request_id, *(one.identity()["organisation_id"] for one in (ops, other)))
+        step = passage(sent, received, request_id, *(node.identity()["organisation_id"] for node in (ops, other)))
         self.tell(step)
         if not step.is_accepted:
             raise DemoFailedError(f"{step.message} was not accepted: {step.state}, {step.result}")
@@ -181,11 +181,11 @@ def heartbeat_of(registry: RegistryOps, passages: Sequence[Passage], loan_applic
     """
 
     def look(ops: RegistryOps) -> list[Record] | None:
-        abouts = ((one, one["body"]["event"]["loanMetaData"]["loanApplicationId"]) for one in ops.events(200))
-        found: list[Record] = [one for one, about in abouts if about == loan_application_id]
+        abouts = ((event, event["body"]["event"]["loanMetaData"]["loanApplicationId"]) for event in ops.events(200))
+        found: list[Record] = [event for event, about in abouts if about == loan_application_id]
         return found if len(found) >= 2 * len(passages) else None
 
     events = registry.wait_for(look, PATIENCE_SECONDS)
     if events is None:
         raise DemoFailedError(f"the heartbeat has not got {2 * len(passages)} events in {PATIENCE_SECONDS:.0f} s")
-    return sorted(events, key=lambda one: one["body"]["event"]["timestamp"])
+    return sorted(events, key=lambda event: event["body"]["event"]["timestamp"])

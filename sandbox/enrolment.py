@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.network import MEMBERSHIP_FILE, read_membership, standing_member
+from sandbox.network import MEMBERSHIP_FILE, current_member, read_membership
 from sandbox.registry_ops import RegistryOps
 from sandbox.running import connected_registry, read_run
 from sandbox.settings import Folders
@@ -56,9 +56,9 @@ class Enrolment:
         """Refuse a third key, before it is made: two of the member's keys count already."""
         counting = _counting(keys)
         if len(counting) >= MOST_KEYS:
-            kids, mend = " and ".join(key["kid"] for key in counting), f"ocen-sandbox keys retire {counting[-1]['kid']}"
+            kids, hint = " and ".join(key["kid"] for key in counting), f"ocen-sandbox keys retire {counting[-1]['kid']}"
             raise SandboxError(
-                f"the registry takes no third key of {self._organisation_id}: {kids} count already, first `{mend}`"
+                f"the registry takes no third key of {self._organisation_id}: {kids} count already, first `{hint}`"
             )
 
     def take_keys(self, keys: Sequence[Record]) -> None:
@@ -69,17 +69,17 @@ class Enrolment:
         form: dict[str, str] = {}
         for prefix, key in zip(("", "backup_"), counting, strict=False):
             form |= {f"{prefix}public_key": key["pem"], f"{prefix}kid": key["kid"]}
-        with self._mended_by_joining("keys"):
+        with self._hint_to_join("keys"):
             self._known = self._registry.change_keys(self._known["id"], form)
 
     def demand_room_for_certificates(self, pems: Sequence[str]) -> None:
         """Refuse certificates that the registry has no room for, before anybody is told of them."""
         known = self._certificates
         if len({*known, *map(thumbprint_of, pems)}) > max(MOST_CERTIFICATES, len(known)):
-            listed = ", ".join(one[:16] for one in known)
-            mend = f"ocen-sandbox certificates remove SHA256 --of {self._organisation_id}"
+            listed = ", ".join(thumbprint[:16] for thumbprint in known)
+            hint = f"ocen-sandbox certificates remove SHA256 --of {self._organisation_id}"
             found = f"the registry has {len(known)} certificates of {self._organisation_id} already ({listed})"
-            raise SandboxError(f"{found}: first `{mend}` for one that is not shown any more")
+            raise SandboxError(f"{found}: first `{hint}` for one that is not shown any more")
 
     def add_certificates(self, pems: Sequence[str]) -> None:
         """Register TLS certificates beside those that there are."""
@@ -89,19 +89,19 @@ class Enrolment:
     def demand_another_than(self, thumbprint: str) -> None:
         """Refuse to take out the only certificate, or the only one for its use, before anybody is told that it goes."""
         left = self._without(thumbprint)
-        uses, uses_left = ([use for one in some for use in one["uses"]] for some in (self._listed, left))
-        if lost := [use for use in uses if use not in uses_left]:
-            mend = f"ocen-sandbox registry join {self._organisation_id}"
+        uses_left = {use for certificate in left for use in certificate["uses"]}
+        if lost := [use for listed in self._listed for use in listed["uses"] if use not in uses_left]:
+            hint = f"ocen-sandbox registry join {self._organisation_id}"
             which = f"only certificate for {lost[0]}" if left else "only certificate"
             found = f"{thumbprint[:16]} is the {which} of {self._organisation_id} in the registry"
-            raise SandboxError(f"{found}: `{mend}` brings it the one that is shown now")
+            raise SandboxError(f"{found}: `{hint}` brings it the one that is shown now")
 
     def remove_certificate(self, thumbprint: str) -> None:
         """Take out a certificate, named by its thumbprint or the first characters of it, if the registry has it."""
         left = self._without(thumbprint)
         if len(left) < len(self._listed):
-            with self._mended_by_joining("certificates"):
-                self._amend([one["pem"] for one in left])
+            with self._hint_to_join("certificates"):
+                self._amend([certificate["pem"] for certificate in left])
 
     def await_look_ups(self, tell: Callable[[str], None]) -> None:
         """Wait until whoever asked before the last change may ask again; `tell` is given a sentence if that takes."""
@@ -118,22 +118,22 @@ class Enrolment:
 
     @property
     def _certificates(self) -> dict[str, str]:
-        return {one["thumbprint"]: one["pem"] for one in self._listed}
+        return {certificate["thumbprint"]: certificate["pem"] for certificate in self._listed}
 
     def _without(self, thumbprint: str) -> list[Record]:
         begin = thumbprint.lower().replace(":", "")
-        return [one for one in self._listed if not one["thumbprint"].startswith(begin)]
+        return [certificate for certificate in self._listed if not certificate["thumbprint"].startswith(begin)]
 
     def _amend(self, pems: list[str]) -> None:
         self._known = self._registry.amend(self._known["id"], tls_certificates=pems)
 
     @contextmanager
-    def _mended_by_joining(self, what: str) -> Iterator[None]:
+    def _hint_to_join(self, what: str) -> Iterator[None]:
         try:
             yield
         except SandboxError as error:
-            mend = f"ocen-sandbox registry join {self._organisation_id}"
-            raise SandboxError(f"{error}; it still has the former {what} of {self._organisation_id}: {mend}") from error
+            hint = f"ocen-sandbox registry join {self._organisation_id}"
+            raise SandboxError(f"{error}; it still has the former {what} of {self._organisation_id}: {hint}") from error
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def enrolled(folders: Folders, organisation_id: str) -> Iterator[Enrolment | Non
         return
     member = read_membership(run.certs / organisation_id)
     with connected_registry(folders) as registry:
-        known = standing_member(registry, member)
+        known = current_member(registry, member)
         yield Enrolment(registry, organisation_id, known) if known is not None else None
 
 

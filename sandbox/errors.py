@@ -1,10 +1,10 @@
-"""What the sandbox refuses or fails at, told in words that end with the mend."""
+"""Errors of the sandbox; each message ends with what to do about it."""
 
 from collections.abc import Sequence
 
 
 class SandboxError(Exception):
-    """Something given is wrong, or something needed is not there: one line with the mend, exit status 2."""
+    """Something given is wrong, or something needed is not there: one line that says what to do, exit status 2."""
 
 
 class NodeDiedError(Exception):

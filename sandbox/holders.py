@@ -18,7 +18,10 @@ def asked_of(pair: Nodes, at: NodeName | None) -> Nodes:
 
 def holders(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Nodes:
     """Return the nodes that know an organisation as counterparty now. Raises SandboxError if none does."""
-    known = {name: [one["organisation_id"] for one in ops.participants()] for name, ops in asked_of(pair, at).items()}
+    known = {
+        name: [participant["organisation_id"] for participant in ops.participants()]
+        for name, ops in asked_of(pair, at).items()
+    }
     found = {name: pair[name] for name, ids in known.items() if organisation_id in ids}
     if not found:
         raise _nobody(organisation_id, at, "")
@@ -60,8 +63,8 @@ def holder_of_own_key(pair: Nodes, kid: str, at: NodeName | None = None) -> Node
         if kid in kids:
             return name
     whose = f"the {at.label}'s own" if at else "a node's own"
-    mend = "see `ocen-sandbox keys list`; for a counterparty's key say whose: --of ORG"
-    raise SandboxError(f"no key {kid} is {whose}: {mend}")
+    hint = "see `ocen-sandbox keys list`; for a counterparty's key say whose: --of ORG"
+    raise SandboxError(f"no key {kid} is {whose}: {hint}")
 
 
 def _nobody(organisation_id: str, at: NodeName | None, never: str) -> SandboxError:

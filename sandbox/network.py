@@ -41,10 +41,10 @@ def join(registry: RegistryOps, identity_file: Path, now: OnboardingForm | None 
 
     Raises SandboxError if the registry says no. Raises IdentityError if the identity file cannot be used.
     """
-    home, stated = identity_file.parent, own_form(identity_file)
+    home, own = identity_file.parent, own_form(identity_file)
     before = members_in(home.parent).get(home)
-    are_keys_new = now is not None or before is None or before.kid != stated.kid
-    form = registration_of(now or stated)
+    are_keys_new = now is not None or before is None or before.kid != own.kid
+    form = registration_of(now or own)
     known = _known(registry, form)
     if known is None:
         given = registry.register(form)
@@ -60,7 +60,7 @@ def join(registry: RegistryOps, identity_file: Path, now: OnboardingForm | None 
         participant_id=known["id"],
         organisation_id=known["organisation"]["id"],
         client_id=known["client_id"],
-        kid=stated.kid,
+        kid=own.kid,
         product_id=product_id,
         product_network_id=network_id,
     )
@@ -103,7 +103,7 @@ def read_membership(home: Path) -> Membership:
         raise SandboxError(f"{file} is not what ocen-sandbox wrote: delete it and join again") from error
 
 
-def standing_member(registry: RegistryOps, member: Membership) -> dict[str, Any] | None:
+def current_member(registry: RegistryOps, member: Membership) -> dict[str, Any] | None:
     """Return a member as the registry has it; None if it was offboarded, or another registry gave it its id."""
     known = registry.participant(member.participant_id)
     is_it = known is not None and known["client_id"] == member.client_id and known["offboarded_at"] is None
@@ -133,8 +133,8 @@ def registration_of(form: OnboardingForm) -> dict[str, Any]:
 
 
 def _known(registry: RegistryOps, form: Mapping[str, Any]) -> dict[str, Any] | None:
-    ours = (one for one in registry.participants() if one["role"] == form["role"])
-    return next((one for one in ours if one["organisation"]["name"] == form["name"]), None)
+    ours = (participant for participant in registry.participants() if participant["role"] == form["role"])
+    return next((participant for participant in ours if participant["organisation"]["name"] == form["name"]), None)
 
 
 def _bring_up_to_date(

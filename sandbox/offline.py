@@ -98,7 +98,8 @@ def message_named(name: str) -> MessageType:
     """Return the message of that name. Raises SandboxError if the catalogue has none."""
     message = find_message(name)
     if message is None:
-        raise SandboxError(f"there is no message {name}: choose from {', '.join(one.full_name for one in CATALOGUE)}")
+        known = ", ".join(message.full_name for message in CATALOGUE)
+        raise SandboxError(f"there is no message {name}: choose from {known}")
     return message
 
 

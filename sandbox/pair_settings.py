@@ -124,8 +124,8 @@ class PairSettings:
 
     def organisation(self, node: NodeName) -> Organisation:
         """The organisation that a node is, with the base URL of these settings."""
-        one = replace(_ORGANISATIONS[node], base_url=self.url(node))
-        return one if self.is_local else replace(one, ip_addresses=())
+        organisation = replace(_ORGANISATIONS[node], base_url=self.url(node))
+        return organisation if self.is_local else replace(organisation, ip_addresses=())
 
     def database_url(self, node: NodeName) -> str:
         """The database of a node."""
@@ -136,7 +136,7 @@ class PairSettings:
 
         It sees its own database URL, which may hold a password, and no other's.
         """
-        inherited = {k: v for k, v in os.environ.items() if k not in {one.database_variable for one in NodeName}}
+        inherited = {k: v for k, v in os.environ.items() if k not in {name.database_variable for name in NodeName}}
         this_machine = {"OCEN_UNLIMITED_SOURCES": "127.0.0.1,::1"}  # where all clients have one address
         return {**this_machine, **inherited, **self.own_environment(node)}
 

@@ -61,5 +61,5 @@ class RegistryOps(OperatorPlane):
         self._ask("PUT", f"/networks/{network_id}/members/{participant_id}")
 
     def _one(self, path: str, name: str, rest: Mapping[str, str]) -> str:
-        known = next((one["id"] for one in self._items(path, {}) if one["name"] == name), None)
+        known = next((item["id"] for item in self._items(path, {}) if item["name"] == name), None)
         return str(known or self._ask("POST", path, json={"name": name, **rest})["id"])

@@ -183,8 +183,8 @@ def _running(folders: Folders, up: str) -> Mapping[NodeName, RunningNode]:
 
 
 def _nothing_runs(folders: Folders, up: str) -> SandboxError:
-    mend = f"start it with `{up}`, or name the folder of one that runs with --data-dir"
-    return SandboxError(f"the sandbox does not run (data folder {folders.data}): {mend}")
+    hint = f"start it with `{up}`, or name the folder of one that runs with --data-dir"
+    return SandboxError(f"the sandbox does not run (data folder {folders.data}): {hint}")
 
 
 def process_exists(pid: int) -> bool:

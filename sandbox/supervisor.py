@@ -28,7 +28,7 @@ POLL_SECONDS = 0.05
 LAST_LINES = 12
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_UNUSABLE = 2  # exit status of a node whose surroundings are wrong: its log ends with one line that says the mend
+_UNUSABLE = 2  # exit status of a node whose configuration is wrong: its log ends with one line that says what to do
 
 
 @dataclass(frozen=True, slots=True)

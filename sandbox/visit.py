@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.errors import SandboxError
 from sandbox.insider import Insider
-from sandbox.network import SECRET_FILE, Membership, read_membership, standing_member
+from sandbox.network import SECRET_FILE, Membership, current_member, read_membership
 from sandbox.registry_ops import RegistryOps
 from sandbox.running import Run
 from sandbox.settings import NodeName
@@ -85,13 +85,13 @@ def demand_members(registry: RegistryOps, run: Run, members: Mapping[NodeName, M
     inside = {network["id"]: network["members"] for network in registry.networks()}
     for name, member in members.items():
         organisation_id = run.nodes[name].organisation_id
-        known = standing_member(registry, member)
+        known = current_member(registry, member)
         if known is None:
-            mend = f"`ocen-sandbox down`, then `{run.command}`, which joins it anew"
-            raise SandboxError(f"{organisation_id} was offboarded: {mend}")
+            hint = f"`ocen-sandbox down`, then `{run.command}`, which joins it anew"
+            raise SandboxError(f"{organisation_id} was offboarded: {hint}")
         if known["status"] != "APPROVED":
-            mend = f"ocen-sandbox registry approve {organisation_id}"
-            raise SandboxError(f"{organisation_id} is {known['status']}, not APPROVED: {mend}")
+            hint = f"ocen-sandbox registry approve {organisation_id}"
+            raise SandboxError(f"{organisation_id} is {known['status']}, not APPROVED: {hint}")
         if member.participant_id not in inside.get(member.product_network_id, ()):
-            mend = f"ocen-sandbox registry join {organisation_id}"
-            raise SandboxError(f"{organisation_id} is not in product network {member.product_network_id}: {mend}")
+            hint = f"ocen-sandbox registry join {organisation_id}"
+            raise SandboxError(f"{organisation_id} is not in product network {member.product_network_id}: {hint}")

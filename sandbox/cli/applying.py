@@ -50,7 +50,7 @@ def apply(
         data = {"lenders": lenders, "application": _application(pan, amount, months), "preference": prefer.value}
         lsp.order(order_id, "start", data)
         tracks = _follow(lsp, order_id, len(lenders))
-        (journey,) = [one["state"] for one in lsp.records("journey") if one["state"]["id"] == order_id]
+        (journey,) = [record["state"] for record in lsp.records("journey") if record["state"]["id"] == order_id]
     _print_offers(tracks, journey)
     return 0 if journey["chosen"] else 1
 
@@ -71,7 +71,7 @@ def _follow(lsp: OpsClient, order_id: str, number: int) -> Sequence[Mapping[str,
     seen: dict[str, str] = {}
 
     def look(ops: OpsClient) -> Sequence[Mapping[str, Any]] | None:
-        tracks = [one["state"] for one in ops.records("track") if one["state"]["journey"] == order_id]
+        tracks = [record["state"] for record in ops.records("track") if record["state"]["journey"] == order_id]
         for track in tracks:
             step = track["exchange"] if track["stage"] in ("APPLIED", "CONSENT", "OFFERS") else track["stage"]
             if step and seen.get(track["lender"]) != step:

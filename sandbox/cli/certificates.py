@@ -119,7 +119,7 @@ def renew(
         at = at or run.node_of(organisation_id)
         with enrolled(folders, organisation_id) as enrolment:
             made = prepare_renewals(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
-            new = [one.pem for one in made]
+            new = [renewal.pem for renewal in made]
             for name in _add(holders(pair, organisation_id), organisation_id, new, enrolment, "renewal"):
                 say(f"The {name.label} takes the new certificate beside the old one: {_named(new)}")
             if enrolment is not None:
@@ -137,7 +137,7 @@ def _named(pems: Sequence[str]) -> str:
 
 
 def _tell_how_to_go_on(made: Sequence[Renewal], whose: str, holder: str) -> None:
-    files = " and ".join(shown(one.next_certificate) for one in made)
+    files = " and ".join(shown(renewal.next_certificate) for renewal in made)
     say(f"\n{holder} does not show it yet. Give {files} to your counterparties, then:")
     say(f"  ocen-sandbox certificates renew {whose}")
 
@@ -161,10 +161,10 @@ def _show(pair: Nodes, made: Sequence[Renewal], organisation_id: str, node: Node
         if node is not None:
             pair[node].renew_certificate()
 
-    former = [thumbprint_of(one.certificate.read_text("utf-8")) for one in made]
+    former = [thumbprint_of(renewal.certificate.read_text("utf-8")) for renewal in made]
     put_in_place(made, load)
     who = f"The {node.label} shows it" if node else f"{organisation_id} has it"
-    files = ", ".join(shown(one.certificate) for one in made)
+    files = ", ".join(shown(renewal.certificate) for renewal in made)
     say(Text(f"{who} from now on: ", style="bold green").append(files, "default"))
     say("\nWhen nobody shows or needs the old one any more (the next `up` does it too):")
     for thumbprint in former:

@@ -72,7 +72,7 @@ def _wanted(folders: Folders, nodes: Mapping[NodeName, OpsClient], by: str | Non
     if unfinished is not None and unfinished.words == words:
         return unfinished
     known = [ops.clocks() for ops in nodes.values()]
-    furthest = max(int(one["offset_seconds"]) for one in known)
+    furthest = max(int(clocks["offset_seconds"]) for clocks in known)
     if to is not None:
         ahead = _moment(to) - datetime.fromisoformat(known[0]["protocol_time"])
         return Setting(id=new_id(), words=words, offset_seconds=_forward(round(ahead.total_seconds()), furthest))

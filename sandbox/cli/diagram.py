@@ -79,10 +79,10 @@ def _walk(members: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in members.items():
         if isinstance(value, Mapping):
             yield from _walk(value)
-        elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
-            for one in value:
-                yield from _walk(one if isinstance(one, Mapping) else {name: one})
+        elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+            for item in value:
+                yield from _walk(item if isinstance(item, Mapping) else {name: item})
         elif isinstance(value, list):
-            yield name, " ".join(str(one) for one in value)
+            yield name, " ".join(str(item) for item in value)
         elif value is not None and name != "type":
             yield name, str(value)

@@ -80,10 +80,10 @@ def _cell(stretch: Stretch, key: Key) -> Text:
 
 def _print_verdict(report: DrillReport) -> None:
     say("\nRefused, as it has to be:")
-    for one in report.refusals:
-        mark, style = (PASSED, "green") if one.is_right else (FAILED, "bold red")
-        say(Text(f"  {mark} ", style=style).append(one.what, style="default"))
-        say(f"      {one.answer}, {one.seconds * 1000:.0f} ms after the operator's order", style="dim")
+    for refusal in report.refusals:
+        mark, style = (PASSED, "green") if refusal.is_right else (FAILED, "bold red")
+        say(Text(f"  {mark} ", style=style).append(refusal.what, style="default"))
+        say(f"      {refusal.answer}, {refusal.seconds * 1000:.0f} ms after the operator's order", style="dim")
     if report.repeated:
         say(f"\n{report.repeated} tries got no answer and were made again.", style="yellow")
     for refused in report.refused[:10]:

@@ -25,11 +25,11 @@ WRONG_INPUT = (
     SettingsError,
     TlsConfigurationError,
 )
-"""What a user can mend; the text of each says how, in one line."""
+"""Errors that a user can correct; the text of each says how, in one line."""
 
 
 def tell_failure(error: Exception) -> int:
-    """Tell an error and return the exit status. Raises the error itself if it is none that a user can mend."""
+    """Print an error and return the exit status. Raises the error itself if it is none that a user can correct."""
     status, lines = 2, []
     if isinstance(error, NodeDiedError):
         status, sentence, lines = 1, f"{error}; the end of its log:", list(error.last_lines) or ["(nothing)"]

@@ -95,7 +95,7 @@ def _print_conversations(lines: Sequence[tuple[NodeName, Record]]) -> None:
         say("No messages yet; send one with: ocen-sandbox send TriggerLoanAcceptanceRequest")
     widest = max((len(line["message"]) for _, line in lines), default=0)
     requests: dict[str, list[tuple[NodeName, Record]]] = {}
-    for name, line in sorted(lines, key=lambda one: _order(one[1])):
+    for name, line in sorted(lines, key=lambda pair: _order(pair[1])):
         requests.setdefault(line["request_id"], []).append((name, line))
     for request_id, exchanged in requests.items():
         say(Text(request_id, style="bold cyan"))

@@ -169,12 +169,12 @@ def _refuse_unless_known(pair: Nodes, node: NodeName, kid: str) -> None:
     """Make sure that the nodes of the other role know a key; they would only refuse who signed with it."""
     own = pair[node].identity()["organisation_id"]
     for name, other in pair.items():
-        theirs = next((one for one in other.participants() if one["organisation_id"] == own), None)
+        theirs = next((known for known in other.participants() if known["organisation_id"] == own), None)
         if theirs is None or name.role is node.role:
             continue
         if not any(key["kid"] == kid and KeyStatus(key["status"]).counts for key in theirs["keys"]):
-            mend = f"ocen-sandbox keys add --of {own} --kid {kid} --file PUBLIC_KEY"
-            raise SandboxError(f"the {name.label} does not know key {kid}, and would refuse it: first `{mend}`")
+            hint = f"ocen-sandbox keys add --of {own} --kid {kid} --file PUBLIC_KEY"
+            raise SandboxError(f"the {name.label} does not know key {kid}, and would refuse it: first `{hint}`")
 
 
 def _change_own(folders: Folders, node: NodeName, ops: OpsClient, *, kid: str, status: KeyStatus, reason: str) -> None:

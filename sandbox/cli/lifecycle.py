@@ -76,17 +76,17 @@ def print_pair(pair: StartedPair) -> None:
     say(facts(rows))
     if unreachable:
         who = " and ".join(unreachable)
-        mend = "`ocen-sandbox participants set ORG --no-judge-addresses`"
-        line = f"\nThe nodes let {who} call from loopback only: {mend}, or calls over {pair.settings.host} are refused."
+        hint = "`ocen-sandbox participants set ORG --no-judge-addresses`"
+        line = f"\nThe nodes let {who} call from loopback only: {hint}, or calls over {pair.settings.host} are refused."
         say(line, style="yellow")
 
 
 def _only_from_loopback(run: Run, nodes: Mapping[NodeName, OpsClient]) -> list[str]:
     """Return the organisations of the pair whose calls from any other address would be refused."""
     ours = {node.organisation_id for node in run.nodes.values()}
-    known = [one for ops in nodes.values() for one in ops.participants() if one["ip_addresses"]]
-    limited = [one["organisation_id"] for one in known if LOOPBACK_NAMES.issuperset(one["ip_addresses"])]
-    return [organisation_id for organisation_id in limited if organisation_id in ours]
+    known = (participant for ops in nodes.values() for participant in ops.participants())
+    addresses = ((participant["organisation_id"], participant["ip_addresses"]) for participant in known)
+    return [id_ for id_, allowed in addresses if allowed and LOOPBACK_NAMES.issuperset(allowed) and id_ in ours]
 
 
 def down(data_dir: DataDir = DATA_DIR) -> None:

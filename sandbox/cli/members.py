@@ -1,4 +1,4 @@
-"""Participants of OCEN 4.0's network: how commands name them, and how their standing and reports are printed."""
+"""Participants of OCEN 4.0's network: how commands name them, and how their status and reports are printed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -21,41 +21,42 @@ def print_participants(listed: Sequence[Record], networks: Sequence[Record]) -> 
     rows: list[Sequence[str | Text]] = [
         [Text(title, "dim") for title in ("id", "status", "role", "base URL", "networks", "name")]
     ]
-    for one in listed:
-        inside = ", ".join(str(network["id"]) for network in networks if one["id"] in network["members"])
-        status, name = Text(*_standing(one)), one["organisation"]["name"]
-        rows.append((one["id"], status, one["role"], one["base_url"], inside, name))
+    for participant in listed:
+        inside = ", ".join(str(network["id"]) for network in networks if participant["id"] in network["members"])
+        status, name = Text(*_status(participant)), participant["organisation"]["name"]
+        rows.append((participant["id"], status, participant["role"], participant["base_url"], inside, name))
     say(columns(rows))
 
 
-def print_participant(one: Record) -> None:
+def print_participant(participant: Record) -> None:
     """Print all that the registry tells of a participant."""
-    print_standing(one)
-    organisation = one["organisation"]
+    print_status(participant)
+    organisation = participant["organisation"]
     rows = [
-        ("role", one["role"]),
+        ("role", participant["role"]),
         ("organisation", f"{organisation['id']}, {organisation['spoc_email']}, {organisation['spoc_phone']}"),
-        ("base URL", one["base_url"]),
-        ("client id", one["client_id"]),
+        ("base URL", participant["base_url"]),
+        ("client id", participant["client_id"]),
     ]
-    for key in one["keys"]:
+    for key in participant["keys"]:
         rows += [("key", key["kid"]), ("", f"thumbprint {key['thumbprint']}")]
-    for certificate in one["tls_certificates"]:
+    for certificate in participant["tls_certificates"]:
         rows.append(("certificate", f"sha256 {certificate['thumbprint']}"))
         uses = " and ".join(certificate["uses"])
         rows.append(("", f"{certificate['subject']}, for {uses}, expires {moment(certificate['expires_at'])}"))
-    rows.append(("registered", moment(one["created_at"])))
-    if one["approved_at"]:
-        rows.append(("approved", f"{moment(one['approved_at'])} by {one['approved_by']}"))
-    if one["offboarded_at"]:
-        rows.append(("offboarded", moment(one["offboarded_at"])))
+    rows.append(("registered", moment(participant["created_at"])))
+    if participant["approved_at"]:
+        rows.append(("approved", f"{moment(participant['approved_at'])} by {participant['approved_by']}"))
+    if participant["offboarded_at"]:
+        rows.append(("offboarded", moment(participant["offboarded_at"])))
     say(facts(rows, indent=2))
 
 
-def print_standing(one: Record) -> None:
+def print_status(participant: Record) -> None:
     """Print in one line who a participant is and whether it takes part."""
-    line = Text(f"{one['organisation']['name']}, participant {one['id']}, is ").append(*_standing(one))
-    say(line.append(because(one["status_because"]), "default"))
+    who = f"{participant['organisation']['name']}, participant {participant['id']}"
+    line = Text(f"{who}, is ").append(*_status(participant))
+    say(line.append(because(participant["status_because"]), "default"))
 
 
 def print_secret(given: Record) -> None:
@@ -72,12 +73,12 @@ def print_events(listed: Sequence[Record], names: Mapping[str, str]) -> None:
     """
     rows: list[list[str | Text]] = []
     about: list[Text] = []
-    for one in reversed(listed):
-        event = one["body"]["event"]
+    for report in reversed(listed):
+        event = report["body"]["event"]
         to = ", ".join(f"{names.get(it['roleId'], it['roleId'])} {it['responseCode']}" for it in event["recipients"])
-        by = names.get(one["participant_id"], one["participant_id"])
+        by = names.get(report["participant_id"], report["participant_id"])
         about.append(Text(event["loanMetaData"]["loanApplicationId"]))
-        rows.append([Text(one["received_at"][11:23], "dim"), by, event["eventType"], f"with {to}"])
+        rows.append([Text(report["received_at"][11:23], "dim"), by, event["eventType"], f"with {to}"])
     taken = max((line.cell_len for line in columns(rows).split()), default=0) + 2
     for row, loan in zip(rows, about, strict=True):
         loan.truncate(max(_SHORTEST_ID, screen().width - taken), overflow="ellipsis")
@@ -100,7 +101,7 @@ def id_of(folders: Folders, named: str) -> str:
         return read_membership(home).participant_id
     with connected_registry(folders) as registry:
         listed = registry.participants()
-    found = [one["id"] for one in listed if one["organisation"]["name"].endswith(f"({named})")]
+    found = [participant["id"] for participant in listed if participant["organisation"]["name"].endswith(f"({named})")]
     if len(found) > 1:
         raise SandboxError(f"{named} is the participants {' and '.join(found)}: give the id of the one that you mean")
     if not found:
@@ -111,7 +112,7 @@ def id_of(folders: Folders, named: str) -> str:
     return str(found[0])
 
 
-def _standing(one: Record) -> tuple[str, str]:
-    if one["offboarded_at"]:
+def _status(participant: Record) -> tuple[str, str]:
+    if participant["offboarded_at"]:
         return "OFFBOARDED", "red"
-    return one["status"], "green" if one["status"] == "APPROVED" else "yellow"
+    return participant["status"], "green" if participant["status"] == "APPROVED" else "yellow"

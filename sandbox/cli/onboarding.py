@@ -91,7 +91,7 @@ def hand_out(ours: OnboardingForm, file: Path | None) -> None:
         typer.echo(form_text(ours), nl=False)
         return
     written = save_form(ours, file, f"{ours.organisation_id}-")
-    say(f"Our side's form: {', '.join(shown(one) for one in written)}")
+    say(f"Our side's form: {', '.join(shown(path) for path in written)}")
 
 
 def _check_answer(answer: Path | None) -> None:

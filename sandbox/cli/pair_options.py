@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
+from itertools import chain
 from typing import Annotated, Any, TypeVar, get_origin
 
 import typer
@@ -56,13 +57,14 @@ def pair_settings(
 
 def with_pair_settings(command: Callable[..., Status]) -> Callable[..., Status]:
     """Give a command, in place of its parameter `settings`, the options from which `pair_settings` makes them."""
-    known = [one for made in (pair_settings, PairSettings) for one in inspect.signature(made).parameters.values()]
-    shared = [one.replace(kind=one.KEYWORD_ONLY) for one in known if get_origin(one.annotation) is Annotated]
+    known = chain(*(inspect.signature(made).parameters.values() for made in (pair_settings, PairSettings)))
+    options = (parameter for parameter in known if get_origin(parameter.annotation) is Annotated)
+    shared = [option.replace(kind=option.KEYWORD_ONLY) for option in options]
     own = [parameter for name, parameter in inspect.signature(command).parameters.items() if name != "settings"]
 
     @functools.wraps(command)
     def run(**given: Any) -> Status:
-        return command(settings=pair_settings(**{one.name: given.pop(one.name) for one in shared}), **given)
+        return command(settings=pair_settings(**{option.name: given.pop(option.name) for option in shared}), **given)
 
     run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *shared)}

@@ -43,8 +43,8 @@ def list_participants(*, data_dir: DataDir = DATA_DIR) -> None:
     with connected(Folders(data_dir)) as pair:
         for name, ops in pair.items():
             say(Text(f"The {name.kind} {ops.identity()['organisation_id']} knows", style="bold"))
-            for one in ops.participants():
-                print_participant(one)
+            for participant in ops.participants():
+                print_participant(participant)
 
 
 @app.command()
@@ -119,25 +119,27 @@ def set_fields(
         for node, ops in holders(pair, organisation_id, at).items():
             ops.amend(organisation_id, **fields, reason=reason)
             say(Text(f"The {node.label} knows it so from now on:", style="bold green"))
-            print_participant(next(one for one in ops.participants() if one["organisation_id"] == organisation_id))
+            known = {participant["organisation_id"]: participant for participant in ops.participants()}
+            print_participant(known[organisation_id])
 
 
-def print_participant(one: Record) -> None:
+def print_participant(participant: Record) -> None:
     """Print a counterparty as it is known now."""
-    say(Text(f"  {one['organisation_id']}", "bold cyan").append(f"  {one['role']}, {one['name']}", "default"))
-    rows = [("base URL", one["base_url"])]
-    rows += [("key", f"{key['kid']}  {key['status']}, {key['algorithm']}") for key in one["keys"]]
-    rows += [("certificate", f"sha256 {certificate}") for certificate in one["certificates"]]
-    rows += [("calls from", _callers(one))]
+    who = f"  {participant['role']}, {participant['name']}"
+    say(Text(f"  {participant['organisation_id']}", "bold cyan").append(who, "default"))
+    rows = [("base URL", participant["base_url"])]
+    rows += [("key", f"{key['kid']}  {key['status']}, {key['algorithm']}") for key in participant["keys"]]
+    rows += [("certificate", f"sha256 {certificate}") for certificate in participant["certificates"]]
+    rows += [("calls from", _callers(participant))]
     say(facts(rows, indent=4))
     say()
 
 
-def _callers(one: Record) -> str:
-    addresses = ", ".join(one["ip_addresses"])
+def _callers(participant: Record) -> str:
+    addresses = ", ".join(participant["ip_addresses"])
     if not addresses:
         return "any address"
-    return addresses if one["judges_addresses"] else f"{addresses}; not judged"
+    return addresses if participant["judges_addresses"] else f"{addresses}; not judged"
 
 
 def _print_details(details: Record) -> None:
@@ -160,8 +162,8 @@ def print_listed(data_dir: Path, what: str, of: str | None, at: NodeName | None)
         for name, details in (own or remembering(pair, of or "", at)).items():
             whose = f"of the {name.kind} {details['organisation_id']}" if own else f"of {of}, at the {name.label}"
             say(Text(f"Own {what} {whose}" if own else f"{what.capitalize()} {whose}", style="bold"))
-            for one in details[what]:
-                print_key(one) if what == "keys" else print_certificate(one)
+            for record in details[what]:
+                print_key(record) if what == "keys" else print_certificate(record)
 
 
 def print_key(key: Record) -> None:

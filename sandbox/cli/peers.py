@@ -25,9 +25,9 @@ def peers(*, at: At = None, data_dir: DataDir = DATA_DIR) -> None:
         for name, ops in asked_of(pair, at).items():
             known = ops.peers()
             say(Text(f"The {name.label} knows{'' if known else ' nobody yet'}", style="bold"))
-            for one in known:
-                line = Text(f"  {one['participant_id']}", "bold cyan").append(f"  {one['dialect']}", "default")
-                who = f"{one['name']} {one['base_url']}".strip() or "set at this node, not looked up"
+            for peer in known:
+                line = Text(f"  {peer['participant_id']}", "bold cyan").append(f"  {peer['dialect']}", "default")
+                who = f"{peer['name']} {peer['base_url']}".strip() or "set at this node, not looked up"
                 say(line.append(f"  {who}", "default"))
 
 

@@ -34,15 +34,17 @@ def init(
     What exists is kept, what is missing is made. `up` and `demo` do this by
     themselves.
     """
-    urls = {one.organisation_id: url for one, url in zip(SANDBOX_PAIR, (lender_url, lsp_url), strict=True)}
     addresses = () if any_address else LOOPBACK
-    pair = [replace(one, base_url=urls[one.organisation_id], ip_addresses=addresses) for one in SANDBOX_PAIR]
+    pair = [
+        replace(organisation, base_url=url, ip_addresses=addresses)
+        for organisation, url in zip(SANDBOX_PAIR, (lender_url, lsp_url), strict=True)
+    ]
     made = initialise(certs_dir, pair, host or (), SystemClock().now())
     say(Text(f"Keys and certificates are in {shown(certs_dir)}.\n", style="bold green"))
     rows = [
         ("ca.pem", "the authority, the only root that the nodes trust"),
         ("participants.json", "the directory: ids, roles, base URLs, certificates, public keys"),
-        *((f"{one}/identity.json", "what its node loads to know itself") for one in made),
+        *((f"{organisation_id}/identity.json", "what its node loads to know itself") for organisation_id in made),
     ]
     say(facts(rows))
     say("\nSee `ocen-sandbox pki show`.", style="dim")

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from sandbox.cli.inputs import read_form_file
-from sandbox.cli.members import id_of, print_events, print_participant, print_participants, print_secret, print_standing
+from sandbox.cli.members import id_of, print_events, print_participant, print_participants, print_secret, print_status
 from sandbox.cli.options import DATA_DIR, DataDir, Id
 from sandbox.cli.screen import facts, say, shown
 from sandbox.errors import SandboxError
@@ -78,8 +78,8 @@ def join_network(
         if not (home / "identity.json").exists():
             usual = run.certs.absolute() == DEFAULT_FOLDER.absolute()
             where = "" if usual else f" --certs-dir {shown(run.certs)}"
-            mend = f"ocen-sandbox pki issue {organisation_id} --role LSP{where}"
-            raise SandboxError(f"{organisation_id} has no keys here: `{mend}`, or --role LENDER")
+            hint = f"ocen-sandbox pki issue {organisation_id} --role LSP{where}"
+            raise SandboxError(f"{organisation_id} has no keys here: `{hint}`, or --role LENDER")
         before = members_in(run.certs).get(home)
         member = join(registry, home / "identity.json", _form_of_now(folders, run, organisation_id))
     say(Text(f"{organisation_id} is participant {member.participant_id} of the network.\n", style="bold green"))
@@ -121,9 +121,9 @@ def approve(*, participant_id: Id, reason: Why = "", data_dir: DataDir = DATA_DI
     """
     folders = Folders(data_dir)
     with connected_registry(folders) as registry:
-        one = registry.decide(id_of(folders, participant_id), "approve", approved_by=APPROVED_BY, reason=reason)
-        _, network_id = admit(registry, one["id"])
-    print_standing(one)
+        participant = registry.decide(id_of(folders, participant_id), "approve", approved_by=APPROVED_BY, reason=reason)
+        _, network_id = admit(registry, participant["id"])
+    print_status(participant)
     say(f"It is in product network {network_id}.")
 
 
@@ -163,7 +163,7 @@ def secret(*, participant_id: Id, data_dir: DataDir = DATA_DIR) -> None:
     with connected_registry(folders) as registry:
         given = registry.renew_secret(id_of(folders, participant_id))
     run = run_of(folders)
-    home = next((one for one, its in members_in(run.certs).items() if its.client_id == given["client_id"]), None)
+    home = next((folder for folder, its in members_in(run.certs).items() if its.client_id == given["client_id"]), None)
     if home is None:
         print_secret(given)
         return
@@ -217,4 +217,4 @@ def _step(folders: Folders, named: str, step: str, reason: str) -> None:
     if not reason.strip():
         raise SandboxError(f'no reason: ocen-sandbox registry {step} {named} --reason "late payments"')
     with connected_registry(folders) as registry:
-        print_standing(registry.decide(id_of(folders, named), step, reason=reason))
+        print_status(registry.decide(id_of(folders, named), step, reason=reason))

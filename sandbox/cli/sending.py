@@ -56,7 +56,7 @@ def send(
     [cyan]ocen-sandbox send v4/CreateLoanApplicationsRequest --to LENDER02[/cyan]
     """
     message, given = message_named(name), read_json(file) if file is not None else None
-    sender = sender or next(one for one in PAIR if one.role in message.senders)
+    sender = sender or next(node for node in PAIR if node.role in message.senders)
     folders = Folders(data_dir)
     with connected(folders, UP_V4 if message.version == V4.name else UP) as pair:
         receiver = to or pair[sender.other].identity()["organisation_id"]
@@ -74,8 +74,8 @@ def _for_v4(
     """Return the receiver's participant id, and the content, in the sender's network where that is the example's."""
     run = read_run(folders)
     if run is None or not run.speaks_v4:
-        mend = f"`ocen-sandbox down`, then `{UP_V4}`"
-        raise SandboxError(f"{message.full_name} is of OCEN 4.0, and the pair that runs speaks v3 alone: {mend}")
+        hint = f"`ocen-sandbox down`, then `{UP_V4}`"
+        raise SandboxError(f"{message.full_name} is of OCEN 4.0, and the pair that runs speaks v3 alone: {hint}")
     participant_id = id_of(folders, receiver)
     sender = read_membership(run.certs / ops.identity()["organisation_id"])
     if given is None:

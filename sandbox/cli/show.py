@@ -195,12 +195,13 @@ def _visit_registry(run: Run, members: Mapping[NodeName, Membership], stage: Sta
     token = f"access token, {TOKEN_ALGORITHM}, for {hours:.0f} hours"
     stage.call(lsp, f"POST {TOKEN_PATH}", token, said)
     network = NETWORK_PARTICIPANTS_PATH.format(number=seen.member.product_network_id)
-    listed = ", ".join(f"{role} {one}" for one, role in sorted(seen.roles.items(), key=lambda item: item[::-1]))
+    listed = ", ".join(f"{role} {id_}" for id_, role in sorted(seen.roles.items(), key=lambda item: item[::-1]))
     stage.call(lsp, f"GET {network}", f"{len(seen.roles)} participants", Text(listed))
-    for one in seen.participants.values():
-        kids = Text("kid ", "dim").append(one.keys[0].kid).append(f", {len(one.keys)} keys, ", "dim")
-        kids.append(f"{len(one.certificates)} certificate", "dim")
-        stage.call(lsp, f"GET {PARTICIPANT_PATH.format(number=one.id)}", f"{one.name}, at {one.base_url}", kids)
+    for participant in seen.participants.values():
+        kids = Text("kid ", "dim").append(participant.keys[0].kid).append(f", {len(participant.keys)} keys, ", "dim")
+        kids.append(f"{len(participant.certificates)} certificate", "dim")
+        path = PARTICIPANT_PATH.format(number=participant.id)
+        stage.call(lsp, f"GET {path}", f"{participant.name}, at {participant.base_url}", kids)
     return seen
 
 
@@ -208,9 +209,9 @@ def _print_events(events: Sequence[Record], run: Run, members: Mapping[NodeName,
     names = {member.participant_id: run.nodes[name].organisation_id for name, member in members.items()}
     say("\nHeartbeat: both sides of every message have reported it to the registry\n", style="bold")
     table = Table.grid(padding=(0, 2, 0, 0))
-    for one in events:
-        event = one["body"]["event"]
-        told, about = names.get(one["participant_id"], one["participant_id"]), event["recipients"][0]
+    for report in events:
+        event = report["body"]["event"]
+        told, about = names.get(report["participant_id"], report["participant_id"]), event["recipients"][0]
         with_whom = names.get(about["roleId"], about["roleId"])
         mark = Text(PASSED, style="green") if about["responseMessage"] == "Success" else Text("-", style="red")
         table.add_row(mark, told, event["eventType"], f"with {with_whom}", Text(str(about["responseCode"]), "dim"))

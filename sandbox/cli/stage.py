@@ -90,7 +90,8 @@ class Stage:
     def _checks(self, checks: Sequence[Record], by: str) -> None:
         """Show what `by` has found in the message that came to it."""
         passed = tuple(step["check"] for step in checks if step["outcome"] == "passed")
-        before = None if self._every_check else next((one for one in self._named if one[: len(passed)] == passed), None)
+        longer = () if self._every_check else (names for names in self._named if names[: len(passed)] == passed)
+        before = next(iter(longer), None)
         which = "" if before is None else "the same " if before == passed else "the first "
         self._diagram.text(Text(f"{PASSED} {which}{len(passed)} checks by {by}", style="green"), at=by)
         if before is None:

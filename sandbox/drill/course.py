@@ -103,12 +103,13 @@ class Course:
 
     def _has_ended(self, request_id: str) -> bool:
         """Tell whether an exchange has ended, its callback too, and add what was signed in it to the report."""
-        sent = [one for ops in self._nodes.values() for one in (ops.message(request_id) or {"sent": []})["sent"]]
-        states = [one["state"] for one in sent]
+        known = (ops.message(request_id) or {"sent": []} for ops in self._nodes.values())
+        sent = [message for found in known for message in found["sent"]]
+        states = [message["state"] for message in sent]
         is_lost = "REFUSED" in states or "DEAD" in states
         if not is_lost and states != ["DELIVERED"] * len(self._nodes):
             return False
-        attempts = [attempt for one in sent for attempt in one["attempts"]]
+        attempts = [attempt for message in sent for attempt in message["attempts"]]
         self.report.signatures += [signature for attempt in attempts for signature in _signatures(attempt)]
         self.report.repeated += sum(attempt["answer"] is None for attempt in attempts)
         self.report.completed += not is_lost

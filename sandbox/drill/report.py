@@ -77,13 +77,17 @@ class DrillReport:
     def refused(self) -> list[str]:
         """What was refused of the traffic, though it should not be."""
         names = {key.kid: f"{key.organisation_id} {key.name}" for key in self.keys}
-        return [f"{names.get(one.kid, one.kid)}: {one.problem}" for one in self.signatures if one.problem]
+        return [
+            f"{names.get(signature.kid, signature.kid)}: {signature.problem}"
+            for signature in self.signatures
+            if signature.problem
+        ]
 
     @property
     def holds(self) -> bool:
         """Whether nothing was lost, nothing refused that should not be, and everything refused that should be."""
         is_complete = self.has_ended and not self.lost and self.completed == self.sent > 0
-        return is_complete and not self.refused and all(one.is_right for one in self.refusals)
+        return is_complete and not self.refused and all(refusal.is_right for refusal in self.refusals)
 
     def stretches(self) -> list[Stretch]:
         """Return what happened, in the order of time, with what was signed between."""
@@ -99,14 +103,14 @@ class DrillReport:
             "lost": self.lost,
             "refused": self.refused,
             "tried_again": self.repeated,
-            "refused_as_it_has_to_be": [one._asdict() for one in self.refusals],
+            "refused_as_it_has_to_be": [refusal._asdict() for refusal in self.refusals],
             "keys": [key._asdict() for key in self.keys],
-            "timeline": [{**one._asdict(), "seconds": round(one.seconds, 3)} for one in self.stretches()],
+            "timeline": [{**stretch._asdict(), "seconds": round(stretch.seconds, 3)} for stretch in self.stretches()],
         }
 
     def _stretch(self, event: DrillEvent, end: datetime | None) -> Stretch:
         every = (*self.signatures, *self.provoked)
-        within = [one for one in every if event.at <= one.at and (end is None or one.at < end)]
-        accepted = Counter(one.kid for one in within if not one.problem)
-        refused = Counter(one.kid for one in within if one.problem)
+        within = [signature for signature in every if event.at <= signature.at and (end is None or signature.at < end)]
+        accepted = Counter(signature.kid for signature in within if not signature.problem)
+        refused = Counter(signature.kid for signature in within if signature.problem)
         return Stretch((event.at - self.events[0].at).total_seconds(), event.text, accepted, refused)

@@ -113,7 +113,7 @@ def _keystores(folder: Path, form: OnboardingForm, ours: OnboardingForm, authori
     encryption = BestAvailableEncryption(password.encode())
     key, leaf = kept_or_new_key(folder / "tls.key"), leaf_of(form.tls_certificate)
     trusted = {"ocen-sandbox-ca": authority, alias_of(ours): leaf_of(ours.tls_certificate)}
-    certificates = [pkcs12.PKCS12Certificate(one, alias.encode()) for alias, one in trusted.items()]
+    certificates = [pkcs12.PKCS12Certificate(certificate, alias.encode()) for alias, certificate in trusted.items()]
     secret = {
         PASSWORDS: f"{password}\n".encode(),
         "keystore.p12": pkcs12.serialize_key_and_certificates(

@@ -30,7 +30,7 @@ _DNS_LABEL: Final = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 
 
 class PkiError(Exception):
-    """Keys or certificates cannot be made, read or used; the message is one sentence with the mend."""
+    """Keys or certificates cannot be made, read or used; the message is one sentence that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def read_directory(path: Path) -> list[ParticipantRecord]:
 
 def write_directory(path: Path, participants: list[ParticipantRecord]) -> None:
     """Write participants.json, unless it says just that already."""
-    _write_json(path, [one.model_dump(mode="json") for one in participants])
+    _write_json(path, [participant.model_dump(mode="json") for participant in participants])
 
 
 def read_identity(path: Path) -> IdentityFile:

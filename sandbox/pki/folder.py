@@ -41,24 +41,26 @@ def initialise(
         host_names: further names and addresses for the certificates of `participants`.
         now: aware time from which new certificates are valid, and at which old ones must still be.
 
-    Raises PkiError if something given is wrong, or something that exists cannot be used; the message says the mend.
+    Raises PkiError if something given is wrong, or something that exists cannot be used; the message says what to do.
     """
-    wanted = {one.organisation_id: (one, one.hosts(host_names)) for one in participants}
+    wanted = {
+        organisation.organisation_id: (organisation, organisation.hosts(host_names)) for organisation in participants
+    }
     with _plain_file_errors():
-        listed = {one.organisation_id: one for one in files.read_directory(folder / "participants.json")}
+        listed = {record.organisation_id: record for record in files.read_directory(folder / "participants.json")}
         for organisation_id, entry in listed.items():
             if organisation_id not in wanted and _identity_path(folder, organisation_id).exists():
-                one = Organisation(organisation_id, entry.name, entry.role, entry.base_url)
-                wanted[organisation_id] = (one, one.hosts())
+                organisation = Organisation(organisation_id, entry.name, entry.role, entry.base_url)
+                wanted[organisation_id] = (organisation, organisation.hosts())
         _refuse_look_alikes([*listed, *wanted])
         folder.mkdir(parents=True, exist_ok=True)
         authority = load_authority(folder, now)
-        for organisation_id, (one, hosts) in wanted.items():
-            leaves, keys = complete(folder / organisation_id, one, hosts, authority, now)
-            listed[organisation_id] = _record(one, listed.get(organisation_id), leaves, keys)
+        for organisation_id, (organisation, hosts) in wanted.items():
+            leaves, keys = complete(folder / organisation_id, organisation, hosts, authority, now)
+            listed[organisation_id] = _record(organisation, listed.get(organisation_id), leaves, keys)
         files.write_directory(folder / "participants.json", list(listed.values()))
-    paths = {one: _identity_path(folder, one) for one in listed}
-    return {one: path for one, path in paths.items() if path.exists()}
+    paths = {organisation_id: _identity_path(folder, organisation_id) for organisation_id in listed}
+    return {organisation_id: path for organisation_id, path in paths.items() if path.exists()}
 
 
 def issue(folder: Path, organisation: Organisation, now: datetime) -> dict[str, Path]:
@@ -160,17 +162,17 @@ def describe(folder: Path) -> tuple[x509.Certificate, list[Listed]]:
 
 
 def _record(
-    one: Organisation, before: ParticipantRecord | None, leaves: list[x509.Certificate], keys: list[KeyRecord]
+    organisation: Organisation, before: ParticipantRecord | None, leaves: list[x509.Certificate], keys: list[KeyRecord]
 ) -> ParticipantRecord:
     """Bring a record up to date, or begin it; a key that was blocked there stays blocked and listed."""
     new = ParticipantRecord(
-        organisation_id=one.organisation_id,
-        name=one.name,
-        role=one.role,
-        base_url=one.base_url.rstrip("/"),
+        organisation_id=organisation.organisation_id,
+        name=organisation.name,
+        role=organisation.role,
+        base_url=organisation.base_url.rstrip("/"),
         tls_certificates=[leaf.public_bytes(Encoding.PEM).decode() for leaf in leaves],
         keys=keys,
-        ip_addresses=list(one.ip_addresses),
+        ip_addresses=list(organisation.ip_addresses),
     )
     if before is None:
         return new

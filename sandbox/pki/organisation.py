@@ -121,9 +121,9 @@ def own_form(path: Path) -> OnboardingForm:
 
     Raises IdentityError if the file, or one that it names, cannot be used.
     """
-    stated = load_identity(path).stated
-    assert stated is not None
-    return form_of(stated)
+    own_record = load_identity(path).stated
+    assert own_record is not None
+    return form_of(own_record)
 
 
 def contact_of(organisation_id: str) -> tuple[str, str]:
@@ -199,5 +199,5 @@ def _check_networks(addresses: Sequence[str]) -> None:
         try:
             ipaddress.ip_network(address)
         except ValueError as error:
-            mend = "give one such as 10.0.0.5 or 10.0.0.0/24"
-            raise PkiError(f"{address!r} is no IP address or network: {mend}") from error
+            hint = "give one such as 10.0.0.5 or 10.0.0.0/24"
+            raise PkiError(f"{address!r} is no IP address or network: {hint}") from error

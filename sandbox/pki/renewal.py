@@ -67,7 +67,7 @@ def prepare_renewals(folder: Path, organisation_id: str, now: datetime, *, new_k
         raise PkiError(f"{folder} has no keys of {organisation_id}: its holder renews its certificate itself")
     identity = files.read_identity(home / "identity.json")
     own = certificate_files(home, identity)
-    return [_prepare(one, organisation_id, folder, now, new_key=new_key) for one in own]
+    return [_prepare(pair, organisation_id, folder, now, new_key=new_key) for pair in own]
 
 
 def _prepare(own: CertificateFiles, subject: str, folder: Path, now: datetime, *, new_key: bool) -> Renewal:

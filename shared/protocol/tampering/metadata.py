@@ -156,5 +156,5 @@ def product_network_is(good: GoodCall, case: str) -> OutgoingMessage:
 
 def _filled(value: Any, good: GoodCall) -> Any:
     if isinstance(value, list):
-        return [_filled(one, good) for one in value]
+        return [_filled(item, good) for item in value]
     return value.format(foreign=good.foreign_network) if isinstance(value, str) else value
