@@ -1,7 +1,7 @@
-"""The words of a loan as the lender sees it: its milestones, what happens to them, and what their guards look at.
+"""A loan as the lender sees it: its milestones, the events that move them, and the facts that their guards look at.
 
-A loan has several milestones that go forward each by itself; an axis is one of them. The steps from state to state are
-the table of `lender_app.transitions`. Nothing here knows a version of OCEN, a clock or a database.
+A loan has several milestones that move independently of each other; an axis is one of them. The steps from state to
+state are the table of `lender_app.transitions`. Nothing here knows a version of OCEN, a clock or a database.
 """
 
 from dataclasses import dataclass, field, replace
@@ -74,7 +74,7 @@ class Axis(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Milestones:
-    """Where each milestone of one application stands.
+    """The state of each milestone of one application.
 
     `consent` is NOT_NEEDED from the start where the product needs no Account Aggregator, `monitoring` where it needs
     no monitoring.

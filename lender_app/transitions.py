@@ -70,7 +70,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """That a message cannot be taken in this state, and under which problem its ack says so."""
+    """A message that cannot be taken in this state, and the problem that its ack names."""
 
     edge: Edge
     problem: Problem
@@ -254,7 +254,7 @@ def step(axis: Axis, state: State, event: Event, facts: Facts) -> Step | Refusal
 
 
 def advance(axis: Axis, event: Event, facts: Facts) -> tuple[Milestones, tuple[Step, ...]] | Refusal:
-    """Take the step of one axis, and those of all axes that hear of it; return the milestones then, and the steps.
+    """Take the step of one axis, and those that it causes on others; return the milestones then, and the steps.
 
     The step of the axis itself comes first. The facts hold the milestones from which it starts.
 

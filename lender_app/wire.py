@@ -72,7 +72,7 @@ def application_forms(asked: VerifiedMessage) -> Sequence[ApplicationForm]:
     return [_form(application, is_v3) for application in cast("Any", asked.content).loan_applications]
 
 
-def created(asked: VerifiedMessage, judged: "Sequence[Judged]") -> Outgoing:
+def applications_response(asked: VerifiedMessage, judged: "Sequence[Judged]") -> Outgoing:
     """Write the callback: every application as it came, with its status now and the reasons against it."""
     forms, to = asked.document["loanApplications"], AnswerTo.of(asked)
     applications = [_judged(form, application, to.is_v3) for form, application in zip(forms, judged, strict=True)]
@@ -98,7 +98,7 @@ def consent_asked_for(asked: VerifiedMessage) -> tuple[Sequence[str], bool]:
     return list(dict.fromkeys(content.loan_application_ids)), content.consent.consent_fetch_type == "PERIODIC"
 
 
-def consent_handle_given(to: AnswerTo, handle: str) -> Outgoing:
+def consent_handle_response(to: AnswerTo, handle: str) -> Outgoing:
     """Write the callback that hands over a consent handle."""
     return answer(
         to, {"consent": {"consentHandle": handle, "consentStatus": "PENDING"}}, "The borrower may consent now."
@@ -110,7 +110,7 @@ def consent_handle_of(asked: VerifiedMessage) -> str:
     return str(cast("Any", asked.content).consent.consent_handle)
 
 
-def consent_status(asked: VerifiedMessage, handle: str, state: ConsentState) -> Outgoing:
+def consent_status_response(asked: VerifiedMessage, handle: str, state: ConsentState) -> Outgoing:
     """Write the callback to a ConsentStatusRequest. A consent that is suspended is given all the same."""
     told = {ConsentState.READY: "READY", ConsentState.SUSPENDED: "READY", ConsentState.FAILED: "FAILED"}
     consent: dict[str, Any] = {"consentHandle": handle, "consentStatus": told.get(state, "PENDING")}
@@ -119,7 +119,7 @@ def consent_status(asked: VerifiedMessage, handle: str, state: ConsentState) -> 
     return answer(AnswerTo.of(asked), {"consent": consent}, f"The consent is {state.value}.")
 
 
-def offers_told(to: AnswerTo, loans: "Sequence[Loan]", unknown: Sequence[str], due_at: datetime) -> Outgoing:
+def offers_response(to: AnswerTo, loans: "Sequence[Loan]", unknown: Sequence[str], due_at: datetime) -> Outgoing:
     """Write the callback to a GenerateOffersRequest: of each application its offers, or why there are none."""
     applications = [offered_application(loan) for loan in loans]
     detail = {"reason": "OTHERS", "description": "This lender has no such application of this sender."}
@@ -130,7 +130,7 @@ def offers_told(to: AnswerTo, loans: "Sequence[Loan]", unknown: Sequence[str], d
     return answer(to, {"loanApplications": applications}, "Each application tells its offers.", due_at)
 
 
-def otp_sent(asked: VerifiedMessage, session_key: str, masked_phone: str, status: str) -> Outgoing:
+def trigger_response(asked: VerifiedMessage, session_key: str, masked_phone: str, status: str) -> Outgoing:
     """Write the callback to a request for acceptance: where the OTP went, and the key of its session."""
     data = {"otpSessionKey": session_key, "maskedPhoneNumber": masked_phone}
     return _agreement(asked, data, status, "The OTP has been sent.")
@@ -143,7 +143,7 @@ def entered_otp(asked: VerifiedMessage) -> EnteredOtp:
     return EnteredOtp(data.otp_session_key, data.otp, () if is_v3 else (content.loan_application_id,))
 
 
-def otp_judged(asked: VerifiedMessage, session_key: str, verdict: OtpOutcome, status: str) -> Outgoing:
+def verify_response(asked: VerifiedMessage, session_key: str, verdict: OtpOutcome, status: str) -> Outgoing:
     """Write the callback to an OTP. It is a success whatever the verdict: the OTP has been judged."""
     data = {"otpSessionKey": session_key, "status": verdict.value}
     return _agreement(asked, data, status, f"The OTP was judged: {verdict.value}.")
@@ -157,7 +157,7 @@ def answer(to: AnswerTo, content: Mapping[str, Any], detail: str, due_at: dateti
     return _outgoing(to, {"response": response, **content}, due_at)
 
 
-def failed(to: AnswerTo, code: str, content: Mapping[str, Any]) -> Outgoing:
+def error_response(to: AnswerTo, code: str, content: Mapping[str, Any]) -> Outgoing:
     """Write a callback that reports that what was asked for could not be done."""
     if to.is_v3:
         return _outgoing(to, {"response": {"error": code}, **content}, None)

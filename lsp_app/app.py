@@ -1,4 +1,4 @@
-"""The LSP's composition. That each callback answers a request of ours, the journal has seen to."""
+"""The LSP's composition. The journal has checked that each callback answers a request of ours."""
 
 from lsp_app.journey import lsp
 from lsp_app.policy import Policy

@@ -1,4 +1,4 @@
-"""The borrower whom the LSP serves: what he does when he is asked. A strategy stands for the person in the sandbox."""
+"""The borrower's choice among offers. In the sandbox a preference takes the place of the person."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

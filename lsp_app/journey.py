@@ -81,12 +81,12 @@ def start(order: Order, records: Records, policy: Policy, now: Moment) -> Reply:
     return all_of([Reply(records=[journey_record(journey)]), *asked])
 
 
-def _hears(exchange: str) -> Callable[[_TrackRule], _TrackRule]:
-    """Give a rule the callbacks of an exchange that a track waits for, and that report no error."""
+def _on_callback(exchange: str) -> Callable[[_TrackRule], _TrackRule]:
+    """Register a rule for the callbacks of an exchange that a track waits for, and that report no error."""
 
     def keep(rule: _TrackRule) -> _TrackRule:
         @lsp.hears(exchange, "v3")
-        def told(message: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
+        def on_callback(message: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
             track = awaiting_track(records, message.sender.id, message.request_id)
             if track is None:
                 return Reply()
@@ -100,10 +100,10 @@ def _hears(exchange: str) -> Callable[[_TrackRule], _TrackRule]:
     return keep
 
 
-@_hears("CreateLoanApplications")
-def applied(track: Track, told: Any, records: Records, policy: Policy, now: Moment) -> Reply:
+@_on_callback("CreateLoanApplications")
+def application_answered(track: Track, content: Any, records: Records, policy: Policy, now: Moment) -> Reply:
     """Send the borrower for his consent, where the application is being processed."""
-    application = _application_of(track, told)
+    application = _application_of(track, content)
     if application is None:
         return _finished(replace(track, stage=Stage.STOPPED, outcome="not in the answer"), records, now)
     if application.loan_application_status == "REJECTED":
@@ -111,18 +111,18 @@ def applied(track: Track, told: Any, records: Records, policy: Policy, now: Mome
     return _ask_for_consent(track, policy, now)
 
 
-@_hears("ConsentHandle")
-def consent_handle_told(track: Track, told: Any, records: Records, policy: Policy, now: Moment) -> Reply:
+@_on_callback("ConsentHandle")
+def consent_handle_received(track: Track, content: Any, records: Records, policy: Policy, now: Moment) -> Reply:
     """Send the borrower to his Account Aggregator, and ask for the status when he is back: in the sandbox at once."""
-    handle = told.consent.consent_handle
+    handle = content.consent.consent_handle
     track = replace(track, handle=handle, give_up_at=now.business + policy.consent_give_up)
     return _ask_later(track, "ConsentStatus", {"consent": {"consentHandle": handle}}, now.business)
 
 
-@_hears("ConsentStatus")
-def consent_told(track: Track, told: Any, records: Records, policy: Policy, now: Moment) -> Reply:
+@_on_callback("ConsentStatus")
+def consent_status_received(track: Track, content: Any, records: Records, policy: Policy, now: Moment) -> Reply:
     """READY: ask for offers. PENDING: ask again. FAILED: ask the borrower again, so often as the policy says."""
-    status = told.consent.consent_status
+    status = content.consent.consent_status
     if status == "READY":
         track = replace(track, stage=Stage.OFFERS, give_up_at=now.business + policy.decision_give_up)
         return _ask(track, "GenerateOffers", {"loanApplicationIds": [track.application_id]}, policy, now)
@@ -133,10 +133,10 @@ def consent_told(track: Track, told: Any, records: Records, policy: Policy, now:
     return _finished(replace(track, stage=Stage.ENDED, outcome="the borrower has refused his consent"), records, now)
 
 
-@_hears("GenerateOffers")
-def offers_told(track: Track, told: Any, records: Records, policy: Policy, now: Moment) -> Reply:
+@_on_callback("GenerateOffers")
+def offers_received(track: Track, content: Any, records: Records, policy: Policy, now: Moment) -> Reply:
     """Keep the offers; the borrower chooses when every lender has answered, or some time after the first offer."""
-    application = _application_of(track, told)
+    application = _application_of(track, content)
     status = "" if application is None else application.loan_application_status
     if application is None or status not in ("PROCESSING", "OFFERED", "REJECTED"):
         outcome = status and f"{status}: {'; '.join(wanted.description for wanted in application.action_required)}"
@@ -250,9 +250,9 @@ def _after_error(track: Track, error: str, records: Records, policy: Policy, now
     return _ask_later(track, track.exchange, track.content, at, TimerClock.PROTOCOL)
 
 
-def _application_of(track: Track, told: Any) -> Any:
+def _application_of(track: Track, content: Any) -> Any:
     """Return what a callback says of the track's application; None if it says nothing of it."""
-    for application in told.loan_applications:
+    for application in content.loan_applications:
         if application.loan_application_id == track.application_id:
             return application
     return None

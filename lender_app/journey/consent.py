@@ -1,7 +1,7 @@
 """Consent: the borrower lets the lender fetch data through an Account Aggregator (OCEN ConsentHandle, ConsentStatus).
 
-What the Account Aggregator tells is a fact that comes at a time of its own, so each is a timer; so are the ends of our
-patience with it. Only its word moves a consent.
+The Account Aggregator's answers come later, so each is a timer; so is each time limit for one. Only its answers move a
+consent.
 """
 
 from collections.abc import Sequence
@@ -109,12 +109,12 @@ def tell_consent_status(asked: VerifiedMessage, records: Records, policy: Policy
     consent = _CONSENT.validate_python(record.state)
     loan = next((loan for loan in loans_of(records, consent.loans) if consent.counts_for(loan)), None)
     if loan is None:
-        return Reply(outgoing=[wire.consent_status(asked, handle, ConsentState.FAILED)])
+        return Reply(outgoing=[wire.consent_status_response(asked, handle, ConsentState.FAILED)])
     moved = loan.move(consent.axis, Event.CONSENT_STATUS, policy.figures)
     if isinstance(moved, Refusal):
         return Reply(moved.problem, "no handle has been given yet")
     state = ConsentState(loan.milestones.state_of(consent.axis))
-    return Reply(outgoing=[wire.consent_status(asked, handle, state)])
+    return Reply(outgoing=[wire.consent_status_response(asked, handle, state)])
 
 
 def waiting_consent(loan: Loan, records: Records) -> tuple[Record, Outgoing] | None:
@@ -123,7 +123,7 @@ def waiting_consent(loan: Loan, records: Records) -> tuple[Record, Outgoing] | N
     consent = None if record is None else _CONSENT.validate_python(record.state)
     if consent is None or consent.waits is None:
         return None
-    answer = wire.failed(consent.waits, Problem.NOT_ALLOWED_NOW.code, {"consent": {}})
+    answer = wire.error_response(consent.waits, Problem.NOT_ALLOWED_NOW.code, {"consent": {}})
     return _record(replace(consent, waits=None)), answer
 
 
@@ -136,8 +136,8 @@ def _answer(consent: Consent, step: Step) -> Outgoing | None:
         return None
     code = step.edge.code
     if isinstance(code, Problem):
-        return wire.failed(consent.waits, code.code, {"consent": {}})
-    return wire.consent_handle_given(consent.waits, consent.handle)
+        return wire.error_response(consent.waits, code.code, {"consent": {}})
+    return wire.consent_handle_response(consent.waits, consent.handle)
 
 
 def _with_handle(loan: Loan, consent: Consent) -> Loan:

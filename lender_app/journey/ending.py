@@ -1,4 +1,4 @@
-"""What follows when an application ends: whoever still waits for something about it is answered."""
+"""What follows when an application ends: requests that still wait for something about it are answered."""
 
 from collections.abc import Sequence
 

@@ -59,7 +59,7 @@ def trigger_acceptance(asked: VerifiedMessage, records: Records, policy: Policy,
     text = sms_text(otp, policy.acceptance.otp_validity)
     return Reply(
         records=[_record_of(session), *map(loan_record, loans)],
-        outgoing=[wire.otp_sent(asked, session.key, phone, AGREEMENT_INITIATED)],
+        outgoing=[wire.trigger_response(asked, session.key, phone, AGREEMENT_INITIATED)],
         notices=[Notice(phone, asked.request_id, text, session.expires_at)],
     )
 
@@ -90,7 +90,7 @@ def verify_acceptance(asked: VerifiedMessage, records: Records, policy: Policy, 
     elif verdict is OtpOutcome.INCORRECT_OTP and after is not None:
         changed += counted(sender, after.loan_application_ids, records, policy.acceptance, now.protocol)
     status = _status(verdict, loans)
-    return Reply(records=changed, outgoing=[wire.otp_judged(asked, answer.session_key, verdict, status)])
+    return Reply(records=changed, outgoing=[wire.verify_response(asked, answer.session_key, verdict, status)])
 
 
 def _with_otp_sent(loan: Loan, policy: Policy) -> Loan:

@@ -1,4 +1,4 @@
-"""Loan applications: taken or rejected, each by itself, and ended when nothing comes of them (OCEN v3 and 4.0)."""
+"""Loan applications: taken or rejected one by one, cancelled when nothing follows in time (OCEN v3 and 4.0)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Judged:
 
 @lender.answers("CreateLoanApplications")
 def create_applications(asked: VerifiedMessage, records: Records, policy: Policy, now: Moment) -> Reply:
-    """Take or reject each application. One that is there already is told as it stands, if nothing of it has changed."""
+    """Take or reject each application. One that is there already, unchanged, is answered with its present state."""
     forms, sender = wire.application_forms(asked), asked.sender.id
     ids = [form.id for form in forms]
     for loan_application_id, times in Counter(ids).items():
@@ -49,13 +49,13 @@ def create_applications(asked: VerifiedMessage, records: Records, policy: Policy
     return Reply(
         records=[record for loan in new for record in new_loan_records(loan)],
         timers=[_end_of_life(loan, policy, now) for loan in new if loan.milestones.is_alive],
-        outgoing=[wire.created(asked, judged)],
+        outgoing=[wire.applications_response(asked, judged)],
     )
 
 
 @lender.when_due("application life")
 def application_life_over(due: Timer, records: Records, policy: Policy, now: Moment) -> Reply:
-    """Cancel an application of which nothing has come."""
+    """Cancel an application that has led to nothing in time."""
     loan = loans.loan_of(records[due.data["loan"]])
     moved = loan.move(Axis.INTAKE, Event.APPLICATION_LIFE_OVER, policy.figures)
     assert not isinstance(moved, Refusal)

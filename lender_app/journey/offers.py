@@ -111,7 +111,7 @@ def offers_run_out(due: Timer, records: Records, policy: Policy, now: Moment) ->
 
 
 def answer_enquiries(loan: Loan, waiting: Sequence[str], records: Records, now: Moment) -> Reply:
-    """Answer those enquiries that waited for this loan, as it is now, and wait for no other any more."""
+    """Answer the enquiries that waited for this loan, as it is now, and for no other any more."""
     replies = []
     for record in find_records(records, waiting):
         enquiry = None if record is None else _ENQUIRY.validate_python(record.state)
@@ -140,7 +140,7 @@ def _answered(enquiry: Enquiry, loans: Sequence[Loan], now: Moment) -> Reply:
 
 def _answer(enquiry: Enquiry, loans: Sequence[Loan], now: Moment) -> Outgoing:
     delay = max(answer_delay(loan.primary_id) for loan in loans)
-    return wire.offers_told(enquiry.to, loans, enquiry.unknown, now.business + delay)
+    return wire.offers_response(enquiry.to, loans, enquiry.unknown, now.business + delay)
 
 
 def _is_underwritten(loan: Loan) -> bool:

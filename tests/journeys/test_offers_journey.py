@@ -331,8 +331,8 @@ async def test_an_answer_that_does_not_tell_of_the_application_stops_the_journey
         (told,) = outgoing.content["loanApplications"]
         return replace(outgoing, content={**outgoing.content, "loanApplications": [{**told, "loanApplicationId": "X"}]})
 
-    as_written = wire.created
-    monkeypatch.setattr(wire, "created", of_another)
+    as_written = wire.applications_response
+    monkeypatch.setattr(wire, "applications_response", of_another)
     await start(pair)
     await go_on(pair)
     assert (track(pair)["stage"], track(pair)["outcome"]) == ("STOPPED", "not in the answer")

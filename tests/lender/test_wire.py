@@ -61,7 +61,7 @@ def test_an_answer_is_understood_alike(otp: str | int) -> None:
 
 @pytest.mark.parametrize("message", [request(), verified_v4(TRIGGER_V4.full_name)], ids=["v3", "v4"])
 def test_an_open_session_is_told_in_the_words_of_the_version(message: VerifiedMessage) -> None:
-    outgoing = wire.otp_sent(message, "session-1", "XXXXXXX417", "LOAN_AGREEMENT_INITIATED")
+    outgoing = wire.trigger_response(message, "session-1", "XXXXXXX417", "LOAN_AGREEMENT_INITIATED")
     assert outgoing.content["credBlock"]["data"] == {"otpSessionKey": "session-1", "maskedPhoneNumber": "XXXXXXX417"}
     assert (outgoing.receiver, outgoing.request_id) == (message.sender.id, message.request_id)
     assert outgoing.message is message.message_type.answered_by
@@ -71,8 +71,8 @@ def test_an_open_session_is_told_in_the_words_of_the_version(message: VerifiedMe
 @pytest.mark.parametrize("verdict", list(OtpOutcome))
 def test_a_verdict_is_told_in_the_words_of_the_version(verdict: OtpOutcome) -> None:
     outcome = "session-1", verdict, "LOAN_AGREEMENT_INITIATED"
-    v3 = wire.otp_judged(verify_v3(otpSessionKey="session-1", otp="042042"), *outcome)
-    v4 = wire.otp_judged(verify_v4(otpSessionKey="session-1", otp="042042"), *outcome)
+    v3 = wire.verify_response(verify_v3(otpSessionKey="session-1", otp="042042"), *outcome)
+    v4 = wire.verify_response(verify_v4(otpSessionKey="session-1", otp="042042"), *outcome)
     assert v3.content["credBlock"]["data"] == v4.content["credBlock"]["data"]
     assert v3.content["response"] == {"error": "0"}
     assert v4.content["response"] == {"status": "SUCCESS", "responseDetail": f"The OTP was judged: {verdict.value}."}
@@ -87,7 +87,7 @@ def test_a_verdict_is_told_in_the_words_of_the_version(verdict: OtpOutcome) -> N
 @pytest.mark.parametrize("spelling", ["productNetworkId", "networkId"])
 def test_the_product_is_repeated_with_its_network_under_both_names(spelling: str) -> None:
     message = verified_v4(TRIGGER_V4.full_name, productData={"productId": "p", spelling: "n", "rate": Decimal("0.125")})
-    outgoing = wire.otp_sent(message, "session-1", "XXXXXXX417", "LOAN_AGREEMENT_INITIATED")
+    outgoing = wire.trigger_response(message, "session-1", "XXXXXXX417", "LOAN_AGREEMENT_INITIATED")
     assert outgoing.content["productData"] == {"productId": "p", "productNetworkId": "n", "networkId": "n"}
 
 
@@ -133,7 +133,7 @@ def test_the_callback_repeats_each_application_with_its_status_and_the_reasons_a
         judged("APPL-1"),
         judged("APPL-2", REJECTION),
     ]
-    outgoing = wire.created(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
+    outgoing = wire.applications_response(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
     taken, rejected = outgoing.content["loanApplications"]
     assert taken == {**asked[0], "loanApplicationStatus": "PROCESSING"}
     assert rejected["extensibleData"] == {
@@ -150,7 +150,7 @@ def test_the_callback_repeats_each_application_with_its_status_and_the_reasons_a
 def test_a_summary_that_would_be_too_long_points_to_the_applications() -> None:
     asked = [application(loanApplicationId=f"APPL-{number}") for number in range(100)]
     outcomes = [judged("APPL-1", REJECTION)] * 100
-    outgoing = wire.created(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
+    outgoing = wire.applications_response(verified_v4(CREATE.full_name, loanApplications=asked), outcomes)
     assert outgoing.content["response"]["responseDetail"] == (
         "0 of 100 applications are being processed. Each of the others says why in its extensibleData."
     )
