@@ -1,4 +1,4 @@
-"""What the sandbox says in a message where nobody gives the content: the catalogue's example, filled in."""
+"""The default content of a message: the catalogue's example, filled in."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""The demo: what is played in each version of OCEN, and each scene of it as the journals of both nodes have it."""
+"""The demo: its steps in each version of OCEN, and each step as the journals of both nodes have it."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

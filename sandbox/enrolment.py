@@ -1,4 +1,4 @@
-"""A member as the registry of OCEN 4.0 has it, while its keys or certificates change: told before they are used.
+"""Changes of a member's keys and certificates at the registry of OCEN 4.0, which is told before they are used.
 
 A node that is shown a kid or a certificate which it does not know asks the registry, but not again within `LOOK_UP`:
 so something new is used only when the registry has had it for that long, and no node takes it for a stranger's.
@@ -62,7 +62,7 @@ class Enrolment:
             )
 
     def take_keys(self, keys: Sequence[Record]) -> None:
-        """Let those of the keys count in the network that count at the node, and no others."""
+        """Give the registry the keys that count at the node, and no others."""
         counting = _counting(keys)
         if [key["kid"] for key in counting] == self.kids:
             return
@@ -87,7 +87,7 @@ class Enrolment:
             self._amend([*self._certificates.values(), *new])
 
     def demand_another_than(self, thumbprint: str) -> None:
-        """Refuse to take out the only certificate, or the only one for its use, before anybody is told that it goes."""
+        """Refuse to remove the only certificate, or the only one for its use, before anybody is told of it."""
         left = self._without(thumbprint)
         uses_left = {use for certificate in left for use in certificate["uses"]}
         if lost := [use for listed in self._listed for use in listed["uses"] if use not in uses_left]:
@@ -104,7 +104,7 @@ class Enrolment:
                 self._amend([certificate["pem"] for certificate in left])
 
     def await_look_ups(self, tell: Callable[[str], None]) -> None:
-        """Wait until whoever asked before the last change may ask again; `tell` is given a sentence if that takes."""
+        """Wait until nodes that asked before the last change may ask again; `tell` gets a sentence before a wait."""
         age = self._clock.now() - datetime.fromisoformat(self._known["updated_at"])
         seconds = min((LOOK_UP - age).total_seconds(), LOOK_UP.total_seconds())
         if seconds > 0:
@@ -138,7 +138,7 @@ class Enrolment:
 
 @contextmanager
 def enrolled(folders: Folders, organisation_id: str) -> Iterator[Enrolment | None]:
-    """Have an organisation as the registry has it; None if none runs, or the organisation is no member of it.
+    """Give the enrolment of an organisation; None if no registry runs, or the organisation is no member of it.
 
     Raises SandboxError if it is a member, and the registry does not answer.
     """

@@ -1,4 +1,4 @@
-"""Which node knows an organisation, or holds a key: so that commands need not be told."""
+"""Find the node that knows an organisation or holds a key, so that commands need not name it."""
 
 from collections.abc import Mapping
 from typing import TypeAlias

@@ -1,4 +1,4 @@
-"""Somebody inside an organisation, with its keys and its certificate: signs what he likes, and sends exactly that."""
+"""An insider of an organisation: signs any content with its keys, and sends it with its certificate."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from shared.transport.tls import client_context, thumbprint
 
 @dataclass(frozen=True, slots=True)
 class Insider:
-    """What he has: keys, what shows the certificate of now, and in OCEN 4.0 the access token, in `headers` of calls."""
+    """What he has: keys, TLS with the present certificate, and for OCEN 4.0 `headers` with the access token."""
 
     identity: Identity
     originator: Originator

@@ -111,7 +111,7 @@ def current_member(registry: RegistryOps, member: Membership) -> dict[str, Any] 
 
 
 def member_environment(home: Path, member: Membership, registry_url: str) -> dict[str, str]:
-    """Return what a node's settings need for it to speak OCEN 4.0."""
+    """Return the environment variables with which a node takes part in OCEN 4.0."""
     return {
         "OCEN_REGISTRY_URL": registry_url,
         "OCEN_PARTICIPANT_ID": member.participant_id,
@@ -122,7 +122,7 @@ def member_environment(home: Path, member: Membership, registry_url: str) -> dic
 
 
 def registration_of(form: OnboardingForm) -> dict[str, Any]:
-    """Return what the registry is told of an organisation that has filled in the onboarding form."""
+    """Return the registration that an onboarding form becomes at the registry."""
     plain = ("base_url", "public_key", "kid", "backup_public_key", "backup_kid", "spoc_email", "spoc_phone")
     return {
         **form.model_dump(include={*plain, "ip_addresses"}),

@@ -27,7 +27,7 @@ _OWNER: Final = "its owner"
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of an envelope from a file: the steps, and what it says, as far as it could be read."""
+    """The result of verifying an envelope from a file: the steps, and its content as far as it could be read."""
 
     judged: Judged
 
@@ -71,7 +71,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What comes with a body of OCEN 4.0 in HTTP headers: its signature, and its token with whose it has to be."""
+    """What HTTP headers add to a body of OCEN 4.0: its signature, and its token, which `issuer` must have made."""
 
     signature: str | None = None
     token: str = ""

@@ -120,7 +120,7 @@ class OperatorPlane:
             ) from error
 
     def _read(self, response: httpx.Response, within: str = "") -> dict[str, Any]:
-        """Read an answer; what is wrong `within` the body is named as its author knows it, without that prefix."""
+        """Read an answer; errors name a field without the prefix `within`, as the user wrote it."""
         try:
             body = response.json()
         except ValueError as error:

@@ -83,7 +83,7 @@ def make_data_folder(folders: Folders) -> None:
 
 
 def _refuse_if_known_to_others(file: Path) -> None:
-    """Whoever made the folder before us, in /tmp say, may have put a token there that he knows."""
+    """Refuse a token that another user may know: in /tmp, say, anybody can have made the folder first."""
     status = file.lstat()
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise SandboxError(f"{file} is not this user's alone: delete it for a new token, and look who else was here")

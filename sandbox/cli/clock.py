@@ -1,4 +1,4 @@
-"""`clock`: business time of all nodes, which goes forward when it is told to."""
+"""`clock`: show the business time of all nodes, or set it forward."""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ WORK_SECONDS: Final = 60.0
 
 
 class Setting(BaseModel):
-    """A setting of business time that every node is to take, and the words that asked for it."""
+    """A setting of business time for every node, and the command that asked for it."""
 
     id: str
     words: str
@@ -66,7 +66,7 @@ def clock(
 
 
 def _wanted(folders: Folders, nodes: Mapping[NodeName, OpsClient], by: str | None, to: str | None) -> Setting:
-    """Return the setting that is asked for: the same as before where not every node had taken that."""
+    """Return the setting asked for; the former one, if it is repeated because a node had not taken it."""
     words = f"clock {by or f'--to {to}'}"
     unfinished = _unfinished(folders)
     if unfinished is not None and unfinished.words == words:

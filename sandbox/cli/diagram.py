@@ -55,7 +55,7 @@ class SequenceDiagram:
         self._print(row)
 
     def gap(self) -> None:
-        """Let some time go by."""
+        """Draw an empty row: time passes."""
         self._print(Text("│").append(" " * self._inner).append("│"))
 
     def _print(self, row: Text) -> None:
@@ -63,7 +63,7 @@ class SequenceDiagram:
 
 
 def leaves(content: Mapping[str, Any], told: Collection[str] | None = None) -> Text:
-    """Write what a payload says, metadata and requestId aside: the names of its innermost members and their values.
+    """Write names and values of a payload's innermost members, without metadata and requestId.
 
     With `told`, only members of these names.
     """

@@ -1,4 +1,4 @@
-"""`drill`: what a network has to be able to do without a pause, shown on a pair of its own."""
+"""`drill`: operations that must not interrupt the traffic, rehearsed on a pair of its own."""
 
 import json
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`sign` and `verify`: envelopes made and judged without any node."""
+"""`sign` and `verify`: sign and verify messages offline, without a node."""
 
 import json
 import sys
@@ -120,7 +120,7 @@ def verify(
 
 
 def _judge(at: datetime | None, message: str | None, *, ack: bool) -> Callable[..., Judgement]:
-    """Return what judges: an acknowledgement, or a message at this time and as one of this name, if any."""
+    """Return the function that verifies: an ack, or a message, at this time and of this type if they are given."""
     message_type = message_named(message) if message is not None else None
     if not ack:
         return partial(verify_message, message_type=message_type, at=at)
@@ -152,7 +152,7 @@ def _style_of(profile: Profile, member: EnvelopeMember | None, dialect: DialectC
 def _beside_of(
     profile: Profile, signature: str | None, token: str | None, issuer_key: Path | None, issuer: str | None
 ) -> Beside:
-    """Return what comes with a body in HTTP headers."""
+    """Return what the HTTP headers add to a body."""
     given = {"--signature": signature, "--token": token, "--issuer-key": issuer_key, "--issuer": issuer}
     if not profile.wants_token:
         _refuse(given, profile)

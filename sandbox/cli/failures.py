@@ -1,4 +1,4 @@
-"""What a command failed at, told on standard error. Imported only then: it knows the errors of all packages."""
+"""Prints why a command failed, on standard error. Imported only then, for it imports the errors of all packages."""
 
 import httpx
 import typer

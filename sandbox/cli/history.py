@@ -1,4 +1,4 @@
-"""One request in full, as both journals have it: texts as they travelled, what they say, checks, tries, refusals."""
+"""One request in full from both journals: messages as they were sent, their content, checks, attempts, refusals."""
 
 import json
 from collections.abc import Mapping
@@ -90,7 +90,7 @@ def _head(title: str) -> None:
 
 
 def _raw(text: str, signature: str) -> None:
-    """Print a text that travelled as one line, however long, so that it can be copied as it is.
+    """Print a message as it was sent, on one line however long, so that it can be copied.
 
     Of the headers beside it the one that signs it is kept; an access token is never written down.
     """

@@ -1,4 +1,4 @@
-"""What comes in from files and from standard input, as bytes that nobody has touched."""
+"""Input from files and from standard input, as unchanged bytes."""
 
 import sys
 from pathlib import Path

@@ -178,7 +178,7 @@ def _refuse_unless_known(pair: Nodes, node: NodeName, kid: str) -> None:
 
 
 def _change_own(folders: Folders, node: NodeName, ops: OpsClient, *, kid: str, status: KeyStatus, reason: str) -> None:
-    """Change the status of a node's own key: the registry learns of what is new before, of what has ended after it."""
+    """Change the status of a node's own key; the registry is told of a new key before, of an ended key afterwards."""
     before = own_details(ops)
     organisation_id = before["organisation_id"]
     with enrolled(folders, organisation_id) as enrolment:

@@ -1,4 +1,4 @@
-"""`kit`: all that a team needs to begin, in one folder, and known to the pair that runs."""
+"""`kit`: make a folder with all that an integrator needs to begin, and onboard it at the running pair."""
 
 from pathlib import Path
 from typing import Annotated

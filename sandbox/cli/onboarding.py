@@ -95,7 +95,7 @@ def hand_out(ours: OnboardingForm, file: Path | None) -> None:
 
 
 def _check_answer(answer: Path | None) -> None:
-    """Nobody is to be onboarded by a command that then cannot write the answer."""
+    """Check that the answer can be written, before anybody is onboarded."""
     if answer is None:
         return
     answer.parent.mkdir(parents=True, exist_ok=True)

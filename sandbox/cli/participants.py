@@ -1,4 +1,4 @@
-"""`participants`: whom each node knows, what became of their keys and certificates, and their changes."""
+"""`participants`: show, change and offboard the participants that each node knows."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -167,7 +167,7 @@ def print_listed(data_dir: Path, what: str, of: str | None, at: NodeName | None)
 
 
 def print_key(key: Record) -> None:
-    """Print a key with everything that became of it."""
+    """Print a key with its history."""
     say(Text("  key ").append(key["kid"], style="bold").append(f"  {key['status']}, {key['algorithm']}"))
     rows = [(moment(change["at"]), f"{change['status']}{because(change['reason'])}") for change in key["changes"]]
     say(facts(rows, indent=4))

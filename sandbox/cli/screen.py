@@ -30,7 +30,7 @@ _COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 
 class _Screen(Console):
-    """A console that shows a stranger's text and lets none of it command the terminal or turn the direction of text."""
+    """A console that replaces terminal control codes and text direction marks, which untrusted text may hold."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """See `rich.console.Console.render`."""
@@ -54,7 +54,7 @@ def say(text: str | Text = "", style: str = "") -> None:
 
 
 def tell(sentence: str) -> None:
-    """Say what takes a while."""
+    """Print what the command is waiting for."""
     say(sentence, "dim")
 
 
@@ -129,5 +129,5 @@ def shown(path: Path) -> str:
 
 
 def data_option(folder: Path) -> str:
-    """Return what a hint at a further command has to repeat of --data-dir; nothing for the folder of default."""
+    """Return the --data-dir that a suggested command needs; nothing for the default folder."""
     return "" if folder == DEFAULT_DATA_FOLDER else f" --data-dir {shown(folder)}"

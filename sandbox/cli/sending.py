@@ -1,4 +1,4 @@
-"""`send` and `redrive`: have a node of the pair send a message, and see what becomes of it."""
+"""`send` and `redrive`: have a node of the pair send a message, and show the result."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +71,7 @@ def send(
 def _for_v4(
     folders: Folders, message: MessageType, ops: OpsClient, receiver: str, given: dict[str, Any] | None
 ) -> tuple[str, dict[str, Any]]:
-    """Return the receiver's participant id, and the content, in the sender's network where that is the example's."""
+    """Return the receiver's participant id, and the content; an example's product network becomes the sender's."""
     run = read_run(folders)
     if run is None or not run.speaks_v4:
         hint = f"`ocen-sandbox down`, then `{UP_V4}`"

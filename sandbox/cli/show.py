@@ -1,4 +1,4 @@
-"""`demo`: the exchange as people watch it, one act after another, as the script of the version says."""
+"""`demo`: shows the exchange of a version of OCEN step by step, as its script says."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -78,7 +78,7 @@ def _some_pair(settings: PairSettings) -> Iterator[tuple[Run, StartedPair | None
 
 
 def play(settings: PairSettings, run: Run, *, every_check: bool) -> bool:
-    """Show the exchange and the refusal on a pair that runs; tell whether every step held."""
+    """Show the exchange and the refusal on a pair that runs; return whether every step succeeded."""
     script = SCRIPTS[settings.version]
     try:
         passages, refusal = _played(settings.folders, run, script, every_check=every_check)

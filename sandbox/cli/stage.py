@@ -13,7 +13,7 @@ from shared.protocol.problems import Problem
 
 
 class Stage:
-    """Draws the scenes one below the other: the one who asks stands at the left, who is asked at the right."""
+    """Draws one diagram below the other: the one who asks at the left, the one who is asked at the right."""
 
     def __init__(self, *, every_check: bool, told: Collection[str] | None = None) -> None:
         """`every_check` names checks also where the same ones were named before.

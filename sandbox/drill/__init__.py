@@ -1,1 +1,1 @@
-"""Drills: what a network has to be able to do without a pause, done on a pair of its own and under load."""
+"""Drills: operations that must not interrupt the traffic, rehearsed under load on a pair of its own."""

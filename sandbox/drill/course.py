@@ -1,4 +1,4 @@
-"""The course of a drill: traffic goes on, events come between, and a report of both grows.
+"""The course of a drill: steady traffic, events in between, and a report of both.
 
 What became of the traffic is read from both journals: which key signed what, and whether it was accepted.
 """
@@ -24,7 +24,7 @@ Tell = Callable[[DrillReport], None]
 
 
 class Course:
-    """Carries a drill through: the script says what happens, and when to go on."""
+    """Runs a drill: its script says what happens, and when to go on."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Course:
         return self._traffic.requests[0].request_id
 
     def note(self, text: str) -> None:
-        """Say what happens now; what is signed from now on counts for it."""
+        """Record an event; what is signed from now on is counted under it."""
         self.report.events.append(DrillEvent(self.clock.now(), text))
         self._tell(self.report)
 
@@ -83,7 +83,7 @@ class Course:
         return self.report
 
     def look(self, seconds: float) -> None:
-        """Ask both journals for what is under way, the oldest first, for about so many seconds."""
+        """Ask both journals about open requests, the oldest first, for about so many seconds."""
         sent = len(self._traffic.requests)
         self._pending.extend(self._traffic.requests[self.report.sent : sent])
         self.report.sent = sent

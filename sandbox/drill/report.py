@@ -1,4 +1,4 @@
-"""What a drill has shown: what happened when, what was accepted and refused between, and whether that is right."""
+"""The report of a drill: its events, what was accepted and refused after each, and whether that is right."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Read a form that people have written, in YAML or JSON, so that they learn of everything that is wrong at once."""
+"""Read a form in YAML or JSON, and report everything that is wrong with it at once."""
 
 import difflib
 from datetime import datetime
@@ -126,7 +126,7 @@ def _from_file(field: str, values: dict[str, Any], folder: Path, flaws: list[Fla
 
 
 def _content(place: Path, folder: Path) -> bytes:
-    """Read a file that a form names: a stranger has written it, and of this machine it is for what lies beside it.
+    """Read a file that a form names. A form comes from a stranger, so only files beside it are read.
 
     Raises OSError if there is no such file beside the form, or it is a device, or cannot be read.
     """

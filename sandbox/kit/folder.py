@@ -1,4 +1,4 @@
-"""Make the kit's folder: beside its place at first, so that it is there as a whole or not at all."""
+"""Make the kit's folder, under another name at first, so that it is there as a whole or not at all."""
 
 import json
 import secrets
