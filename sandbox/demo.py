@@ -33,13 +33,13 @@ class Script(NamedTuple):
     """What differs between the demos of two versions of OCEN.
 
     Attributes:
-        spoiled: the message that is sent once more, changed after signing.
+        tampered: the message that is sent once more, changed after signing.
         next_commands: further commands to look at next, with a note on each.
         gist: members of payloads that are shown; None shows all.
     """
 
     profile: Profile
-    spoiled: str
+    tampered: str
     change: Change
     next_commands: Mapping[str, str]
     gist: frozenset[str] | None = None

@@ -17,14 +17,14 @@ from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Script, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage, Record
 from sandbox.insider import lsp_and_lender_of
+from sandbox.member_lookup import MemberLookup, demand_members, look_up
 from sandbox.network import Membership, read_membership
 from sandbox.pair import StartedPair, started_pair
 from sandbox.pair_settings import PairSettings
 from sandbox.running import Run, connected, connected_registry, nodes_alive, read_run
 from sandbox.settings import LENDERS, Folders, NodeName, OcenVersion
-from sandbox.spoiled import SpoiledOutcome, send_spoiled
 from sandbox.supervisor import interrupted_by_signals
-from sandbox.visit import Visit, demand_members, visit
+from sandbox.tampered import TamperedOutcome, send_tampered
 from shared.catalogue.bodies.v4.registry import NETWORK_PARTICIPANTS_PATH, PARTICIPANT_PATH, TOKEN_PATH
 from shared.clock import SystemClock
 from shared.protocol.tokens import TOKEN_ALGORITHM
@@ -90,17 +90,17 @@ def play(settings: PairSettings, run: Run, *, every_check: bool) -> bool:
     commands = {
         f"messages {passages[0].request_id}": "the first exchange in full",
         f"messages {refusal.request_id}": "the refusal in full",
-        f"send {script.message(script.spoiled).full_name}": "one more message",
+        f"send {script.message(script.tampered).full_name}": "one more message",
         **script.next_commands,
     }
     _print_next(settings.folders, run, commands)
     return refusal.is_right
 
 
-def _print_verdict(passages: Sequence[Passage], refusal: SpoiledOutcome) -> None:
+def _print_verdict(passages: Sequence[Passage], refusal: TamperedOutcome) -> None:
     say()
     if not refusal.is_right:
-        say(Text(f"{FAILED} The spoiled message was not refused as it has to be.", style="bold red"))
+        say(Text(f"{FAILED} The tampered message was not refused as it has to be.", style="bold red"))
         return
     count = len(passages)
     checks = sum(len(step.checks) + len(step.ack_checks) for step in passages)
@@ -122,7 +122,7 @@ def _print_next(folders: Folders, run: Run, commands: Mapping[str, str]) -> None
         say(line)
 
 
-def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) -> tuple[list[Passage], SpoiledOutcome]:
+def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) -> tuple[list[Passage], TamperedOutcome]:
     """Show what the script has: a loan acceptance and a refusal, in OCEN 4.0 from the token to the heartbeat.
 
     Raises:
@@ -135,15 +135,15 @@ def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) ->
     with connected(folders) as pair:
         demo = Demo(pair, script, stage.tell, members, new_application_id())
         if script.has_registry:
-            seen = _visit_registry(run, members, stage)
+            seen = _show_look_up(run, members, stage)
             insider, receiver = seen.insider, seen.participants[members[NodeName.LENDER].participant_id]
             _show_applications(stage, demo, run)
         else:
             insider, receiver = lsp_and_lender_of(run)
         stage.open("Loan acceptance: the borrower confirms by an OTP that the lender sends", lsp, lender)
         demo.accepted()
-        content = example_for(script.message(script.spoiled), members.get(NodeName.LSP))
-        refusal = send_spoiled(script, insider, receiver, content, lender=pair[NodeName.LENDER], clock=SystemClock())
+        content = example_for(script.message(script.tampered), members.get(NodeName.LSP))
+        refusal = send_tampered(script, insider, receiver, content, lender=pair[NodeName.LENDER], clock=SystemClock())
     which = "Another" if script.has_registry else "The same"
     stage.open(f"{which} request, changed by somebody after the LSP has signed it", lsp, lender)
     stage.refusal(refusal)
@@ -183,11 +183,11 @@ def _show_applications(stage: Stage, demo: Demo, run: Run) -> None:
         say(facts(rows, indent=2))
 
 
-def _visit_registry(run: Run, members: Mapping[NodeName, Membership], stage: Stage) -> Visit:
+def _show_look_up(run: Run, members: Mapping[NodeName, Membership], stage: Stage) -> MemberLookup:
     """Do what the LSP's node does before its first message, and show it."""
     lsp, registry = run.nodes[NodeName.LSP].organisation_id, run.nodes[NodeName.REGISTRY]
     sought = frozenset(members[name].participant_id for name in LENDERS if name in members)
-    seen = visit(run.certs / lsp, registry.url, sought, SystemClock())
+    seen = look_up(run.certs / lsp, registry.url, sought, SystemClock())
     stage.open("Token and look-up: whom the network knows, and how they are reached", lsp, "Registry")
     claims, hours = seen.claims, (seen.claims["exp"] - seen.claims["iat"]) / 3600
     said = Text("participantId ", "dim").append(f"{claims['participantId']}").append(", iss ", "dim")

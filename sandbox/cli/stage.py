@@ -8,7 +8,7 @@ from sandbox.cli.diagram import SequenceDiagram, leaves
 from sandbox.cli.screen import FAILED, PASSED, screen, step_names
 from sandbox.demo import Scene, Sms
 from sandbox.following import Passage, Record
-from sandbox.spoiled import SpoiledOutcome
+from sandbox.tampered import TamperedOutcome
 from shared.protocol.problems import Problem
 
 
@@ -69,7 +69,7 @@ class Stage:
         self._diagram.arrow(step.receiver, Text(answer), since + step.milliseconds)
         self._checks(step.ack_checks, step.sender)
 
-    def refusal(self, refusal: SpoiledOutcome) -> None:
+    def refusal(self, refusal: TamperedOutcome) -> None:
         """Show the changed message, and the signed refusal with its reason."""
         self._diagram.gap()
         change = refusal.change

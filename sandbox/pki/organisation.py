@@ -91,7 +91,7 @@ def complete(
         raise PkiError(f"{path} is of {identity.organisation_id}, {identity.role}: put the right file back")
     key_of = _existing_key if path.exists() else kept_or_new_key
     own = certificate_files(home, identity)
-    tls_keys = [key_of(one.private_key).public_key() for one in own]
+    tls_keys = [key_of(key_path).public_key() for _, key_path in own]
     keys = [_key_record(home, entry, key_of) for entry in identity.keys]
     leaves = []
     for (tls_path, _), tls_key, uses in zip(own, tls_keys, _USES[len(own)], strict=True):

@@ -61,7 +61,7 @@ async def test_an_accepted_message_has_envelope_header_and_payload_parsed_once_e
 async def test_a_refused_message_has_no_text_parsed_twice(lender: LenderNode, parser: Parser, name: str) -> None:
     good = good_message()
     row = next(row for row in TAMPERINGS if row.caught_by.name == name)
-    await lender.deliver(row.spoil(good))
+    await lender.deliver(row.tamper(good))
     assert max(parser.parsed.values(), default=0) <= 1
 
 

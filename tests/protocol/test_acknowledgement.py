@@ -151,4 +151,4 @@ def test_what_spoils_the_envelope_of_a_message_spoils_that_of_an_ack(good: GoodM
     spoiled = [row for row in TAMPERINGS if row.caught_by in ACK_CHECKS and "certificate" not in row.caught_by.name]
     peer = Peer(LSP_CERTIFICATE, "10.4.17.8")
     for row in spoiled:
-        assert failed_check(judge(row.spoil(good).body, lsp, peer)) == row.caught_by.name
+        assert failed_check(judge(row.tamper(good).body, lsp, peer)) == row.caught_by.name

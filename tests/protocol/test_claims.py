@@ -53,4 +53,4 @@ def test_reading_claims_never_fails(body: bytes) -> None:
 
 def test_reading_the_claims_of_a_spoiled_message_never_fails(good_message: GoodMessage) -> None:
     for row in TAMPERINGS:
-        assert all(len(claimed) <= 64 for claimed in claimed_ids(row.spoil(good_message).body))
+        assert all(len(claimed) <= 64 for claimed in claimed_ids(row.tamper(good_message).body))

@@ -53,7 +53,7 @@ def test_every_row_has_a_name_of_its_own_and_a_sentence() -> None:
 
 @pytest.mark.parametrize("row", rewritten_parts, ids=[row.name for row in rewritten_parts])
 def test_a_rewritten_part_is_wrong_in_nothing_but_its_form(row: Tampering, good: GoodMessage, keys: Keys) -> None:
-    outer = json.loads(row.spoil(good).body)
+    outer = json.loads(row.tamper(good).body)
     header, payload = outer[good.member.value], outer["payload"]
 
     assert json.loads(_decode_leniently(header))["kid"] == keys.lsp.kid

@@ -189,7 +189,7 @@ def test_a_step_tells_in_words_what_was_expected_and_found(good: GoodMessage, re
 
 def test_a_report_never_carries_more_of_a_message_than_a_line(good_message: GoodMessage, receiver: Receiver) -> None:
     for row in TAMPERINGS:
-        for step in receiver.take(row.spoil(good_message)).steps:
+        for step in receiver.take(row.tamper(good_message)).steps:
             assert len(step.expected) + len(step.found) < 700
 
 

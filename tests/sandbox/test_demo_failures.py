@@ -15,7 +15,7 @@ from sandbox.following import Passage
 from sandbox.insider import lsp_and_lender_of
 from sandbox.ops_client import OpsClient
 from sandbox.settings import PAIR, Folders, NodeName, OcenVersion
-from sandbox.spoiled import SpoiledOutcome, send_spoiled
+from sandbox.tampered import TamperedOutcome, send_tampered
 from shared.clock import SystemClock
 from tests.sandbox.nodes import run_of
 
@@ -144,7 +144,7 @@ def test_another_verdict_than_success_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert played(only(""))[1] == "the lender's verdict on its own OTP is INCORRECT_OTP, not SUCCESS"
 
 
-REFUSED = SpoiledOutcome(
+REFUSED = TamperedOutcome(
     message="TriggerLoanAcceptanceRequest",
     change=SCRIPT.change,
     request_id="r-1",
@@ -179,4 +179,4 @@ def test_the_changed_message_goes_to_the_lender_of_the_run_whatever_the_file_of_
         with pytest.raises(
             SandboxError, match=f"{run.nodes[NodeName.LENDER].url}/v3/loan/triggerLoanAcceptanceRequest"
         ):
-            send_spoiled(SCRIPT, *lsp_and_lender_of(run), {}, lender=lender, clock=SystemClock())
+            send_tampered(SCRIPT, *lsp_and_lender_of(run), {}, lender=lender, clock=SystemClock())

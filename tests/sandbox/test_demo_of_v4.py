@@ -11,10 +11,10 @@ from sandbox.content import example_for, new_application_id
 from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Scene, Sms, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage
+from sandbox.member_lookup import demand_members, look_up
 from sandbox.network import Membership
 from sandbox.running import Run, RunningNode
 from sandbox.settings import NodeName, OcenVersion
-from sandbox.visit import demand_members, visit
 from shared.catalogue.table import CATALOGUE, example_of, get_message
 from shared.clock import SystemClock
 from shared.protocol.messages import MessageType
@@ -221,4 +221,4 @@ def test_the_demo_of_v4_does_not_begin_on_a_pair_that_speaks_v3_alone(pair: Pair
 
 def test_a_visit_of_somebody_who_never_joined_fails_on_the_missing_secret(pki_folder: Path) -> None:
     with pytest.raises(FileNotFoundError, match="client-secret"):
-        visit(pki_folder / "LSP123", "https://localhost:1", frozenset(), SystemClock())
+        look_up(pki_folder / "LSP123", "https://localhost:1", frozenset(), SystemClock())

@@ -1,4 +1,4 @@
-"""The tampering tables: every way in which a good message is spoiled, and the check that has to catch it.
+"""The tampering tables: every way in which a good message is tampered with, and the check that has to catch it.
 
 One tree, many uses: unit tests run each row through the profile, live tests send some over real TLS, a conformance
 runner sends them to somebody else's server, and a page offers them as buttons. Rows stand in the order of the checks.

@@ -58,7 +58,7 @@ class OtherMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Good(ABC):
-    """A message that would be accepted, and all that is needed to spoil it. The keys are RSA with 2048 bits.
+    """A message that would be accepted, and all that is needed to tamper with it. The keys are RSA with 2048 bits.
 
     Attributes:
         document: the payload, complete with metadata; it has a `credBlock` and lacks what `elsewhere` requires.

@@ -1,4 +1,4 @@
-"""The good OCEN 4.0 call that is spoiled: a body, its detached signature, and the sender's access token."""
+"""The good OCEN 4.0 call that is tampered with: a body, its detached signature, and the sender's access token."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

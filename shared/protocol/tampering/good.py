@@ -1,4 +1,4 @@
-"""The good v3 message that is spoiled, with what a forger could have at hand."""
+"""The good v3 message that is tampered with, with what a forger could have at hand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

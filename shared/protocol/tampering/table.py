@@ -12,7 +12,7 @@ from shared.protocol.verification import AnyCheck
 
 G = TypeVar("G", bound=Good)
 Good_contra = TypeVar("Good_contra", bound=Good, contravariant=True)
-"""What a row can spoil; a row for every `Good` is one for each kind of it."""
+"""What a row can tamper with; a row for every `Good` is one for each kind of it."""
 
 _NO_WORD = re.compile(r"\W+")
 
@@ -23,7 +23,7 @@ _V4_ALONE = ("OCEN-TOK-", "OCEN-DET-")
 
 @dataclass(frozen=True, slots=True)
 class Tampering(Generic[Good_contra]):
-    """One way to spoil a good message of one version.
+    """One way to tamper with a good message of one version.
 
     Attributes:
         name: stable; the name of its function, and of the case where a function has several.
@@ -31,7 +31,7 @@ class Tampering(Generic[Good_contra]):
         version: the version of OCEN of the good message.
         caught_by: the check that has to refuse it.
         problem: the code of the refusal, that of the check or a more exact one.
-        spoil: makes the spoiled message.
+        tamper: makes the tampered message.
         after_the_good_one: whether the good message has to be sent, and accepted, before it.
         requirements: the checks of the OCEN conformance catalogue that it shows, such as OCEN-JWS-01.
     """
@@ -41,14 +41,14 @@ class Tampering(Generic[Good_contra]):
     version: str
     caught_by: AnyCheck
     problem: Problem
-    spoil: Callable[[Good_contra], OutgoingMessage]
+    tamper: Callable[[Good_contra], OutgoingMessage]
     after_the_good_one: bool = False
     requirements: tuple[str, ...] = ()
 
     def messages(self, good: Good_contra) -> tuple[OutgoingMessage, ...]:
-        """Return what to send, in order: the last is the spoiled one, any before it must be accepted."""
-        spoiled = self.spoil(good)
-        return (good.send(), spoiled) if self.after_the_good_one else (spoiled,)
+        """Return what to send, in order: the last is the tampered one, any before it must be accepted."""
+        tampered = self.tamper(good)
+        return (good.send(), tampered) if self.after_the_good_one else (tampered,)
 
 
 class Rows(list[Tampering[G]], Generic[G]):
@@ -70,12 +70,12 @@ class Rows(list[Tampering[G]], Generic[G]):
     ) -> Callable[[Callable[[G], OutgoingMessage]], Callable[[G], OutgoingMessage]]:
         """Make rows of a function; the problem is the check's own unless a more exact one is given."""
 
-        def add(spoil: Callable[[G], OutgoingMessage]) -> Callable[[G], OutgoingMessage]:
+        def add(tamper: Callable[[G], OutgoingMessage]) -> Callable[[G], OutgoingMessage]:
             for version, check in _given(v3 or both, v4 or both):
                 code, shown = problem or check.problem, _requirements(requirement, version)
-                name, text = spoil.__name__, _sentence(spoil)
-                self.append(Tampering(name, text, version, check, code, spoil, after_the_good_one, shown))
-            return spoil
+                name, text = tamper.__name__, _sentence(tamper)
+                self.append(Tampering(name, text, version, check, code, tamper, after_the_good_one, shown))
+            return tamper
 
         return add
 
@@ -90,14 +90,14 @@ class Rows(list[Tampering[G]], Generic[G]):
     ) -> Callable[[Callable[[G, str], OutgoingMessage]], Callable[[G, str], OutgoingMessage]]:
         """Make rows for each case of a function that takes the case; `{}` in its docstring stands for the case."""
 
-        def add(spoil: Callable[[G, str], OutgoingMessage]) -> Callable[[G, str], OutgoingMessage]:
+        def add(tamper: Callable[[G, str], OutgoingMessage]) -> Callable[[G, str], OutgoingMessage]:
             for version, check in _given(v3 or both, v4 or both):
                 code, shown = problem or check.problem, _requirements(requirement, version)
                 for case in cases:
-                    name, text = f"{spoil.__name__}_{_NO_WORD.sub('_', case)}", _sentence(spoil).format(case)
-                    spoil_case = partial(_spoil_case, spoil, case)
-                    self.append(Tampering(name, text, version, check, code, spoil_case, requirements=shown))
-            return spoil
+                    name, text = f"{tamper.__name__}_{_NO_WORD.sub('_', case)}", _sentence(tamper).format(case)
+                    tamper_case = partial(_tamper_case, tamper, case)
+                    self.append(Tampering(name, text, version, check, code, tamper_case, requirements=shown))
+            return tamper
 
         return add
 
@@ -111,9 +111,9 @@ def _requirements(text: str, version: str) -> tuple[str, ...]:
     return tuple(name for name in text.split() if not name.startswith(others))
 
 
-def _sentence(spoil: Callable[..., OutgoingMessage]) -> str:
-    return " ".join((spoil.__doc__ or "").split())
+def _sentence(tamper: Callable[..., OutgoingMessage]) -> str:
+    return " ".join((tamper.__doc__ or "").split())
 
 
-def _spoil_case(spoil: Callable[[G, str], OutgoingMessage], case: str, good: G) -> OutgoingMessage:
-    return spoil(good, case)
+def _tamper_case(tamper: Callable[[G, str], OutgoingMessage], case: str, good: G) -> OutgoingMessage:
+    return tamper(good, case)

@@ -33,7 +33,7 @@ def test_a_spoiled_call_is_caught_by_its_check_alone_and_changes_nothing(
     for is_unencoded in (True, False):
         assert_caught_and_nothing_changed(row, replace(good_call, is_unencoded=is_unencoded), new_lender_node())
     if row.caught_by in V4_HEAD_CHECKS:  # before any of the body is read (OCEN 4.0 signing)
-        assert new_lender_node().head(row.spoil(good_call)) is row.problem
+        assert new_lender_node().head(row.tamper(good_call)) is row.problem
     is_tolerated = row.name == "unencoded_without_crit"  # that is what the dialect of official starters is for
     assert _passes(row, good_call, new_lender_node(), Dialect.AUTHSTARTER) is is_tolerated
 
@@ -66,7 +66,7 @@ def test_a_report_of_a_call_never_carries_more_of_it_than_a_line(
     good_call: GoodCall, lender_node: CallReceiver
 ) -> None:
     for row in V4_TAMPERINGS:
-        for step in lender_node.take(row.spoil(good_call)).steps:
+        for step in lender_node.take(row.tamper(good_call)).steps:
             assert len(step.expected) + len(step.found) < 700
             assert step.found.isprintable(), (row.name, step.found)
 
@@ -74,7 +74,7 @@ def test_a_report_of_a_call_never_carries_more_of_it_than_a_line(
 def test_neither_a_report_nor_a_representation_shows_the_token(good_call: GoodCall, lender_node: CallReceiver) -> None:
     token, signature = good_call.token(), good_call.token().rpartition(".")[2]
     for row in BEFORE_THE_JOURNAL:
-        spoiled = row.spoil(good_call)
+        spoiled = row.tamper(good_call)
         judged = repr(lender_node.opened(spoiled)), repr(lender_node.judge(spoiled))
         assert not any(token in shown for shown in judged) or row.name == "token_in_the_body"
         assert not any(signature[:40] in step.found for step in lender_node.take(spoiled).steps)

@@ -1,4 +1,4 @@
-"""What a member does at the registry before its first message, done beside its node and with the node's credentials."""
+"""What a member asks the Auth Service and the registry before its first message: asked with its node's credentials."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from shared.transport.tls import client_context
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class MemberLookup:
     """What the Auth Service and the registry have told a member.
 
     Attributes:
@@ -42,7 +42,7 @@ class Visit:
     participants: Mapping[str, Participant]
 
 
-def visit(home: Path, registry_url: str, sought: frozenset[str], clock: Clock) -> Visit:
+def look_up(home: Path, registry_url: str, sought: frozenset[str], clock: Clock) -> MemberLookup:
     """Fetch a token for the organisation in `home`, look its network up, and the participants `sought` in it.
 
     Raises:
@@ -51,34 +51,34 @@ def visit(home: Path, registry_url: str, sought: frozenset[str], clock: Clock) -
     """
     try:
         secret = (home / SECRET_FILE).read_text("utf-8")
-        return asyncio.run(_visit(home, registry_url, secret, sought, clock))
+        return asyncio.run(_look_up(home, registry_url, secret, sought, clock))
     except CounterpartiesUnavailable as error:
         raise SandboxError(f"{error}: see `ocen-sandbox status`") from error
 
 
-async def _visit(home: Path, registry_url: str, secret: str, sought: frozenset[str], clock: Clock) -> Visit:
+async def _look_up(home: Path, registry_url: str, secret: str, sought: frozenset[str], clock: Clock) -> MemberLookup:
     identity, member = load_identity(home / "identity.json"), read_membership(home)
     tls = client_context(*identity.calling, identity.trust)
     settings = RegistryMembership(registry_url, member.participant_id, member.client_id, secret)
-    at_the_registry = Member(settings, identity, registry_transport(tls), clock)
+    registry = Member(settings, identity, registry_transport(tls), clock)
     try:
-        token = await at_the_registry.access.token()
-        roles = await at_the_registry.lookup.roles_of(member.product_network_id)
-        found = [await at_the_registry.lookup.participant(one) for one in roles if one in sought]
+        token = await registry.access.token()
+        roles = await registry.lookup.roles_of(member.product_network_id)
+        found = [await registry.lookup.participant(id_) for id_ in roles if id_ in sought]
     finally:
-        await at_the_registry.aclose()
+        await registry.aclose()
     originator = Originator(member.participant_id, member.organisation_id)
-    return Visit(
+    return MemberLookup(
         insider=Insider(identity, originator, tls, {"authorization": f"Bearer {token}"}),  # RFC 6750 s2.1
         member=member,
         claims=parse_token(token).claims,
         roles=roles,
-        participants={one.id: one for one in found if one is not None},
+        participants={participant.id: participant for participant in found if participant is not None},
     )
 
 
 def demand_members(registry: RegistryOps, run: Run, members: Mapping[NodeName, Membership]) -> None:
-    """Refuse to begin where a node takes no part in the network.
+    """Refuse to begin unless each node takes part in the network.
 
     Raises SandboxError if one was offboarded, is not approved, or is in no network; or the registry does not answer.
     """

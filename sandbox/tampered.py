@@ -1,6 +1,6 @@
-"""A message that was changed after it was signed, sent by somebody inside the LSP: what the lender says to it.
+"""A message that was changed after it was signed, sent by an insider of the LSP: what the lender answers.
 
-Certificate, connection, kid and shape are all in order; nothing but the signature can tell.
+Certificate, connection, kid and schema are all in order; only the signature shows it.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from shared.protocol.participants import Participant
 
 
 @dataclass(frozen=True, slots=True)
-class SpoiledOutcome:
-    """What came of it.
+class TamperedOutcome:
+    """What the lender did with the tampered message.
 
     Attributes:
         message: the key of the message; `change` is what was changed in it.
@@ -50,27 +50,27 @@ class SpoiledOutcome:
         return failed == "signature_verifies" and ack_holds and not self.accepted
 
 
-def send_spoiled(
+def send_tampered(
     script: Script, lsp: Insider, receiver: Participant, content: Mapping[str, Any], *, lender: OpsClient, clock: Clock
-) -> SpoiledOutcome:
+) -> TamperedOutcome:
     """Sign a message as the LSP, change what it says, and send it over mTLS with the LSP's certificate.
 
     Raises SandboxError if the lender does not answer.
     """
-    message, change, request_id = script.message(script.spoiled), script.change, new_id()
+    message, change, request_id = script.message(script.tampered), script.change, new_id()
     key = lsp.identity.signing_key.bound_to(script.profile.algorithm)
 
-    def spoil(payload: bytes) -> bytes:
+    def tamper(payload: bytes) -> bytes:
         return payload.replace(change.signed.encode(), change.now.encode())
 
     try:
         with closing(Caller(lsp, receiver, script.profile)) as caller:
-            status, judged = caller.send(message, content, request_id, key, clock.now(), change=spoil)
+            status, judged = caller.send(message, content, request_id, key, clock.now(), change=tamper)
     except httpx.TransportError as error:
         url = receiver.base_url + message.path
         raise SandboxError(f"the lender does not answer at {url} ({error}): see `ocen-sandbox status`") from error
     history = lender.wait_for(lambda ops: ops.message(request_id), 2.0) or {"received": [], "refused": []}
-    return SpoiledOutcome(
+    return TamperedOutcome(
         message=message.full_name,
         change=change,
         request_id=request_id,
