@@ -68,7 +68,7 @@ def spoil(engine: Engine, column: str, change: Callable[[Any], Any], **where: An
     """Change a column, `table.column`, of those rows as somebody would who has the database."""
     table = METADATA.tables[column.partition(".")[0]]
     name = column.partition(".")[2]
-    conditions = [table.c[one] == value for one, value in where.items()]
+    conditions = [table.c[member] == value for member, value in where.items()]
     with engine.begin() as connection:
         rows = connection.execute(select(table).where(*conditions)).all()
         assert rows
@@ -81,5 +81,5 @@ def delete(engine: Engine, table: str, **where: Any) -> None:
     """Delete those rows."""
     chosen = METADATA.tables[table]
     with engine.begin() as connection:
-        done = connection.execute(chosen.delete().where(*(chosen.c[one] == value for one, value in where.items())))
+        done = connection.execute(chosen.delete().where(*(chosen.c[name] == value for name, value in where.items())))
         assert done.rowcount

@@ -61,7 +61,7 @@ def _judged(key: str, body: bytes, sender: Participant, signing_key: SigningKey,
     wire = WireMessage("POST", message_type.path, headers, body, Peer(min(sender.certificates), "192.0.2.7"))
     own_id = AGENT if sender.id == LENDER_ID else LENDER_ID
     product = json.loads(body)["productData"].values()
-    networks = {str(one): frozenset({sender.id, own_id}) for one in product}
+    networks = {str(network): frozenset({sender.id, own_id}) for network in product}
     issuer = Issuer("https://auth.example", {_auth_key().kid: _auth_key().public()})
     known = Known(KnownSender(sender, networks=networks), issuer)
     message = verify_at_once(V4, V4.opened(wire, message_type, now, own_id=own_id), known)

@@ -48,10 +48,10 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for one in (self._socket, *self._open):
+        for connection in (self._socket, *self._open):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
         for thread in self._threads:
             thread.join()
 

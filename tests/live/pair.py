@@ -151,7 +151,7 @@ class Side:
 
     def _one_of(self, direction: str, request_id: str, message: str) -> dict[str, Any] | None:
         history = self.ops.message(request_id) or {direction: []}
-        return next((one for one in history[direction] if one["message"] == message), None)
+        return next((record for record in history[direction] if record["message"] == message), None)
 
     def _is_ready(self) -> bool:
         assert self.poll() is None, f"it has ended: {self.log.read_text()[-2000:]}"

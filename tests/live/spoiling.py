@@ -96,7 +96,7 @@ class Workshop:
     def __init__(self, pair: Pair) -> None:
         self._pair = pair
         self._lsp = pair.lsp.identity
-        self._records = {one.organisation_id: one for one in read_records(pair.certs / "participants.json")}
+        self._records = {record.organisation_id: record for record in read_records(pair.certs / "participants.json")}
         strange = private_pem(new_private_key()).decode()
         self._stranger = load_private_key(strange, "stranger", "RS512")
         self._blocked = load_private_key(strange, "blocked-in-2030", "RS512")

@@ -30,10 +30,10 @@ def test_the_list_of_addresses_may_change_and_may_be_switched_off_while_the_lend
     pair = make_pair()
     pair.start()
     ops = pair.lender.ops
-    assert [post(pair, one).error for one in (LISTED, UNLISTED)] == ["0", "AUTH1004"]
+    assert [post(pair, address).error for address in (LISTED, UNLISTED)] == ["0", "AUTH1004"]
 
     ops.amend(LSP, ip_addresses=["127.0.0.2/31", "2001:db8::/32"])
-    assert [post(pair, one).error for one in (LISTED, UNLISTED, PROXY)] == ["AUTH1004", "0", "0"]
+    assert [post(pair, address).error for address in (LISTED, UNLISTED, PROXY)] == ["AUTH1004", "0", "0"]
 
     ops.amend(LSP, judges_addresses=False)
     assert post(pair, LISTED).error == "0"

@@ -78,8 +78,8 @@ def test_a_callback_goes_to_the_lsps_own_server_alone_and_waits_until_that_answe
             assert forger.post(path_of(TRIGGER), envelope(request, acme.signing_key)).error == SUCCESS
 
         tried = eventually(lambda: pair.lender.tried(request["requestId"], TRIGGERED, 2))
-        assert {one["outcome"] for one in tried["attempts"]} == {"FAILED"}
-        assert all(reason in one["reason"] for one in tried["attempts"])
+        assert {attempt["outcome"] for attempt in tried["attempts"]} == {"FAILED"}
+        assert all(reason in attempt["reason"] for attempt in tried["attempts"])
         eventually(lambda: len(listener.calls) >= 2)
         assert {call.said for call in listener.calls} == {b""}
 

@@ -74,7 +74,7 @@ def test_two_nodes_that_have_exchanged_forms_with_self_signed_certificates_trust
 
     with under_load(pair) as traffic:
         pass
-    shown = {side: {one["certificate"] for one in traffic.tries(side)} for side in (pair.lsp, pair.lender)}
+    shown = {side: {attempt["certificate"] for attempt in traffic.tries(side)} for side in (pair.lsp, pair.lender)}
     assert shown == {
         pair.lsp: {pair.lender.ops.identity()["certificate"]},
         pair.lender: {pair.lsp.ops.identity()["certificate"]},
@@ -165,8 +165,8 @@ def test_a_restart_undoes_nothing(make_pair: PairFactory, tmp_path: Path) -> Non
             pair.lender.public_key,
         ),
     ]
-    for one in shut_out:
-        with one as forger, pytest.raises(httpx.TransportError):
+    for client in shut_out:
+        with client as forger, pytest.raises(httpx.TransportError):
             post(forger, LSP, backup)
     request_id = pair.lsp.ops.send(TRIGGER, LENDER, example_of(find_message(TRIGGER)))["request_id"]
     eventually(lambda: pair.lsp.received(request_id, TRIGGERED))
@@ -189,7 +189,7 @@ def everything_known(pair: Pair) -> list[Any]:
     """What both nodes know of everybody, with the whole history of keys and certificates."""
     sides: tuple[Side, ...] = (pair.lender, pair.lsp)
     theirs = [(LSP, LENDER, ACME.organisation_id, LATE.organisation_id), (LSP, LENDER)]
-    return [side.ops.participant(one) for side, ids in zip(sides, theirs, strict=True) for one in ids]
+    return [side.ops.participant(id_) for side, ids in zip(sides, theirs, strict=True) for id_ in ids]
 
 
 def weak_pem() -> str:

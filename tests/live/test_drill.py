@@ -25,7 +25,7 @@ def test_in_the_drill_nothing_is_lost_and_only_what_is_blocked_or_removed_is_ref
     report = json.loads(done.stdout)
     assert (report["holds"], report["lost"], report["refused"]) == (True, [], [])
     assert report["completed"] == report["requests"] >= 50
-    assert [one["is_right"] for one in report["refused_as_it_has_to_be"]] == [True] * 3
+    assert [refusal["is_right"] for refusal in report["refused_as_it_has_to_be"]] == [True] * 3
     assert len(report["timeline"]) == 11
     used = {kid for stretch in report["timeline"] for kid in stretch["accepted"]}
     assert used == {key["kid"] for key in report["keys"]}

@@ -43,7 +43,9 @@ def test_a_node_on_a_full_disk_says_so_and_goes_on_once_there_is_room(make_pair:
         told = eventually(lambda: obstacle(ready))
         resource.prlimit(lender.pid, resource.RLIMIT_FSIZE, unlimited)
 
-        assert [(one.status, one.error, one.headers["retry-after"]) for one in refusals] == [(503, "GEN5004", "5")] * 10
+        assert [(refusal.status, refusal.error, refusal.headers["retry-after"]) for refusal in refusals] == [
+            (503, "GEN5004", "5")
+        ] * 10
         assert "disk" in told["reason"]
         assert began <= datetime.fromisoformat(told["since"]) <= datetime.now(UTC)
         eventually(lambda: post(forger, pair).error == SUCCESS)

@@ -46,7 +46,7 @@ def test_the_lender_tells_by_callback_whether_the_borrower_entered_the_otp_of_th
 def test_another_library_verifies_every_message_and_every_ack_of_an_exchange(pair: Pair) -> None:
     for callback in accept_loan(pair):
         request_id = callback["requestId"]
-        name = next(one for one in (TRIGGER, VERIFY) if pair.lsp.sent(request_id, one))
+        name = next(message for message in (TRIGGER, VERIFY) if pair.lsp.sent(request_id, message))
         verify_passage(request_id, name, pair.lsp, pair.lender)
         verify_passage(request_id, find_message(name).answered_by.full_name, pair.lender, pair.lsp)
 

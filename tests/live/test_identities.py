@@ -98,12 +98,12 @@ def test_what_belongs_to_another_lsp_looks_as_if_it_were_not_there(make_pair: Pa
             for prefix in ("FOREIGN", "UNKNOWN")
         ]
         told = []
-        for one in (session, new_id()):
-            document = letter(VERIFY, ACME.organisation_id, credBlock=answer_to(one, otp))
+        for session_id in (session, new_id()):
+            document = letter(VERIFY, ACME.organisation_id, credBlock=answer_to(session_id, otp))
             assert post(forger, document, key, VERIFY).error == SUCCESS
-            told.append(told_by_callback(pair, document["requestId"], one))
+            told.append(told_by_callback(pair, document["requestId"], session_id))
 
-    assert [one.error for one in refusals] == ["GEN5011", "GEN5011"]
+    assert [refusal.error for refusal in refusals] == ["GEN5011", "GEN5011"]
     assert told[0] == told[1]
     assert "INVALID_SESSION" in str(told[0])
     own = pair.lsp.ops.send(VERIFY, LENDER, {"credBlock": answer_to(session, otp)})["request_id"]

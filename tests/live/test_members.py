@@ -78,7 +78,7 @@ async def network(
     """Start the three; the registry shows a certificate of the sandbox's issuer, or another one."""
 
     def received_by(role: Role, version: str | None = None) -> Any:
-        ours = tuple(one for one in MESSAGES if role in one.receivers and version == "v4")
+        ours = tuple(message for message in MESSAGES if role in message.receivers and version == "v4")
         return messages_received_by(role, version) + ours
 
     patch.setattr("shared.node.node.messages_received_by", received_by)
@@ -149,7 +149,9 @@ async def test_a_request_its_callback_and_their_events_travel(
         )
         await eventually(lambda: parties.registry.asked(EVENTS) == 8)
     told = {
-        json.loads(one.content)["event"]["eventType"] for one in parties.registry.requests if one.content[:2] == b'{"'
+        json.loads(request.content)["event"]["eventType"]
+        for request in parties.registry.requests
+        if request.content[:2] == b'{"'
     }
     assert len(told) == 4
 

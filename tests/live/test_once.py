@@ -70,8 +70,8 @@ def test_a_repeated_message_is_acknowledged_again_and_answered_once(pair: Pair, 
 
     answers = [post(document), post(again)]
 
-    assert [(one.status, one.error) for one in answers] == [(200, SUCCESS)] * 2
-    assert [one.ack["traceId"] for one in answers] == [one["metadata"]["traceId"] for one in (document, again)]
+    assert [(answer.status, answer.error) for answer in answers] == [(200, SUCCESS)] * 2
+    assert [answer.ack["traceId"] for answer in answers] == [sent["metadata"]["traceId"] for sent in (document, again)]
     assert under(document["requestId"], pair) == ([TRIGGER], [TRIGGERED])
 
 

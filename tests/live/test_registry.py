@@ -82,8 +82,8 @@ def test_a_token_a_key_set_and_a_look_up_by_curl(tmp_path: Path, certs: Path, da
         assert registry.ops.post("/signing-keys/rotate").status_code == 201
         assert registry.stop() == 0
         registry.start()
-        for one in (before, token_of(registry, agent)):
-            assert registry.curl(path, "-H", f"Authorization: Bearer {one}")[0] == 200
+        for valid in (before, token_of(registry, agent)):
+            assert registry.curl(path, "-H", f"Authorization: Bearer {valid}")[0] == 200
         registry.ops.post(f"/participants/{agent['participant']['id']}/offboard", json={})
         assert registry.curl(path, "-H", f"Authorization: Bearer {before}")[0] == 401
         assert registry.stop() == 0

@@ -86,4 +86,4 @@ def test_the_certificate_of_the_lender_is_renewed_under_load_and_the_lsp_goes_on
         pair.lsp.ops.remove_certificate(LENDER, thumbprint, "renewed")
 
     new = pair.lender.ops.identity()["certificate"]
-    assert {one["certificate"] for one in traffic.tries(pair.lsp)} == {thumbprint, new}
+    assert {attempt["certificate"] for attempt in traffic.tries(pair.lsp)} == {thumbprint, new}

@@ -46,7 +46,7 @@ def test_the_lsp_changes_to_its_back_up_key_under_load_and_nothing_is_refused(ma
     with under_load(pair) as traffic:
         pair.lsp.ops.change_key(LSP, backup.kid, KeyStatus.ACTIVE, "rotation")
 
-    assert {one["kid"] for one in traffic.tries(pair.lsp)} == {primary.kid, backup.kid}
+    assert {attempt["kid"] for attempt in traffic.tries(pair.lsp)} == {primary.kid, backup.kid}
     assert pair.lsp.ops.identity()["kid"] == backup.kid
     with calling_as(LSP, pair, pair.lender) as forger:
         assert forger.post(path_of(TRIGGER), written_before).error == SUCCESS
@@ -62,11 +62,11 @@ def test_a_new_key_takes_over_under_load_once_its_counterparty_knows_it(make_pai
         for ops in (pair.lsp.ops, pair.lender.ops):
             ops.change_key(LSP, backup.kid, KeyStatus.RETIRED, "makes room")
         kid = pair.lsp.ops.make_key()["kid"]
-        new = next(one for one in pair.lsp.ops.participant(LSP)["keys"] if one["kid"] == kid)
+        new = next(key for key in pair.lsp.ops.participant(LSP)["keys"] if key["kid"] == kid)
         pair.lender.ops.add_key(LSP, new["pem"], kid)
         pair.lsp.ops.change_key(LSP, kid, KeyStatus.ACTIVE, "rotation")
 
-    assert {one["kid"] for one in traffic.tries(pair.lsp)} == {primary.kid, kid}
+    assert {attempt["kid"] for attempt in traffic.tries(pair.lsp)} == {primary.kid, kid}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -173,12 +173,12 @@ def test_the_lender_changes_to_its_back_up_key_under_load_and_every_ack_and_call
     with under_load(pair) as traffic:
         pair.lender.ops.change_key(LENDER, backup.kid, KeyStatus.ACTIVE, "rotation")
 
-    assert {one["kid"] for one in traffic.tries(pair.lender)} == {former.kid, backup.kid}
-    assert {kid_of(one["answer"]) for one in traffic.tries(pair.lsp)} == {former.kid, backup.kid}
+    assert {attempt["kid"] for attempt in traffic.tries(pair.lender)} == {former.kid, backup.kid}
+    assert {kid_of(attempt["answer"]) for attempt in traffic.tries(pair.lsp)} == {former.kid, backup.kid}
     with under_load(pair) as later:
         pass
-    assert {one["kid"] for one in later.tries(pair.lender)} == {backup.kid}
-    assert {kid_of(one["answer"]) for one in later.tries(pair.lsp)} == {backup.kid}
+    assert {attempt["kid"] for attempt in later.tries(pair.lender)} == {backup.kid}
+    assert {kid_of(attempt["answer"]) for attempt in later.tries(pair.lsp)} == {backup.kid}
     assert pair.lsp.received(min(later.request_ids), TRIGGERED) is not None
 
 

@@ -25,6 +25,7 @@ def test_a_pair_with_new_keys_and_other_ports_goes_on_with_its_old_data(command:
         keys = command("keys", "list", "--of", organisation, "--at", at).stdout
         statuses = [line.split()[2] for line in keys.splitlines() if line.split()[:1] == ["key"]]
         assert sorted(statuses) == ["ACTIVE,", "BACKUP,", "RETIRED,", "RETIRED,"]
-        new = {key["kid"] for one in listed for key in one["keys"] if one["organisation_id"] == organisation}
+        theirs = (participant["keys"] for participant in listed if participant["organisation_id"] == organisation)
+        new = {key["kid"] for keys_of_one in theirs for key in keys_of_one}
         assert all(kid in keys for kid in new)
     assert f"https://localhost:{base}" in command("participants").stdout

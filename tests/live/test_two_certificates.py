@@ -20,7 +20,7 @@ from tests.live.waiting import eventually
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
     """A running pair with two certificates each."""
-    both = [replace(one, has_two_certificates=True) for one in SANDBOX_PAIR]
+    both = [replace(organisation, has_two_certificates=True) for organisation in SANDBOX_PAIR]
     initialise(tmp_path / "keys", both, (), SystemClock().now())
     with pair_in(tmp_path / "pair", tmp_path / "keys") as pair:
         pair.start()
@@ -40,6 +40,6 @@ def test_requests_and_callbacks_pass_with_a_certificate_for_each_use(pair: Pair)
     assert {row["certificate"] for row in pair.lender.books.rows(ATTEMPTS)} == {serving}
     known = pair.lender.ops.participant(LSP)
     assert known is not None
-    uses = {one["thumbprint"]: one["uses"] for one in known["certificates"]}
+    uses = {certificate["thumbprint"]: certificate["uses"] for certificate in known["certificates"]}
     assert uses == {serving: ["serving"], calling: ["calling"]}
     assert pair.lsp.ops.identity()["client_certificate"] == calling

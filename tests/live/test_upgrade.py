@@ -32,7 +32,7 @@ def old_pair(request: pytest.FixtureRequest, tmp_path: Path, certs: Path) -> Ite
 def test_a_node_goes_on_with_the_database_of_the_first_version(old_pair: Pair) -> None:
     old_pair.start()
 
-    assert [one["request_id"] for one in old_pair.lender.ops.messages(10)] == [REQUEST_ID] * 2
+    assert [message["request_id"] for message in old_pair.lender.ops.messages(10)] == [REQUEST_ID] * 2
     assert accept_loan(old_pair)[1]["credBlock"]["data"]["status"] == "SUCCESS"
 
     old_pair.lender.stop()

@@ -145,14 +145,14 @@ def test_the_lsp_changes_its_key_in_the_registry_under_load_and_nothing_is_refus
     participant_id = network.members[LSP].participant_id
     lsp.ops.change_key(LSP, lsp.identity.backup_keys[0].kid, KeyStatus.RETIRED, "makes room")
     new = lsp.ops.make_key()["kid"]
-    (pem,) = [one["pem"] for one in lsp.ops.participant(LSP)["keys"] if one["kid"] == new]  # type: ignore[index]
+    (pem,) = [key["pem"] for key in lsp.ops.participant(LSP)["keys"] if key["kid"] == new]  # type: ignore[index]
     forms = {"public_key": primary.public().to_pem(), "kid": primary.kid}
     with under_load(network, v4(network)) as traffic:
         admin.change_keys(participant_id, {**forms, "backup_public_key": pem, "backup_kid": new})
         later = private_key(lsp, new)
         eventually(lambda: post(network, forger, later, token_of(network, LSP)).error == SUCCESS)
         lsp.ops.change_key(LSP, new, KeyStatus.ACTIVE, "rotation")
-    assert {one["kid"] for one in traffic.tries(lsp)} == {primary.kid, new}
+    assert {attempt["kid"] for attempt in traffic.tries(lsp)} == {primary.kid, new}
 
     admin.change_keys(participant_id, {"public_key": pem, "kid": new})
 

@@ -110,9 +110,9 @@ def test_each_message_is_told_to_the_heartbeat_by_sender_and_receiver(network: N
 
     def reporters() -> set[str]:
         events = network.registry.admin.events(200)
-        return {one["participant_id"] for one in events if loan in json.dumps(one)}
+        return {event["participant_id"] for event in events if loan in json.dumps(event)}
 
-    both = {network.members[one].participant_id for one in (LENDER, LSP)}
+    both = {network.members[organisation_id].participant_id for organisation_id in (LENDER, LSP)}
     eventually(lambda: reporters() == both)
 
 

@@ -76,8 +76,8 @@ def test_keys_change_under_load_and_the_retired_one_is_refused(
         command("keys", "switch", "later")
         command("keys", "switch", lenders[1].kid)
 
-    assert {one["kid"] for one in traffic.tries(network.lsp)} == {primary.kid, "later"}
-    assert {one["kid"] for one in traffic.tries(network.lender)} == {key.kid for key in lenders}
+    assert {attempt["kid"] for attempt in traffic.tries(network.lsp)} == {primary.kid, "later"}
+    assert {attempt["kid"] for attempt in traffic.tries(network.lender)} == {key.kid for key in lenders}
     with forger(network, lenders[1]) as calling:
         assert post(network, calling, primary) == (200, SUCCESS)
         with under_load(network, v4(network)):
@@ -97,7 +97,7 @@ def test_certificates_are_renewed_under_load_and_the_removed_one_is_refused(netw
             assert post(network, calling, signing_key(network.lsp)) == (200, SUCCESS)
 
         new = network.lender.ops.identity()["certificate"]
-        assert {one["certificate"] for one in traffic.tries(network.lsp)} == {former[network.lender], new}
+        assert {attempt["certificate"] for attempt in traffic.tries(network.lsp)} == {former[network.lender], new}
         with under_load(network, v4(network)):
             command("certificates", "remove", former[network.lsp], "--of", LSP)
             command("certificates", "remove", former[network.lender], "--of", LENDER)

@@ -62,7 +62,7 @@ def test_a_captured_envelope_of_v3_is_refused_in_v4_in_every_dress(network: Netw
         v4.call("POST", V4, dump_json(document), {**bearer, "signature": detached}),
     ]
 
-    assert [(one.status, one.error) for one in refusals] == [(401, "AUTH1005"), *[(401, "AUTH1001")] * 3]
+    assert [(refusal.status, refusal.error) for refusal in refusals] == [(401, "AUTH1005"), *[(401, "AUTH1001")] * 3]
     assert network.lender.books.entries() <= entries
 
 
@@ -79,7 +79,7 @@ def test_a_captured_call_of_v4_is_refused_in_v3_in_every_dress(network: Network,
         parts = {"payload": base64url_encode(good.body), "header": header, "signature": signed}
         refusals.append(v3.post(V3, dump_json(parts)))
 
-    assert [one.ack["detail"]["check"] for one in refusals] == [
+    assert [refusal.ack["detail"]["check"] for refusal in refusals] == [
         "one_signed_header",
         "header_members_are_allowed",
         "algorithm_is_the_agreed_one",
@@ -101,5 +101,5 @@ def test_a_callback_of_one_version_answers_no_request_of_the_other(network: Netw
         document = written(network, LENDER, TRIGGERED, requestId=asked_in_v3)
         in_v4 = forger.send(call(document, key, token_of(network, LENDER), TRIGGERED))
 
-    assert [(one.status, one.error) for one in (in_v3, in_v4)] == [(422, "GEN5011")] * 2
+    assert [(refusal.status, refusal.error) for refusal in (in_v3, in_v4)] == [(422, "GEN5011")] * 2
     assert network.lsp.books.entries() <= entries

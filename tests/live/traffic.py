@@ -105,7 +105,9 @@ class Traffic:
     @property
     def acknowledged(self) -> frozenset[str]:
         """The requestIds that the LSP's operator plane has taken (202)."""
-        return frozenset(one for one, begun in self._begun.items() if not isinstance(begun.exception(), SandboxError))
+        return frozenset(
+            request_id for request_id, begun in self._begun.items() if not isinstance(begun.exception(), SandboxError)
+        )
 
     def goes_on(self) -> None:
         """Wait until some exchanges that begin from now on are complete."""
@@ -126,7 +128,7 @@ class Traffic:
         assert self._under_our_ids(lender, OUTBOX, state="DELIVERED", message=self._kind.callback) == once
         assert self._under_our_ids(lsp, INBOX, message=self._kind.callback) == once
         notices = Counter(row["reference"] for row in lender.books.rows(NOTICES))
-        assert Counter({one: notices[one] for one in request_ids}) == once
+        assert Counter({request_id: notices[request_id] for request_id in request_ids}) == once
         sessions = {row["id"] for row in lender.books.rows(RECORDS) if row["kind"] == "otp-session"}
         assert len(sessions) == notices.total()
         told = {self._session(row["raw"]) for row in lsp.books.rows(INBOX) if row["request_id"] in request_ids}
@@ -137,7 +139,7 @@ class Traffic:
         """Find that each request and each callback was accepted at the first try."""
         for side in (self._pair.lsp, self._pair.lender):
             tries = self.tries(side)
-            assert [one["reason"] for one in tries] == ["acknowledged"] * len(self.request_ids)
+            assert [attempt["reason"] for attempt in tries] == ["acknowledged"] * len(self.request_ids)
             assert [row["steps"] for row in side.books.rows(REFUSALS) if row["request_id"] in self.request_ids] == []
 
     def tries(self, side: Side) -> list[RowMapping]:

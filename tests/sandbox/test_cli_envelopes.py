@@ -167,7 +167,7 @@ def test_a_key_that_cannot_be_used_is_wrong_input(bench: Bench, text: str, said:
 )
 def test_wrong_input_to_verify_gives_one_line_and_status_2(bench: Bench, arguments: list[str], said: str) -> None:
     files = {"KEY": str(bench.public), "PRIVATE": str(bench.key)}
-    status, out, err = bench.run("verify", *(files.get(one, one) for one in arguments))
+    status, out, err = bench.run("verify", *(files.get(argument, argument) for argument in arguments))
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert said in err
 

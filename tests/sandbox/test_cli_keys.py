@@ -181,4 +181,4 @@ def test_who_has_a_certificate_for_each_use_renews_both(pair: Pair, pki_folder: 
     assert status == 0
     told = [body["tls_certificate"] for _, body in pair.asked if body]
     assert told == [(home / name).read_text() for name in ("tls.pem", "tls-client.pem")]
-    assert all(f"certificates remove {one[:16]} --of TWO" in out for one in former)
+    assert all(f"certificates remove {thumbprint[:16]} --of TWO" in out for thumbprint in former)

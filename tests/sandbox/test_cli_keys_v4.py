@@ -80,7 +80,7 @@ def changes(pair: Pair) -> list[str]:
 
 def told(pair: Pair, call: str) -> list[Any]:
     """What was told with a call, each time."""
-    return [body for one, body in pair.asked if one == call]
+    return [body for asked, body in pair.asked if asked == call]
 
 
 def test_a_key_that_a_member_makes_is_registered_at_once(member: Pair) -> None:

@@ -68,7 +68,7 @@ def test_a_folder_that_holds_something_is_left_alone_and_nobody_is_onboarded(rea
     status, _, err = ready.run(*wish(tmp_path / "bank"))
     assert (status, err.count("\n")) == (2, 1)
     assert "bank is there already: name a new or empty folder with --out" in err
-    assert [one.name for one in (tmp_path / "bank").iterdir()] == ["mine"]
+    assert [path.name for path in (tmp_path / "bank").iterdir()] == ["mine"]
     assert not [call for call, _ in ready.asked if call.startswith("POST")]
 
 

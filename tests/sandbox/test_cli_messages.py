@@ -149,7 +149,7 @@ def test_a_sent_message_shows_its_ack_and_its_callback(pair: Pair) -> None:
         "",
         "In full: ocen-sandbox messages r-1",
     ]
-    _, body = next(one for one in pair.asked if one[0] == "POST /messages")
+    _, body = next(request for request in pair.asked if request[0] == "POST /messages")
     assert (body["message"], body["to"]) == (NAME, "LENDER01")
     assert body["content"]["loanApplicationIds"] == ["APPL-2031-000417"]
 

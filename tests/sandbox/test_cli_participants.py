@@ -92,7 +92,7 @@ def test_our_form_is_written_where_it_is_wanted_with_its_pem_files(taking: Pair,
     status, out, _ = taking.run("onboard", "--file", str(form), "--answer", str(tmp_path / "peer" / "form.yaml"))
     assert status == 0
     assert "BEGIN" not in out
-    assert sorted(one.name for one in (tmp_path / "peer").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "peer").iterdir()) == [
         "LSP123-backup.pub.pem",
         "LSP123-signing.pub.pem",
         "LSP123-tls.pem",

@@ -26,8 +26,8 @@ FIRST, SECOND = key("k-1", "ACTIVE"), key("k-2", "BACKUP")
 def participant(*kids: str, certificates: dict[str, str] | None = None) -> dict[str, Any]:
     """What the registry shows of participant 7, who was changed three seconds ago."""
     named = [
-        {"thumbprint": one, "pem": pem, "uses": ["serving", "calling"]}
-        for one, pem in (certificates or {"ab" * 32: "the former"}).items()
+        {"thumbprint": thumbprint, "pem": pem, "uses": ["serving", "calling"]}
+        for thumbprint, pem in (certificates or {"ab" * 32: "the former"}).items()
     ]
     return {
         "id": "7",
@@ -124,8 +124,8 @@ def test_a_fifth_certificate_and_the_end_of_the_only_one_are_refused(
 
 def test_the_only_certificate_for_a_use_stays(registry: RegistryOps, asked: list[tuple[str, Any]]) -> None:
     known = participant(certificates={"ab" * 32: "serves", "cd" * 32: "calls"})
-    for one, use in zip(known["tls_certificates"], ("serving", "calling"), strict=True):
-        one["uses"] = [use]
+    for certificate, use in zip(known["tls_certificates"], ("serving", "calling"), strict=True):
+        certificate["uses"] = [use]
     with pytest.raises(SandboxError, match="cdcdcdcd is the only certificate for calling of BANK01 in the registry"):
         Enrolment(registry, "BANK01", known).demand_another_than("cdcdcdcd")
     assert asked == []

@@ -58,7 +58,7 @@ def test_json_says_the_same_as_yaml(ours: OnboardingForm, tmp_path: Path) -> Non
 
 def test_a_saved_form_has_its_pem_files_beside_it(ours: OnboardingForm, tmp_path: Path) -> None:
     written = save_form(ours, tmp_path / "theirs" / "form.yaml", "LENDER01-")
-    assert [one.name for one in written] == [
+    assert [path.name for path in written] == [
         "form.yaml",
         "LENDER01-tls.pem",
         "LENDER01-signing.pub.pem",

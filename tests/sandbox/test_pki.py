@@ -32,7 +32,7 @@ README = Path(__file__).parents[2] / "certs" / "README.md"
 
 def test_a_new_folder_holds_every_file_and_private_ones_are_the_owners_alone(pki_folder: Path) -> None:
     keys = ["backup.key", "backup.pub.pem", "signing.key", "signing.pub.pem", "tls.key", "tls.pem"]
-    own = {f"{one}/{file}" for one in ("LENDER01", "LSP123") for file in ["identity.json", *keys]}
+    own = {f"{folder}/{file}" for folder in ("LENDER01", "LSP123") for file in ["identity.json", *keys]}
     assert set(contents(pki_folder)) == {"ca.pem", "ca.key", "participants.json"} | own
     modes = {path: path.stat().st_mode & 0o777 for path in pki_folder.rglob("*")}
     assert {mode for path, mode in modes.items() if path.suffix == ".key"} == {0o600}
@@ -110,10 +110,13 @@ def test_a_second_run_changes_nothing(pki_folder: Path) -> None:
 
 def test_other_base_urls_change_the_directory_and_the_identities_alone(pki_folder: Path) -> None:
     before = contents(pki_folder)
-    moved = [Organisation(one.organisation_id, one.name, one.role, "https://localhost:9/") for one in SANDBOX_PAIR]
+    moved = [
+        Organisation(organisation.organisation_id, organisation.name, organisation.role, "https://localhost:9/")
+        for organisation in SANDBOX_PAIR
+    ]
     initialise(pki_folder, moved, [], NOW)
     after = contents(pki_folder)
-    identities = {f"{one.organisation_id}/identity.json" for one in SANDBOX_PAIR}
+    identities = {f"{organisation.organisation_id}/identity.json" for organisation in SANDBOX_PAIR}
     assert {file for file in after if after[file] != before[file]} == {"participants.json"} | identities
     assert {entry["base_url"] for entry in directory(pki_folder).values()} == {"https://localhost:9"}
     assert {json.loads(after[file][0])["base_url"] for file in identities} == {"https://localhost:9"}
@@ -176,7 +179,7 @@ def test_a_third_organisation_is_issued_and_listed_beside_the_pair(pki_folder: P
     assert pki["BANK.3"] == pki_folder / "BANK.3" / "identity.json"
     assert list(pki) == ["LENDER01", "LSP123", "BANK.3"]
     after = directory(pki_folder)
-    assert {one: after[one] for one in before} == before
+    assert {path: after[path] for path in before} == before
     connect(pki_folder, "BANK.3", "bank.example")
 
 
@@ -192,7 +195,7 @@ def test_a_summary_tells_fingerprints_expiry_and_kids_without_opening_a_private_
         path.unlink()
     edit_directory(pki_folder, lambda entries: entries.append({**entries[1], "organisation_id": "ELSEWHERE"}))
     _, participants = describe(pki_folder)
-    assert [(one.record.organisation_id, one.held) for one in participants] == [
+    assert [(participant.record.organisation_id, participant.held) for participant in participants] == [
         ("LENDER01", True),
         ("LSP123", True),
         ("ELSEWHERE", False),
@@ -249,4 +252,4 @@ def test_of_two_certificates_neither_is_renewed_where_they_cannot_be_shown(pki_f
     with pytest.raises(ZeroDivisionError):
         put_in_place(renewals, lambda: 1 // 0)
     assert [(pki_folder / "BACK" / name).read_bytes() for name in names] == before
-    assert all(one.next_certificate.exists() for one in renewals)
+    assert all(renewal.next_certificate.exists() for renewal in renewals)

@@ -35,7 +35,8 @@ def test_an_expired_certificate_is_refused_with_the_way_to_renew_it(pki_folder: 
     for organisation_id in ("LENDER01", "LSP123"):
         (pki_folder / organisation_id / "tls.pem").unlink()
     again(pki_folder, now=later)
-    assert {one.certificates[0].not_valid_after_utc for one in describe(pki_folder)[1]} == {later + timedelta(days=730)}
+    ends = {participant.certificates[0].not_valid_after_utc for participant in describe(pki_folder)[1]}
+    assert ends == {later + timedelta(days=730)}
 
 
 def test_no_certificate_outlives_the_authority_and_an_expired_authority_is_refused(pki_folder: Path) -> None:
@@ -44,7 +45,7 @@ def test_no_certificate_outlives_the_authority_and_an_expired_authority_is_refus
     again(pki_folder, now=NOW + timedelta(days=3649))
     authority, participants = describe(pki_folder)
     assert authority.not_valid_after_utc == NOW + timedelta(days=3650)
-    assert {one.certificates[0].not_valid_after_utc for one in participants} == {authority.not_valid_after_utc}
+    assert {listed.certificates[0].not_valid_after_utc for listed in participants} == {authority.not_valid_after_utc}
     line = refused(pki_folder, lambda: again(pki_folder, now=NOW + timedelta(days=3650)))
     assert "ca.pem has expired: delete the folder" in line
 
@@ -187,7 +188,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_scraps(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device", "participants.json")
 
-    moved = [Organisation(one.organisation_id, one.name, one.role, "https://localhost:9") for one in SANDBOX_PAIR]
+    moved = [
+        Organisation(organisation.organisation_id, organisation.name, organisation.role, "https://localhost:9")
+        for organisation in SANDBOX_PAIR
+    ]
     monkeypatch.setattr(Path, "replace", fail)
     assert "No space left on device" in refused(pki_folder, lambda: initialise(pki_folder, moved, [], NOW))
 
