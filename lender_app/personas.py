@@ -29,7 +29,7 @@ class Persona(StrEnum):
 
 
 def persona_of(primary_id: str) -> Persona:
-    """Return the story of the borrower with this PAN; of whoever has none of the known ones: straight through."""
+    """Return the story that belongs to this PAN; a PAN without one goes straight through."""
     digits = _digits(primary_id)
     return Persona(digits) if digits in set(Persona) else Persona.STRAIGHT_THROUGH
 

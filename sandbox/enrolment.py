@@ -52,7 +52,7 @@ class Enrolment:
         """The kids that count in the network, that of the key in use first."""
         return [key["kid"] for key in self._known["keys"]]
 
-    def demand_room_for_key(self, keys: Sequence[Record]) -> None:
+    def check_room_for_key(self, keys: Sequence[Record]) -> None:
         """Refuse a third key, before it is made: two of the member's keys count already."""
         counting = _counting(keys)
         if len(counting) >= MOST_KEYS:
@@ -72,7 +72,7 @@ class Enrolment:
         with self._hint_to_join("keys"):
             self._known = self._registry.change_keys(self._known["id"], form)
 
-    def demand_room_for_certificates(self, pems: Sequence[str]) -> None:
+    def check_room_for_certificates(self, pems: Sequence[str]) -> None:
         """Refuse certificates that the registry has no room for, before anybody is told of them."""
         known = self._certificates
         if len({*known, *map(thumbprint_of, pems)}) > max(MOST_CERTIFICATES, len(known)):
@@ -86,7 +86,7 @@ class Enrolment:
         if new := [pem for pem in pems if thumbprint_of(pem) not in self._certificates]:
             self._amend([*self._certificates.values(), *new])
 
-    def demand_another_than(self, thumbprint: str) -> None:
+    def check_not_last_certificate(self, thumbprint: str) -> None:
         """Refuse to remove the only certificate, or the only one for its use, before anybody is told of it."""
         left = self._without(thumbprint)
         uses_left = {use for certificate in left for use in certificate["uses"]}

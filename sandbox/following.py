@@ -23,7 +23,7 @@ class Passage:
         checks: what the receiver found in the message; empty if its journal is not ours to read.
         ack: the payload of the ack; None if there was none.
         ack_checks: what the sender found in the ack.
-        state: what became of the delivery: DELIVERED, REFUSED, DEAD or, when waited for in vain, WAITING or SENDING.
+        state: the state of the delivery: DELIVERED, REFUSED, DEAD or, if not final in time, WAITING or SENDING.
         sent_at: when the try that counts began (aware, UTC); `milliseconds` later its ack had been verified.
     """
 

@@ -11,7 +11,7 @@ from sandbox.settings import NodeName
 Nodes: TypeAlias = Mapping[NodeName, OpsClient]
 
 
-def asked_of(pair: Nodes, at: NodeName | None) -> Nodes:
+def chosen_nodes(pair: Nodes, at: NodeName | None) -> Nodes:
     """Return the one node that was named, or all. Raises SandboxError if the one that was named does not run."""
     return pair if at is None else {at: pair[at]}
 
@@ -20,7 +20,7 @@ def holders(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> No
     """Return the nodes that know an organisation as counterparty now. Raises SandboxError if none does."""
     known = {
         name: [participant["organisation_id"] for participant in ops.participants()]
-        for name, ops in asked_of(pair, at).items()
+        for name, ops in chosen_nodes(pair, at).items()
     }
     found = {name: pair[name] for name, ids in known.items() if organisation_id in ids}
     if not found:
@@ -28,12 +28,12 @@ def holders(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> No
     return found
 
 
-def remembering(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Mapping[NodeName, Record]:
-    """Return what the nodes remember of an organisation, of themselves too; a counterparty may be offboarded.
+def known_histories(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Mapping[NodeName, Record]:
+    """Return what the nodes know of an organisation, or of themselves, with its history; also of an offboarded one.
 
     Raises SandboxError if none remembers it.
     """
-    found = {name: ops.participant(organisation_id) for name, ops in asked_of(pair, at).items()}
+    found = {name: ops.participant(organisation_id) for name, ops in chosen_nodes(pair, at).items()}
     known = {name: details for name, details in found.items() if details is not None}
     if not known:
         raise _nobody(organisation_id, at, ", and never did")
@@ -58,7 +58,7 @@ def tell_base_urls(pair: Nodes, urls: Mapping[str, str]) -> None:
 
 def holder_of_own_key(pair: Nodes, kid: str, at: NodeName | None = None) -> NodeName:
     """Return the node whose own signing key has that kid. Raises SandboxError if none has it."""
-    own = {name: [key["kid"] for key in own_details(ops)["keys"]] for name, ops in asked_of(pair, at).items()}
+    own = {name: [key["kid"] for key in own_details(ops)["keys"]] for name, ops in chosen_nodes(pair, at).items()}
     for name, kids in own.items():
         if kid in kids:
             return name

@@ -84,7 +84,7 @@ class Caller:
 
 
 def lsp_and_lender_of(run: Run) -> tuple[Insider, Participant]:
-    """Return somebody inside the LSP, and the lender, by the files of a run of OCEN v3.
+    """Return an insider of the LSP, and the lender, from the files of a run of OCEN v3.
 
     The lender is at its address: in the file another pair of the same keys may have written its own.
 

@@ -77,7 +77,7 @@ async def _look_up(home: Path, registry_url: str, secret: str, sought: frozenset
     )
 
 
-def demand_members(registry: RegistryOps, run: Run, members: Mapping[NodeName, Membership]) -> None:
+def check_members(registry: RegistryOps, run: Run, members: Mapping[NodeName, Membership]) -> None:
     """Refuse to begin unless each node takes part in the network.
 
     Raises SandboxError if one was offboarded, is not approved, or is in no network; or the registry does not answer.

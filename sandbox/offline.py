@@ -70,7 +70,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class HttpParts:
     """What HTTP headers add to a body of OCEN 4.0: its signature, and its token, which `issuer` must have made."""
 
     signature: str | None = None
@@ -84,7 +84,7 @@ class Beside:
         return given | ({"authorization": f"Bearer {self.token}"} if self.token else {})
 
 
-NOTHING_BESIDE: Final = Beside()
+NO_HTTP_PARTS: Final = HttpParts()
 
 
 def profile_named(name: str) -> Profile:
@@ -160,31 +160,31 @@ def verify(
     *,
     message_type: MessageType | None,
     at: datetime | None,
-    beside: Beside = NOTHING_BESIDE,
+    http: HttpParts = NO_HTTP_PARTS,
 ) -> Judgement:
     """Judge a message; what needs a connection, a directory or a journal is not judged.
 
-    Whether it fits its type is judged with a `message_type`, whether it is fresh with a time `at` (aware), and what
-    comes `beside` it is judged in v4: there the signature stands, and the token with the issuer that it has to be of.
+    Whether it fits its type is judged with a `message_type`, whether it is fresh with a time `at` (aware). `http` is
+    judged in v4: the signature, and the token with the issuer that has to have made it.
     """
-    opened = _opened(body, profile, beside, message_type, at)
-    given = {Need.ISSUER: beside.issuer, Need.CLOCK: at, Need.MESSAGE_TYPE: message_type}
+    opened = _opened(body, profile, http, message_type, at)
+    given = {Need.ISSUER: http.issuer, Need.CLOCK: at, Need.MESSAGE_TYPE: message_type}
     provided = {Need.KEY, Need.SIGNATURE} | {need for need, value in given.items() if value is not None}
-    return Judgement(profile.judge_offline(opened, holder, frozenset(provided), beside.issuer))
+    return Judgement(profile.judge_offline(opened, holder, frozenset(provided), http.issuer))
 
 
-def verify_ack(body: bytes, profile: Profile, holder: Holder, *, beside: Beside = NOTHING_BESIDE) -> Judgement:
+def verify_ack(body: bytes, profile: Profile, holder: Holder, *, http: HttpParts = NO_HTTP_PARTS) -> Judgement:
     """Judge an acknowledgement, whose payload has no metadata of its own."""
-    opened, callee = _opened(body, profile, beside), holder("")
+    opened, callee = _opened(body, profile, http), holder("")
     is_unsigned = callee is not None and profile.may_be_unsigned(callee, opened)
     provided = {Need.KEY} if is_unsigned else {Need.KEY, Need.SIGNATURE}
     return Judgement(profile.judge_ack(opened, holder, frozenset(provided)))
 
 
 def _opened(
-    body: bytes, profile: Profile, beside: Beside, message_type: MessageType | None = None, at: datetime | None = None
+    body: bytes, profile: Profile, http: HttpParts, message_type: MessageType | None = None, at: datetime | None = None
 ) -> Opened:
-    wire = WireMessage("", "", beside.headers, body, NO_PEER)
+    wire = WireMessage("", "", http.headers, body, NO_PEER)
     return profile.opened(wire, message_type, at or NO_TIME)
 
 

@@ -74,7 +74,7 @@ def generate_offers(asked: VerifiedMessage, records: Records, policy: Policy, no
 
 @lender.when_due("underwriting")
 def underwriting_done(due: Timer, records: Records, policy: Policy, now: Moment) -> Reply:
-    """Decide, and answer whoever waits for nothing more."""
+    """Decide, and answer the enquiries that wait for no other loan."""
     before = loan_of(records[due.data["loan"]])
     if not _is_underwritten(before):
         return Reply()

@@ -79,7 +79,7 @@ def remove(
     with connected(folders) as pair, enrolled(folders, of) if at is None else nullcontext() as enrolment:
         knowing = holders(pair, of, at)
         if enrolment is not None:
-            enrolment.demand_another_than(thumbprint)
+            enrolment.check_not_last_certificate(thumbprint)
         for name, ops in knowing.items():
             ops.remove_certificate(of, thumbprint, reason)
             say(f"The {name.label} takes it no more.")
@@ -145,9 +145,9 @@ def _tell_how_to_go_on(made: Sequence[Renewal], whose: str, holder: str) -> None
 def _add(
     nodes: Nodes, organisation_id: str, pems: Sequence[str], enrolment: Enrolment | None, reason: str
 ) -> Iterator[NodeName]:
-    """Register certificates at the nodes, each of which is given then, and at last at the registry, if it has room."""
+    """Register certificates at the nodes, yielding each, then at the registry; refuse first if that has no room."""
     if enrolment is not None:
-        enrolment.demand_room_for_certificates(pems)
+        enrolment.check_room_for_certificates(pems)
     for name, ops in nodes.items():
         for pem in pems:
             ops.add_certificate(organisation_id, pem, reason)

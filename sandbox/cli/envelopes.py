@@ -15,7 +15,7 @@ from sandbox.cli.inputs import PRIVATE_KEY, PUBLIC_KEY, STANDARD_INPUT, read_byt
 from sandbox.cli.options import DialectChoice
 from sandbox.cli.screen import FAILED, PASSED, facts, say, screen, step_table
 from sandbox.errors import SandboxError
-from sandbox.offline import Beside, Judgement, holder_of, issuer_of, message_named, profile_named, verify_ack
+from sandbox.offline import HttpParts, Judgement, holder_of, issuer_of, message_named, profile_named, verify_ack
 from sandbox.offline import sign as sign_payload
 from sandbox.offline import verify as verify_message
 from shared.clock import SystemClock
@@ -107,12 +107,12 @@ def verify(
     """
     dressed, judge = profile_named(profile), _judge(_moment(at, now), message, ack=ack)
     style = _style_of(dressed, None, dialect)
-    beside = _beside_of(dressed, signature, token, issuer_key, issuer)
-    _demand_signature(dressed, signature, style, ack=ack)
+    http = _http_parts_of(dressed, signature, token, issuer_key, issuer)
+    _check_signature_given(dressed, signature, style, ack=ack)
     try:
         material = read_text(key, PUBLIC_KEY)
         holder = holder_of(material, dressed, kid, style if isinstance(style, Dialect) else Dialect.STRICT)
-        judged = judge(read_bytes(body or file), dressed, holder, beside=beside)
+        judged = judge(read_bytes(body or file), dressed, holder, http=http)
     except KeyMaterialError as error:
         raise SandboxError(f"{key}: {error}") from error
     _print(judged, as_json=as_json)
@@ -149,24 +149,24 @@ def _style_of(profile: Profile, member: EnvelopeMember | None, dialect: DialectC
     return member or EnvelopeMember.HEADER
 
 
-def _beside_of(
+def _http_parts_of(
     profile: Profile, signature: str | None, token: str | None, issuer_key: Path | None, issuer: str | None
-) -> Beside:
+) -> HttpParts:
     """Return what the HTTP headers add to a body."""
     given = {"--signature": signature, "--token": token, "--issuer-key": issuer_key, "--issuer": issuer}
     if not profile.wants_token:
         _refuse(given, profile)
     if token is None and issuer_key is None and issuer is None:
-        return Beside(signature)
+        return HttpParts(signature)
     if token is None or issuer_key is None or issuer is None:
         raise SandboxError("--token, --issuer-key and --issuer go together: whose token it is is judged with all three")
     try:
-        return Beside(signature, token, issuer_of(read_text(issuer_key, PUBLIC_KEY), issuer, token))
+        return HttpParts(signature, token, issuer_of(read_text(issuer_key, PUBLIC_KEY), issuer, token))
     except KeyMaterialError as error:
         raise SandboxError(f"{issuer_key}: {error}") from error
 
 
-def _demand_signature(profile: Profile, signature: str | None, style: Style, *, ack: bool) -> None:
+def _check_signature_given(profile: Profile, signature: str | None, style: Style, *, ack: bool) -> None:
     """Refuse to judge a body of OCEN 4.0 without its signature; an official starter need not sign its acks (C15)."""
     may_be_unsigned = signature is None and ack and style is Dialect.AUTHSTARTER
     if profile.wants_token and not (signature or "").strip() and not may_be_unsigned:

@@ -15,7 +15,7 @@ from sandbox.cli.options import DATA_DIR, DataDir, node_option
 from sandbox.cli.screen import FAILED, NOT_JUDGED, PASSED, say, shown
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.holders import asked_of
+from sandbox.holders import chosen_nodes
 from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
 
@@ -43,7 +43,7 @@ def evidence(
     [cyan]unzip evidence.zip -d evidence; sh evidence/verify.sh[/cyan]
     """
     with connected(Folders(data_dir)) as pair:
-        asked = ((name, ops.evidence(request_id)) for name, ops in asked_of(pair, at).items())
+        asked = ((name, ops.evidence(request_id)) for name, ops in chosen_nodes(pair, at).items())
         node, bundle = next(((name, found) for name, found in asked if found is not None), (None, b""))
     if node is None:
         raise SandboxError(
@@ -81,5 +81,5 @@ def _print_parts(parts: list[Record]) -> None:
         mark, style = _MARKS.get(part["verdict"], (NOT_JUDGED, "dim"))
         line = Text(f"{mark} ", style=style).append(part["name"], style="bold").append(f"  {part['what']}", "default")
         say(line.append(f"  {part['note']}", style="dim") if part["note"] else line)
-        for flaw in part["flaws"]:
-            say(Text(f"    {flaw}", style="red"))
+        for error in part["flaws"]:
+            say(Text(f"    {error}", style="red"))

@@ -11,7 +11,7 @@ from sandbox.cli.options import DATA_DIR, At, DataDir
 from sandbox.cli.screen import columns, say
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.holders import asked_of
+from sandbox.holders import chosen_nodes
 from sandbox.ops_client import OpsClient
 from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
@@ -35,7 +35,7 @@ def messages(
     [cyan]ocen-sandbox messages 01999c1e-7b1a-7c40-9a51-2f6a8d0c9e11 --at lender[/cyan]
     """
     with connected(Folders(data_dir)) as pair:
-        asked = asked_of(pair, at)
+        asked = chosen_nodes(pair, at)
         if request_id is None:
             _print_conversations([(name, line) for name, ops in asked.items() for line in _latest(ops, limit)])
             return

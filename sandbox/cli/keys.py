@@ -140,7 +140,7 @@ def _make_own(folders: Folders, node: NodeName, ops: OpsClient, *, kid: str, out
     before = own_details(ops)
     with enrolled(folders, before["organisation_id"]) as enrolment:
         if enrolment is not None:
-            enrolment.demand_room_for_key(before["keys"])
+            enrolment.check_room_for_key(before["keys"])
         made = ops.make_key(kid or None, reason)["kid"]
         details = own_details(ops)
         if enrolment is not None:

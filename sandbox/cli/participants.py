@@ -11,7 +11,7 @@ from sandbox.cli.options import DATA_DIR, At, DataDir
 from sandbox.cli.screen import facts, say
 from sandbox.errors import SandboxError
 from sandbox.following import Record
-from sandbox.holders import asked_of, holders, own_details, remembering
+from sandbox.holders import chosen_nodes, holders, known_histories, own_details
 from sandbox.running import connected
 from sandbox.settings import Folders, NodeName
 from shared.protocol.participants import KeyStatus
@@ -57,7 +57,7 @@ def show(*, organisation_id: Org, at: At = None, data_dir: DataDir = DATA_DIR) -
     [cyan]ocen-sandbox participants show LSP123[/cyan]
     """
     with connected(Folders(data_dir)) as pair:
-        for name, details in remembering(pair, organisation_id, at).items():
+        for name, details in known_histories(pair, organisation_id, at).items():
             say(Text(f"At the {name.label}\n", style="bold"))
             _print_details(details)
 
@@ -158,8 +158,8 @@ def _print_details(details: Record) -> None:
 def print_listed(data_dir: Path, what: str, of: str | None, at: NodeName | None) -> None:
     """Print the `keys` or `certificates` of a participant as nodes remember them, or those of the nodes themselves."""
     with connected(Folders(data_dir)) as pair:
-        own = {name: own_details(ops) for name, ops in asked_of(pair, at).items()} if of is None else {}
-        for name, details in (own or remembering(pair, of or "", at)).items():
+        own = {name: own_details(ops) for name, ops in chosen_nodes(pair, at).items()} if of is None else {}
+        for name, details in (own or known_histories(pair, of or "", at)).items():
             whose = f"of the {name.kind} {details['organisation_id']}" if own else f"of {of}, at the {name.label}"
             say(Text(f"Own {what} {whose}" if own else f"{what.capitalize()} {whose}", style="bold"))
             for record in details[what]:

@@ -9,7 +9,7 @@ from sandbox.cli.members import id_of
 from sandbox.cli.options import DATA_DIR, At, DataDir, DialectChoice, Id
 from sandbox.cli.screen import say
 from sandbox.errors import SandboxError
-from sandbox.holders import asked_of
+from sandbox.holders import chosen_nodes
 from sandbox.running import connected, connected_registry
 from sandbox.settings import Folders
 from shared.node.settings import dialect_named
@@ -22,7 +22,7 @@ def peers(*, at: At = None, data_dir: DataDir = DATA_DIR) -> None:
     """
     folders = Folders(data_dir)
     with connected_registry(folders), connected(folders) as pair:
-        for name, ops in asked_of(pair, at).items():
+        for name, ops in chosen_nodes(pair, at).items():
             known = ops.peers()
             say(Text(f"The {name.label} knows{'' if known else ' nobody yet'}", style="bold"))
             for peer in known:
@@ -51,7 +51,7 @@ def set_dialect(
     """
     folders = Folders(data_dir)
     with connected_registry(folders), connected(folders) as pair:
-        peer, asked = id_of(folders, participant_id), asked_of(pair, at)
+        peer, asked = id_of(folders, participant_id), chosen_nodes(pair, at)
         if dialect == "default":
             answers = {name: ops.unset_peer(peer) for name, ops in asked.items()}
             if not any(answers.values()):

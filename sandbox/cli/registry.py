@@ -147,7 +147,7 @@ def reject(*, participant_id: Id, reason: Needed = "", data_dir: DataDir = DATA_
 def offboard(*, participant_id: Id, reason: Needed = "", data_dir: DataDir = DATA_DIR) -> None:
     """Offboard a participant, for ever.
 
-    Its client is dead; who joins again gets a new id.
+    Its client is refused from then on; who joins again gets a new id.
     """
     _step(Folders(data_dir), participant_id, "offboard", reason)
 
@@ -157,7 +157,7 @@ def secret(*, participant_id: Id, data_dir: DataDir = DATA_DIR) -> None:
     """Give a participant's client a new secret.
 
     It goes into the folder of the member, or is printed, this once. The
-    former one is dead at once.
+    former one is refused at once.
     """
     folders = Folders(data_dir)
     with connected_registry(folders) as registry:
@@ -168,7 +168,7 @@ def secret(*, participant_id: Id, data_dir: DataDir = DATA_DIR) -> None:
         print_secret(given)
         return
     write_private(home / SECRET_FILE, given["client_secret"].encode())
-    say(f"The new secret of {home.name} is in {shown(home / SECRET_FILE)}; the former one is dead.")
+    say(f"The new secret of {home.name} is in {shown(home / SECRET_FILE)}; the former one is refused from now on.")
     if run.node_of(home.name):
         say(f"Its node reads it when it starts: ocen-sandbox down, then {run.command}")
 

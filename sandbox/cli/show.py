@@ -17,7 +17,7 @@ from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Script, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage, Record
 from sandbox.insider import lsp_and_lender_of
-from sandbox.member_lookup import MemberLookup, demand_members, look_up
+from sandbox.member_lookup import MemberLookup, check_members, look_up
 from sandbox.network import Membership, read_membership
 from sandbox.pair import StartedPair, started_pair
 from sandbox.pair_settings import PairSettings
@@ -158,7 +158,7 @@ def _members(folders: Folders, run: Run) -> Mapping[NodeName, Membership]:
     ids = {name: node.organisation_id for name, node in run.nodes.items() if node.organisation_id}
     members = {name: read_membership(run.certs / organisation_id) for name, organisation_id in ids.items()}
     with connected_registry(folders) as registry:
-        demand_members(registry, run, members)
+        check_members(registry, run, members)
     return members
 
 

@@ -65,7 +65,7 @@ def run(seconds: float, rate: float, tell: Tell) -> DrillReport:
 
 
 class Rotation:
-    """What the operators of the two nodes do, and what somebody inside the LSP tries meanwhile."""
+    """What the operators of the two nodes do, and what an insider of the LSP tries meanwhile."""
 
     def __init__(self, nodes: Nodes, certs: Path, course: Course, insider: Insider, receiver: Participant) -> None:
         self._lsp, self._lender, self._certs = nodes[NodeName.LSP], nodes[NodeName.LENDER], certs

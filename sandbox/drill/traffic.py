@@ -1,4 +1,4 @@
-"""The messages of a drill: steady requests of the LSP, and those of somebody inside it, who has its certificate."""
+"""The messages of a drill: steady requests of the LSP, and those of an insider who has its certificate."""
 
 import threading
 from datetime import datetime

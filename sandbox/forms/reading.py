@@ -32,12 +32,12 @@ def read_form(text: str, source: str, folder: Path, now: datetime) -> Onboarding
     """
     flaws: list[Flaw] = []
     written = _json(text, source) if text.lstrip().startswith("{") else _yaml(text, source, flaws)
-    values = {field: _value(field, value, flaws) for field, value in written.items()}
-    _refuse_unknown(values, flaws)
-    fields = {field: values[field] for field in FIELDS if field in values}
+    stated = {field: _value(field, value, flaws) for field, value in written.items()}
+    _refuse_unknown(stated, flaws)
+    fields = {field: stated[field] for field in FIELDS if field in stated}
     for field in IN_FILES:
-        if values.get(file_field(field)):
-            fields[field] = _from_file(field, values, folder, flaws)
+        if stated.get(file_field(field)):
+            fields[field] = _from_file(field, stated, folder, flaws)
     form = OnboardingForm.model_validate(fields)
     told = {flaw.field.removesuffix("_file") for flaw in flaws}
     try:
@@ -101,21 +101,21 @@ def _value(field: str, value: Any, flaws: list[Flaw]) -> Any:
     return ""
 
 
-def _refuse_unknown(values: dict[str, Any], flaws: list[Flaw]) -> None:
+def _refuse_unknown(stated: dict[str, Any], flaws: list[Flaw]) -> None:
     known = [*FIELDS, *map(file_field, IN_FILES)]
-    for field in values:
+    for field in stated:
         if field not in known:
             near = difflib.get_close_matches(field, known, 1)
-            hint = f"write {near[0]}" if near else f"remove it; {_TEMPLATE} with all that there are"
-            flaws.append(Flaw(field[:64], "no field of the form", hint))
+            mend = f"write {near[0]}" if near else f"remove it; {_TEMPLATE} with all that there are"
+            flaws.append(Flaw(field[:64], "no field of the form", mend))
 
 
-def _from_file(field: str, values: dict[str, Any], folder: Path, flaws: list[Flaw]) -> str:
+def _from_file(field: str, stated: dict[str, Any], folder: Path, flaws: list[Flaw]) -> str:
     named = file_field(field)
-    place: Path = folder / values[named]
-    if values.get(field):
+    place: Path = folder / stated[named]
+    if stated.get(field):
         flaws.append(Flaw(named, f"stands beside {field}", "give one of the two"))
-        return str(values[field])
+        return str(stated[field])
     try:
         return _content(place, folder).decode("utf-8")
     except OSError as error:

@@ -26,6 +26,6 @@ def test_a_pair_with_new_keys_and_other_ports_goes_on_with_its_old_data(command:
         statuses = [line.split()[2] for line in keys.splitlines() if line.split()[:1] == ["key"]]
         assert sorted(statuses) == ["ACTIVE,", "BACKUP,", "RETIRED,", "RETIRED,"]
         theirs = (participant["keys"] for participant in listed if participant["organisation_id"] == organisation)
-        new = {key["kid"] for keys_of_one in theirs for key in keys_of_one}
+        new = {key["kid"] for known in theirs for key in known}
         assert all(kid in keys for kid in new)
     assert f"https://localhost:{base}" in command("participants").stdout

@@ -11,7 +11,7 @@ from sandbox.content import example_for, new_application_id
 from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Scene, Sms, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage
-from sandbox.member_lookup import demand_members, look_up
+from sandbox.member_lookup import check_members, look_up
 from sandbox.network import Membership
 from sandbox.running import Run, RunningNode
 from sandbox.settings import NodeName, OcenVersion
@@ -132,9 +132,9 @@ def network_run(tmp_path: Path) -> Run:
 def test_the_demo_does_not_begin_where_a_node_takes_no_part_and_says_what_mends_it(
     registry: Standing, said: str, tmp_path: Path
 ) -> None:
-    demand_members(Standing(), network_run(tmp_path), MEMBERS)  # type: ignore[arg-type]
+    check_members(Standing(), network_run(tmp_path), MEMBERS)  # type: ignore[arg-type]
     with pytest.raises(SandboxError) as refusal:
-        demand_members(registry, network_run(tmp_path), MEMBERS)  # type: ignore[arg-type]
+        check_members(registry, network_run(tmp_path), MEMBERS)  # type: ignore[arg-type]
     assert str(refusal.value).startswith(said)
 
 

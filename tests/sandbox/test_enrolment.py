@@ -74,10 +74,10 @@ def test_a_third_key_is_refused_with_the_command_that_makes_room(
     registry: RegistryOps, asked: list[tuple[str, Any]]
 ) -> None:
     enrolment = Enrolment(registry, "BANK01", participant("k-1", "k-2"))
-    enrolment.demand_room_for_key([FIRST, key("k-0", "RETIRED")])
+    enrolment.check_room_for_key([FIRST, key("k-0", "RETIRED")])
     mend = "takes no third key of BANK01: k-1 and k-2 count already, first `ocen-sandbox keys retire k-2`"
     with pytest.raises(SandboxError, match=mend):
-        enrolment.demand_room_for_key([SECOND, FIRST])
+        enrolment.check_room_for_key([SECOND, FIRST])
     assert asked == []
 
 
@@ -113,12 +113,12 @@ def test_a_fifth_certificate_and_the_end_of_the_only_one_are_refused(
     new = (pki_folder / "LSP123" / "tls.pem").read_text()
     full = Enrolment(registry, "BANK01", participant(certificates={f"{n}" * 64: "another" for n in range(4)}))
     with pytest.raises(SandboxError, match=r"4 certificates of BANK01 .*certificates remove SHA256 --of BANK01"):
-        full.demand_room_for_certificates([new])
+        full.check_room_for_certificates([new])
     last = Enrolment(registry, "BANK01", participant())
-    last.demand_room_for_certificates([new])
-    last.demand_another_than("cd" * 32)
+    last.check_room_for_certificates([new])
+    last.check_not_last_certificate("cd" * 32)
     with pytest.raises(SandboxError, match="abababab is the only certificate of BANK01 in the registry: `ocen-sandbox"):
-        last.demand_another_than("abababab")
+        last.check_not_last_certificate("abababab")
     assert asked == []
 
 
@@ -127,7 +127,7 @@ def test_the_only_certificate_for_a_use_stays(registry: RegistryOps, asked: list
     for certificate, use in zip(known["tls_certificates"], ("serving", "calling"), strict=True):
         certificate["uses"] = [use]
     with pytest.raises(SandboxError, match="cdcdcdcd is the only certificate for calling of BANK01 in the registry"):
-        Enrolment(registry, "BANK01", known).demand_another_than("cdcdcdcd")
+        Enrolment(registry, "BANK01", known).check_not_last_certificate("cdcdcdcd")
     assert asked == []
 
 

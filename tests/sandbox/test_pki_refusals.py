@@ -147,7 +147,7 @@ def test_a_host_that_is_none_is_refused(pki_folder: Path, host: str) -> None:
     ("name", "addresses", "said"),
     [
         ("Any", ("10.0.0.0/33",), "'10.0.0.0/33' is no IP address or network: give one such as"),
-        ("Any", ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"), "takes three, so give networks"),
+        ("Any", ("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"), "takes 3, so give networks"),
         ("", (), "has 0 characters: use 1 to 200"),
         ("x" * 201, (), "has 201 characters: use 1 to 200"),
     ],

@@ -21,7 +21,7 @@ ShortText = Annotated[str, StringConstraints(max_length=512, pattern=r"^[^\x00]*
 
 
 def among(values: Sequence[str]) -> tuple[AfterValidator, WithJsonSchema]:
-    """Return what narrows a text to some values, or an enumeration to some of its members."""
+    """Return annotations that limit a text to some values, or an enumeration to some of its members."""
     expected = ", ".join(f"'{value}'" for value in values[:-1]) + f" or '{values[-1]}'"
     known = frozenset(values)
 

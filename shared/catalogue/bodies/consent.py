@@ -1,4 +1,4 @@
-"""The words of a consent to share financial data, which are the same in every version (OCEN consent)."""
+"""The values of a consent to share financial data, which are the same in every version (OCEN consent)."""
 
 from enum import StrEnum
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from sandbox.offline import Beside, verify
+from sandbox.offline import HttpParts, verify
 from shared.node.send.client import judge_answer
 from shared.protocol.checks import V4_ACK_CHECKS
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached
@@ -143,7 +143,7 @@ def test_a_signed_call_is_no_ack_and_an_ack_is_no_call(
 ) -> None:
     call = good_call.send()
     assert failed_check(judge(call.body, lsp_role, dict(call.headers), LSP_CERTIFICATE)) == "ack_has_its_members"
-    beside = Beside(seal_detached(ACK, key, Dialect.STRICT)[SIGNATURE_HEADER])
-    verification = verify(ACK, V4, lambda kid: lender_role, message_type=None, at=None, beside=beside).verification
+    http = HttpParts(seal_detached(ACK, key, Dialect.STRICT)[SIGNATURE_HEADER])
+    verification = verify(ACK, V4, lambda kid: lender_role, message_type=None, at=None, http=http).verification
     assert verification.failure is not None
     assert verification.failure.check.name == "originator_metadata_is_complete"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from joserfc.errors import JoseError
 
-from sandbox.offline import Beside, verify
+from sandbox.offline import HttpParts, verify
 from shared.protocol.detached import SIGNATURE_HEADER, STARTER_HEADER, seal_detached, signing_input
 from shared.protocol.encoding import base64url_decode, base64url_encode
 from shared.protocol.messages import Role
@@ -42,7 +42,7 @@ def peer(dialect: Dialect, jwk: dict[str, str]) -> Callable[[str], Participant]:
 
 
 def judge(signature: str, body: bytes, dialect: Dialect, jwk: dict[str, str]) -> Verification:
-    return verify(body, V4, peer(dialect, jwk), message_type=None, at=None, beside=Beside(signature)).verification
+    return verify(body, V4, peer(dialect, jwk), message_type=None, at=None, http=HttpParts(signature)).verification
 
 
 def caught_by(verification: Verification) -> str | None:

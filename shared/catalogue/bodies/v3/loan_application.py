@@ -1,6 +1,6 @@
 """Loan applications: created by the LSP, taken or rejected by the lender (OCEN v3, Loan Application).
 
-Typed is what a decision needs; documents, guarantors and whatever else there is are kept as they came.
+Members that a decision needs are typed; documents, guarantors and whatever else there is are kept as they came.
 """
 
 from enum import StrEnum

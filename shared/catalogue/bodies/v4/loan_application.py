@@ -1,6 +1,6 @@
 """Loan applications: created by the Loan Agent, taken or rejected by the lender (OCEN 4.0, Create Loan Applications).
 
-Typed is what a decision needs; documents, guarantors, charges and whatever else there is are kept as they came.
+Members that a decision needs are typed; documents, guarantors, charges and all else are kept as they came.
 """
 
 from enum import StrEnum
