@@ -18,11 +18,8 @@ def chosen_nodes(pair: Nodes, at: NodeName | None) -> Nodes:
 
 def holders(pair: Nodes, organisation_id: str, at: NodeName | None = None) -> Nodes:
     """Return the nodes that know an organisation as counterparty now. Raises SandboxError if none does."""
-    known = {
-        name: [participant["organisation_id"] for participant in ops.participants()]
-        for name, ops in chosen_nodes(pair, at).items()
-    }
-    found = {name: pair[name] for name, ids in known.items() if organisation_id in ids}
+    known = ((name, participant) for name, ops in chosen_nodes(pair, at).items() for participant in ops.participants())
+    found = {name: pair[name] for name, participant in known if participant["organisation_id"] == organisation_id}
     if not found:
         raise _nobody(organisation_id, at, "")
     return found

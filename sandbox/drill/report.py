@@ -77,11 +77,7 @@ class DrillReport:
     def refused(self) -> list[str]:
         """What was refused of the traffic, though it should not be."""
         names = {key.kid: f"{key.organisation_id} {key.name}" for key in self.keys}
-        return [
-            f"{names.get(signature.kid, signature.kid)}: {signature.problem}"
-            for signature in self.signatures
-            if signature.problem
-        ]
+        return [f"{names.get(kid, kid)}: {problem}" for kid, _, problem in self.signatures if problem]
 
     @property
     def holds(self) -> bool:

@@ -105,9 +105,8 @@ class Traffic:
     @property
     def acknowledged(self) -> frozenset[str]:
         """The requestIds that the LSP's operator plane has taken (202)."""
-        return frozenset(
-            request_id for request_id, begun in self._begun.items() if not isinstance(begun.exception(), SandboxError)
-        )
+        begun = self._begun.items()
+        return frozenset(id_ for id_, sent in begun if not isinstance(sent.exception(), SandboxError))
 
     def goes_on(self) -> None:
         """Wait until some exchanges that begin from now on are complete."""
