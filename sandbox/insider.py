@@ -2,16 +2,19 @@
 
 import ssl
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from sandbox.running import Run
 from sandbox.settings import NodeName
-from shared.node.identity import Identity, load_identity
+from shared.node.identity import Identity, load_identity, load_own_key
 from shared.node.ids import new_id
+from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import participant_of, read_records
 from shared.node.send.client import judge_answer
 from shared.protocol.encoding import base64url_encode
@@ -81,6 +84,16 @@ class Caller:
         shown: ssl.SSLSocket = stream.get_extra_info("ssl_object")
         peer = Peer(thumbprint(shown.getpeercert(True) or b""), self._receiver.base_url)
         return response.status_code, judge_answer(response, peer, self._receiver, trace_id, self._profile)
+
+
+def signing_with(insider: Insider, home: Path, kid: str) -> Insider:
+    """Return the insider with the key of that kid, which may have been made after the identity file in `home`.
+
+    Raises IdentityError if its private half is not there.
+    """
+    identity = copy(insider.identity)
+    identity.signing_key = load_own_key(OwnKeys(identity, home).file(kid), kid)
+    return replace(insider, identity=identity)
 
 
 def lsp_and_lender_of(run: Run) -> tuple[Insider, Participant]:

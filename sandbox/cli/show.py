@@ -16,7 +16,7 @@ from sandbox.content import example_for, new_application_id
 from sandbox.demo import SCRIPTS, Demo, DemoFailedError, Script, heartbeat_of
 from sandbox.errors import SandboxError
 from sandbox.following import Passage, Record
-from sandbox.insider import lsp_and_lender_of
+from sandbox.insider import lsp_and_lender_of, signing_with
 from sandbox.member_lookup import MemberLookup, check_members, look_up
 from sandbox.network import Membership, read_membership
 from sandbox.pair import StartedPair, started_pair
@@ -140,6 +140,7 @@ def _played(folders: Folders, run: Run, script: Script, *, every_check: bool) ->
             _show_applications(stage, demo, run)
         else:
             insider, receiver = lsp_and_lender_of(run)
+        insider = signing_with(insider, run.certs / lsp, pair[NodeName.LSP].identity()["kid"])
         stage.open("Loan acceptance: the borrower confirms by an OTP that the lender sends", lsp, lender)
         demo.accepted()
         content = example_for(script.message(script.tampered), members.get(NodeName.LSP))
