@@ -76,7 +76,7 @@ class NetworkRegistrar:
 
         def work(connection: Connection, participant: StoredRole, now: datetime) -> None:
             if participant.status not in step.begins:
-                raise TakenError(f"participant {participant_id} is {participant.status}: {step.mend}")
+                raise TakenError(f"participant {participant_id} is {participant.status}: {step.hint}")
             update_role(connection, participant_id, now, **step.columns(now, by, reason))
 
         return await self._changed(participant_id, work)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.catalogue.bodies.body import among
 from shared.node.onboarding.certificates import checked_certificates
 from shared.node.onboarding.fields import (
-    Flaw,
+    FieldError,
     checked_addresses,
     checked_base_url,
     checked_email,
@@ -23,7 +23,7 @@ from shared.protocol.messages import NETWORK_ROLES, Role
 from shared.protocol.profiles import V4
 
 _MANDATORY = ("name", "role", "base_url", "public_key", "tls_certificates", "spoc_email", "spoc_phone")
-"""What the schema marks as required; that it is there is judged with all the rest, so that all flaws are told."""
+"""What the schema marks as required; that it is there is judged with all the rest, so that all errors are told."""
 
 
 class KeysForm(BaseModel):
@@ -80,22 +80,22 @@ def judged(form: RegistrationForm, now: datetime) -> ParticipantRecord:
     """Judge a form as a whole; `now` (aware) is when its certificates have to be valid.
 
     Raises:
-        FormError: something is wrong; the error has every flaw, not only the first.
+        FormError: something is wrong; it lists every error, not only the first.
     """
-    with judging() as flaws:
-        base_url = checked_base_url(form.base_url, flaws)
+    with judging() as errors:
+        base_url = checked_base_url(form.base_url, errors)
         if form.role is None:
-            flaws.append(Flaw("role", "empty", f"write one of {', '.join(NETWORK_ROLES)}"))
+            errors.append(FieldError("role", "empty", f"write one of {', '.join(NETWORK_ROLES)}"))
         checked: dict[str, Any] = {
             "organisation_id": UNNUMBERED,
-            "name": checked_text("name", form.name, Name, flaws),
+            "name": checked_text("name", form.name, Name, errors),
             "role": form.role,
             "base_url": base_url,
-            "keys": _keys(form, flaws),
-            "tls_certificates": checked_certificates(form.tls_certificates, base_url, now, flaws),
-            "ip_addresses": checked_addresses(form.ip_addresses, flaws) if form.ip_addresses else [],
-            "spoc_email": checked_email(form.spoc_email, flaws),
-            "spoc_phone": checked_phone(form.spoc_phone, flaws),
+            "keys": _keys(form, errors),
+            "tls_certificates": checked_certificates(form.tls_certificates, base_url, now, errors),
+            "ip_addresses": checked_addresses(form.ip_addresses, errors) if form.ip_addresses else [],
+            "spoc_email": checked_email(form.spoc_email, errors),
+            "spoc_phone": checked_phone(form.spoc_phone, errors),
         }
     return ParticipantRecord.model_validate(checked)
 
@@ -106,8 +106,8 @@ def with_keys(form: KeysForm) -> Change:
     Raises:
         FormError: as `judged`.
     """
-    with judging() as flaws:
-        keys = _keys(form, flaws)
+    with judging() as errors:
+        keys = _keys(form, errors)
     return lambda record: record.model_copy(update={"keys": keys})
 
 
@@ -119,9 +119,9 @@ def with_address(form: AmendmentForm, now: datetime) -> Change:
 
     def change(record: ParticipantRecord) -> ParticipantRecord:
         pems = record.tls_certificates if form.tls_certificates is None else form.tls_certificates
-        with judging() as flaws:
-            base_url = checked_base_url(form.base_url or record.base_url, flaws)
-            certificates = checked_certificates(pems, base_url, now, flaws)
+        with judging() as errors:
+            base_url = checked_base_url(form.base_url or record.base_url, errors)
+            certificates = checked_certificates(pems, base_url, now, errors)
         return record.model_copy(update={"base_url": base_url, "tls_certificates": certificates})
 
     return change
@@ -134,14 +134,14 @@ def judged_organisation(form: AmendmentForm) -> dict[str, str]:
         FormError: as `judged`.
     """
     columns = form.model_dump(include={"description", "website"}, exclude_none=True)
-    with judging() as flaws:
+    with judging() as errors:
         if form.spoc_email is not None:
-            columns["email"] = checked_email(form.spoc_email, flaws)
+            columns["email"] = checked_email(form.spoc_email, errors)
         if form.spoc_phone is not None:
-            columns["phone"] = checked_phone(form.spoc_phone, flaws)
+            columns["phone"] = checked_phone(form.spoc_phone, errors)
     return columns
 
 
-def _keys(form: KeysForm, flaws: list[Flaw]) -> list[KeyRecord]:
+def _keys(form: KeysForm, errors: list[FieldError]) -> list[KeyRecord]:
     kids = form.public_key, form.kid, form.backup_public_key, form.backup_kid
-    return checked_keys(*kids, flaws, algorithm=V4.algorithm)
+    return checked_keys(*kids, errors, algorithm=V4.algorithm)

@@ -18,7 +18,7 @@ class StatusChange:
 
     begins: frozenset[RoleStatus]
     ends: RoleStatus
-    mend: str
+    hint: str
 
     def columns(self, now: datetime, by: str, reason: str) -> Mapping[str, Any]:
         """Return the columns of the participant after the step; `by` is who approved it."""

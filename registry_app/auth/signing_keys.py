@@ -104,8 +104,8 @@ class SigningKeys:
             try:
                 self._private[kid] = RSAKey.import_key(read_text(file))
             except (IdentityError, ValueError, TypeError) as error:
-                mend = "put the right one back or, if it is lost, start once with OCEN_REPLACE_LOST_KEY=true"
-                raise IdentityError(f"{file} holds no RSA key in PEM that can be read; {mend}") from error
+                hint = "put the right one back or, if it is lost, start once with OCEN_REPLACE_LOST_KEY=true"
+                raise IdentityError(f"{file} holds no RSA key in PEM that can be read; {hint}") from error
         return self._private[kid]
 
     def _file(self, kid: str) -> Path:

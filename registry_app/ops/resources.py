@@ -111,8 +111,8 @@ async def items(registry: TheRegistry, participant_id: Annotated[Id | None, Quer
 @routes.post("/whitelisting-items", status_code=201)
 async def create_item(registry: TheRegistry, form: WhitelistingForm) -> WhitelistingView:
     """Add an address or network that a participant calls from; it may have three."""
-    with judging() as flaws:
-        checked = checked_addresses([form.ip_address], flaws)
+    with judging() as errors:
+        checked = checked_addresses([form.ip_address], errors)
     wish = form.model_copy(update={"ip_address": checked[0]})
     return _view(WhitelistingView, await _create(registry, WHITELISTING_ITEMS, wish))
 

@@ -35,7 +35,7 @@ def tell_failure(error: Exception) -> int:
         status, sentence, lines = 1, f"{error}; the end of its log:", list(error.last_lines) or ["(nothing)"]
     elif isinstance(error, FormError):
         sentence = "the form cannot be taken, and nothing is stored:"
-        lines = [" ".join(str(flaw).split()) for flaw in error.flaws]
+        lines = [" ".join(str(found).split()) for found in error.errors]
     else:
         sentence = _sentence(error)
     if not sentence:

@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.errors import SandboxError
 from sandbox.forms.writing import IN_FILES, file_field
-from shared.node.onboarding.fields import Flaw, FormError
+from shared.node.onboarding.fields import FieldError, FormError
 from shared.node.onboarding.form import OnboardingForm, record_of
 from shared.protocol.encoding import EncodingError, kind_of, parse_json_object
 from shared.protocol.phases import MAX_BODY_BYTES
@@ -30,22 +30,22 @@ def read_form(text: str, source: str, folder: Path, now: datetime) -> Onboarding
         SandboxError: neither YAML nor JSON, or no mapping of fields.
         FormError: everything else that is wrong, field by field.
     """
-    flaws: list[Flaw] = []
-    written = _json(text, source) if text.lstrip().startswith("{") else _yaml(text, source, flaws)
-    stated = {field: _value(field, value, flaws) for field, value in written.items()}
-    _refuse_unknown(stated, flaws)
+    errors: list[FieldError] = []
+    written = _json(text, source) if text.lstrip().startswith("{") else _yaml(text, source, errors)
+    stated = {field: _value(field, value, errors) for field, value in written.items()}
+    _refuse_unknown(stated, errors)
     fields = {field: stated[field] for field in FIELDS if field in stated}
     for field in IN_FILES:
         if stated.get(file_field(field)):
-            fields[field] = _from_file(field, stated, folder, flaws)
+            fields[field] = _from_file(field, stated, folder, errors)
     form = OnboardingForm.model_validate(fields)
-    told = {flaw.field.removesuffix("_file") for flaw in flaws}
+    told = {error.field.removesuffix("_file") for error in errors}
     try:
         record_of(form, now)
     except FormError as error:
-        flaws += [flaw for flaw in error.flaws if flaw.field not in told]
-    if flaws:
-        raise FormError(flaws)
+        errors += [found for found in error.errors if found.field not in told]
+    if errors:
+        raise FormError(errors)
     return form
 
 
@@ -56,7 +56,7 @@ def _json(text: str, source: str) -> dict[str, Any]:
         raise SandboxError(f"{source}: {error}: give one JSON object or YAML; {_TEMPLATE}") from error
 
 
-def _yaml(text: str, source: str, flaws: list[Flaw]) -> dict[str, Any]:
+def _yaml(text: str, source: str, errors: list[FieldError]) -> dict[str, Any]:
     """Read a mapping as it is written: a text that looks like a number stays the text it is."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -72,7 +72,7 @@ def _yaml(text: str, source: str, flaws: list[Flaw]) -> dict[str, Any]:
         field = key.value if isinstance(key, yaml.ScalarNode) else "(no text)"
         if field in written:
             found = f"stands a second time in line {key.start_mark.line + 1}"
-            flaws.append(Flaw(field, found, "write each field once"))
+            errors.append(FieldError(field, found, "write each field once"))
             continue
         written[field] = _plain(value)
     return written
@@ -87,41 +87,41 @@ def _plain(node: Any) -> Any:
     return {}
 
 
-def _value(field: str, value: Any, flaws: list[Flaw]) -> Any:
+def _value(field: str, value: Any, errors: list[FieldError]) -> Any:
     if field == LIST_FIELD:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return value
         if value not in ("", None):
-            flaws.append(Flaw(field, "no list of texts", 'write a list, ["10.0.0.5", "10.0.1.0/28"]'))
+            errors.append(FieldError(field, "no list of texts", 'write a list, ["10.0.0.5", "10.0.1.0/28"]'))
         return []
     if isinstance(value, str) or value is None:
         return value or ""
     if field in FIELDS:
-        flaws.append(Flaw(field, f"{kind_of(value)} where a text belongs", "write it in quotes, on one line"))
+        errors.append(FieldError(field, f"{kind_of(value)} where a text belongs", "write it in quotes, on one line"))
     return ""
 
 
-def _refuse_unknown(stated: dict[str, Any], flaws: list[Flaw]) -> None:
+def _refuse_unknown(stated: dict[str, Any], errors: list[FieldError]) -> None:
     known = [*FIELDS, *map(file_field, IN_FILES)]
     for field in stated:
         if field not in known:
             near = difflib.get_close_matches(field, known, 1)
-            mend = f"write {near[0]}" if near else f"remove it; {_TEMPLATE} with all that there are"
-            flaws.append(Flaw(field[:64], "no field of the form", mend))
+            hint = f"write {near[0]}" if near else f"remove it; {_TEMPLATE} with all that there are"
+            errors.append(FieldError(field[:64], "no field of the form", hint))
 
 
-def _from_file(field: str, stated: dict[str, Any], folder: Path, flaws: list[Flaw]) -> str:
+def _from_file(field: str, stated: dict[str, Any], folder: Path, errors: list[FieldError]) -> str:
     named = file_field(field)
     place: Path = folder / stated[named]
     if stated.get(field):
-        flaws.append(Flaw(named, f"stands beside {field}", "give one of the two"))
+        errors.append(FieldError(named, f"stands beside {field}", "give one of the two"))
         return str(stated[field])
     try:
         return _content(place, folder).decode("utf-8")
     except OSError as error:
-        flaws.append(Flaw(named, f"{place} cannot be read ({error.strerror})", "name a file beside the form"))
+        errors.append(FieldError(named, f"{place} cannot be read ({error.strerror})", "name a file beside the form"))
     except UnicodeDecodeError:
-        flaws.append(Flaw(named, f"{place} is no text", "give PEM; DER becomes it with -inform DER of openssl"))
+        errors.append(FieldError(named, f"{place} is no text", "give PEM; DER becomes it with -inform DER of openssl"))
     return ""
 
 

@@ -13,7 +13,7 @@ from shared.node.onboarding.record import (
     OnboardedRole,
     OrganisationRecord,
     ParticipantRecord,
-    first_flaw,
+    first_error,
 )
 from shared.protocol.messages import Role
 from shared.protocol.participants import KeyStatus
@@ -23,7 +23,7 @@ from shared.transport.tls_files import CertificateFiles
 
 
 class IdentityError(Exception):
-    """The identity file or a file that it names cannot be used; the message names it and the mend."""
+    """The identity file or a file that it names cannot be used; the message names it and what to do."""
 
 
 class KeyFile(BaseModel):
@@ -103,7 +103,7 @@ def load_identity(path: Path) -> Identity:
     try:
         file = IdentityFile.model_validate_json(read_text(path))
     except ValidationError as error:
-        raise IdentityError(f"{path}: {first_flaw(error)}; see certs/README.md") from error
+        raise IdentityError(f"{path}: {first_error(error)}; see certs/README.md") from error
     keys = {
         entry.kid: load_own_key(folder / entry.file, entry.kid)
         for entry in file.keys

@@ -49,7 +49,7 @@ class Service(Protocol):
 
 
 class ServiceCrashedError(Exception):
-    """The service cannot go on; the message is one sentence with the mend."""
+    """The service cannot go on; the message is one sentence with what to do."""
 
 
 def main(kind: type[NodeKind], compose: Callable[[NodeKind], Application]) -> None:

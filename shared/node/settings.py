@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used; the message names the variable and the mend."""
+    """Settings that cannot be used; the message names the variable and what to do."""
 
 
 class Mode(StrEnum):

@@ -39,7 +39,7 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA mmap_size = 268435456",  # bytes
 )
 
-_SQLITE_MENDS: Final = {
+_SQLITE_HINTS: Final = {
     "SQLITE_CANTOPEN": "its folder must exist and be writable; make the folder or name another file",
     "SQLITE_READONLY": "it is read-only; give this user write access to the file and its folder",
     "SQLITE_NOTADB": "the file is no SQLite database; move it away or name another",
@@ -59,7 +59,7 @@ _POSTGRESQL_DEFAULTS: Final = {
     "tcp_user_timeout": "10000",
 }
 
-# Milliseconds. A lock is waited for longer than PostgreSQL takes to find a deadlock (1 s), which another try mends.
+# Milliseconds. A lock is waited for longer than PostgreSQL takes to find a deadlock (1 s), which another try solves.
 _POSTGRESQL_OPTIONS: Final = "-c lock_timeout=1200 -c statement_timeout=2000"
 
 # Seconds that a connection is waited for while all are in use, and that one is used: an address which has moved without
@@ -83,7 +83,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class DatabaseError(Exception):
-    """The database named in the settings cannot be used; the message is one sentence with the mend."""
+    """The database named in the settings cannot be used; the message is one sentence with what to do."""
 
 
 class StorageUnavailable(Exception):  # noqa: N818 - named as HTTP's Service Unavailable, which it becomes
@@ -125,7 +125,7 @@ def open_engine(url: str, check: Callable[[Connection], object] | None = None) -
         engine = _open_sqlite(place) if place.get_backend_name() == "sqlite" else _open_postgresql(place)
         _prove(engine)
     except (DBAPIError, TypeError, ValueError) as error:  # the last two: a parameter that the driver refuses
-        raise DatabaseError(f"The database {shown(place)} cannot be opened: {_mend(error, _NOT_OPENED)}.") from error
+        raise DatabaseError(f"The database {shown(place)} cannot be opened: {_hint(error, _NOT_OPENED)}.") from error
     return engine
 
 
@@ -138,7 +138,7 @@ def setting_up(engine: Engine) -> Iterator[Connection]:
     except DBAPIError as error:
         raise DatabaseError(
             f"The database {shown(engine.url)} cannot be set up: "
-            f"{_mend(error, 'end what holds or fills it, or grant what is denied, then start again')}."
+            f"{_hint(error, 'end what holds or fills it, or grant what is denied, then start again')}."
         ) from error
 
 
@@ -263,11 +263,11 @@ def _prove(engine: Engine) -> None:
         engine.dispose()
 
 
-def _mend(error: Exception, otherwise: str) -> str:
+def _hint(error: Exception, otherwise: str) -> str:
     name = _error_name(getattr(error, "orig", None))
-    for prefix, mend in _SQLITE_MENDS.items():
+    for prefix, hint in _SQLITE_HINTS.items():
         if name.startswith(prefix):
-            return mend
+            return hint
     if "read-only" in reason(error):
         return f"{reason(error)}; it takes no changes, as a standby: name the primary in the database URL"
     return f"{reason(error)}; {otherwise}"

@@ -3,7 +3,7 @@
 Uvicorn does not show an application the client's certificate (the ASGI TLS extension), answers bytes that are no
 HTTP with a text of its own, waits for ever for the rest of a request, and loses the body of one that offers to change
 the protocol. Its parser takes heads of any size, any number of Host headers, and only the methods on its list. Here
-these are mended.
+these are corrected.
 """
 
 import asyncio

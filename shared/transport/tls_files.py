@@ -21,7 +21,7 @@ class CertificateFiles(NamedTuple):
 
 
 class TlsConfigurationError(Exception):
-    """A certificate, a private key or the trusted certificates cannot be used; the text says which, and the mend."""
+    """A certificate, a private key or the trusted certificates cannot be used; the text says which, and what to do."""
 
 
 def checked_leaf(certificate: Path, private_key: Path) -> x509.Certificate:
@@ -38,11 +38,11 @@ def checked_leaf(certificate: Path, private_key: Path) -> x509.Certificate:
     try:
         key = _read_key(_content(private_key))
     except TypeError as error:
-        mend = "decrypt it with `openssl pkey` and keep the file readable to this user only"
-        raise TlsConfigurationError(f"{private_key} is encrypted: {mend}") from error
+        hint = "decrypt it with `openssl pkey` and keep the file readable to this user only"
+        raise TlsConfigurationError(f"{private_key} is encrypted: {hint}") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        mend = "put the unencrypted key there as PEM"
-        raise TlsConfigurationError(f"{private_key} holds no readable private key: {mend}") from error
+        hint = "put the unencrypted key there as PEM"
+        raise TlsConfigurationError(f"{private_key} holds no readable private key: {hint}") from error
     if key.public_key() != leaf.public_key():
         said = f"{private_key} is not the key of {certificate}: name the key that the certificate was requested with"
         raise TlsConfigurationError(said)

@@ -41,8 +41,8 @@ class Unpacked:
         return stated
 
     @property
-    def flaws(self) -> str:
-        return "\n".join(flaw for part in self.manifest["parts"] for flaw in part["flaws"])
+    def errors(self) -> str:
+        return "\n".join(error for part in self.manifest["parts"] for error in part["flaws"])
 
     def verify(self, shell: str = "/bin/sh") -> subprocess.CompletedProcess[str]:
         """Run verify.sh where no program but openssl is to be found."""

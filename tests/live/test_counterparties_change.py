@@ -200,7 +200,7 @@ def jwk_with_exponent_one(_: dict[str, Any]) -> dict[str, Any]:
     return {"public_key": json.dumps({"kty": "RSA", "n": "v" * 342, "e": "AQ"})}
 
 
-FLAWS: dict[str, tuple[Any, str]] = {
+FAULTS: dict[str, tuple[Any, str]] = {
     "a private key": (lambda _: {"public_key": private_pem(new_private_key()).decode()}, "public_key: .*private key"),
     "1024 bits": (lambda _: {"public_key": weak_pem()}, "public_key: .*1024 bits"),
     "exponent 1": (jwk_with_exponent_one, "public_key: the JWK is not a usable RSA public key"),
@@ -216,9 +216,9 @@ FLAWS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.check("OCEN-ROT-01")
-@pytest.mark.parametrize("flaw", FLAWS)
-def test_a_form_that_is_wrong_in_one_respect_is_refused_with_the_field_and_the_reason(pair: Pair, flaw: str) -> None:
-    change, complaint = FLAWS[flaw]
+@pytest.mark.parametrize("error", FAULTS)
+def test_a_form_that_is_wrong_in_one_respect_is_refused_with_the_field_and_the_reason(pair: Pair, error: str) -> None:
+    change, complaint = FAULTS[error]
     form = form_of(pair)
     known = pair.lender.ops.participants()
 

@@ -81,7 +81,7 @@ def test_a_certificate_out_of_its_time_does_not_get_through(
     assert alert in refused_by(pair, tls)
 
 
-FLAWS = {
+FAULTS = {
     "for servers only": {"usages": (SERVER,)},
     "not for signing": {"can_sign": False},
     "an issuer's": {"is_authority": True},
@@ -90,11 +90,11 @@ FLAWS = {
 
 @pytest.mark.check("OCEN-TLS-04")
 @both_versions
-@pytest.mark.parametrize("flaw", FLAWS.values(), ids=FLAWS)
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_certificate_made_for_another_use_does_not_get_through(
-    pair: Pair, tmp_path: Path, flaw: dict[str, Any], version: ssl.TLSVersion
+    pair: Pair, tmp_path: Path, fault: dict[str, Any], version: ssl.TLSVersion
 ) -> None:
-    leaf = sandbox_authority(pair.certs).issue(tmp_path, LSP, **flaw)
+    leaf = sandbox_authority(pair.certs).issue(tmp_path, LSP, **fault)
     tls = caller(pair.certs / "ca.pem", leaf.certificate, leaf.private_key)
     tls.maximum_version = version
 

@@ -1,4 +1,4 @@
-"""A node that cannot run as it is set up ends at once, with status 2 and one line that says the mend."""
+"""A node that cannot run as it is set up ends at once, with status 2 and one line that says what to do."""
 
 import socket
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def test_a_missing_identity_file_is_told_in_one_line(idle_pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "mend"),
+    ("url", "hint"),
     [
         ("sqlite:////no/such/folder/lender.db", "its folder must exist and be writable"),
         ("postgresql+psycopg://postgres@127.0.0.1:1/lender", "correct the database URL or start the server"),
@@ -51,8 +51,8 @@ def test_a_missing_identity_file_is_told_in_one_line(idle_pair: Pair) -> None:
     ],
     ids=["no folder", "no server", "another kind"],
 )
-def test_a_database_that_cannot_be_used_is_told_in_one_line(idle_pair: Pair, url: str, mend: str) -> None:
-    assert mend in told(idle_pair.lender, OCEN_DATABASE_URL=url)
+def test_a_database_that_cannot_be_used_is_told_in_one_line(idle_pair: Pair, url: str, hint: str) -> None:
+    assert hint in told(idle_pair.lender, OCEN_DATABASE_URL=url)
 
 
 def test_a_missing_setting_is_told_in_one_line(idle_pair: Pair) -> None:

@@ -25,7 +25,7 @@ def test_a_base_url_is_changed_to_what_stands_before_the_version(tmp_path: Path)
         ("https://bank_1.example", "base_url: 'https://bank_1.example' is not one: give one such as"),
     ],
 )
-def test_a_base_url_that_a_form_could_not_have_is_refused_with_the_mend(url: str, said: str, tmp_path: Path) -> None:
+def test_a_base_url_that_a_form_could_not_have_is_refused_with_what_to_do(url: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(FormError, match="base_url") as caught:
         amended({"base_url": url})(lender_record(tmp_path))
     assert said in str(caught.value)

@@ -111,17 +111,17 @@ SPOILED: list[Spoiling] = [
 
 
 @pytest.mark.parametrize(
-    ("part", "column", "change", "where", "flaw"),
+    ("part", "column", "change", "where", "error"),
     SPOILED,
     ids=[f"{one[1]}-{number}" for number, one in enumerate(SPOILED)],
 )
 async def test_a_row_that_was_changed_is_told(
-    tmp_path: Path, part: str, column: str, change: Callable[[Any], Any], where: dict[str, Any], flaw: str
+    tmp_path: Path, part: str, column: str, change: Callable[[Any], Any], where: dict[str, Any], error: str
 ) -> None:
     with sqlite_engine(tmp_path) as engine:
         await exchange(engine, answering(b"<html>bad gateway</html>", 502, certificate=LENDER_DER), acked())
         spoil(engine, column, change, **where)
-        says_so(engine, tmp_path, part, flaw)
+        says_so(engine, tmp_path, part, error)
 
 
 async def test_a_message_that_was_put_under_another_request_is_told(engine: Engine, tmp_path: Path) -> None:
@@ -142,27 +142,27 @@ DELETED = [
 ]
 
 
-@pytest.mark.parametrize(("table", "where", "part", "flaw"), DELETED, ids=[f"{one[0]}-{one[2]}" for one in DELETED])
+@pytest.mark.parametrize(("table", "where", "part", "error"), DELETED, ids=[f"{one[0]}-{one[2]}" for one in DELETED])
 async def test_a_row_that_was_deleted_is_told(
-    engine: Engine, tmp_path: Path, table: str, where: dict[str, Any], part: str, flaw: str
+    engine: Engine, tmp_path: Path, table: str, where: dict[str, Any], part: str, error: str
 ) -> None:
     await exchange(engine)
     delete(engine, table, **where)
-    says_so(engine, tmp_path, part, flaw)
+    says_so(engine, tmp_path, part, error)
 
 
-def says_so(engine: Engine, folder: Path, part: str, flaw: str) -> None:
-    """Find the flaw in the manifest, in README.txt and in what verify.sh prints."""
+def says_so(engine: Engine, folder: Path, part: str, error: str) -> None:
+    """Find the error in the manifest, in README.txt and in what verify.sh prints."""
     made = evidence(engine, folder)
     assert not made.manifest["holds"]
     assert made.parts[part]["verdict"] == "does not hold"
-    assert flaw in "\n".join(made.parts[part]["flaws"])
+    assert error in "\n".join(made.parts[part]["flaws"])
     assert "NOT EVERYTHING IN IT HOLDS" in made.readme
-    assert flaw in made.readme
+    assert error in made.readme
     done = made.verify()
     assert (done.returncode, done.stderr) == (1, "")
     (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"FAIL  {part}: ")]
-    assert flaw in line
+    assert error in line
     assert all(line.startswith(("OK    ", "FAIL  ", "-     ")) for line in done.stdout.splitlines())
 
 

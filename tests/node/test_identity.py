@@ -133,7 +133,7 @@ def test_a_file_that_is_not_json_is_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["identity.json", "keys/a.pem", "tls.pem", "trust.pem"])
-def test_a_file_that_is_missing_is_named_with_the_mend(folder: Path, missing: str) -> None:
+def test_a_file_that_is_missing_is_named_with_what_to_do(folder: Path, missing: str) -> None:
     load(folder)
     (folder / missing).unlink()
     with pytest.raises(IdentityError) as refusal:

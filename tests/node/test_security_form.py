@@ -56,9 +56,9 @@ def test_a_form_that_lacks_something_is_refused_by_the_field(
 ) -> None:
     with pytest.raises(FormError) as refusal:
         record_of(bank_form(leaf, **{field: value}), NOW)
-    (flaw,) = refusal.value.flaws
-    assert flaw.field == field
-    assert found in flaw.found
+    (error,) = refusal.value.errors
+    assert error.field == field
+    assert found in error.found
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_of_an_empty_form_every_field_that_is_needed_is_told_at_once() -> None:
     with pytest.raises(FormError) as refusal:
         record_of(OnboardingForm(), NOW)
     optional = {"tls_client_certificate", "kid", "backup_public_key", "backup_kid", "envelope_member"}
-    assert {flaw.field for flaw in refusal.value.flaws} == OnboardingForm.model_fields.keys() - optional
+    assert {error.field for error in refusal.value.errors} == OnboardingForm.model_fields.keys() - optional

@@ -53,7 +53,7 @@ def test_a_peer_certified_by_an_unknown_authority_is_refused(
     assert "unable to get local issuer certificate" in caplog.text
 
 
-FLAWS = {
+FAULTS = {
     "expired": ({"not_after": PAST}, "certificate has expired", "EXPIRED"),
     "not yet valid": ({"not_before": FUTURE}, "certificate is not yet valid", "BAD_CERTIFICATE"),
     "for servers only": ({"usages": (SERVER,)}, "unsuitable certificate purpose", "UNSUPPORTED_CERTIFICATE"),
@@ -62,21 +62,21 @@ FLAWS = {
 
 
 @pytest.mark.parametrize("version", [TLS12, TLS13], ids=["tls1.2", "tls1.3"])
-@pytest.mark.parametrize(("flaw", "reason", "alert"), FLAWS.values(), ids=FLAWS)
+@pytest.mark.parametrize(("fault", "reason", "alert"), FAULTS.values(), ids=FAULTS)
 def test_a_peer_whose_certificate_is_wrong_in_one_respect_is_refused(
     run: Run,
     witness: Witness,
     trust: TlsTrust,
     authority: Authority,
     tmp_path: Path,
-    flaw: dict[str, Any],
+    fault: dict[str, Any],
     reason: str,
     alert: str,
     version: ssl.TLSVersion,
     caplog: pytest.LogCaptureFixture,
 ):
     caplog.set_level("INFO", logger="shared.transport.tls")
-    wrong = authority.issue(tmp_path / "wrong", "lsp.example", **flaw)
+    wrong = authority.issue(tmp_path / "wrong", "lsp.example", **fault)
     assert alert in refuse(run, witness, trust, caller(wrong, authority, version))
     assert reason in caplog.text
 

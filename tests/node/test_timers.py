@@ -123,8 +123,8 @@ async def test_a_timer_whose_rule_fails_stays_and_its_neighbours_are_done(engine
         assert noted(engine) == ["one at 0", "two at 2"]
         (left,) = rows(engine, TIMERS)
         assert (left["id"], left["due_at"], left["not_before"]) == ("failing", NOW + MINUTE, at + RETRY_AFTER)
-        mended = BoundRules(timers={"note": lambda due, records, now: noting(due.id, records)})
-    async with journal_on(engine, mended) as journal:
+        corrected = BoundRules(timers={"note": lambda due, records, now: noting(due.id, records)})
+    async with journal_on(engine, corrected) as journal:
         await journal.fire(at + RETRY_AFTER - timedelta(microseconds=1))
         assert len(rows(engine, TIMERS)) == 1
         await journal.fire(at + RETRY_AFTER)

@@ -103,11 +103,11 @@ def without_security_level(own: Identity, trust: str, version: ssl.TLSVersion) -
 
 
 @both_versions
-@pytest.mark.parametrize(("flaw", "reason"), WRONG_CLIENTS.values(), ids=WRONG_CLIENTS)
+@pytest.mark.parametrize(("fault", "reason"), WRONG_CLIENTS.values(), ids=WRONG_CLIENTS)
 def test_a_server_refuses_a_client_certificate_that_is_wrong_in_one_respect(
-    authority: Authority, good: Identity, tmp_path: Path, flaw: dict, reason: str, version: ssl.TLSVersion
+    authority: Authority, good: Identity, tmp_path: Path, fault: dict, reason: str, version: ssl.TLSVersion
 ):
-    wrong = authority.issue(tmp_path, "wrong", **flaw)
+    wrong = authority.issue(tmp_path, "wrong", **fault)
     client = without_security_level(wrong, authority.pem, version)
     with pytest.raises(ssl.SSLCertVerificationError, match=reason):
         handshake(serve(good, authority.pem), client)
@@ -120,11 +120,11 @@ WRONG_SERVERS = {
 
 
 @both_versions
-@pytest.mark.parametrize(("flaw", "reason"), WRONG_SERVERS.values(), ids=WRONG_SERVERS)
+@pytest.mark.parametrize(("fault", "reason"), WRONG_SERVERS.values(), ids=WRONG_SERVERS)
 def test_a_client_refuses_a_server_certificate_that_is_wrong_in_one_respect(
-    authority: Authority, good: Identity, tmp_path: Path, flaw: dict, reason: str, version: ssl.TLSVersion
+    authority: Authority, good: Identity, tmp_path: Path, fault: dict, reason: str, version: ssl.TLSVersion
 ):
-    wrong = authority.issue(tmp_path, "wrong", **flaw)
+    wrong = authority.issue(tmp_path, "wrong", **fault)
     with pytest.raises(ssl.SSLCertVerificationError, match=reason):
         handshake(serve(wrong, authority.pem), call(good, authority.pem, version))
 

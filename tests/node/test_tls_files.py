@@ -1,4 +1,4 @@
-"""Certificates, keys and trusted certificates that cannot be used: one line that names the file and the mend."""
+"""Certificates, keys and trusted certificates that cannot be used: one line that names the file and what to do."""
 
 from dataclasses import replace
 from pathlib import Path

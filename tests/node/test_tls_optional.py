@@ -39,7 +39,7 @@ def test_a_certificate_that_is_shown_is_verified_and_told(
 
 
 @VERSIONS
-@pytest.mark.parametrize("flaw", ["another authority's", "expired", "an issuer's", "removed"])
+@pytest.mark.parametrize("fault", ["another authority's", "expired", "an issuer's", "removed"])
 def test_a_wrong_certificate_is_refused_though_none_would_not_be(
     run: Run,
     witness: Witness,
@@ -47,12 +47,12 @@ def test_a_wrong_certificate_is_refused_though_none_would_not_be(
     authority: Authority,
     tmp_path: Path,
     version: ssl.TLSVersion,
-    flaw: str,
+    fault: str,
 ) -> None:
-    issuer = Authority(owner="an impostor") if flaw == "another authority's" else authority
-    changes = {"expired": {"not_after": PAST}, "an issuer's": {"is_authority": True}}.get(flaw, {})
+    issuer = Authority(owner="an impostor") if fault == "another authority's" else authority
+    changes = {"expired": {"not_after": PAST}, "an issuer's": {"is_authority": True}}.get(fault, {})
     wrong = issuer.issue(tmp_path / "wrong", "lsp.example", **changes)  # type: ignore[arg-type]
-    if flaw == "removed":
+    if fault == "removed":
         optional_trust.replace(authority.pem, frozenset({thumbprint(wrong.der)}))
     with pytest.raises(REFUSED):
         run(exchange(witness, optional_trust.server, caller(wrong, authority, version), GET))

@@ -125,7 +125,7 @@ def test_a_public_key_in_the_place_of_a_private_one_is_refused(public_pem: str) 
         load_private_key(public_pem, "lsp-1", "RS512")
 
 
-def test_an_encrypted_private_key_is_refused_with_the_mend(private: RSAPrivateKey) -> None:
+def test_an_encrypted_private_key_is_refused_with_what_to_do(private: RSAPrivateKey) -> None:
     for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
         pem = private.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"secret")).decode()
         with pytest.raises(KeyMaterialError, match="encrypted; decrypt it with: openssl rsa"):

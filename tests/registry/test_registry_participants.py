@@ -84,7 +84,7 @@ FIELDS = {"name", "role", "base_url", "public_key", "tls_certificates", "spoc_em
 
 
 @pytest.mark.parametrize(("changes", "complaint"), FORMS, ids=[complaint for _, complaint in FORMS])
-async def test_a_form_with_a_flaw_is_refused(world: World, changes: dict[str, Any], complaint: str) -> None:
+async def test_a_form_with_an_error_is_refused(world: World, changes: dict[str, Any], complaint: str) -> None:
     said = await refused(world, "POST", "/participants", 422, **world.form(**changes))
     assert complaint in said
 
@@ -100,16 +100,16 @@ async def test_a_jwk_for_the_algorithm_of_ocen_4_is_taken(world: World) -> None:
     await world.admit(public_key=json.dumps(jwk("bank", "own", alg="RS256")), kid="")
 
 
-async def test_all_flaws_of_a_form_are_told_at_once(world: World) -> None:
+async def test_all_errors_of_a_form_are_told_at_once(world: World) -> None:
     form = world.form(name="", spoc_phone="", public_key="")
     said = await refused(world, "POST", "/participants", 422, **form)
-    assert [flaw.partition(":")[0] for flaw in said.split("; ")] == ["name", "public_key", "spoc_phone"]
+    assert [error.partition(":")[0] for error in said.split("; ")] == ["name", "public_key", "spoc_phone"]
 
 
 async def test_an_empty_form_is_told_all_that_is_asked_for_and_the_schema_marks_it(world: World) -> None:
     said = await refused(world, "POST", "/participants", 422)
     schemas = (await world.ops.get("/openapi.json")).json()["components"]["schemas"]
-    told = {flaw.partition(":")[0] for flaw in said.split("; ") if flaw.partition(":")[0] in FIELDS}
+    told = {error.partition(":")[0] for error in said.split("; ") if error.partition(":")[0] in FIELDS}
     assert told == set(schemas["RegistrationForm"]["required"]) == FIELDS
     assert "role: empty: write one of LENDER, LOAN_AGENT, " in said
     assert schemas["KeysForm"]["required"] == ["public_key"]

@@ -100,7 +100,7 @@ def test_our_form_is_written_where_it_is_wanted_with_its_pem_files(taking: Pair,
     ]
 
 
-def test_every_flaw_of_a_form_has_a_line_of_its_own_and_no_node_hears_of_it(taking: Pair, form: Path) -> None:
+def test_every_error_of_a_form_has_a_line_of_its_own_and_no_node_hears_of_it(taking: Pair, form: Path) -> None:
     form.write_text(template().replace("LENDER", "BANK").replace("https://", "http://"))
     status, out, err = taking.run("onboard", "--file", str(form))
     assert (status, out) == (2, "")

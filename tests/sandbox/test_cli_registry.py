@@ -159,7 +159,7 @@ def test_a_form_is_registered_for_approval_and_its_secret_is_shown_once(
     assert (body["kid"], body["tls_certificates"]) == (form.kid, [form.tls_certificate])
 
 
-def test_a_form_with_flaws_is_not_registered(registry: Pair, tmp_path: Path) -> None:
+def test_a_form_with_errors_is_not_registered(registry: Pair, tmp_path: Path) -> None:
     (tmp_path / "form.yaml").write_text("organisation_id: BANK01\n")
     status, _, err = registry.run("registry", "register", "--file", str(tmp_path / "form.yaml"))
     assert status == 2

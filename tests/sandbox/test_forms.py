@@ -32,10 +32,10 @@ def ours(pki_folder: Path) -> OnboardingForm:
     return own_form(pki_folder / "LENDER01" / "identity.json")
 
 
-def flaws(text: str, folder: Path) -> dict[str, str]:
+def errors(text: str, folder: Path) -> dict[str, str]:
     with pytest.raises(FormError) as caught:
         read_form(text, "form.yaml", folder, NOW)
-    return {flaw.field: f"{flaw.found}: {flaw.mend}" for flaw in caught.value.flaws}
+    return {error.field: f"{error.found}: {error.hint}" for error in caught.value.errors}
 
 
 def test_the_template_is_a_form_that_needs_nothing_but_the_files_beside_it(folder: Path) -> None:
@@ -75,7 +75,7 @@ def test_what_looks_like_a_number_or_a_date_stays_the_text_that_it_is(folder: Pa
 
 
 def test_all_that_is_wrong_is_told_at_once_field_by_field(folder: Path) -> None:
-    found = flaws(
+    found = errors(
         "organisation_id: B/2\nname: x\nname: y\nbase_ur: https://x\nip_addresses: 10.0.0.1\nkid: [a]\nrole: BANK\n"
         "public_key_file: signing.key\nspoc_email: a@gmail.com\ntls_certificate_file: none.pem\ncolour: red\n",
         folder,
@@ -110,12 +110,12 @@ def test_all_that_is_wrong_is_told_at_once_field_by_field(folder: Path) -> None:
         ({"spoc_phone": {"no": 1}}, "spoc_phone", "where a text belongs"),
     ],
 )
-def test_one_flaw_is_told_of_its_field(change: dict[str, Any], field: str, said: str, folder: Path) -> None:
+def test_one_error_is_told_of_its_field(change: dict[str, Any], field: str, said: str, folder: Path) -> None:
     (folder / "der").write_bytes(b"\x30\x82\xff")
     os.mkfifo(folder / "pipe")
     written = yaml.safe_load(template()) | change
     for text in (yaml.safe_dump(written), json.dumps(written)):
-        found = flaws(text, folder)
+        found = errors(text, folder)
         assert list(found) == [field]
         assert said in found[field]
 
@@ -138,5 +138,5 @@ def test_what_is_no_form_at_all_gives_one_sentence(text: str, said: str, tmp_pat
 
 
 def test_a_tag_makes_no_object_of_a_value(folder: Path) -> None:
-    found = flaws(template().replace("BANK01\n", "!!python/object/apply:os.getcwd []\n", 1), folder)
+    found = errors(template().replace("BANK01\n", "!!python/object/apply:os.getcwd []\n", 1), folder)
     assert set(found) == {"organisation_id"}

@@ -38,7 +38,7 @@ class Part:
         what: what it is, in words.
         text: the exact bytes, and who has to have signed them; without bytes nothing travelled.
         judged: the checks that were made again; None where it claims nothing, and `note` says why.
-        flaws: what does not hold; they may quote what a stranger, or whoever spoiled a row, has written.
+        errors: what does not hold; they may quote what a stranger, or whoever spoiled a row, has written.
         says: members that the signed payload has to have, with their values.
         is_accepted: whether it is a valid ack that accepts, or a message that one here accepts.
     """
@@ -47,7 +47,7 @@ class Part:
     what: str
     text: SignedText
     judged: Judged | None = None
-    flaws: Sequence[str] = ()
+    errors: Sequence[str] = ()
     note: str = ""
     says: Sequence[tuple[str, str]] = ()
     is_accepted: bool = False
@@ -55,7 +55,7 @@ class Part:
     @property
     def verdict(self) -> Verdict:
         """Whether it holds."""
-        if self.flaws:
+        if self.errors:
             return Verdict.FAILS
         return Verdict.HOLDS if self.judged is not None else Verdict.NOTHING
 
@@ -152,15 +152,15 @@ class _Message:
     def _judged(self, text: SignedText) -> Part:
         row, message_type = self.row, find_message(self.row.message)
         judged = judge(text, self.register, message_type)
-        opened, flaws = judged.opened, _failures(judged)
+        opened, errors = judged.opened, _failures(judged)
         if message_type is None:
-            flaws.append(f"{row.message} is no message of the catalogue")
-        elif not flaws and opened.claims.request_id != row.request_id:
-            flaws.append(f"it is signed under requestId {opened.claims.request_id}, not {row.request_id}")
+            errors.append(f"{row.message} is no message of the catalogue")
+        elif not errors and opened.claims.request_id != row.request_id:
+            errors.append(f"it is signed under requestId {opened.claims.request_id}, not {row.request_id}")
         timestamp = opened.claims.metadata.get("timestamp")
         stamped = (("traceId", opened.claims.trace_id), ("timestamp", timestamp if isinstance(timestamp, str) else ""))
         says = (("requestId", row.request_id), *stamped, (text.profile.sender_member, text.signer))
-        return replace(self._part(text), judged=judged, flaws=flaws, says=says)
+        return replace(self._part(text), judged=judged, errors=errors, says=says)
 
     def _with_ack(
         self, message: Part, noted_trace_id: str, text: SignedText, *, claims_one: bool = True
@@ -171,12 +171,12 @@ class _Message:
         """
         trace_id = (message.judged.opened.claims.trace_id if message.judged else "") or noted_trace_id
         judged, what = judge(text, self.register, answers=trace_id), f"ack of {text.signer}"
-        flaws = _failures(judged)
-        if flaws and not claims_one:
-            return [message, Part("-ack", what, text, note=f"no ack that counts: {flaws[0]}")]
+        errors = _failures(judged)
+        if errors and not claims_one:
+            return [message, Part("-ack", what, text, note=f"no ack that counts: {errors[0]}")]
         error = judged.identified.ack.get("error") if judged.identified is not None else None
         says = (("error", error if isinstance(error, str) else ""), ("traceId", trace_id))
-        ack = Part("-ack", what, text, judged, flaws, says=says, is_accepted=not flaws and error == SUCCESS)
+        ack = Part("-ack", what, text, judged, errors, says=says, is_accepted=not errors and error == SUCCESS)
         return [replace(message, is_accepted=ack.is_accepted and message.verdict is Verdict.HOLDS), ack]
 
 

@@ -103,7 +103,7 @@ def _script(part: Part, certificates: Mapping[str, str]) -> Iterator[str]:
         yield from (f"{where} {_quotation(opened.payload, *member)}" for member in part.says if member[1])
     if part.text.peer is not None and part.text.peer.certificate in certificates:
         yield f"certificate {certificate_file(part.text.peer.certificate)} {part.text.peer.certificate}"
-    yield from (f"found {_one_line(flaw)}" for flaw in part.flaws)
+    yield from (f"found {_one_line(error)}" for error in part.errors)
     yield f"end {_one_line(part.what)}"
 
 
@@ -115,7 +115,7 @@ def _described(part: Part) -> Iterator[str]:
         yield f"    signed with kid {_one_line(part.kid)}: {_key_file(part.key.verifier)}"
     accepted = ", accepted" if part.is_accepted else ""
     yield f"    {part.verdict}{accepted}{f': {_one_line(part.note)}' if part.note else ''}"
-    yield from (f"    - {_one_line(flaw)}" for flaw in part.flaws)
+    yield from (f"    - {_one_line(error)}" for error in part.errors)
 
 
 def _said(values: Mapping[str, Any]) -> str:
@@ -129,7 +129,7 @@ def _part(part: Part) -> dict[str, Any]:
         "what": _one_line(part.what),
         "signer": part.text.signer,
         "verdict": part.verdict,
-        "flaws": [_one_line(flaw) for flaw in part.flaws],
+        "flaws": [_one_line(error) for error in part.errors],
         "note": _one_line(part.note),
         "accepted": part.is_accepted,
         "file": f"{part.name}.json" if part.text.body else None,

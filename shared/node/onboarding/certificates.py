@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hashes import MD5, SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from shared.node.onboarding.fields import Flaw, holds_private_key
+from shared.node.onboarding.fields import FieldError, holds_private_key
 from shared.node.onboarding.record import MOST_CERTIFICATES, leaf_of, usable_leaf
 from shared.protocol.signing import MINIMUM_BITS
 
@@ -53,27 +53,27 @@ def absent_uses(pems: Iterable[str]) -> list[CertificateUse]:
     return [use for use in CertificateUse if use not in made_for]
 
 
-def checked_pair(serving: str, calling: str, base_url: str, now: datetime, flaws: list[Flaw]) -> list[str]:
+def checked_pair(serving: str, calling: str, base_url: str, now: datetime, errors: list[FieldError]) -> list[str]:
     """Return the leaves in PEM of the certificate to serve with and, if another is given, of the one to call with."""
-    pems = [checked_certificate(serving, base_url, now, flaws, use=CertificateUse.SERVING)]
+    pems = [checked_certificate(serving, base_url, now, errors, use=CertificateUse.SERVING)]
     if calling.strip():
         field, use = "tls_client_certificate", CertificateUse.CALLING
-        pems.append(checked_certificate(calling, "", now, flaws, field=field, use=use))
+        pems.append(checked_certificate(calling, "", now, errors, field=field, use=use))
     elif pems[0] and absent_uses(pems) == [CertificateUse.CALLING]:
-        mend = "give another with clientAuth as tls_client_certificate"
-        flaws.append(Flaw("tls_certificate", "not made for calling", mend))
+        hint = "give another with clientAuth as tls_client_certificate"
+        errors.append(FieldError("tls_certificate", "not made for calling", hint))
     return list(dict.fromkeys(pems))
 
 
-def checked_certificates(texts: Sequence[str], base_url: str, now: datetime, flaws: list[Flaw]) -> list[str]:
+def checked_certificates(texts: Sequence[str], base_url: str, now: datetime, errors: list[FieldError]) -> list[str]:
     """Return the leaves in PEM of all certificates of a participant, some of which serve, and some of which call."""
     if not 1 <= len(texts) <= MOST_CERTIFICATES:
         found = f"{len(texts)} certificates" if texts else "none"
-        flaws.append(Flaw("tls_certificates", found, f"give 1 to {MOST_CERTIFICATES}, each in PEM"))
-    pems = [checked_certificate(text, base_url, now, flaws) for text in texts[:MOST_CERTIFICATES]]
+        errors.append(FieldError("tls_certificates", found, f"give 1 to {MOST_CERTIFICATES}, each in PEM"))
+    pems = [checked_certificate(text, base_url, now, errors) for text in texts[:MOST_CERTIFICATES]]
     for use in absent_uses(pems) if pems and all(pems) else ():
-        mend = f"add one with {_USAGE_NAMES[use]}, or have it issued with serverAuth and clientAuth"
-        flaws.append(Flaw("tls_certificates", f"none is made for {use}", mend))
+        hint = f"add one with {_USAGE_NAMES[use]}, or have it issued with serverAuth and clientAuth"
+        errors.append(FieldError("tls_certificates", f"none is made for {use}", hint))
     return list(dict.fromkeys(pems))
 
 
@@ -81,7 +81,7 @@ def checked_certificate(
     text: str,
     base_url: str,
     now: datetime,
-    flaws: list[Flaw],
+    errors: list[FieldError],
     *,
     field: str = "tls_certificate",
     use: CertificateUse | None = None,
@@ -89,16 +89,16 @@ def checked_certificate(
     """Return the leaf in PEM of a TLS certificate that will pass in a handshake, in this use or in either."""
     if holds_private_key(text):
         found = "a private key"
-        flaws.append(Flaw(field, found, "keep it secret, give it to nobody; give the certificate"))
+        errors.append(FieldError(field, found, "keep it secret, give it to nobody; give the certificate"))
         return ""
     try:
         leaf = usable_leaf(text)
         faults = list(certificate_faults(leaf, base_url, now, use))
     except _UNREADABLE:
         found = "no certificate in PEM that can be read" if text.strip() else "empty"
-        flaws.append(Flaw(field, found, "paste it whole, with the BEGIN and END lines"))
+        errors.append(FieldError(field, found, "paste it whole, with the BEGIN and END lines"))
         return ""
-    flaws.extend(Flaw(field, *fault) for fault in faults)
+    errors.extend(FieldError(field, *fault) for fault in faults)
     return leaf.public_bytes(Encoding.PEM).decode()
 
 
@@ -124,11 +124,11 @@ def certificate_faults(
     if isinstance(key, RSAPublicKey) and key.key_size < MINIMUM_BITS:
         yield f"an RSA key of {key.key_size} bits", f"make one of {MINIMUM_BITS} bits or more"
     if _is_authority(leaf):
-        mend = "give the leaf; for openssl req -x509 add -addext basicConstraints=critical,CA:FALSE"
-        yield "an issuer's certificate (CA:TRUE)", mend
+        hint = "give the leaf; for openssl req -x509 add -addext basicConstraints=critical,CA:FALSE"
+        yield "an issuer's certificate (CA:TRUE)", hint
     if not any(one in uses for one in wanted):
-        mend = f"have it issued with {' or '.join(_USAGE_NAMES[one] for one in wanted)}"
-        yield f"not made for {' or '.join(wanted)}", mend
+        hint = f"have it issued with {' or '.join(_USAGE_NAMES[one] for one in wanted)}"
+        yield f"not made for {' or '.join(wanted)}", hint
     if (usage := _extension(leaf, x509.KeyUsage)) is not None and not usage.digital_signature:
         yield "not made for signing (digitalSignature)", "have it issued with that key usage"
     if host and CertificateUse.SERVING in ([use] if use else uses) and not _names(leaf, host):

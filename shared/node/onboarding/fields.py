@@ -26,43 +26,43 @@ _MOUNT: Final = re.compile(r"v\d+(\.\d+)*[a-z]*", re.IGNORECASE)
 
 _LONGEST_QUOTE: Final = 80
 
-_TEXT_MENDS: Final = {
+_TEXT_HINTS: Final = {
     "organisation_id": "give 1 to 64 letters, digits, dots, dashes or underscores, as in metadata.orgId",
     "name": "give one line of 1 to 200 characters",
     "base_url": "give one such as https://bank.example/credit",
 }
 
 
-class Flaw(NamedTuple):
+class FieldError(NamedTuple):
     """One thing that is wrong with a form: the field, what was found there, and what to do."""
 
     field: str
     found: str
-    mend: str
+    hint: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.found}: {self.mend}"
+        return f"{self.field}: {self.found}: {self.hint}"
 
 
 class FormError(OnboardingError):
     """A form that cannot be taken: everything that is wrong with it, field by field."""
 
-    def __init__(self, flaws: Sequence[Flaw]) -> None:
-        super().__init__("; ".join(str(flaw) for flaw in flaws))
-        self.flaws = tuple(flaws)
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(str(error) for error in errors))
+        self.errors = tuple(errors)
 
 
 @contextmanager
-def judging() -> Iterator[list[Flaw]]:
+def judging() -> Iterator[list[FieldError]]:
     """Collect what is wrong with a form.
 
     Raises:
         FormError: something is, at the end.
     """
-    flaws: list[Flaw] = []
-    yield flaws
-    if flaws:
-        raise FormError(flaws)
+    errors: list[FieldError] = []
+    yield errors
+    if errors:
+        raise FormError(errors)
 
 
 def holds_private_key(text: str) -> bool:
@@ -77,17 +77,17 @@ def shown(text: str) -> str:
     return repr(text[:_LONGEST_QUOTE]) if text.strip() else "empty"
 
 
-def checked_text(field: str, text: str, kind: Any, flaws: list[Flaw]) -> str:
-    """Return a text that has to be of a kind of text; what it is otherwise is a flaw."""
+def checked_text(field: str, text: str, kind: Any, errors: list[FieldError]) -> str:
+    """Return a text that has to be of a kind of text; what it is otherwise is an error."""
     try:
         return str(TypeAdapter(kind).validate_python(text.strip()))
     except ValidationError:
         found = f"{shown(text)} is not one" if text.strip() else "empty"
-        flaws.append(Flaw(field, found, _TEXT_MENDS[field]))
+        errors.append(FieldError(field, found, _TEXT_HINTS[field]))
         return ""
 
 
-def checked_base_url(text: str, flaws: list[Flaw]) -> str:
+def checked_base_url(text: str, errors: list[FieldError]) -> str:
     """Return the base URL; of a message's full URL the part before `/v3` or another version (seed 002, Lender URL)."""
     text = text.strip()
     try:
@@ -96,59 +96,67 @@ def checked_base_url(text: str, flaws: list[Flaw]) -> str:
     except ValueError:
         url, usable = SplitResult("", "", "", "", ""), False
     if url.scheme == "http":
-        flaws.append(Flaw("base_url", f"{shown(text)} is not encrypted", "give one that begins with https://"))
+        errors.append(FieldError("base_url", f"{shown(text)} is not encrypted", "give one that begins with https://"))
         return ""
     if not usable or url.scheme != "https" or url.query or url.fragment or url.username is not None:
         found = f"{shown(text)} is no base URL" if text else "empty"
-        flaws.append(Flaw("base_url", found, "give one such as https://bank.example/credit, no user, ? or #"))
+        errors.append(FieldError("base_url", found, "give one such as https://bank.example/credit, no user, ? or #"))
         return ""
     segments = url.path.split("/")
     cut = next((number for number, segment in enumerate(segments) if _MOUNT.fullmatch(segment)), len(segments))
     base = f"https://{url.netloc}{'/'.join(segments[:cut])}".rstrip("/")
-    return checked_text("base_url", base, BaseUrl, flaws)
+    return checked_text("base_url", base, BaseUrl, errors)
 
 
-def checked_email(text: str, flaws: list[Flaw]) -> str:
+def checked_email(text: str, errors: list[FieldError]) -> str:
     """Return an e-mail address at an organisation's own domain."""
     found = _EMAIL.fullmatch(text.strip())
     if found is None:
         what = f"{shown(text)} is no e-mail address" if text.strip() else "empty"
-        flaws.append(Flaw("spoc_email", what, "give the address of a person such as ocen@bank.example"))
+        errors.append(FieldError("spoc_email", what, "give the address of a person such as ocen@bank.example"))
         return ""
     if len(found[0]) > LONGEST_LINE:
-        flaws.append(Flaw("spoc_email", f"{len(found[0])} characters", f"give an address of {LONGEST_LINE} at most"))
+        errors.append(
+            FieldError("spoc_email", f"{len(found[0])} characters", f"give an address of {LONGEST_LINE} at most")
+        )
         return ""
     if FREE_MAIL.fullmatch(found[1].lower()):
-        flaws.append(
-            Flaw("spoc_email", f"{found[1]} gives addresses to anybody", "give one at your organisation's domain")
+        errors.append(
+            FieldError("spoc_email", f"{found[1]} gives addresses to anybody", "give one at your organisation's domain")
         )
         return ""
     return found[0]
 
 
-def checked_phone(text: str, flaws: list[Flaw]) -> str:
+def checked_phone(text: str, errors: list[FieldError]) -> str:
     """Return a telephone number of 8 to 15 digits (ITU-T E.164)."""
     text = text.strip()
     if not _PHONE.fullmatch(text) or not 8 <= sum(one.isdigit() for one in text) <= 15:
         found = f"{shown(text)} is no telephone number" if text else "empty"
-        flaws.append(Flaw("spoc_phone", found, "give 8 to 15 digits with the country code, such as +91 22 5550 0100"))
+        errors.append(
+            FieldError("spoc_phone", found, "give 8 to 15 digits with the country code, such as +91 22 5550 0100")
+        )
     return text
 
 
-def checked_addresses(addresses: Sequence[str], flaws: list[Flaw]) -> list[str]:
+def checked_addresses(addresses: Sequence[str], errors: list[FieldError]) -> list[str]:
     """Return one to three addresses or networks (seed 002, "multiple addresses (max 3)")."""
     if not 1 <= len(addresses) <= MOST_ADDRESSES:
         found = f"{len(addresses)} addresses" if addresses else "none"
-        flaws.append(Flaw("ip_addresses", found, f"give 1 to {MOST_ADDRESSES}; write more as networks, 10.0.0.0/28"))
+        errors.append(
+            FieldError("ip_addresses", found, f"give 1 to {MOST_ADDRESSES}; write more as networks, 10.0.0.0/28")
+        )
     checked = []
     for address in addresses:
         try:
             network = ip_network(address.strip())
         except ValueError:
             found = f"{shown(address)} is no address or network"
-            flaws.append(Flaw("ip_addresses", found, "give addresses such as 10.0.0.5 or networks such as 10.0.0.0/28"))
+            errors.append(
+                FieldError("ip_addresses", found, "give addresses such as 10.0.0.5 or networks such as 10.0.0.0/28")
+            )
             continue
         if network.prefixlen == 0:
-            flaws.append(Flaw("ip_addresses", f"{network} is every address", "give those that you call from"))
+            errors.append(FieldError("ip_addresses", f"{network} is every address", "give those that you call from"))
         checked.append(str(network[0]) if network.num_addresses == 1 else str(network))
     return checked

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.node.onboarding.certificates import CertificateUse, checked_pair, uses_of
 from shared.node.onboarding.fields import (
-    Flaw,
+    FieldError,
     checked_addresses,
     checked_base_url,
     checked_email,
@@ -58,21 +58,21 @@ def record_of(form: OnboardingForm, now: datetime) -> ParticipantRecord:
     """Judge a form as a whole and make the record of it; `now` (aware) is when its certificate has to be valid.
 
     Raises:
-        FormError: something is wrong; the error has every flaw, not only the first.
+        FormError: something is wrong; it lists every error, not only the first.
     """
-    with judging() as flaws:
-        base_url = checked_base_url(form.base_url, flaws)
+    with judging() as errors:
+        base_url = checked_base_url(form.base_url, errors)
         checked = {
-            "organisation_id": checked_text("organisation_id", form.organisation_id, OrganisationId, flaws),
-            "name": checked_text("name", form.name, Name, flaws),
-            "role": _role(form.role, flaws),
+            "organisation_id": checked_text("organisation_id", form.organisation_id, OrganisationId, errors),
+            "name": checked_text("name", form.name, Name, errors),
+            "role": _role(form.role, errors),
             "base_url": base_url,
-            "tls_certificates": checked_pair(form.tls_certificate, form.tls_client_certificate, base_url, now, flaws),
-            "keys": checked_keys(form.public_key, form.kid, form.backup_public_key, form.backup_kid, flaws),
-            "spoc_email": checked_email(form.spoc_email, flaws),
-            "spoc_phone": checked_phone(form.spoc_phone, flaws),
-            "ip_addresses": checked_addresses(form.ip_addresses, flaws),
-            "envelope_member": _member(form.envelope_member, flaws),
+            "tls_certificates": checked_pair(form.tls_certificate, form.tls_client_certificate, base_url, now, errors),
+            "keys": checked_keys(form.public_key, form.kid, form.backup_public_key, form.backup_kid, errors),
+            "spoc_email": checked_email(form.spoc_email, errors),
+            "spoc_phone": checked_phone(form.spoc_phone, errors),
+            "ip_addresses": checked_addresses(form.ip_addresses, errors),
+            "envelope_member": _member(form.envelope_member, errors),
         }
     return ParticipantRecord.model_validate(checked)
 
@@ -107,17 +107,17 @@ def _certificates(record: ParticipantRecord) -> tuple[str, str]:
     return serving, next((pem for pem, made_for in uses.items() if CertificateUse.CALLING in made_for), "")
 
 
-def _role(text: str, flaws: list[Flaw]) -> Role | None:
+def _role(text: str, errors: list[FieldError]) -> Role | None:
     role = ROLES.get(text.strip().upper())
     if role is None:
-        flaws.append(Flaw("role", shown(text), "write LENDER or LSP"))
+        errors.append(FieldError("role", shown(text), "write LENDER or LSP"))
     return role
 
 
-def _member(text: str, flaws: list[Flaw]) -> EnvelopeMember | None:
+def _member(text: str, errors: list[FieldError]) -> EnvelopeMember | None:
     if text not in tuple(EnvelopeMember):
-        flaws.append(
-            Flaw("envelope_member", shown(text), "write header, or protected for a peer that follows RFC 7515")
+        errors.append(
+            FieldError("envelope_member", shown(text), "write header, or protected for a peer that follows RFC 7515")
         )
         return None
     return EnvelopeMember(text)

@@ -28,8 +28,8 @@ def make_key_file(file: Path) -> None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_new(file, private_pem(private))
     except OSError as error:
-        mend = "give another kid, or a folder for keys that this user may write: OCEN_KEYS_FOLDER"
-        raise IdentityError(f"{file} cannot be made ({error.strerror}): {mend}") from error
+        hint = "give another kid, or a folder for keys that this user may write: OCEN_KEYS_FOLDER"
+        raise IdentityError(f"{file} cannot be made ({error.strerror}): {hint}") from error
 
 
 class OwnKeys:

@@ -70,7 +70,7 @@ OnboardedRole = Annotated[Role, *among(ONBOARDED_ROLES)]
 
 
 class OnboardingError(Exception):
-    """A participant's record that cannot be used; the message names the field, what was found and the mend."""
+    """A participant's record that cannot be used; the message names the field, what was found and what to do."""
 
 
 class TakenError(OnboardingError):
@@ -133,7 +133,7 @@ def read_records(path: Path) -> list[ParticipantRecord]:
     except OSError as error:
         raise OnboardingError(f"{path} cannot be read ({error.strerror}); name a participants file") from error
     except ValidationError as error:
-        raise OnboardingError(f"{path}: {first_flaw(error)}") from error
+        raise OnboardingError(f"{path}: {first_error(error)}") from error
     records = [ParticipantRecord(**record.model_dump()) for record in listed]
     ids = [record.organisation_id for record in records]
     if twice := next((one for number, one in enumerate(ids) if one in ids[:number]), None):
@@ -141,7 +141,7 @@ def read_records(path: Path) -> list[ParticipantRecord]:
     return records
 
 
-def first_flaw(error: ValidationError) -> str:
+def first_error(error: ValidationError) -> str:
     """Say in one line what is wrong first with a document, and where, unless it is the whole."""
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])

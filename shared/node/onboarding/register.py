@@ -23,7 +23,7 @@ from shared.node.onboarding.record import (
     ParticipantRecord,
     TakenError,
     UnknownError,
-    first_flaw,
+    first_error,
     key_thumbprint,
     leaf_of,
     participant_of,
@@ -214,7 +214,7 @@ def _readable(record: ParticipantRecord) -> ParticipantRecord:
     try:
         return ParticipantRecord.model_validate(record.model_dump())
     except ValidationError as error:
-        raise OnboardingError(f"{record.organisation_id}: {first_flaw(error)}; give another value") from error
+        raise OnboardingError(f"{record.organisation_id}: {first_error(error)}; give another value") from error
 
 
 def _refuse_what_others_have(

@@ -136,8 +136,8 @@ class Registrar:
         serving, *calling = (leaf.public_bytes(Encoding.PEM).decode() for leaf in leaves)
 
         def renewed(record: ParticipantRecord) -> ParticipantRecord:
-            with judging() as flaws:
-                certificates = checked_pair(serving, "".join(calling), record.base_url, now, flaws)
+            with judging() as errors:
+                certificates = checked_pair(serving, "".join(calling), record.base_url, now, errors)
             return record.model_copy(update={"tls_certificates": certificates})
 
         record = await self.change(own.organisation_id, renewed, RENEWED)
@@ -165,7 +165,7 @@ class Registrar:
         try:
             await self._refresh()
         except (IdentityError, TlsConfigurationError) as error:
-            raise NotInForceError(f"It is stored, and counts in full when this is mended: {error}") from error
+            raise NotInForceError(f"It is stored, and counts in full when this is put right: {error}") from error
 
 
 def _onboard(connection: Connection, record: ParticipantRecord, now: datetime) -> None:

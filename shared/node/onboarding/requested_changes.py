@@ -7,7 +7,7 @@ from typing import Any, Final
 from shared.node.onboarding.certificates import checked_certificate, names_host
 from shared.node.onboarding.changes import with_active, without_key
 from shared.node.onboarding.fields import (
-    Flaw,
+    FieldError,
     checked_addresses,
     checked_base_url,
     checked_email,
@@ -20,7 +20,7 @@ from shared.protocol.participants import KeyStatus
 
 Change = Callable[[ParticipantRecord], ParticipantRecord]
 
-_JUDGES: Final[Mapping[str, Callable[[Any, list[Flaw]], Any]]] = {
+_JUDGES: Final[Mapping[str, Callable[[Any, list[FieldError]], Any]]] = {
     "base_url": checked_base_url,
     "ip_addresses": checked_addresses,
     "spoc_email": checked_email,
@@ -36,20 +36,20 @@ def amended(fields: Mapping[str, Any]) -> Change:
 
     def change(record: ParticipantRecord) -> ParticipantRecord:
         checked = dict(fields)
-        with judging() as flaws:
-            checked |= {name: judge(checked[name], flaws) for name, judge in _JUDGES.items() if name in checked}
-            if not flaws and "base_url" in checked:
-                flaws.extend(_unnamed_host(record, checked["base_url"]))
+        with judging() as errors:
+            checked |= {name: judge(checked[name], errors) for name, judge in _JUDGES.items() if name in checked}
+            if not errors and "base_url" in checked:
+                errors.extend(_unnamed_host(record, checked["base_url"]))
         return record.model_copy(update=checked)
 
     return change
 
 
-def _unnamed_host(record: ParticipantRecord, base_url: str) -> list[Flaw]:
+def _unnamed_host(record: ParticipantRecord, base_url: str) -> list[FieldError]:
     if any(names_host(leaf_of(pem), base_url) for pem in record.tls_certificates):
         return []
     found = f"no certificate of {record.organisation_id} for serving names the host of {base_url}"
-    return [Flaw("base_url", found, "register one that names both hosts first")]
+    return [FieldError("base_url", found, "register one that names both hosts first")]
 
 
 def standing(kid: str, status: KeyStatus) -> Change:
@@ -65,8 +65,8 @@ def new_key(material: str, kid: str) -> KeyRecord:
     Raises:
         FormError: key or kid cannot be used.
     """
-    with judging() as flaws:
-        key = checked_key("public_key", "kid", material, kid.strip(), flaws)
+    with judging() as errors:
+        key = checked_key("public_key", "kid", material, kid.strip(), errors)
     assert key is not None
     return key
 
@@ -77,5 +77,5 @@ def new_certificate(pem: str, base_url: str, now: datetime) -> str:
     Raises:
         FormError: it would be refused in a handshake.
     """
-    with judging() as flaws:
-        return checked_certificate(pem, base_url, now, flaws)
+    with judging() as errors:
+        return checked_certificate(pem, base_url, now, errors)

@@ -1,4 +1,4 @@
-"""What the operator plane answers when it cannot do what it was asked: one sentence with the mend, under `detail`."""
+"""What the operator plane answers when it cannot do what it was asked: one sentence with what to do, under `detail`."""
 
 from collections.abc import Mapping
 from http import HTTPStatus

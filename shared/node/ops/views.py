@@ -98,6 +98,6 @@ class Page(Items[Item]):
 
 
 class Mistake(BaseModel):
-    """Why a request was not carried out, with the mend, in one sentence."""
+    """Why a request was not carried out, and what to do about it, in one sentence."""
 
     detail: str

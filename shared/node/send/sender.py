@@ -11,7 +11,7 @@ from shared.node.counterparties import Counterparties, CounterpartiesUnavailable
 from shared.node.identity import Identity
 from shared.node.ids import new_id
 from shared.node.journal import Dispatch, Journal
-from shared.node.onboarding.record import first_flaw
+from shared.node.onboarding.record import first_error
 from shared.node.rules import Outgoing
 from shared.node.send.courier import Courier
 from shared.node.send.outbox import OutboxEntry, new_entry
@@ -104,7 +104,7 @@ class Sender:
             stamped = profile.stamp(content, originator, request_id, new_id(), self._clock.now())
             message_type.body.model_validate(parse_json_object(stamped))
         except ValidationError as error:
-            raise SendError(f"content.{first_flaw(error)}") from error
+            raise SendError(f"content.{first_error(error)}") from error
         except ValueError as error:  # a number or a character that JSON cannot carry
             raise SendError(f"content: {error}") from error
 

@@ -20,7 +20,7 @@ from shared.node.onboarding.certificates import (
     checked_pair,
     uses_of,
 )
-from shared.node.onboarding.fields import Flaw
+from shared.node.onboarding.fields import FieldError
 from shared.node.onboarding.record import leaf_of
 from shared.node.ops.participant_views import CertificateView
 from shared.protocol.encoding import format_timestamp
@@ -32,10 +32,10 @@ URL = "https://bank.example/credit"
 
 
 def judged(text: str, base_url: str = URL) -> tuple[str, list[str]]:
-    flaws: list[Flaw] = []
-    pem = checked_certificate(text, base_url, NOW, flaws)
-    assert {flaw.field for flaw in flaws} <= {"tls_certificate"}
-    return pem, [flaw.found for flaw in flaws]
+    errors: list[FieldError] = []
+    pem = checked_certificate(text, base_url, NOW, errors)
+    assert {error.field for error in errors} <= {"tls_certificate"}
+    return pem, [error.found for error in errors]
 
 
 def with_extension_twice() -> str:
@@ -83,7 +83,7 @@ def test_a_certificate_that_names_the_host_is_taken(hosts: tuple[str, ...], base
         (("bank.example",), "https://192.0.2.7"),
     ],
 )
-def test_a_certificate_that_does_not_name_the_host_is_a_flaw(hosts: tuple[str, ...], base_url: str) -> None:
+def test_a_certificate_that_does_not_name_the_host_is_an_error(hosts: tuple[str, ...], base_url: str) -> None:
     (found,) = judged(certificate_pem(hosts=hosts), base_url)[1]
     assert "the host of base_url" in found
 
@@ -104,7 +104,7 @@ def test_the_common_name_alone_does_not_count(tmp_path: Path) -> None:
         ({"can_sign": False}, "not made for signing (digitalSignature)"),
     ],
 )
-def test_a_certificate_that_would_be_refused_in_a_handshake_is_a_flaw(wrong: dict[str, Any], found: str) -> None:
+def test_a_certificate_that_would_be_refused_in_a_handshake_is_an_error(wrong: dict[str, Any], found: str) -> None:
     assert judged(certificate_pem(**wrong))[1] == [found]
 
 
@@ -112,14 +112,14 @@ SERVES, CALLS = certificate_pem(usages=(SERVER,)), certificate_pem(usages=(CLIEN
 
 
 def pair(serving: str, calling: str) -> tuple[list[str], list[str]]:
-    flaws: list[Flaw] = []
-    return checked_pair(serving, calling, URL, NOW, flaws), [f"{flaw.field}: {flaw.found}" for flaw in flaws]
+    errors: list[FieldError] = []
+    return checked_pair(serving, calling, URL, NOW, errors), [f"{error.field}: {error.found}" for error in errors]
 
 
 def several(*texts: str) -> list[str]:
-    flaws: list[Flaw] = []
-    checked_certificates(texts, URL, NOW, flaws)
-    return [str(flaw) for flaw in flaws]
+    errors: list[FieldError] = []
+    checked_certificates(texts, URL, NOW, errors)
+    return [str(error) for error in errors]
 
 
 def test_a_certificate_that_names_no_use_is_for_both() -> None:
@@ -148,13 +148,13 @@ def test_of_several_certificates_some_have_to_serve_and_some_to_call() -> None:
     assert told.startswith("tls_certificates: none is made for serving: add one with serverAuth")
 
 
-def test_a_certificate_with_a_broken_hash_is_a_flaw() -> None:
+def test_a_certificate_with_a_broken_hash_is_an_error() -> None:
     sha256, sha1 = (bytes.fromhex(f"2a864886f70d0101{last}") for last in ("0b", "05"))  # RFC 8017 appendix C
     der = ssl.PEM_cert_to_DER_cert(certificate_pem()).replace(sha256, sha1)
     assert judged(ssl.DER_cert_to_PEM_cert(der))[1] == ["signed with SHA1"]
 
 
-def test_a_certificate_that_names_an_extension_twice_is_a_flaw_and_no_error() -> None:
+def test_a_certificate_that_names_an_extension_twice_is_refused_and_nothing_is_raised() -> None:
     with pytest.raises(x509.DuplicateExtension):
         _ = x509.load_pem_x509_certificate(with_extension_twice().encode()).extensions
     pem, found = judged(with_extension_twice())
@@ -173,7 +173,7 @@ def test_a_certificate_that_names_an_extension_twice_is_a_flaw_and_no_error() ->
         ("\ud800", "no certificate in PEM that can be read"),
     ],
 )
-def test_what_is_no_certificate_is_a_flaw(text: str, found: str) -> None:
+def test_what_is_no_certificate_is_an_error(text: str, found: str) -> None:
     assert judged(text) == ("", [found])
 
 
@@ -185,7 +185,7 @@ def test_a_summary_tells_whose_it_is_and_until_when() -> None:
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @settings(deadline=None, max_examples=100)
 @given(st.data())
-def test_any_spoiled_certificate_is_taken_or_a_flaw(data: st.DataObject) -> None:
+def test_any_spoiled_certificate_is_taken_or_an_error(data: st.DataObject) -> None:
     der = bytearray(ssl.PEM_cert_to_DER_cert(certificate_pem()))
     for _ in range(data.draw(st.integers(1, 3))):
         der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))

@@ -1,4 +1,4 @@
-"""The fields of the form one by one; whatever is put into one becomes a value or a flaw, and nothing is raised."""
+"""The fields of the form one by one; whatever is put into one becomes a value or an error, and nothing is raised."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from shared.node.onboarding.fields import (
-    Flaw,
+    FieldError,
     checked_addresses,
     checked_base_url,
     checked_email,
@@ -26,9 +26,9 @@ ANYTHING = st.text() | st.text("0123456789.:/[]@%+-() v\n", max_size=60)
 patient = settings(deadline=None, max_examples=200)
 
 
-def judged(check: Any, value: Any) -> tuple[Any, list[Flaw]]:
-    flaws: list[Flaw] = []
-    return check(value, flaws), flaws
+def judged(check: Any, value: Any) -> tuple[Any, list[FieldError]]:
+    errors: list[FieldError] = []
+    return check(value, errors), errors
 
 
 @pytest.mark.parametrize(
@@ -68,15 +68,15 @@ def test_a_base_url_ends_before_the_version_of_a_message(told: str, base: str) -
         "ftp://bank.example",
     ],
 )
-def test_what_is_no_base_url_is_a_flaw(told: str) -> None:
-    value, (flaw,) = judged(checked_base_url, told)
-    assert (value, flaw.field) == ("", "base_url")
-    assert "https://bank.example/credit" in flaw.mend
+def test_what_is_no_base_url_is_an_error(told: str) -> None:
+    value, (error,) = judged(checked_base_url, told)
+    assert (value, error.field) == ("", "base_url")
+    assert "https://bank.example/credit" in error.hint
 
 
-def test_a_url_that_is_not_encrypted_is_a_flaw_of_its_own() -> None:
-    value, (flaw,) = judged(checked_base_url, "http://bank.example")
-    assert (value, flaw.found) == ("", "'http://bank.example' is not encrypted")
+def test_a_url_that_is_not_encrypted_is_an_error_of_its_own() -> None:
+    value, (error,) = judged(checked_base_url, "http://bank.example")
+    assert (value, error.found) == ("", "'http://bank.example' is not encrypted")
 
 
 @pytest.mark.parametrize(
@@ -89,18 +89,18 @@ def test_an_address_at_an_organisation_is_taken(told: str) -> None:
 @pytest.mark.parametrize(
     "told", ["a@gmail.com", "a@GMail.com", "a@yahoo.co.in", "a@rediffmail.com", "a@outlook.in", "a@proton.me"]
 )
-def test_an_address_that_anybody_can_have_is_a_flaw(told: str) -> None:
-    value, (flaw,) = judged(checked_email, told)
-    assert (value, flaw.field) == ("", "spoc_email")
-    assert "gives addresses to anybody" in flaw.found
+def test_an_address_that_anybody_can_have_is_an_error(told: str) -> None:
+    value, (error,) = judged(checked_email, told)
+    assert (value, error.field) == ("", "spoc_email")
+    assert "gives addresses to anybody" in error.found
 
 
 @pytest.mark.parametrize(
     "told", ["ocen", "ocen@bank", "@bank.example", "a b@bank.example", "a@-bank.example", "a@b@c.d"]
 )
-def test_what_is_no_address_of_a_person_is_a_flaw(told: str) -> None:
-    value, (flaw,) = judged(checked_email, told)
-    assert (value, flaw.found) == ("", f"{told!r} is no e-mail address")
+def test_what_is_no_address_of_a_person_is_an_error(told: str) -> None:
+    value, (error,) = judged(checked_email, told)
+    assert (value, error.found) == ("", f"{told!r} is no e-mail address")
 
 
 @pytest.mark.parametrize("told", ["+91 22 5550 0100", "02255500100", "+1 (555) 010-0100", "12345678"])
@@ -109,9 +109,9 @@ def test_a_number_of_8_to_15_digits_is_taken(told: str) -> None:
 
 
 @pytest.mark.parametrize("told", ["1234567", "+1234567890123456", "call us", "+91 22 five", "", "++91225550100"])
-def test_what_is_no_telephone_number_is_a_flaw(told: str) -> None:
-    _, (flaw,) = judged(checked_phone, told)
-    assert flaw.field == "spoc_phone"
+def test_what_is_no_telephone_number_is_an_error(told: str) -> None:
+    _, (error,) = judged(checked_phone, told)
+    assert error.field == "spoc_phone"
 
 
 @pytest.mark.parametrize(
@@ -129,14 +129,14 @@ def test_addresses_and_networks_are_kept_in_their_short_form(told: list[str], ke
 @pytest.mark.parametrize(
     "told", ["192.0.2", "192.0.2.7/24", "bank.example", "", "1.2.3.4-1.2.3.9", "0.0.0.0/0", "::/0"]
 )
-def test_what_is_no_address_or_every_address_is_a_flaw(told: str) -> None:
-    _, (flaw,) = judged(checked_addresses, [told])
-    assert flaw.field == "ip_addresses"
+def test_what_is_no_address_or_every_address_is_an_error(told: str) -> None:
+    _, (error,) = judged(checked_addresses, [told])
+    assert error.field == "ip_addresses"
 
 
 def test_each_wrong_address_is_told() -> None:
-    _, flaws = judged(checked_addresses, ["a", "192.0.2.7", "b"])
-    assert [flaw.found for flaw in flaws] == ["'a' is no address or network", "'b' is no address or network"]
+    _, errors = judged(checked_addresses, ["a", "192.0.2.7", "b"])
+    assert [error.found for error in errors] == ["'a' is no address or network", "'b' is no address or network"]
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_a_private_key_is_known_in_pem_and_in_json() -> None:
 @example("https://[v1.a]")
 @example("https://bank.example\ud800")
 @example("//[")
-def test_any_text_is_a_base_url_or_a_flaw(text: str) -> None:
-    value, flaws = judged(checked_base_url, text)
-    assert bool(value) is not bool(flaws)
+def test_any_text_is_a_base_url_or_an_error(text: str) -> None:
+    value, errors = judged(checked_base_url, text)
+    assert bool(value) is not bool(errors)
     if value:
         assert TypeAdapter(BaseUrl).validate_python(value) == value
         assert judged(checked_base_url, value) == (value, [])
@@ -168,16 +168,16 @@ def test_any_text_is_a_base_url_or_a_flaw(text: str) -> None:
 
 @patient
 @given(ANYTHING)
-def test_any_text_is_an_e_mail_address_or_a_flaw(text: str) -> None:
-    value, flaws = judged(checked_email, text)
-    assert bool(value) is not bool(flaws)
+def test_any_text_is_an_e_mail_address_or_an_error(text: str) -> None:
+    value, errors = judged(checked_email, text)
+    assert bool(value) is not bool(errors)
 
 
 @patient
 @given(ANYTHING)
-def test_any_text_is_a_telephone_number_or_a_flaw(text: str) -> None:
-    value, flaws = judged(checked_phone, text)
-    assert bool(flaws) or 8 <= sum(character in "0123456789" for character in value) <= 15
+def test_any_text_is_a_telephone_number_or_an_error(text: str) -> None:
+    value, errors = judged(checked_phone, text)
+    assert bool(errors) or 8 <= sum(character in "0123456789" for character in value) <= 15
 
 
 @patient
@@ -185,14 +185,14 @@ def test_any_text_is_a_telephone_number_or_a_flaw(text: str) -> None:
 @example(["fe80::1%eth0"])
 @example(["::ffff:1.2.3.4/128"])
 @example(["\u0661.1.1.1"])
-def test_any_texts_are_addresses_or_flaws(texts: list[str]) -> None:
-    value, flaws = judged(checked_addresses, texts)
-    assert bool(flaws) or (1 <= len(value) <= 3 and all(ip_network(one).prefixlen for one in value))
+def test_any_texts_are_addresses_or_errors(texts: list[str]) -> None:
+    value, errors = judged(checked_addresses, texts)
+    assert bool(errors) or (1 <= len(value) <= 3 and all(ip_network(one).prefixlen for one in value))
 
 
 @patient
 @given(ANYTHING, st.sampled_from([("organisation_id", OrganisationId), ("name", Name)]))
-def test_any_text_is_an_id_or_a_name_or_a_flaw(text: str, field: tuple[str, Any]) -> None:
-    flaws: list[Flaw] = []
-    value = checked_text(field[0], text, field[1], flaws)
-    assert bool(value) is not bool(flaws)
+def test_any_text_is_an_id_or_a_name_or_an_error(text: str, field: tuple[str, Any]) -> None:
+    errors: list[FieldError] = []
+    value = checked_text(field[0], text, field[1], errors)
+    assert bool(value) is not bool(errors)

@@ -1,4 +1,4 @@
-"""The onboarding form: what is taken, and every flaw told by field, with what was found and the mend (OCEN-ROT-01)."""
+"""The onboarding form: what is taken, and every error by field, with what was found and what to do (OCEN-ROT-01)."""
 
 import json
 from datetime import timedelta
@@ -28,11 +28,11 @@ from tests.node.certificates import CLIENT, SERVER, rsa_key
 
 
 def refused(**changes: Any) -> list[str]:
-    """The flaws of the form with these changes, each as it is shown."""
+    """The errors of the form with these changes, each as it is shown."""
     with pytest.raises(FormError) as refusal:
         record_of(form(**changes), NOW)
-    assert str(refusal.value) == "; ".join(map(str, refusal.value.flaws))
-    return [str(flaw) for flaw in refusal.value.flaws]
+    assert str(refusal.value) == "; ".join(map(str, refusal.value.errors))
+    return [str(error) for error in refusal.value.errors]
 
 
 def test_a_form_becomes_a_record() -> None:
@@ -104,7 +104,7 @@ SECRET = "a private key"
 
 
 @pytest.mark.parametrize(
-    ("changes", "flaw"),
+    ("changes", "error"),
     [
         ({"organisation_id": ""}, "organisation_id: empty: give 1 to 64 letters"),
         ({"organisation_id": "../etc"}, "organisation_id: '../etc' is not one: give 1 to 64 letters"),
@@ -170,10 +170,10 @@ SECRET = "a private key"
         ),
     ],
 )
-def test_a_flaw_is_told_by_field_with_what_was_found_and_the_mend(changes: dict[str, Any], flaw: str) -> None:
+def test_an_error_is_told_by_field_with_what_was_found_and_what_to_do(changes: dict[str, Any], error: str) -> None:
     told = refused(**changes)
     assert len(told) == 1
-    assert told[0].startswith(flaw)
+    assert told[0].startswith(error)
 
 
 def test_a_key_that_lets_everything_pass_is_refused() -> None:
@@ -198,9 +198,9 @@ def test_a_private_key_among_the_addresses_is_refused_and_never_repeated() -> No
     assert told.startswith("ip_addresses: a private key, which is nobody else's business, is no address")
 
 
-def test_all_flaws_are_told_at_once_field_by_field() -> None:
+def test_all_errors_are_told_at_once_field_by_field() -> None:
     told = refused(**{name: [] if name == "ip_addresses" else "" for name in form_entry() if "backup" not in name})
-    fields = [flaw.partition(":")[0] for flaw in told]
+    fields = [error.partition(":")[0] for error in told]
     expected = {name for name in form_entry() if "backup" not in name} - {"kid"}
     assert set(fields) == expected
     assert len(fields) == len(expected)
@@ -211,7 +211,7 @@ def test_all_that_is_wrong_with_a_certificate_is_told_at_once() -> None:
     assert len(refused(tls_certificate=worst)) == 3
 
 
-def test_a_certificate_is_not_held_against_a_base_url_that_is_itself_a_flaw() -> None:
+def test_a_certificate_is_not_held_against_a_base_url_that_is_itself_an_error() -> None:
     (told,) = refused(base_url="ftp://other.example")
     assert told.startswith("base_url: ")
 

@@ -1,4 +1,4 @@
-"""The keys of the form: in what forms they are taken, which kid they get, and what is a flaw."""
+"""The keys of the form: in what forms they are taken, which kid they get, and what is an error."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.node.onboarding.fields import Flaw
+from shared.node.onboarding.fields import FieldError
 from shared.node.onboarding.key_forms import checked_key, checked_keys, jwk_kids
 from shared.node.onboarding.record import KeyRecord
 from shared.protocol.participants import KeyStatus
@@ -19,9 +19,9 @@ from tests.node.certificates import rsa_key
 def judged(
     first: str, first_kid: str = "", second: str = "", second_kid: str = ""
 ) -> tuple[list[KeyRecord], list[str]]:
-    flaws: list[Flaw] = []
-    keys = checked_keys(first, first_kid, second, second_kid, flaws)
-    return keys, [str(flaw) for flaw in flaws]
+    errors: list[FieldError] = []
+    keys = checked_keys(first, first_kid, second, second_kid, errors)
+    return keys, [str(error) for error in errors]
 
 
 def of(kid: str, owner: str = "bank", status: KeyStatus = KeyStatus.ACTIVE) -> KeyRecord:
@@ -56,7 +56,7 @@ def test_a_set_of_two_is_the_key_in_use_and_the_back_up() -> None:
 
 
 @pytest.mark.parametrize(
-    ("material", "flaw"),
+    ("material", "error"),
     [
         (jwk_set(), "public_key: the JWK set is empty: give one with an RSA key"),
         (
@@ -88,25 +88,25 @@ def test_a_set_of_two_is_the_key_in_use_and_the_back_up() -> None:
         ('{"\ud800', "public_key: the JWK"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_a_flaw_of_its_field(material: str, flaw: str) -> None:
-    keys, flaws = judged(material)
+def test_a_key_that_cannot_be_used_is_an_error_of_its_field(material: str, error: str) -> None:
+    keys, errors = judged(material)
     assert keys == []
-    assert flaws[0].startswith(flaw)
+    assert errors[0].startswith(error)
 
 
-def test_the_same_key_twice_is_a_flaw_also_in_two_forms() -> None:
-    _, flaws = judged(public_pem("bank"), "a", json.dumps(jwk("bank", "b")))
-    assert flaws == ["backup_public_key: the same key as public_key: a back-up has to be another key"]
+def test_the_same_key_twice_is_an_error_also_in_two_forms() -> None:
+    _, errors = judged(public_pem("bank"), "a", json.dumps(jwk("bank", "b")))
+    assert errors == ["backup_public_key: the same key as public_key: a back-up has to be another key"]
 
 
-def test_the_same_kid_twice_is_a_flaw() -> None:
-    _, flaws = judged(public_pem("bank"), "a", public_pem("leaf"), " a")
-    assert flaws == ["backup_kid: a, like the first key's: give each key a kid of its own"]
+def test_the_same_kid_twice_is_an_error() -> None:
+    _, errors = judged(public_pem("bank"), "a", public_pem("leaf"), " a")
+    assert errors == ["backup_kid: a, like the first key's: give each key a kid of its own"]
 
 
-def test_both_keys_are_judged_though_the_first_is_a_flaw() -> None:
-    _, flaws = judged("x", "a", "y", "b")
-    assert [flaw.partition(":")[0] for flaw in flaws] == ["public_key", "backup_public_key"]
+def test_both_keys_are_judged_though_the_first_is_an_error() -> None:
+    _, errors = judged("x", "a", "y", "b")
+    assert [error.partition(":")[0] for error in errors] == ["public_key", "backup_public_key"]
 
 
 def test_only_a_jwk_bears_kids() -> None:
@@ -128,8 +128,8 @@ json_values: Any = st.recursive(
 @example('{"keys": [[]]}')
 @example('{"kty": "RSA", "n": "AQAB", "e": 1}')
 @example("-----BEGIN CERTIFICATE-----")
-def test_any_text_is_a_key_or_a_flaw(text: str) -> None:
-    flaws: list[Flaw] = []
-    key = checked_key("public_key", "kid", text, "k", flaws)
-    assert (key is None) is bool(flaws)
+def test_any_text_is_a_key_or_an_error(text: str) -> None:
+    errors: list[FieldError] = []
+    key = checked_key("public_key", "kid", text, "k", errors)
+    assert (key is None) is bool(errors)
     assert judged(text, "", text)[1]

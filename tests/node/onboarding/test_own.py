@@ -82,7 +82,7 @@ def test_a_key_that_the_identity_file_names_is_never_written_over(own: OwnKeys, 
     assert identity.key_files["lsp-kid"].read_bytes() == private_pem(rsa_key("lsp"))
 
 
-def test_a_folder_that_cannot_be_made_is_named_with_the_mend(own: OwnKeys, folder: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(own: OwnKeys, folder: Path) -> None:
     folder.parent.write_text("no folder")
     with pytest.raises(IdentityError, match="a folder for keys that this user may write: OCEN_KEYS_FOLDER"):
         own.make("fresh")

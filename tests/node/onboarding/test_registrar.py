@@ -28,7 +28,7 @@ async def test_who_is_onboarded_is_known_and_trusted_when_the_call_returns(here:
     ]
 
 
-async def test_a_form_with_flaws_is_not_stored(here: Process) -> None:
+async def test_a_form_with_errors_is_not_stored(here: Process) -> None:
     told = await refused(here, lambda: here.registrar.onboard(form(name="", role="BANK")), FormError)
     assert told == "name: empty: give one line of 1 to 200 characters; role: 'BANK': write LENDER or LSP"
 

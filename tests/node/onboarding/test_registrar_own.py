@@ -89,7 +89,7 @@ async def test_a_key_keeps_its_file_where_only_the_look_at_the_register_fails(he
     await here.registrar.change("LSP123", standing("lsp backup-kid", KeyStatus.RETIRED), "")
     here.trust.fails = True
     with pytest.raises(
-        NotInForceError, match=r"^It is stored, and counts in full when this is mended: tls\.key is not"
+        NotInForceError, match=r"^It is stored, and counts in full when this is put right: tls\.key is not"
     ):
         await here.registrar.make_key("fresh")
     assert here.registry.statuses()["fresh"] == "BACKUP"

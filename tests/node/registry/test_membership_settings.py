@@ -1,4 +1,4 @@
-"""The settings of a member of the network: all of them or none, each mistake named with its mend."""
+"""The settings of a member of the network: all of them or none, each mistake named, with what to do."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -78,7 +78,7 @@ def test_an_empty_address_of_a_registry_is_none(monkeypatch: pytest.MonkeyPatch)
         ("OCEN_REGISTRY_CACHE_SECONDS", "2", "OCEN_REGISTRY_CACHE_SECONDS: "),
     ],
 )
-def test_what_cannot_be_used_is_named_with_its_mend(
+def test_what_cannot_be_used_is_named_with_what_to_do(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
 ) -> None:
     monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""A refusal says what would have been right and what was found, so that whoever gets it can mend it."""
+"""A refusal says what would have been right and what was found, so that whoever gets it can correct it."""
 
 import json
 from pathlib import Path

@@ -103,9 +103,9 @@ SPOILED: Mapping[str, tuple[str, Callable[[Any], Any], str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("column", "change", "part", "flaw"), SPOILED.values(), ids=SPOILED)
+@pytest.mark.parametrize(("column", "change", "part", "error"), SPOILED.values(), ids=SPOILED)
 async def test_what_somebody_has_changed_in_the_database_does_not_hold(
-    pair: MemberPair, tmp_path: Path, column: str, change: Callable[[Any], Any], part: str, flaw: str
+    pair: MemberPair, tmp_path: Path, column: str, change: Callable[[Any], Any], part: str, error: str
 ) -> None:
     await pair.send()
 
@@ -113,7 +113,7 @@ async def test_what_somebody_has_changed_in_the_database_does_not_hold(
 
     made = evidence(pair.bank, tmp_path / "spoiled")
     assert not made.manifest["holds"]
-    assert flaw in " ".join(made.parts[part]["flaws"])
+    assert error in " ".join(made.parts[part]["flaws"])
     done = made.verify()
     assert done.returncode == 1
     assert f"FAIL  {part}:" in done.stdout
@@ -137,5 +137,5 @@ async def test_without_the_registrys_key_nothing_is_proved(pair: MemberPair, tmp
     await pair.send()
     delete(pair.bank.engine, "registry_keys", participant_id=AGENT)
     made = evidence(pair.bank, tmp_path / "deleted")
-    assert "kid_selects_a_registered_key" in made.flaws
+    assert "kid_selects_a_registered_key" in made.errors
     assert made.verify().returncode == 1
