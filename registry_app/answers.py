@@ -28,7 +28,7 @@ def participant_detail(role: StoredRole) -> ParticipantDetail:
     """Show a participant by itself."""
     return ParticipantDetail(
         id=str(role.id),
-        **_standing(role),
+        **_status(role),
         **_address(role),
         kc_client_id=role.client_id,
         tls_certificates=tuple(one.thumbprint for one in role.history.current_certificates),
@@ -45,7 +45,7 @@ def participants_of(connection: Connection, network_id: int) -> IndexedProductNe
     by_role: dict[str, list[NetworkParticipant]] = {}
     for role in load_members(connection, network_id):
         if role.is_served:
-            shown = NetworkParticipant(id=role.id, **_standing(role), **_address(role))
+            shown = NetworkParticipant(id=role.id, **_status(role), **_address(role))
             by_role.setdefault(role.history.role.value, []).append(shown)
     return IndexedProductNetworkParticipants.model_validate(by_role)
 
@@ -123,7 +123,7 @@ def _role(role: StoredRole) -> RoleReference:
     )
 
 
-def _standing(role: StoredRole) -> dict[str, Any]:
+def _status(role: StoredRole) -> dict[str, Any]:
     return {
         "participant_role": role.history.role,
         "participant_role_status": role.status,

@@ -9,7 +9,7 @@ from registry_app.auth.service import AuthService
 from registry_app.quota import ReportQuota
 from registry_app.registrar import NetworkRegistrar
 from registry_app.settings import RegistrySettings
-from registry_app.store.book import Book
+from registry_app.store.database import Database
 from registry_app.telemetry import RegistryTelemetry
 from shared.clock import Clock
 from shared.node.readiness import ReadinessCheck
@@ -21,7 +21,7 @@ class Parts:
 
     settings: RegistrySettings
     clock: Clock
-    book: Book
+    database: Database
     auth: AuthService
     quota: ReportQuota
     registrar: NetworkRegistrar

@@ -18,8 +18,8 @@ from registry_app.registration import (
     with_address,
     with_keys,
 )
-from registry_app.standing import StatusChange
-from registry_app.store.book import Book
+from registry_app.status_changes import StatusChange
+from registry_app.store.database import Database
 from registry_app.store.entry import enter, save
 from registry_app.store.roles import (
     StoredRole,
@@ -53,9 +53,11 @@ class NetworkRegistrar:
     is at odds with what is known, FormError where a field cannot have its value.
     """
 
-    def __init__(self, book: Book, hasher: SecretHasher, clock: Clock, refresh: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, database: Database, hasher: SecretHasher, clock: Clock, refresh: Callable[[], Awaitable[None]]
+    ) -> None:
         """`refresh` brings the TLS trust in step with the register."""
-        self._book = book
+        self._database = database
         self._hasher = hasher
         self._clock = clock
         self._refresh = refresh
@@ -138,7 +140,7 @@ class NetworkRegistrar:
         return await self._act(change)
 
     async def _act(self, work: Callable[[Connection], T]) -> T:
-        result = await self._book.change(work)
+        result = await self._database.change(work)
         await self._refresh()
         return result
 

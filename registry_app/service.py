@@ -16,8 +16,8 @@ from registry_app.plane.app import plane_app
 from registry_app.quota import ReportQuota
 from registry_app.registrar import NetworkRegistrar
 from registry_app.settings import RegistrySettings
-from registry_app.standing import APPLYING
-from registry_app.store.book import Book
+from registry_app.status_changes import APPLYING
+from registry_app.store.database import Database
 from registry_app.store.reports import purge_reports
 from registry_app.store.roles import certificates_of
 from registry_app.store.tables import SCHEMA
@@ -61,16 +61,16 @@ class RegistryService:
             take_turns(connection)
             keys.make_first(connection, clock.now(), replaces_lost=settings.replace_lost_key)
         self._hasher = SecretHasher()
-        book = Book(engine)
+        database = Database(engine)
         self.parts = Parts(
             settings=settings,
             clock=clock,
-            book=book,
-            auth=AuthService(settings, book, keys, self._hasher, clock),
+            database=database,
+            auth=AuthService(settings, database, keys, self._hasher, clock),
             quota=ReportQuota(settings.reports_per_second, settings.reports_burst, clock),
-            registrar=NetworkRegistrar(book, self._hasher, clock, self.refresh_trust),
+            registrar=NetworkRegistrar(database, self._hasher, clock, self.refresh_trust),
             telemetry=RegistryTelemetry(),
-            readiness=ReadinessCheck(lambda: self.protocol_server.is_listening, book.write_check, clock),
+            readiness=ReadinessCheck(lambda: self.protocol_server.is_listening, database.write_check, clock),
         )
         self.plane = plane_app(self.parts)
         self.ops = registry_ops_app(self.parts)
@@ -98,7 +98,7 @@ class RegistryService:
         Raises:
             CannotListenError: a port is taken or not ours to take.
         """
-        await self.parts.book.start()
+        await self.parts.database.start()
         await self.refresh_trust()
         try:
             await self.protocol_server.start()
@@ -118,16 +118,16 @@ class RegistryService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.parts.book.stop()
+        await self.parts.database.stop()
         self._hasher.close()
 
     async def crash(self) -> BaseException:
         """Return what has ended the writer, once anything but stop() has."""
-        return await self.parts.book.crash()
+        return await self.parts.database.crash()
 
     async def refresh_trust(self) -> None:
         """Take the client certificates of those that are served or apply now, beside those of the trusted issuers."""
-        certificates = await self.parts.book.read(_certificates)
+        certificates = await self.parts.database.read(_certificates)
         if certificates != self._trusted:
             await asyncio.to_thread(lambda: self.trust.replace(client_trust(self._issuers, *certificates)))
             self._trusted = certificates
@@ -141,7 +141,7 @@ class RegistryService:
                 if clock.elapsed() >= next_purge:
                     next_purge += PURGE_SECONDS
                     purge = partial(purge_reports, kept=self.parts.settings.reports_kept)
-                    while await self.parts.book.change(purge) >= SLICE:
+                    while await self.parts.database.change(purge) >= SLICE:
                         await self.refresh_trust()
             except Exception as error:  # whatever it is, the trust must be brought up to date a second later
                 self.parts.telemetry.trouble("housekeeping failed", error)

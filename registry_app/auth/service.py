@@ -14,7 +14,7 @@ from registry_app.auth.signing_keys import SigningKeys, TokenKey, current_key, p
 from registry_app.auth.token_request import TokenRequest
 from registry_app.auth.tokens import TokenHolder, claims_for, public_jwk, sign_token, verify_issued_token
 from registry_app.settings import RegistrySettings
-from registry_app.store.book import Book
+from registry_app.store.database import Database
 from registry_app.store.roles import ClientRow, client_of, client_of_role
 from shared.catalogue.bodies.v4.registry import JsonWebKeySet, RoleStatus
 from shared.clock import Clock
@@ -33,11 +33,11 @@ class AuthService:
     """Issues and verifies access tokens."""
 
     def __init__(
-        self, settings: RegistrySettings, book: Book, keys: SigningKeys, hasher: SecretHasher, clock: Clock
+        self, settings: RegistrySettings, database: Database, keys: SigningKeys, hasher: SecretHasher, clock: Clock
     ) -> None:
         self.issuer = settings.issuer
         self.keys = keys
-        self._book = book
+        self._database = database
         self._clock = clock
         self._hasher = hasher
         self._needs_certificate = settings.token_needs_certificate
@@ -56,7 +56,7 @@ class AuthService:
             raise OAuthError("unauthorized_client", sentence)
         holder = TokenHolder(client.participant_id, client.client_id, client.role)
         claims = claims_for(holder, self.issuer, request.scope, self._clock.now(), self._life)
-        key = await self._book.read(current_key)
+        key = await self._database.read(current_key)
         token = await asyncio.to_thread(lambda: sign_token(claims, key.kid, self.keys.private(key)))
         return IssuedToken(token, claims["exp"] - claims["iat"], request.scope)
 
@@ -70,7 +70,7 @@ class AuthService:
             TokenRefused: it is not valid, its participant is not approved any more, or the certificate is another's.
         """
         query = partial(self._holder, token=token, certificate=certificate, now=self._clock.now())
-        return await self._book.read(query)
+        return await self._database.read(query)
 
     async def key_set(self) -> JsonWebKeySet:
         """Return the public keys that tokens are verified with."""
@@ -89,10 +89,10 @@ class AuthService:
             self.keys.replace(connection, kid, now)
             return current_key(connection)
 
-        return await self._book.change(replace)
+        return await self._database.change(replace)
 
     async def _authenticated(self, request: TokenRequest, address: str, certificate: str) -> ClientRow:
-        client = await self._book.read(partial(client_of, client_id=request.client_id))
+        client = await self._database.read(partial(client_of, client_id=request.client_id))
         caller = certificate if client is not None and certificate in client.certificates else address
         attempts = self._attempts.of(request.client_id, caller, is_known=client is not None)
         async with attempts.turn:
@@ -107,7 +107,7 @@ class AuthService:
         return client
 
     def _holder(self, connection: Connection, token: str, certificate: str, now: datetime) -> TokenHolder:
-        # One visit to the database: every call of a participant waits for it.
+        # One query: every call of a participant waits for it.
         participant_id, client_id = verify_issued_token(token, published_keys(connection, now), self.issuer, now)
         client = client_of_role(connection, participant_id)
         if client is None or client.client_id != client_id or client.status is not RoleStatus.APPROVED:
@@ -125,4 +125,4 @@ class AuthService:
 
     async def _published(self) -> list[TokenKey]:
         now = self._clock.now()
-        return await self._book.read(lambda connection: published_keys(connection, now))
+        return await self._database.read(lambda connection: published_keys(connection, now))

@@ -14,7 +14,7 @@ from registry_app.ops.views import (
 from registry_app.parts import TheRegistry
 from registry_app.registrar import Credentials
 from registry_app.registration import AmendmentForm, KeysForm, RegistrationForm
-from registry_app.standing import APPROVE, REJECT, SUSPEND
+from registry_app.status_changes import APPROVE, REJECT, SUSPEND
 from registry_app.store.roles import load_role, load_roles
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.views import Items
@@ -27,7 +27,7 @@ ParticipantId = Annotated[Id, Path()]
 @routes.get("/participants")
 async def participants(registry: TheRegistry, offboarded: Annotated[bool, Query()] = False) -> Items[ParticipantView]:
     """List participants; those that were offboarded only if asked for too."""
-    roles = await registry.book.read(load_roles)
+    roles = await registry.database.read(load_roles)
     shown = [role for role in roles if offboarded or role.history.offboarded_at is None]
     return Items(items=[ParticipantView.of(role) for role in shown])
 
@@ -41,7 +41,7 @@ async def register(registry: TheRegistry, form: RegistrationForm) -> Registered:
 @routes.get("/participants/{participant_id}")
 async def participant(registry: TheRegistry, participant_id: ParticipantId) -> ParticipantView:
     """Show a participant, offboarded or not."""
-    role = await registry.book.read(lambda connection: load_role(connection, int(participant_id)))
+    role = await registry.database.read(lambda connection: load_role(connection, int(participant_id)))
     if role is None:
         raise HTTPException(404, f"{participant_id} has never been registered; GET /participants lists who is.")
     return ParticipantView.of(role)

@@ -52,6 +52,6 @@ async def disbursements(registry: TheRegistry, wanted: Annotated[ReportQuery, Qu
 async def _page(registry: Parts, kind: ReportKind, wanted: ReportQuery, event_type: str) -> Page[ReportView]:
     role_id = None if wanted.participant_id is None else int(wanted.participant_id)
     conditions = ReportFilter(kind, wanted.limit, wanted.before or "", role_id, event_type)
-    reports = await registry.book.read(lambda connection: list_reports(connection, conditions))
+    reports = await registry.database.read(lambda connection: list_reports(connection, conditions))
     page = [ReportView.model_validate(report, from_attributes=True) for report in reports[: wanted.limit]]
     return Page(items=page, next=page[-1].id if len(reports) > wanted.limit else None)

@@ -33,7 +33,7 @@ View = TypeVar("View", bound=BaseModel)
 @routes.get("/products")
 async def products(registry: TheRegistry) -> Items[ProductView]:
     """List the credit products."""
-    rows = await registry.book.read(lambda connection: list_rows(connection, PRODUCTS))
+    rows = await registry.database.read(lambda connection: list_rows(connection, PRODUCTS))
     return Items(items=[_view(ProductView, row) for row in rows])
 
 
@@ -46,7 +46,7 @@ async def create_product(registry: TheRegistry, form: ProductForm) -> ProductVie
 @routes.delete("/products/{number}", status_code=204)
 async def remove_product(registry: TheRegistry, number: Number) -> None:
     """Remove a credit product that no network is made for."""
-    await registry.book.change(lambda connection: remove(connection, PRODUCTS, int(number)))
+    await registry.database.change(lambda connection: remove(connection, PRODUCTS, int(number)))
 
 
 @routes.get("/networks")
@@ -56,7 +56,7 @@ async def networks(registry: TheRegistry) -> Items[NetworkView]:
     def query(connection: Connection) -> list[NetworkView]:
         return [_network(connection, row) for row in list_rows(connection, NETWORKS)]
 
-    return Items(items=await registry.book.read(query))
+    return Items(items=await registry.database.read(query))
 
 
 @routes.post("/networks", status_code=201)
@@ -69,13 +69,13 @@ async def create_network(registry: TheRegistry, form: NetworkForm) -> NetworkVie
             add_member(connection, row.id, int(member))
         return _network(connection, row)
 
-    return await registry.book.change(work)
+    return await registry.database.change(work)
 
 
 @routes.delete("/networks/{number}", status_code=204)
 async def remove_network(registry: TheRegistry, number: Number) -> None:
     """Remove a product network with its memberships and filters."""
-    await registry.book.change(lambda connection: remove(connection, NETWORKS, int(number)))
+    await registry.database.change(lambda connection: remove(connection, NETWORKS, int(number)))
 
 
 @routes.put("/networks/{number}/members/{participant_id}")
@@ -86,7 +86,7 @@ async def join(registry: TheRegistry, number: Number, participant_id: Number) ->
         add_member(connection, int(number), int(participant_id))
         return _network(connection, demand(connection, NETWORKS, int(number)))
 
-    return await registry.book.change(work)
+    return await registry.database.change(work)
 
 
 @routes.delete("/networks/{number}/members/{participant_id}")
@@ -97,14 +97,14 @@ async def leave(registry: TheRegistry, number: Number, participant_id: Number) -
         remove_member(connection, int(number), int(participant_id))
         return _network(connection, demand(connection, NETWORKS, int(number)))
 
-    return await registry.book.change(work)
+    return await registry.database.change(work)
 
 
 @routes.get("/whitelisting-items")
 async def items(registry: TheRegistry, participant_id: Annotated[Id | None, Query()] = None) -> Items[WhitelistingView]:
     """List the addresses that participants call from, of one participant or of all."""
     role_id = None if participant_id is None else int(participant_id)
-    rows = await registry.book.read(lambda connection: list_rows(connection, WHITELISTING_ITEMS, role_id=role_id))
+    rows = await registry.database.read(lambda connection: list_rows(connection, WHITELISTING_ITEMS, role_id=role_id))
     return Items(items=[_view(WhitelistingView, row) for row in rows])
 
 
@@ -113,21 +113,21 @@ async def create_item(registry: TheRegistry, form: WhitelistingForm) -> Whitelis
     """Add an address or network that a participant calls from; it may have three."""
     with judging() as errors:
         checked = checked_addresses([form.ip_address], errors)
-    wish = form.model_copy(update={"ip_address": checked[0]})
-    return _view(WhitelistingView, await _create(registry, WHITELISTING_ITEMS, wish))
+    checked_form = form.model_copy(update={"ip_address": checked[0]})
+    return _view(WhitelistingView, await _create(registry, WHITELISTING_ITEMS, checked_form))
 
 
 @routes.delete("/whitelisting-items/{number}", status_code=204)
 async def remove_item(registry: TheRegistry, number: Number) -> None:
     """Remove an address."""
-    await registry.book.change(lambda connection: remove(connection, WHITELISTING_ITEMS, int(number)))
+    await registry.database.change(lambda connection: remove(connection, WHITELISTING_ITEMS, int(number)))
 
 
 @routes.get("/lender-network-filters")
 async def filters(registry: TheRegistry, network_id: Annotated[Id | None, Query()] = None) -> Items[FilterView]:
     """List the lenders' filters, of one network or of all."""
     wanted = None if network_id is None else int(network_id)
-    rows = await registry.book.read(lambda connection: list_rows(connection, FILTERS, network_id=wanted))
+    rows = await registry.database.read(lambda connection: list_rows(connection, FILTERS, network_id=wanted))
     return Items(items=[_view(FilterView, row) for row in rows])
 
 
@@ -140,11 +140,11 @@ async def create_filter(registry: TheRegistry, form: FilterForm) -> FilterView:
 @routes.delete("/lender-network-filters/{number}", status_code=204)
 async def remove_filter(registry: TheRegistry, number: Number) -> None:
     """Remove a filter."""
-    await registry.book.change(lambda connection: remove(connection, FILTERS, int(number)))
+    await registry.database.change(lambda connection: remove(connection, FILTERS, int(number)))
 
 
 async def _create(registry: Parts, table: Table, form: BaseModel) -> Row[Any]:
-    return await registry.book.change(lambda connection: create(connection, table, _columns(form)))
+    return await registry.database.change(lambda connection: create(connection, table, _columns(form)))
 
 
 def _columns(form: BaseModel, without: set[str] | None = None) -> dict[str, Any]:

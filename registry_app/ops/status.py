@@ -39,7 +39,7 @@ async def metrics(registry: TheRegistry) -> Response:
 async def signing_keys(registry: TheRegistry) -> Items[SigningKeyView]:
     """List the keys of the JWKS: the one that signs tokens, and those that have signed tokens still alive."""
     now = registry.clock.now()
-    published = await registry.book.read(lambda connection: published_keys(connection, now))
+    published = await registry.database.read(lambda connection: published_keys(connection, now))
     return Items(items=[SigningKeyView.of(key) for key in published])
 
 

@@ -84,7 +84,7 @@ async def _keep(
 ) -> ResponseMessage:
     now = registry.clock.now()
     document: Any = body.model_dump(mode="json", by_alias=True)
-    await registry.book.keep(
+    await registry.database.keep(
         Report(
             id=new_id(),
             kind=kind,

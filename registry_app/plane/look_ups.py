@@ -127,7 +127,7 @@ async def _served(registry: Parts, number: str) -> StoredRole:
 
 
 async def _found(registry: Parts, query: Callable[[Connection], T | None]) -> T:
-    found = await registry.book.read(query)
+    found = await registry.database.read(query)
     if found is None:
         raise HTTPException(404, "There is none of that id.")
     return found

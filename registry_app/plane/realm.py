@@ -71,9 +71,9 @@ async def token(request: Request, registry: TheRegistry) -> JSONResponse:
     media_types, authorizations = (request.headers.getlist(name) for name in ("content-type", "authorization"))
     if len(media_types) > 1 or len(authorizations) > 1:
         raise invalid_request("A header is repeated; send each once.")
-    wish = read_token_request("".join(media_types), await request.body(), next(iter(authorizations), None))
+    token_request = read_token_request("".join(media_types), await request.body(), next(iter(authorizations), None))
     address = request.client.host if request.client else ""
-    issued = await registry.auth.issue(wish, address, shown_certificate(request))
+    issued = await registry.auth.issue(token_request, address, shown_certificate(request))
     content = {
         "access_token": issued.access_token,
         "token_type": "Bearer",

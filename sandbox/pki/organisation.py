@@ -121,7 +121,7 @@ def own_form(path: Path) -> OnboardingForm:
 
     Raises IdentityError if the file, or one that it names, cannot be used.
     """
-    own_record = load_identity(path).stated
+    own_record = load_identity(path).own_record
     assert own_record is not None
     return form_of(own_record)
 

@@ -14,7 +14,7 @@ from shared.node.timers import SLICE, DueTimers
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A wish that what is due at `now` (protocol time, aware) be done, at most so many timers."""
+    """A request to run at most so many of the timers that are due at `now` (protocol time, aware)."""
 
     now: datetime
     most: int = SLICE

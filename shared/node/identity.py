@@ -59,7 +59,7 @@ class Identity:
         signing_key: the key that signs now; `OwnKeys` changes it while the node runs, and `backup_keys` with it.
         trust: PEM text of issuers that we trust beside the certificates that counterparties have registered.
         key_files: where the private keys that the identity file names are, by kid.
-        stated: what the identity file says of us, as a record that a counterparty could register.
+        own_record: what the identity file says of us, as a record that a counterparty could register.
         originators: how messages of each profile name us; a profile that is missing is not spoken.
     """
 
@@ -73,7 +73,7 @@ class Identity:
     tls_client_certificate: Path | None = None
     tls_client_private_key: Path | None = None
     key_files: Mapping[str, Path] = field(default_factory=dict)
-    stated: ParticipantRecord | None = None
+    own_record: ParticipantRecord | None = None
     originators: dict[str, Originator] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,7 +94,7 @@ class Identity:
 def load_identity(path: Path) -> Identity:
     """Load an identity file and the keys that it names, relative to itself.
 
-    The private half of a key that counts no more need not be there; then nothing is stated of that key.
+    The private half of a key that counts no more need not be there; then our own record does not list it.
 
     Raises:
         IdentityError: a file is missing or cannot be used, or not exactly one key is ACTIVE.
@@ -124,7 +124,7 @@ def load_identity(path: Path) -> Identity:
         tls_client_private_key=folder / file.tls_client_private_key if file.tls_client_private_key else None,
         key_files={entry.kid: folder / entry.file for entry in file.keys},
     )
-    identity.stated = _stated(file, [read_text(own.certificate) for own in identity.certificate_files], keys)
+    identity.own_record = _own_record(file, [read_text(own.certificate) for own in identity.certificate_files], keys)
     return identity
 
 
@@ -152,7 +152,7 @@ def read_text(file: Path) -> str:
         raise IdentityError(f"{file} cannot be read; make the keys with: ocen-sandbox pki init") from error
 
 
-def _stated(file: IdentityFile, certificates: list[str], keys: Mapping[str, SigningKey]) -> ParticipantRecord:
+def _own_record(file: IdentityFile, certificates: list[str], keys: Mapping[str, SigningKey]) -> ParticipantRecord:
     return ParticipantRecord(
         **file.model_dump(include={*OrganisationRecord.model_fields}),
         tls_certificates=certificates,

@@ -74,9 +74,9 @@ class Node:
         self.clock = clock or SystemClock()
         self.identity = _own_identity(settings, application)
         self.telemetry = Telemetry(self.identity.organisation_id)
-        self._lay_ground(application.rules)
-        self._meet_counterparties()
-        self._take_up_messages()
+        self._open_storage_and_tls(application.rules)
+        self._set_up_counterparties()
+        self._set_up_messaging()
         unlimited = (*settings.unlimited_sources, *settings.trusted_proxies)
         self.protocol_server = make_server(
             self._protocol_plane(application),
@@ -92,7 +92,7 @@ class Node:
         )
         self._tasks: list[asyncio.Task[None]] = []
 
-    def _lay_ground(self, rules: BoundRules) -> None:
+    def _open_storage_and_tls(self, rules: BoundRules) -> None:
         """Storage, and TLS."""
         own, settings = self.identity, self.settings
         self.engine = open_engine(settings.database_url, SCHEMA.refuse_newer)
@@ -107,7 +107,7 @@ class Node:
         self.registry_trust = TlsTrust(*own.calling, own.trust)
         self.registry_transport = registry_transport(self.registry_trust.client)
 
-    def _meet_counterparties(self) -> None:
+    def _set_up_counterparties(self) -> None:
         """Who takes part, ourselves included: by the register, and where we are a member by the registry."""
         own, settings = self.identity, self.settings
         _seed_register(self.engine, settings, own, self.clock)
@@ -135,7 +135,7 @@ class Node:
             refresh=self.follower.refresh,
         )
 
-    def _take_up_messages(self) -> None:
+    def _set_up_messaging(self) -> None:
         """What sends, what delivers, what receives, and what tells the heartbeat of it."""
         access = self.member.access if self.member is not None else None
         self.client = SignedClient(self.transport, self.identity, self.clock, access)
@@ -289,6 +289,6 @@ def _seed_register(engine: Engine, settings: NodeSettings, identity: Identity, c
     """Take ourselves and the participants of the file into the register, as far as it does not know us."""
     records = [] if settings.participants is None else read_records(settings.participants)
     others = [record for record in records if record.organisation_id != identity.organisation_id]
-    own = [] if identity.stated is None else [identity.stated]
+    own = [] if identity.own_record is None else [identity.own_record]
     with setting_up(engine) as connection:
         seed(connection, [*own, *others], clock.now())

@@ -17,7 +17,7 @@ from shared.node.counterparties import CounterpartiesUnavailable
 from shared.node.log_stream import LogStream
 from shared.node.send.outbox import DeliveryAttempt, OutboxState, storable
 from shared.node.settings import LogFormat
-from shared.seldom import Seldom
+from shared.once_a_minute import OnceAMinute
 from shared.storage.database import StorageUnavailable
 
 MOST_TOLD = 10_000
@@ -38,7 +38,7 @@ class Troubles:
 
     def __init__(self, log: structlog.types.FilteringBoundLogger, clock: Clock | None = None) -> None:
         self._log = log
-        self._outages: Seldom[tuple[str, type[Exception]]] = Seldom(clock)
+        self._outages: OnceAMinute[tuple[str, type[Exception]]] = OnceAMinute(clock)
 
     def tell(self, event: str, error: Exception) -> None:
         """Tell of it; never raises, because who tells is in trouble already: a full disk or a closed pipe, perhaps."""

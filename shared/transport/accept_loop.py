@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from shared.ip_addresses import Network, lies_in
-from shared.seldom import Seldom
+from shared.once_a_minute import OnceAMinute
 from shared.transport.source_address import source_network
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class AcceptLoop:
         self._turns: dict[bytes, asyncio.Semaphore] = {}
         self._waiting = 0
         self._taking: asyncio.Task[None] | None = None
-        self._dropped: Seldom[str] = Seldom()
+        self._dropped: OnceAMinute[str] = OnceAMinute()
 
     @property
     def handshakes(self) -> int:

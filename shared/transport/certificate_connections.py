@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from shared.ip_addresses import Network, lies_in
-from shared.seldom import Seldom
+from shared.once_a_minute import OnceAMinute
 from shared.transport.source_address import source_network
 from shared.transport.tls import PeerCertificate
 
@@ -33,7 +33,7 @@ class CertificateConnections:
         self._unlimited_sources = unlimited_sources
         self.served: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        self.beyond: Seldom[str] = Seldom()
+        self.beyond: OnceAMinute[str] = OnceAMinute()
 
     def holder(self, peer: PeerCertificate | None, address: str) -> str | None:
         """Return what a connection counts for: its certificate or, without one, its source; None: for nothing."""

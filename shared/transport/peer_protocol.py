@@ -166,7 +166,7 @@ class PeerProtocol(HttpToolsProtocol):
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise httptools.HttpParserError(f"{hosts} Host headers (RFC 9112 s3.2)")
-        if self.parser.should_upgrade():  # which a wish for another protocol no longer is
+        if self.parser.should_upgrade():  # CONNECT: `_feed` has taken out any other Upgrade
             raise httptools.HttpParserError("a tunnel is asked for")
         size = len(self.url) + 4 * len(self.headers) + sum(map(len, chain.from_iterable(self.headers)))
         if size > self.max_head_size or len(self.headers) > self.max_fields:
@@ -250,9 +250,9 @@ class PeerProtocol(HttpToolsProtocol):
             self._feed(b"POST" + data[method.end() :])
 
     def _feed(self, data: bytes) -> None:
-        """Parse; the wish for another protocol is ignored (RFC 9110 s7.8), which the parser does not know how to do.
+        """Parse; a request to change the protocol is ignored (RFC 9110 s7.8), which the parser does not know how to do.
 
-        It leaves all that follows such a head to the other protocol. So it is given the head again, without the wish.
+        It leaves all that follows such a head to the other protocol. So it gets the head again without that request.
         """
         while data:
             try:

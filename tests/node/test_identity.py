@@ -64,7 +64,7 @@ def test_the_active_key_signs_and_the_back_up_is_at_hand(folder: Path) -> None:
 
 def test_a_blocked_key_need_not_be_there(folder: Path) -> None:
     assert not (folder / "keys" / "lost.pem").exists()
-    stated = load(folder).stated
+    stated = load(folder).own_record
     assert stated is not None
     assert [key.kid for key in stated.keys] == ["lsp-a", "lsp-b"]
 
@@ -72,13 +72,13 @@ def test_a_blocked_key_need_not_be_there(folder: Path) -> None:
 def test_a_blocked_key_that_is_there_is_stated_as_blocked_and_signs_nothing(folder: Path) -> None:
     (folder / "keys" / "lost.pem").write_bytes(private_pem(rsa_key("leaf")))
     identity = load(folder)
-    assert identity.stated is not None
-    assert (identity.stated.keys[2].kid, identity.stated.keys[2].status) == ("lsp-old", KeyStatus.BLOCKED)
+    assert identity.own_record is not None
+    assert (identity.own_record.keys[2].kid, identity.own_record.keys[2].status) == ("lsp-old", KeyStatus.BLOCKED)
     assert [key.kid for key in (identity.signing_key, *identity.backup_keys)] == ["lsp-a", "lsp-b"]
 
 
 def test_the_file_states_what_a_counterparty_would_register(folder: Path) -> None:
-    stated = load(folder).stated
+    stated = load(folder).own_record
     assert stated is not None
     assert (stated.organisation_id, stated.name, stated.base_url) == ("LSP123", "Sandbox LSP", "https://lsp.example")
     assert (stated.ip_addresses, stated.spoc_email) == (["192.0.2.7"], "ocen@lsp.example")
@@ -166,5 +166,5 @@ def test_a_node_may_call_with_another_certificate_of_the_same_or_of_another_key(
     assert identity.calling == (folder / "client.pem", folder / "tls.key")
     identity = load(folder, tls_client_certificate="client.pem", tls_client_private_key="client.key")
     assert identity.calling == (folder / "client.pem", folder / "client.key")
-    assert identity.stated is not None
-    assert identity.stated.tls_certificates == [tls_identity("lsp.example").pem, tls_identity("client").pem]
+    assert identity.own_record is not None
+    assert identity.own_record.tls_certificates == [tls_identity("lsp.example").pem, tls_identity("client").pem]

@@ -88,7 +88,7 @@ def test_a_node_registers_itself_by_its_identity_file_and_others_by_the_particip
     node = builder.build()
     records = {record.organisation_id: record for record in Registry(node.engine).records()}
     assert set(records) == {"LENDER01", "LSP123"}
-    own, stated = records["LSP123"], node.identity.stated
+    own, stated = records["LSP123"], node.identity.own_record
     assert stated is not None
     assert statuses(own) == statuses(stated)
     assert own.model_copy(update={"keys": stated.keys}) == stated

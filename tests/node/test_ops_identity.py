@@ -28,8 +28,8 @@ async def client(node: OperatedStandIn) -> AsyncIterator[httpx.AsyncClient]:
 
 async def with_room(client: httpx.AsyncClient) -> None:
     """One key less, so that another may be made."""
-    wish = {"status": "RETIRED", "reason": "makes room"}
-    assert (await client.put("/participants/LSP123/keys/lsp-backup", json=wish)).status_code == 200
+    asked = {"status": "RETIRED", "reason": "makes room"}
+    assert (await client.put("/participants/LSP123/keys/lsp-backup", json=asked)).status_code == 200
 
 
 def keys_in(folder: Path) -> list[Path]:
@@ -63,7 +63,7 @@ async def test_a_key_is_made_without_any_wish(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize(
-    ("wish", "status", "detail"),
+    ("asked", "status", "detail"),
     [
         ({"kid": "fresh"}, 409, "LSP123: two keys count already, lsp-backup and lsp-kid: retire or block one first"),
         (
@@ -76,10 +76,15 @@ async def test_a_key_is_made_without_any_wish(client: httpx.AsyncClient) -> None
     ],
 )
 async def test_a_key_that_cannot_be_made_changes_nothing(
-    node: OperatedStandIn, client: httpx.AsyncClient, tmp_path: Path, wish: dict[str, Any], status: int, detail: str
+    node: OperatedStandIn,
+    client: httpx.AsyncClient,
+    tmp_path: Path,
+    asked: dict[str, Any],
+    status: int,
+    detail: str,
 ) -> None:
     before, files = contents(node.engine), keys_in(tmp_path)
-    answer = await client.post("/identity/keys", json=wish)
+    answer = await client.post("/identity/keys", json=asked)
     assert (answer.status_code, detail in answer.json()["detail"]) == (status, True)
     assert (contents(node.engine), keys_in(tmp_path)) == (before, files)
 

@@ -30,7 +30,7 @@ async def client(node: OperatedStandIn) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def wish(**changes: Any) -> dict[str, Any]:
+def order(**changes: Any) -> dict[str, Any]:
     return {"message": TRIGGER, "to": "LENDER01", "content": example_of(find_message(TRIGGER))} | changes
 
 
@@ -54,7 +54,7 @@ async def refuses(node: OperatedStandIn, answer: httpx.Response, status: int, pa
 async def test_a_message_that_is_sent_is_in_the_outbox_when_it_is_answered(
     node: OperatedStandIn, client: httpx.AsyncClient
 ) -> None:
-    answer = await client.post("/messages", json=wish())
+    answer = await client.post("/messages", json=order())
     (row,) = outbox(node)
     assert (answer.status_code, answer.json()) == (202, {"id": row.id, "request_id": row.request_id})
     assert (row.receiver, row.message, row.state) == ("LENDER01", TRIGGER, "WAITING")
@@ -62,13 +62,13 @@ async def test_a_message_that_is_sent_is_in_the_outbox_when_it_is_answered(
 
 
 async def test_a_request_id_of_the_caller_is_kept(node: OperatedStandIn, client: httpx.AsyncClient) -> None:
-    answer = await client.post("/messages", json=wish(content=content(requestId="mine")))
+    answer = await client.post("/messages", json=order(content=content(requestId="mine")))
     assert answer.json()["request_id"] == "mine"
     assert outbox(node)[0].request_id == "mine"
 
 
 async def test_a_decimal_number_is_stored_as_it_was_written(node: OperatedStandIn, client: httpx.AsyncClient) -> None:
-    body = json.dumps(wish(content=content(amount=0))).replace('"amount": 0', '"amount": 123456789012.35')
+    body = json.dumps(order(content=content(amount=0))).replace('"amount": 0', '"amount": 123456789012.35')
     answer = await client.post("/messages", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 202
     assert '"amount":123456789012.35' in outbox(node)[0].content
@@ -92,7 +92,7 @@ async def test_a_decimal_number_is_stored_as_it_was_written(node: OperatedStandI
 async def test_a_message_that_does_not_fit_is_refused_and_nothing_is_sent(
     node: OperatedStandIn, client: httpx.AsyncClient, changes: dict[str, Any], status: int, part: str
 ) -> None:
-    await refuses(node, await client.post("/messages", json=wish(**changes)), status, part)
+    await refuses(node, await client.post("/messages", json=order(**changes)), status, part)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ async def test_a_message_that_does_not_fit_is_refused_and_nothing_is_sent(
         (b'{"to":' + b"[" * 10_000, "body: not JSON within the limits of depth"),
         (b'{"to":' + b"[" * 100_000, "body: more than 40000 commas, braces and brackets"),
         (
-            json.dumps(wish(content=content(amount=0)))
+            json.dumps(order(content=content(amount=0)))
             .replace('"amount": 0', '"amount": 0.12345678901234567890')
             .encode(),
             "content: 0.12345678901234567890 has more digits",
@@ -125,7 +125,7 @@ async def test_a_body_that_is_not_strict_json_is_refused(
 async def test_a_body_that_does_not_say_that_it_is_json_is_refused(
     node: OperatedStandIn, client: httpx.AsyncClient
 ) -> None:
-    answer = await client.post("/messages", content=json.dumps(wish()), headers={"content-type": "text/plain"})
+    answer = await client.post("/messages", content=json.dumps(order()), headers={"content-type": "text/plain"})
     await refuses(node, answer, 415, "Content-Type: application/json")
 
 
@@ -150,7 +150,7 @@ async def test_a_body_that_is_too_large_is_refused_before_it_has_been_read_to_it
 
 
 async def test_a_body_of_exactly_the_limit_is_taken(node: OperatedStandIn, client: httpx.AsyncClient) -> None:
-    body = in_pieces(json.dumps(wish()).encode().ljust(MAX_BODY_BYTES))
+    body = in_pieces(json.dumps(order()).encode().ljust(MAX_BODY_BYTES))
     answer = await client.post("/messages", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 202
 
@@ -159,8 +159,8 @@ async def test_a_body_of_exactly_the_limit_is_taken(node: OperatedStandIn, clien
 async def test_a_request_id_that_was_used_is_refused(
     node: OperatedStandIn, client: httpx.AsyncClient, name: str
 ) -> None:
-    first = await client.post("/messages", json=wish(content=content(requestId="once")))
-    other = wish(message=name, content=example_of(find_message(name)) | {"requestId": "once"})
+    first = await client.post("/messages", json=order(content=content(requestId="once")))
+    other = order(message=name, content=example_of(find_message(name)) | {"requestId": "once"})
     again = await client.post("/messages", json=other)
     assert (first.status_code, again.status_code) == (202, 409)
     assert "requestId once has been used" in again.json()["detail"]
@@ -171,7 +171,7 @@ async def test_nothing_is_promised_while_nothing_can_be_stored(
     node: OperatedStandIn, client: httpx.AsyncClient
 ) -> None:
     await node.writer.stop()
-    await refuses(node, await client.post("/messages", json=wish()), 503, "the writer is not running")
+    await refuses(node, await client.post("/messages", json=order()), 503, "the writer is not running")
 
 
 @pytest.mark.parametrize("state", ["DEAD", "REFUSED"])

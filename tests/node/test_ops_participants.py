@@ -134,8 +134,8 @@ async def test_keys_are_added_switched_retired_and_blocked(client: httpx.AsyncCl
 
     assert await change("bank-b", "ACTIVE") == {"bank-a": "BACKUP", "bank-b": "ACTIVE"}
     assert await change("bank-a", "RETIRED") == {"bank-a": "RETIRED", "bank-b": "ACTIVE"}
-    wish = {"public_key": public_pem("leaf"), "kid": "bank/c d", "reason": "yearly"}
-    added = await client.post(f"{bank}/keys", json=wish)
+    requested = {"public_key": public_pem("leaf"), "kid": "bank/c d", "reason": "yearly"}
+    added = await client.post(f"{bank}/keys", json=requested)
     assert (added.status_code, statuses(added)) == (
         201,
         {"bank-a": "RETIRED", "bank-b": "ACTIVE", "bank/c d": "BACKUP"},

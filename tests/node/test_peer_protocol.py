@@ -190,7 +190,7 @@ UPGRADE = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-setting
 UPGRADED_POST = POST.replace(b"host:", UPGRADE + b"host:")
 
 
-def test_a_wish_for_another_protocol_is_passed_over(run: Run, witness: Witness):
+def test_a_request_for_another_protocol_is_passed_over(run: Run, witness: Witness):
     chunked = CHUNKED.replace(b"host:", UPGRADE + b"host:") + b"0\r\n\r\n"
     answers = run(
         exchange(witness, None, None, UPGRADED_POST, chunked, GET.replace(b"host:", UPGRADE + b"host:"), POST)
@@ -202,7 +202,7 @@ def test_a_wish_for_another_protocol_is_passed_over(run: Run, witness: Witness):
 
 
 @pytest.mark.parametrize("cut", [20, 60, -7, -3])
-def test_a_wish_for_another_protocol_may_come_in_pieces_and_many_at_once(run: Run, witness: Witness, cut: int):
+def test_a_request_for_another_protocol_may_come_in_pieces_and_many_at_once(run: Run, witness: Witness, cut: int):
     async def send_in_pieces() -> list[bytes]:
         async with make_server(witness, host="127.0.0.1", port=0, tls=None) as node, asyncio.timeout(DEADLINE):
             reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
@@ -217,7 +217,7 @@ def test_a_wish_for_another_protocol_may_come_in_pieces_and_many_at_once(run: Ru
     assert witness.bodies == [b"", b"hello", b"hello", b""]
 
 
-def test_a_wish_for_a_tunnel_is_refused(run: Run, witness: Witness):
+def test_a_request_for_a_tunnel_is_refused(run: Run, witness: Witness):
     answer = run(talk_until_dropped(witness, None, b"CONNECT localhost:80 HTTP/1.1\r\nhost: a\r\n\r\n", tls=None))
     assert answer == b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     assert witness.scopes == []

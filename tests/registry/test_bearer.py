@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from registry_app.auth.errors import TokenRefused
 from registry_app.auth.signing_keys import TokenKey
 from registry_app.auth.tokens import verify_issued_token
-from registry_app.store.book import Book
+from registry_app.store.database import Database
 from shared.storage.reader import read
 from tests.equipment.clock import NOW
 from tests.equipment.records import public_pem
@@ -167,10 +167,10 @@ async def test_a_token_is_judged_in_one_visit_to_the_database(world: World, monk
     headers = await world.bearer(await world.admit())
     visits: list[Any] = []
 
-    async def counted(book: Book, query: Callable[[Connection], Any]) -> Any:
+    async def counted(database: Database, query: Callable[[Connection], Any]) -> Any:
         visits.append(query)
-        return await read(book.engine, query)
+        return await read(database.engine, query)
 
-    monkeypatch.setattr(Book, "read", counted)
+    monkeypatch.setattr(Database, "read", counted)
     answer = await world.caller.get("/service/participant-roles/1", headers=headers)
     assert (answer.status_code, len(visits)) == (200, 2)  # the other is the look-up itself

@@ -81,7 +81,7 @@ async def test_a_database_that_is_gone_is_told_in_the_form_of_each_part(
     bearer = await world.bearer(lender)
     caller = world.caller
     with monkeypatch.context() as trouble:
-        trouble.setattr(world.service.parts.book, "engine", BrokenEngine())
+        trouble.setattr(world.service.parts.database, "engine", BrokenEngine())
         token = await caller.post(TOKEN_PATH, data=lender.form)
         keys = await caller.get(KEYS_PATH)
         look_up = await caller.get("/service/products/1", headers=bearer)

@@ -183,8 +183,13 @@ async def test_offboarding_removes_every_resource_and_nothing_brings_it_back(wor
     product = (await world.ops.post("/products", json={"name": "Gig loans"})).json()["id"]
     network = {"name": "Gig", "product_id": product, "members": [lender.participant_id]}
     assert (await world.ops.post("/networks", json=network)).status_code == 201
-    wish = {"network_id": "1", "participant_id": "1", "requirement_name": "BUREAU_SCORE", "operator": "EQUALS,"}
-    assert (await world.ops.post("/lender-network-filters", json={**wish, "value": "1"})).status_code == 201
+    filter_ = {
+        "network_id": "1",
+        "participant_id": "1",
+        "requirement_name": "BUREAU_SCORE",
+        "operator": "EQUALS,",
+    }
+    assert (await world.ops.post("/lender-network-filters", json={**filter_, "value": "1"})).status_code == 201
     gone = (await world.act(lender, "offboard", reason="bankrupt")).json()
     assert (gone["offboarded_at"], gone["status_because"]) == ("2031-03-04T05:06:07.890Z", "bankrupt")
     assert (await world.ops.get("/networks")).json()["items"][0]["members"] == []

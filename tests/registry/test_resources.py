@@ -39,9 +39,9 @@ async def test_what_is_created_is_listed_and_what_is_removed_is_not(world: World
     }  # fmt: skip
     item = await created(world, "/whitelisting-items", participant_id="1", ip_address=" 10.0.0.0/28 ")
     assert item == {"id": "2", "participant_id": "1", "ip_address": "10.0.0.0/28", "port_number": "443"}
-    wish = await created(world, "/lender-network-filters", **FILTER, value="700")
-    assert wish == {"id": "1", **FILTER, "value": "700"}
-    for path, one in (("/products", product), ("/networks", network), ("/lender-network-filters", wish)):
+    filter_ = await created(world, "/lender-network-filters", **FILTER, value="700")
+    assert filter_ == {"id": "1", **FILTER, "value": "700"}
+    for path, one in (("/products", product), ("/networks", network), ("/lender-network-filters", filter_)):
         assert await listed(world, path) == [one]
     assert await listed(world, "/whitelisting-items?participant_id=1") == [
         {"id": "1", "participant_id": "1", "ip_address": "192.0.2.7", "port_number": "8444"},

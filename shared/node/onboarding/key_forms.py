@@ -24,11 +24,11 @@ def checked_keys(
         keys.append(
             checked_key("backup_public_key", "backup_kid", second, second_kid.strip(), errors, algorithm=algorithm)
         )
-    stated = [key for key in keys if key is not None]
-    if len(stated) == 2:
-        _refuse_twins(stated[0], stated[1], errors)
-        stated[1] = stated[1].model_copy(update={"status": KeyStatus.BACKUP})
-    return stated
+    usable = [key for key in keys if key is not None]
+    if len(usable) == 2:
+        _refuse_twins(usable[0], usable[1], errors)
+        usable[1] = usable[1].model_copy(update={"status": KeyStatus.BACKUP})
+    return usable
 
 
 def checked_key(

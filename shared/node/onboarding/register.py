@@ -188,25 +188,25 @@ def _certificates_of(
 
 def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRecord:
     """Add the keys that the record leaves out, retired, and leave none unblocked that was blocked."""
-    stated = {key.kid: key for key in record.keys}
+    keys = {key.kid: key for key in record.keys}
     kids = {key_thumbprint(key): key.kid for key in record.keys}
     for kid, key in former.items():
-        if kid not in stated:
+        if kid not in keys:
             if alias := kids.get(key_thumbprint(key)):
                 raise TakenError(
                     f"{record.organisation_id}: keys: the key of kid {alias} is known as {kid} ({key.status}); "
                     "a key keeps its kid for ever: make a new key pair"
                 )
-            stated[kid] = retired(key)
+            keys[kid] = retired(key)
             continue
-        if key_thumbprint(stated[kid]) != key_thumbprint(key):
+        if key_thumbprint(keys[kid]) != key_thumbprint(key):
             raise TakenError(
                 f"{record.organisation_id}: keys: kid {kid} has been used for another key ({key.status}); "
                 "a kid keeps its key for ever: give the new key a new kid"
             )
         if key.status is KeyStatus.BLOCKED:
-            stated[kid] = key
-    return record.model_copy(update={"keys": list(stated.values())})
+            keys[kid] = key
+    return record.model_copy(update={"keys": list(keys.values())})
 
 
 def _readable(record: ParticipantRecord) -> ParticipantRecord:
@@ -279,8 +279,8 @@ def _write_keys(
             row = key.model_dump(mode="json") | {"thumbprint": key_thumbprint(key)}
             connection.execute(insert(tables.keys), [{**row, "organisation_id": record.organisation_id}])
         else:
-            one = update(tables.keys).where(tables.keys.c.kid == key.kid)
-            connection.execute(one.values(status=key.status.value))
+            changed = update(tables.keys).where(tables.keys.c.kid == key.kid)
+            connection.execute(changed.values(status=key.status.value))
         event = {"kid": key.kid, "at": changed_at, "status": key.status.value, "reason": reason}
         connection.execute(insert(tables.key_events), [event])
 
@@ -288,21 +288,21 @@ def _write_keys(
 def _write_certificates(connection: Connection, record: ParticipantRecord, why: Why, tables: RegisterTables) -> None:
     (changed_at, reason), table = why, tables.certificates
     own = table.c.organisation_id == record.organisation_id
-    stated = {thumbprint_of(pem): leaf_of(pem).public_bytes(Encoding.PEM).decode() for pem in record.tls_certificates}
+    pems = {thumbprint_of(pem): leaf_of(pem).public_bytes(Encoding.PEM).decode() for pem in record.tls_certificates}
     known = set(connection.execute(select(table.c.thumbprint).where(own, table.c.removed_at.is_(None))).scalars())
-    for gone in known - stated.keys():
+    for gone in known - pems.keys():
         removed = update(table).where(own, table.c.thumbprint == gone, table.c.removed_at.is_(None))
         connection.execute(removed.values(removed_at=changed_at, removed_because=reason))
     new = [
         {
             "organisation_id": record.organisation_id,
-            "thumbprint": one,
+            "thumbprint": thumbprint,
             "registered_at": changed_at,
             "removed_because": "",
             "pem": pem,
         }
-        for one, pem in stated.items()
-        if one not in known
+        for thumbprint, pem in pems.items()
+        if thumbprint not in known
     ]
     if new:
         connection.execute(insert(table), new)

@@ -1,4 +1,4 @@
-"""What is wished for a participant, read and judged as on its form, and made into a change of its record."""
+"""Requested changes of a participant: each is checked as on the form, and becomes a change of the record."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -52,7 +52,7 @@ def _unnamed_host(record: ParticipantRecord, base_url: str) -> list[FieldError]:
     return [FieldError("base_url", found, "register one that names both hosts first")]
 
 
-def standing(kid: str, status: KeyStatus) -> Change:
+def key_status_change(kid: str, status: KeyStatus) -> Change:
     """Return the change that makes a key ACTIVE, RETIRED or BLOCKED."""
     if status is KeyStatus.ACTIVE:
         return lambda record: with_active(record, kid)

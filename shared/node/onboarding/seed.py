@@ -1,4 +1,4 @@
-"""The participants file and our identity file seed the register at start; whom it has, it has the last word on.
+"""The participants file and our identity file seed the register at start; what the register knows already, counts.
 
 Keys and certificates change through the operator plane, and a restart with an old file undoes nothing of it. Only
 where the register has never had any of the keys (or certificates) of a record does it take them from the file: they
@@ -27,53 +27,53 @@ _Field = tuple[str, Any]
 
 
 def seed(connection: Connection, records: Sequence[ParticipantRecord], now: datetime) -> None:
-    """Take into the register whom of a file it has never had; log what it says otherwise of others. `now` is aware.
+    """Take the new participants of a file into the register; log what differs for the others. `now` is aware.
 
     Raises:
         OnboardingError: a record cannot be used; nothing of the file is stored.
     """
     take_turns(connection)
-    for stated in records:
-        participant_of(stated)
-        history = load_history(connection, stated.organisation_id)
+    for listed in records:
+        participant_of(listed)
+        history = load_history(connection, listed.organisation_id)
         if history is None:
-            save_record(connection, stated, now, REASON)
+            save_record(connection, listed, now, REASON)
         elif history.offboarded_at is not None:
-            logger.warning("%s is offboarded, so its record in the file is left aside", stated.organisation_id)
+            logger.warning("%s is offboarded, so its record in the file is left aside", listed.organisation_id)
         else:
-            _take_what_is_new(connection, stated, history, now)
+            _take_what_is_new(connection, listed, history, now)
 
 
 def _take_what_is_new(
-    connection: Connection, stated: ParticipantRecord, history: ParticipantHistory, now: datetime
+    connection: Connection, listed: ParticipantRecord, history: ParticipantHistory, now: datetime
 ) -> None:
-    record = record_to_change(connection, stated.organisation_id)
+    record = record_to_change(connection, listed.organisation_id)
     certificates = {certificate.thumbprint for certificate in history.certificates}
-    if made_anew := dict(_made_anew(stated, record, certificates)):
+    if made_anew := dict(_made_anew(listed, record, certificates)):
         record = record.model_copy(update=made_anew)
         save_record(connection, record, now, REASON)
-    if fields := ", ".join(_left_aside(stated, record, certificates)):
+    if fields := ", ".join(_left_aside(listed, record, certificates)):
         told = "%s is in the register, which counts; what the file says otherwise is left aside: %s"
-        logger.warning(told, stated.organisation_id, fields)
+        logger.warning(told, listed.organisation_id, fields)
 
 
-def _made_anew(stated: ParticipantRecord, record: ParticipantRecord, certificates: Set[str]) -> Iterator[_Field]:
+def _made_anew(listed: ParticipantRecord, record: ParticipantRecord, certificates: Set[str]) -> Iterator[_Field]:
     """Tell what takes the place of all former keys or certificates. `certificates`: those that it ever had."""
     known = {name for key in record.keys for name in (key.kid, key_thumbprint(key))}
-    if known.isdisjoint(name for key in stated.keys for name in (key.kid, key_thumbprint(key))):
-        yield "keys", stated.keys
-    if certificates.isdisjoint(map(thumbprint_of, stated.tls_certificates)):
-        yield "tls_certificates", stated.tls_certificates
+    if known.isdisjoint(name for key in listed.keys for name in (key.kid, key_thumbprint(key))):
+        yield "keys", listed.keys
+    if certificates.isdisjoint(map(thumbprint_of, listed.tls_certificates)):
+        yield "tls_certificates", listed.tls_certificates
 
 
-def _left_aside(stated: ParticipantRecord, record: ParticipantRecord, certificates: Set[str]) -> Iterator[str]:
+def _left_aside(listed: ParticipantRecord, record: ParticipantRecord, certificates: Set[str]) -> Iterator[str]:
     """Name the fields that differ; keys and certificates only for one that is unknown, or that is to count no more."""
-    yield from (name for name in _PLAIN_FIELDS if getattr(stated, name) != getattr(record, name))
+    yield from (name for name in _PLAIN_FIELDS if getattr(listed, name) != getattr(record, name))
     known = {key_thumbprint(key): key.status for key in record.keys}
-    for key in stated.keys:
+    for key in listed.keys:
         status = known.get(key_thumbprint(key))
         if status is None or (status.counts and not key.status.counts):
             yield f"key {key.kid}"
-    for thumbprint in map(thumbprint_of, stated.tls_certificates):
+    for thumbprint in map(thumbprint_of, listed.tls_certificates):
         if thumbprint not in certificates and thumbprint not in map(thumbprint_of, record.tls_certificates):
             yield f"certificate {thumbprint}"

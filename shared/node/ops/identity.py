@@ -36,9 +36,9 @@ async def own_form(node: TheNode) -> OnboardingForm:
 
 
 @routes.post("/identity/keys", status_code=201, responses={409: {"model": Mistake}})
-async def make_key(node: TheNode, wish: NewOwnKey) -> ParticipantKey:
+async def make_key(node: TheNode, requested: NewOwnKey) -> ParticipantKey:
     """Make a further signing key, as back-up. Give its public half to the counterparties before you switch to it."""
-    key = await node.registrar.make_key(wish.kid, wish.reason or MADE_HERE)
+    key = await node.registrar.make_key(requested.kid, requested.reason or MADE_HERE)
     return ParticipantKey.of(key.kid, key.status, verification_key(key.pem, key.algorithm, key.kid))
 
 

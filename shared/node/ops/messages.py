@@ -60,9 +60,9 @@ async def message(node: TheNode, request_id: Annotated[Identifier, Path()]) -> M
 
 
 @routes.post("/messages", status_code=202, responses={404: {"model": Mistake}, 409: {"model": Mistake}})
-async def send_message(node: TheNode, wish: MessageToSend) -> Underway:
+async def send_message(node: TheNode, requested: MessageToSend) -> Underway:
     """Send a message. When this is answered, the message is in the outbox and will be signed and delivered."""
-    entry = await node.sender.send(wish.message, wish.to, wish.content)
+    entry = await node.sender.send(requested.message, requested.to, requested.content)
     return Underway(id=entry.id, request_id=entry.outgoing.request_id)
 
 

@@ -147,13 +147,13 @@ class NewKey(ReasonedChange):
 
 
 class NewOwnKey(ReasonedChange):
-    """A wish for a further signing key of ours; without a kid, a UUID becomes one."""
+    """A further signing key for us; without a kid, it gets a UUID as its kid."""
 
     kid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
 
 
-class KeyStanding(ReasonedChange):
-    """How a key is to stand from now on."""
+class KeyStatusChange(ReasonedChange):
+    """The status that a key has from now on."""
 
     status: Literal[KeyStatus.ACTIVE, KeyStatus.RETIRED, KeyStatus.BLOCKED]
 

@@ -13,11 +13,11 @@ from shared.node.onboarding.changes import with_certificate, with_key, without_c
 from shared.node.onboarding.form import OnboardingForm
 from shared.node.onboarding.history import load_history
 from shared.node.onboarding.record import Line, participant_of
-from shared.node.onboarding.requested_changes import amended, new_certificate, new_key, standing
+from shared.node.onboarding.requested_changes import amended, key_status_change, new_certificate, new_key
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import TheNode
 from shared.node.ops.participant_views import (
-    KeyStanding,
+    KeyStatusChange,
     KnownParticipant,
     NewCertificate,
     NewKey,
@@ -74,28 +74,30 @@ async def offboard(node: TheNode, organisation_id: OrganisationId, why: Reasoned
 
 
 @routes.post("/participants/{organisation_id}/keys", status_code=201, responses=_UNKNOWN)
-async def add_key(node: TheNode, organisation_id: OrganisationId, wish: NewKey) -> ParticipantDetails:
+async def add_key(node: TheNode, organisation_id: OrganisationId, new: NewKey) -> ParticipantDetails:
     """Add a verification key, as back-up; of ours, POST /identity/keys makes one."""
-    key = new_key(wish.public_key, wish.kid)
-    await node.registrar.change(organisation_id, lambda record: with_key(record, key), wish.reason)
+    key = new_key(new.public_key, new.kid)
+    await node.registrar.change(organisation_id, lambda record: with_key(record, key), new.reason)
     return await participant(node, organisation_id)
 
 
 @routes.put("/participants/{organisation_id}/keys/{kid:path}", responses=_UNKNOWN)
-async def change_key(node: TheNode, organisation_id: OrganisationId, kid: str, wish: KeyStanding) -> ParticipantDetails:
+async def change_key(
+    node: TheNode, organisation_id: OrganisationId, kid: str, change: KeyStatusChange
+) -> ParticipantDetails:
     """Make a key the ACTIVE one, or let it count no more: RETIRED, or BLOCKED for ever."""
-    await node.registrar.change(organisation_id, standing(kid, wish.status), wish.reason)
+    await node.registrar.change(organisation_id, key_status_change(kid, change.status), change.reason)
     return await participant(node, organisation_id)
 
 
 @routes.post("/participants/{organisation_id}/certificates", status_code=201, responses=_UNKNOWN)
-async def add_certificate(node: TheNode, organisation_id: OrganisationId, wish: NewCertificate) -> ParticipantDetails:
+async def add_certificate(node: TheNode, organisation_id: OrganisationId, new: NewCertificate) -> ParticipantDetails:
     """Register a further TLS certificate; the former ones stay valid beside it until they are removed."""
     now = node.clock.now()
     await node.registrar.change(
         organisation_id,
-        lambda record: with_certificate(record, new_certificate(wish.tls_certificate, record.base_url, now)),
-        wish.reason,
+        lambda record: with_certificate(record, new_certificate(new.tls_certificate, record.base_url, now)),
+        new.reason,
     )
     return await participant(node, organisation_id)
 

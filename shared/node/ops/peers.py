@@ -45,12 +45,12 @@ async def peers(node: TheNode) -> Items[PeerView]:
 
 
 @routes.put("/peers/{participant_id}", responses={404: {"model": Mistake}, 503: {"model": Mistake}})
-async def set_peer(node: TheNode, participant_id: Annotated[Identifier, Path()], wish: PeerSetting) -> PeerView:
+async def set_peer(node: TheNode, participant_id: Annotated[Identifier, Path()], requested: PeerSetting) -> PeerView:
     """Settle how a peer signs; it counts from its next message on, and outlives a restart."""
     member = _member(node)
     known = await _registered(member, participant_id)
     now = node.clock.now()
-    await node.journal.act(partial(save_peer, participant_id=participant_id, dialect=wish.dialect, now=now))
+    await node.journal.act(partial(save_peer, participant_id=participant_id, dialect=requested.dialect, now=now))
     await member.follow(node.engine)
     return _peer(member, participant_id, known)
 

@@ -102,13 +102,13 @@ class OwnToken:
 
     async def _fetch(self) -> _Token:
         answer = await self._service.issue_token(self._credentials)
-        text, stated = answer.get("access_token"), answer.get("expires_in")
+        text, expires_in = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(text, str):
             raise RegistryUnavailable("the Auth Service answers without an access_token")
         claims = (await self._verify(text)).claims
         life = float(claims["exp"] - claims["iat"])  # both by the clock of the Auth Service, however ours goes
-        if type(stated) is int and 0 < stated < life:
-            life = stated
+        if type(expires_in) is int and 0 < expires_in < life:
+            life = expires_in
         return _Token(text, timedelta(seconds=life))
 
     async def _verify(self, text: str) -> AccessToken:

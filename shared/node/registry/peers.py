@@ -12,9 +12,9 @@ from shared.protocol.participants import Dialect
 class Peers:
     """The dialects of peers. What was set at run time is kept in a table, and counts before the settings."""
 
-    def __init__(self, stated: Mapping[str, Dialect]) -> None:
+    def __init__(self, configured: Mapping[str, Dialect]) -> None:
         """Begin with what the settings state, by participant id."""
-        self._stated = dict(stated)
+        self._configured = dict(configured)
         self._set: dict[str, Dialect] = {}
 
     def dialect_of(self, participant_id: str) -> Dialect:
@@ -23,7 +23,7 @@ class Peers:
 
     def settled(self) -> dict[str, Dialect]:
         """Return all dialects that somebody has settled, by participant id."""
-        return self._stated | self._set
+        return self._configured | self._set
 
     def refresh(self, connection: Connection) -> bool:
         """Read the table; tell whether it says something new."""

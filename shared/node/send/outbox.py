@@ -147,7 +147,7 @@ def share_of(free: int, held: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A wish for entries that are due at `now`, to be held until `until`.
+    """A request for entries that are due at `now`, to be held until `until`.
 
     Attributes:
         free: so many entries at most, and no more of each receiver than `share_of` says.

@@ -10,7 +10,7 @@ from shared.node.onboarding.changes import with_certificate
 from shared.node.onboarding.fields import FormError
 from shared.node.onboarding.form import form_of
 from shared.node.onboarding.record import TakenError, UnknownError, thumbprint_of
-from shared.node.onboarding.requested_changes import amended, standing
+from shared.node.onboarding.requested_changes import amended, key_status_change
 from shared.protocol.participants import KeyStatus
 from tests.equipment.forms import certificate_pem, form
 from tests.equipment.process import Process, own_record, refused
@@ -85,14 +85,14 @@ async def test_a_blocked_key_does_not_come_back_by_a_new_form(
     here: Process, changes: dict[str, Any], sentence: str
 ) -> None:
     await here.registrar.onboard(form())
-    await here.registrar.change("BANK01", standing("bank-a", KeyStatus.BLOCKED), "stolen")
+    await here.registrar.change("BANK01", key_status_change("bank-a", KeyStatus.BLOCKED), "stolen")
     await here.registrar.offboard("BANK01", "ended")
     assert (await refused(here, lambda: here.registrar.onboard(form(**changes)), TakenError)).startswith(sentence)
 
 
 async def test_a_change_counts_when_the_call_returns_and_says_why(here: Process) -> None:
     await here.registrar.onboard(form())
-    await here.registrar.change("BANK01", standing("bank-a", KeyStatus.BLOCKED), "stolen")
+    await here.registrar.change("BANK01", key_status_change("bank-a", KeyStatus.BLOCKED), "stolen")
     holder = here.directory.holder("bank-a")
     assert holder is not None
     assert [key.status for key in holder.keys] == [KeyStatus.BLOCKED, KeyStatus.ACTIVE]
@@ -131,7 +131,7 @@ async def test_changes_by_two_processes_at_once_all_count(here: Process, there: 
     await here.registrar.onboard(form())
     second = certificate_pem("second.example")
     await asyncio.gather(
-        here.registrar.change("BANK01", standing("bank-a", KeyStatus.RETIRED), "here"),
+        here.registrar.change("BANK01", key_status_change("bank-a", KeyStatus.RETIRED), "here"),
         there.registrar.change("BANK01", lambda record: with_certificate(record, second), "there"),
         here.registrar.change("BANK01", amended({"name": "Renamed"}), "here"),
         there.registrar.change("BANK01", amended({"ip_addresses": ["192.0.2.1"]}), "there"),

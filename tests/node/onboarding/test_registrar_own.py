@@ -10,7 +10,7 @@ from shared.node.onboarding.fields import FormError
 from shared.node.onboarding.form import record_of
 from shared.node.onboarding.record import KeyRecord, OnboardingError, TakenError, thumbprint_of
 from shared.node.onboarding.registrar import NotInForceError
-from shared.node.onboarding.requested_changes import amended, standing
+from shared.node.onboarding.requested_changes import amended, key_status_change
 from shared.protocol.participants import KeyStatus
 from shared.protocol.signing import private_pem
 from shared.storage.database import StorageUnavailable
@@ -39,21 +39,21 @@ async def test_without_our_own_record_there_is_no_form(engine: Engine, tmp_path:
 
 
 async def test_a_key_that_is_made_is_a_back_up_until_we_switch_to_it(here: Process, tmp_path: Path) -> None:
-    await here.registrar.change("LSP123", standing("lsp backup-kid", KeyStatus.RETIRED), "makes room")
+    await here.registrar.change("LSP123", key_status_change("lsp backup-kid", KeyStatus.RETIRED), "makes room")
     made = await here.registrar.make_key("fresh", "yearly")
     assert (made.kid, made.status) == ("fresh", KeyStatus.BACKUP)
     assert here.signs_with == ["lsp-kid", "fresh"]
     assert here.registrar.own_form.backup_public_key == made.pem
-    await here.registrar.change("LSP123", standing("fresh", KeyStatus.ACTIVE), "switch")
+    await here.registrar.change("LSP123", key_status_change("fresh", KeyStatus.ACTIVE), "switch")
     assert here.signs_with == ["fresh", "lsp-kid"]
-    await here.registrar.change("LSP123", standing("lsp-kid", KeyStatus.RETIRED), "done")
+    await here.registrar.change("LSP123", key_status_change("lsp-kid", KeyStatus.RETIRED), "done")
     assert here.signs_with == ["fresh"]
     assert [event[1:] for event in here.registry.events()["fresh"]] == [("BACKUP", "yearly"), ("ACTIVE", "switch")]
     assert (tmp_path / "made" / "fresh.key").exists()
 
 
 async def test_a_key_that_is_made_without_a_wish_for_a_kid_gets_a_new_one(here: Process) -> None:
-    await here.registrar.change("LSP123", standing("lsp backup-kid", KeyStatus.RETIRED), "")
+    await here.registrar.change("LSP123", key_status_change("lsp backup-kid", KeyStatus.RETIRED), "")
     made = await here.registrar.make_key()
     assert len(made.kid) == 36
     assert here.registry.events()[made.kid][0][2] == "made here"
@@ -86,7 +86,7 @@ async def test_a_key_keeps_its_file_where_nobody_knows_whether_it_is_registered(
 
 
 async def test_a_key_keeps_its_file_where_only_the_look_at_the_register_fails(here: Process, tmp_path: Path) -> None:
-    await here.registrar.change("LSP123", standing("lsp backup-kid", KeyStatus.RETIRED), "")
+    await here.registrar.change("LSP123", key_status_change("lsp backup-kid", KeyStatus.RETIRED), "")
     here.trust.fails = True
     with pytest.raises(
         NotInForceError, match=r"^It is stored, and counts in full when this is put right: tls\.key is not"
@@ -101,10 +101,10 @@ async def test_a_key_keeps_its_file_where_only_the_look_at_the_register_fails(he
 
 @pytest.mark.parametrize("status", [KeyStatus.BLOCKED, KeyStatus.RETIRED])
 async def test_our_last_key_is_neither_blocked_nor_retired(here: Process, status: KeyStatus) -> None:
-    await here.registrar.change("LSP123", standing("lsp-kid", KeyStatus.BLOCKED), "stolen")
+    await here.registrar.change("LSP123", key_status_change("lsp-kid", KeyStatus.BLOCKED), "stolen")
     assert here.signs_with == ["lsp backup-kid"]
-    wish = standing("lsp backup-kid", status)
-    told = await refused(here, lambda: here.registrar.change("LSP123", wish, ""), TakenError)
+    change = key_status_change("lsp backup-kid", status)
+    told = await refused(here, lambda: here.registrar.change("LSP123", change, ""), TakenError)
     assert told == "LSP123: no key would be left to sign with: make one first"
 
 
@@ -181,7 +181,7 @@ async def test_a_certificate_that_cannot_be_used_is_not_registered(
 async def test_a_key_with_a_file_of_another_key_is_not_taken_for_ours(here: Process, tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "strange.key").write_bytes(private_pem(rsa_key("leaf")))
-    await here.registrar.change("LSP123", standing("lsp backup-kid", KeyStatus.RETIRED), "")
+    await here.registrar.change("LSP123", key_status_change("lsp backup-kid", KeyStatus.RETIRED), "")
     strange = KeyRecord.model_validate(key_of("LENDER01", "strange", status="BACKUP"))
     told = await refused(
         here,

@@ -1,4 +1,4 @@
-"""The registry's book: every change is one transaction, and is committed when its method returns."""
+"""The registry's database: every change is one transaction, committed when the method returns."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,7 +16,7 @@ from shared.storage.writer import GroupCommit
 T = TypeVar("T")
 
 
-class Book:
+class Database:
     """Reads and writes the tables.
 
     Raises (all methods): StorageUnavailable if the database cannot be reached for some seconds.
