@@ -31,7 +31,7 @@ def participant_detail(role: StoredRole) -> ParticipantDetail:
         **_status(role),
         **_address(role),
         kc_client_id=role.client_id,
-        tls_certificates=tuple(one.thumbprint for one in role.history.current_certificates),
+        tls_certificates=tuple(certificate.thumbprint for certificate in role.history.current_certificates),
     )
 
 
@@ -101,7 +101,7 @@ def _network(connection: Connection, network_id: int) -> ProductNetwork | None:
         id=row.id,
         product_network_name=row.name,
         product_network_description=row.description,
-        participant_roles=tuple(_role(one) for one in load_members(connection, network_id) if one.is_served),
+        participant_roles=tuple(_role(member) for member in load_members(connection, network_id) if member.is_served),
         credit_product=None if product is None else credit_product(connection, product),
         network_created_by=_reference(connection, row.created_by),
     )

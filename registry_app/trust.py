@@ -19,10 +19,10 @@ def client_trust(issuers: str, served: Sequence[str], applying: Sequence[str]) -
     """
     try:
         authorities = x509.load_pem_x509_certificates(issuers.encode()) if issuers.strip() else []
-        names = {folded_name(one.subject) for one in authorities}
+        names = {folded_name(authority.subject) for authority in authorities}
         leaves = {pem: x509.load_pem_x509_certificate(pem.encode()) for pem in (*served, *applying)}
-        for one in (*authorities, *leaves.values()):
-            if (issuer := folded_name(one.issuer)) != folded_name(one.subject):
+        for certificate in (*authorities, *leaves.values()):
+            if (issuer := folded_name(certificate.issuer)) != folded_name(certificate.subject):
                 names.add(issuer)
         harmless = [pem for pem in applying if folded_name(leaves[pem].subject) not in names]
     except ValueError:

@@ -88,7 +88,7 @@ class ParticipantView(BaseModel):
             organisation=OrganisationView.model_validate(role.organisation, from_attributes=True),
             keys=[KeyView.model_validate(key, from_attributes=True) for key in history.counting_keys],
             tls_certificates=[
-                CertificateView(thumbprint=one.thumbprint, pem=one.pem) for one in history.current_certificates
+                CertificateView(thumbprint=known.thumbprint, pem=known.pem) for known in history.current_certificates
             ],
         )
 

@@ -112,5 +112,5 @@ def _check_address(connection: Connection, columns: Mapping[str, Any]) -> None:
     listed = list_rows(connection, WHITELISTING_ITEMS, role_id=columns["role_id"])
     if len(listed) >= MOST_ADDRESSES:
         raise TakenError(f"participant {columns['role_id']} has {MOST_ADDRESSES} addresses already: remove one first")
-    if any((one.ip_address, one.port_number) == (columns["ip_address"], columns["port_number"]) for one in listed):
+    if any((item.ip_address, item.port_number) == (columns["ip_address"], columns["port_number"]) for item in listed):
         raise TakenError(f"ip_address: {columns['ip_address']} is listed already")

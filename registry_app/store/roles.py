@@ -167,9 +167,9 @@ def _roles(connection: Connection, are_wanted: ColumnElement[bool]) -> list[Stor
     roles = select(ROLES, ORGANISATIONS).join_from(ROLES, ORGANISATIONS).where(are_wanted).order_by(ROLES.c.id)
     found = connection.execute(roles).all()
     ids = select(PARTICIPANT_ID).where(are_wanted)
-    known = {one.organisation_id: one for one in load_histories(connection, ids, NETWORK_REGISTER)}
-    named = ((row, known.get(str(row._mapping[ROLES.c.id]))) for row in found)
-    return [_role(row, one) for row, one in named if one and (one.counting_keys or one.offboarded_at)]
+    known = {history.organisation_id: history for history in load_histories(connection, ids, NETWORK_REGISTER)}
+    pairs = ((row, known.get(str(row._mapping[ROLES.c.id]))) for row in found)
+    return [_role(row, past) for row, past in pairs if past and (past.counting_keys or past.offboarded_at)]
 
 
 def _role(row: Row[Any], history: ParticipantHistory) -> StoredRole:

@@ -76,9 +76,9 @@ class Directory:
     def replace(self, participants: Iterable[Participant]) -> None:
         """Know exactly these participants from now on."""
         known = list(participants)
-        self._by_id = {one.id: one for one in known}
-        self._by_kid = {key.kid: one for one in known for key in one.keys}
-        self._by_certificate = {certificate: one for one in known for certificate in one.certificates}
+        self._by_id = {participant.id: participant for participant in known}
+        self._by_kid = {key.kid: participant for participant in known for key in participant.keys}
+        self._by_certificate = {name: participant for participant in known for name in participant.certificates}
 
     def refresh(self, connection: Connection) -> bool:
         """Read the register again if somebody has changed it; tell whether that was so."""

@@ -246,10 +246,10 @@ class Rules(Generic[Policy]):
 
     def _keep(self, table: dict[Any, _Rule[Policy]], about: Sequence[Any]) -> _Decorator[Policy]:
         def keep(rule: _Rule[Policy]) -> _Rule[Policy]:
-            for one in about:
-                if one in table:
-                    raise ValueError(f"two rules for {one}")
-                table[one] = rule
+            for name in about:
+                if name in table:
+                    raise ValueError(f"two rules for {name}")
+                table[name] = rule
             return rule
 
         return keep

@@ -127,24 +127,24 @@ class _Message:
             nothing = SignedText(b"", self.own_id, self.row.created_at)
             yield replace(self._part(nothing), name=self.name, note="no try to deliver it is in the journal")
             return
-        judged = [self._try(one) for one in tries]
+        judged = [self._try(attempt) for attempt in tries]
         decisive = next((parts for parts in judged if parts[0].is_accepted), judged[-1])
         for number, parts in enumerate(judged, start=1):
             name = self.name if parts is decisive else f"{self.name}-try-{number}"
             yield from (replace(part, name=name + part.name) for part in parts)
 
-    def _try(self, one: Row[Any]) -> Sequence[Part]:
+    def _try(self, attempt: Row[Any]) -> Sequence[Part]:
         """Judge a try and its answer: a valid ack counts, whatever the row says; one that failed need not have one."""
-        has_failed, peer = one.outcome == AttemptOutcome.FAILED, Peer(one.certificate, "")
-        ours = SignedText(one.sent, self.own_id, one.started_at, self.profile, signature=one.signature)
-        was_sent = one.sent or not has_failed
+        has_failed, peer = attempt.outcome == AttemptOutcome.FAILED, Peer(attempt.certificate, "")
+        ours = SignedText(attempt.sent, self.own_id, attempt.started_at, self.profile, signature=attempt.signature)
+        was_sent = attempt.sent or not has_failed
         message = self._judged(ours) if was_sent else replace(self._part(ours), note="nothing was sent")
-        if has_failed and not one.answer:
+        if has_failed and not attempt.answer:
             return [message]
-        arrived = one.started_at + timedelta(milliseconds=one.milliseconds)
-        theirs = SignedText(one.answer, self.row.receiver, arrived, self.profile, peer, one.answer_signature)
-        is_unsigned = one.reason == UNSIGNED and self.profile.wants_token and not one.answer_signature
-        return self._with_ack(message, one.trace_id, theirs, claims_one=not (has_failed or is_unsigned))
+        arrived = attempt.started_at + timedelta(milliseconds=attempt.milliseconds)
+        theirs = SignedText(attempt.answer, self.row.receiver, arrived, self.profile, peer, attempt.answer_signature)
+        is_unsigned = attempt.reason == UNSIGNED and self.profile.wants_token and not attempt.answer_signature
+        return self._with_ack(message, attempt.trace_id, theirs, claims_one=not (has_failed or is_unsigned))
 
     def _part(self, text: SignedText) -> Part:
         return Part("", f"{self.row.message} of {text.signer}", text)

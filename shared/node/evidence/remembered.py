@@ -38,19 +38,19 @@ class Remembered:
         """
         keys, certificates = self._history(profile, participant_id)
         then = [key for key in (_key_at(key, profile, moment) for key in keys) if key is not None]
-        registered = [one.pem for one in certificates if one.counts_at(moment)]
+        registered = [certificate.pem for certificate in certificates if certificate.counts_at(moment)]
         thumbprints = frozenset(_thumbprint(pem) for pem in registered if _is_for(pem, use))
-        one = Participant(participant_id, "", Role.LENDER, "", thumbprints, tuple(then))
+        participant = Participant(participant_id, "", Role.LENDER, "", thumbprints, tuple(then))
         if profile is not V4:
-            yield one
+            yield participant
             return
         meant = [key for key in then if key.kid == kid or not kid]
-        yield from (replace(one, dialect=Dialect.AUTHSTARTER, keys=(key,)) for key in meant or then[:1])
+        yield from (replace(participant, dialect=Dialect.AUTHSTARTER, keys=(key,)) for key in meant or then[:1])
 
     def certificate(self, profile: Profile, participant_id: str, thumbprint: str) -> str:
         """Return the participant's certificate with that thumbprint in PEM; empty if it never had that."""
         _, certificates = self._history(profile, participant_id)
-        return next((one.pem for one in certificates if _thumbprint(one.pem) == thumbprint), "")
+        return next((certificate.pem for certificate in certificates if _thumbprint(certificate.pem) == thumbprint), "")
 
     def _history(self, profile: Profile, participant_id: str) -> _History:
         place = (profile.name, participant_id)

@@ -33,7 +33,7 @@ def stated_rows(connection: Connection, request_id: str, signers: Collection[str
 
 
 def _rows(connection: Connection, table: Table, condition: ColumnElement[bool]) -> list[dict[str, Any]]:
-    columns = [one for one in table.c if one.type.python_type is not bytes and one.name not in _ELSEWHERE]
+    columns = [column for column in table.c if column.type.python_type is not bytes and column.name not in _ELSEWHERE]
     rows = connection.execute(select(*columns).where(condition).order_by(*table.primary_key.columns)).mappings()
     return [
         {name: format_timestamp(value) if isinstance(value, datetime) else value for name, value in row.items()}

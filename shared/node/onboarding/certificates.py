@@ -126,8 +126,8 @@ def certificate_faults(
     if _is_authority(leaf):
         hint = "give the leaf; for openssl req -x509 add -addext basicConstraints=critical,CA:FALSE"
         yield "an issuer's certificate (CA:TRUE)", hint
-    if not any(one in uses for one in wanted):
-        hint = f"have it issued with {' or '.join(_USAGE_NAMES[one] for one in wanted)}"
+    if not any(wanted_use in uses for wanted_use in wanted):
+        hint = f"have it issued with {' or '.join(_USAGE_NAMES[wanted_use] for wanted_use in wanted)}"
         yield f"not made for {' or '.join(wanted)}", hint
     if (usage := _extension(leaf, x509.KeyUsage)) is not None and not usage.digital_signature:
         yield "not made for signing (digitalSignature)", "have it issued with that key usage"

@@ -24,18 +24,18 @@ def with_key(record: ParticipantRecord, key: KeyRecord) -> ParticipantRecord:
     Raises:
         TakenError: two keys count already, the kid is that of a key that was not retired, or the key has another kid.
     """
-    counting = [one for one in record.keys if one.status.counts]
-    if any(one.kid == key.kid and one.status is not KeyStatus.RETIRED for one in record.keys):
+    counting = [known for known in record.keys if known.status.counts]
+    if any(known.kid == key.kid and known.status is not KeyStatus.RETIRED for known in record.keys):
         raise TakenError(f"{record.organisation_id}: kid {key.kid} is there already: give a new key a new kid")
     if len(counting) >= MOST_KEYS:
-        kids = " and ".join(one.kid for one in counting)
+        kids = " and ".join(known.kid for known in counting)
         raise TakenError(f"{record.organisation_id}: two keys count already, {kids}: retire or block one first")
-    for one in record.keys:
-        if one.kid != key.kid and key_thumbprint(one) == key_thumbprint(key):
-            found = f"this key is there already as {one.kid} ({one.status})"
+    for known in record.keys:
+        if known.kid != key.kid and key_thumbprint(known) == key_thumbprint(key):
+            found = f"this key is there already as {known.kid} ({known.status})"
             raise TakenError(f"{record.organisation_id}: {found}: make a new key pair")
     status = KeyStatus.BACKUP if counting else KeyStatus.ACTIVE
-    others = [one for one in record.keys if one.kid != key.kid]
+    others = [known for known in record.keys if known.kid != key.kid]
     return record.model_copy(update={"keys": [*others, key.model_copy(update={"status": status})]})
 
 
@@ -50,7 +50,7 @@ def with_active(record: ParticipantRecord, kid: str) -> ParticipantRecord:
     if not key.status.counts:
         again = "add it again, or " if key.status is KeyStatus.RETIRED else ""
         raise TakenError(f"{record.organisation_id}: kid {kid} is {key.status}: {again}add a new key with a new kid")
-    former = {one.kid: KeyStatus.BACKUP for one in record.keys if one.status is KeyStatus.ACTIVE}
+    former = {key.kid: KeyStatus.BACKUP for key in record.keys if key.status is KeyStatus.ACTIVE}
     return _with_statuses(record, former | {kid: KeyStatus.ACTIVE})
 
 
@@ -65,7 +65,7 @@ def without_key(record: ParticipantRecord, kid: str, status: KeyStatus) -> Parti
     if key.status is KeyStatus.BLOCKED and status is not KeyStatus.BLOCKED:
         raise TakenError(f"{record.organisation_id}: kid {kid} is BLOCKED, and stays so")
     statuses = {kid: status}
-    backup = next((one.kid for one in record.keys if one.status is KeyStatus.BACKUP and one.kid != kid), None)
+    backup = next((key.kid for key in record.keys if key.status is KeyStatus.BACKUP and key.kid != kid), None)
     if key.status is KeyStatus.ACTIVE and backup is not None:
         statuses[backup] = KeyStatus.ACTIVE
     return _with_statuses(record, statuses)
@@ -115,7 +115,7 @@ def key_named(record: ParticipantRecord, kid: str) -> KeyRecord:
         if key.kid == kid:
             return key
     raise UnknownError(
-        f"{record.organisation_id}: no key {kid[:128]}: it has {', '.join(one.kid for one in record.keys)}"
+        f"{record.organisation_id}: no key {kid[:128]}: it has {', '.join(key.kid for key in record.keys)}"
     )
 
 

@@ -131,7 +131,7 @@ def checked_email(text: str, errors: list[FieldError]) -> str:
 def checked_phone(text: str, errors: list[FieldError]) -> str:
     """Return a telephone number of 8 to 15 digits (ITU-T E.164)."""
     text = text.strip()
-    if not _PHONE.fullmatch(text) or not 8 <= sum(one.isdigit() for one in text) <= 15:
+    if not _PHONE.fullmatch(text) or not 8 <= sum(character.isdigit() for character in text) <= 15:
         found = f"{shown(text)} is no telephone number" if text else "empty"
         errors.append(
             FieldError("spoc_phone", found, "give 8 to 15 digits with the country code, such as +91 22 5550 0100")

@@ -85,7 +85,7 @@ class ParticipantHistory:
     @property
     def current_certificates(self) -> list[CertificateHistory]:
         """The TLS certificates that are registered now."""
-        return [one for one in self.certificates if one.removed_at is None]
+        return [certificate for certificate in self.certificates if certificate.removed_at is None]
 
 
 def load_history(
@@ -150,6 +150,6 @@ def _certificates(
     theirs = select(table).where(table.c.organisation_id.in_(ids)).order_by(table.c.registered_at, table.c.thumbprint)
     certificates: defaultdict[str, list[CertificateHistory]] = defaultdict(list)
     for row in connection.execute(theirs):
-        one = CertificateHistory(row.thumbprint, row.pem, row.registered_at, row.removed_at, row.removed_because)
-        certificates[row.organisation_id].append(one)
+        found = CertificateHistory(row.thumbprint, row.pem, row.registered_at, row.removed_at, row.removed_because)
+        certificates[row.organisation_id].append(found)
     return certificates

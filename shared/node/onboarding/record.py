@@ -136,7 +136,7 @@ def read_records(path: Path) -> list[ParticipantRecord]:
         raise OnboardingError(f"{path}: {first_error(error)}") from error
     records = [ParticipantRecord(**record.model_dump()) for record in listed]
     ids = [record.organisation_id for record in records]
-    if twice := next((one for number, one in enumerate(ids) if one in ids[:number]), None):
+    if twice := next((id_ for number, id_ in enumerate(ids) if id_ in ids[:number]), None):
         raise OnboardingError(f"{path}: {twice} stands there twice; leave one record of it")
     return records
 

@@ -52,8 +52,8 @@ def load_record(
 ) -> ParticipantRecord | None:
     """Read one participant, if it is onboarded."""
     participants = tables.participants
-    one = select(participants).where(participants.c.organisation_id == organisation_id)
-    found = _records(connection, one, tables)
+    query = select(participants).where(participants.c.organisation_id == organisation_id)
+    found = _records(connection, query, tables)
     return found[0] if found else None
 
 
@@ -143,8 +143,8 @@ def touch(connection: Connection, organisation_id: str, now: datetime, tables: R
 
 
 def _update(connection: Connection, organisation_id: str, values: Mapping[str, Any], tables: RegisterTables) -> None:
-    one = tables.participants.c.organisation_id == organisation_id
-    connection.execute(update(tables.participants).where(one).values(values))
+    own = tables.participants.c.organisation_id == organisation_id
+    connection.execute(update(tables.participants).where(own).values(values))
 
 
 def _records(connection: Connection, wanted: Select[Any], tables: RegisterTables) -> list[ParticipantRecord]:
@@ -260,10 +260,10 @@ def _write_participant(
     row = record.model_dump(mode="json", exclude={"keys", "tls_certificates"})
     row |= {"ip_addresses": json.dumps(record.ip_addresses), "offboarded_at": None, "offboarded_because": ""}
     row |= {"updated_at": changed_at}
-    one = table.c.organisation_id == record.organisation_id
+    own = table.c.organisation_id == record.organisation_id
     is_back = table.c.offboarded_at.is_not(None)
-    connection.execute(update(table).where(one, is_back).values(onboarded_at=changed_at))
-    if not connection.execute(update(table).where(one).values(row)).rowcount:
+    connection.execute(update(table).where(own, is_back).values(onboarded_at=changed_at))
+    if not connection.execute(update(table).where(own).values(row)).rowcount:
         connection.execute(insert(table), [{**row, "onboarded_at": changed_at}])
 
 

@@ -44,7 +44,7 @@ def message_history(connection: Connection, request_id: str, own_ids: Mapping[st
     return MessageHistory(
         request_id=request_id,
         received=[_received(row, register) for row in received],
-        sent=[_sent(row, [_attempt(one, row, register) for one in tries[row.id]]) for row in sent],
+        sent=[_sent(row, [_attempt(attempt, row, register) for attempt in tries[row.id]]) for row in sent],
         refused=[refused_message(row) for row in refused],
     )
 

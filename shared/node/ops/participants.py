@@ -39,7 +39,7 @@ OrganisationId = Annotated[Identifier, Path()]
 @routes.get("/participants")
 async def participants(node: TheNode) -> Items[KnownParticipant]:
     """List the counterparties that are known."""
-    return Items(items=[KnownParticipant.of(one) for one in node.directory.participants()])
+    return Items(items=[KnownParticipant.of(participant) for participant in node.directory.participants()])
 
 
 @routes.post("/participants", status_code=201, responses={409: {"model": Mistake}})

@@ -62,7 +62,7 @@ async def unset_peer(node: TheNode, participant_id: Annotated[Identifier, Path()
     if not await node.journal.act(partial(remove_peer, participant_id=participant_id)):
         raise HTTPException(404, f"Nothing was settled here about {participant_id}; GET /peers lists what was.")
     await member.follow(node.engine)
-    known = (one for one in member.directory.participants() if one.id == participant_id)
+    known = (participant for participant in member.directory.participants() if participant.id == participant_id)
     return _peer(member, participant_id, next(known, None))
 
 
@@ -73,7 +73,7 @@ def _member(node: OperatedNode) -> Member:
 
 
 def _peers(member: Member) -> list[PeerView]:
-    known = {one.id: one for one in member.directory.participants()}
+    known = {participant.id: participant for participant in member.directory.participants()}
     ids = sorted({*known, *member.peers.settled()})
     return [_peer(member, participant_id, known.get(participant_id)) for participant_id in ids]
 

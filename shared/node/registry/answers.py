@@ -109,7 +109,7 @@ def _listed(participant_id: str, what: str, given: Any) -> list[Any]:
 
 def _certificates(participant_id: str, listed: Any) -> list[str]:
     given = _listed(participant_id, "TLS certificates", listed)
-    found = [text for one in given if _THUMBPRINT.fullmatch(text := str(one).replace(":", "").lower())]
+    found = [text for item in given if _THUMBPRINT.fullmatch(text := str(item).replace(":", "").lower())]
     if given and not found:
         raise RegistryUnavailable(f"no TLS certificate that the registry lists for {participant_id} is a SHA-256")
     return found

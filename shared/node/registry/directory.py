@@ -7,6 +7,7 @@ the registry is down the known ones go on until then.
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 from shared.clock import Clock
@@ -125,13 +126,13 @@ class RegistryDirectory:
     def participants(self) -> Sequence[Participant]:
         """Return those that were looked up and still count."""
         known = (kept.last for kept in self._kept.values() if kept.is_known)
-        return sorted((one for one in known if one is not None), key=lambda one: one.id)
+        return sorted(filter(None, known), key=attrgetter("id"))
 
     def owner(self, certificate: str) -> Participant | None:
         """Return the participant that shows a certificate, as far as it has been looked up."""
         kept = self._kept.get(self._owners.get(certificate, ""))
-        one = kept.last if kept is not None and kept.is_known else None
-        return one if one is not None and certificate in one.certificates else None
+        participant = kept.last if kept is not None and kept.is_known else None
+        return participant if participant is not None and certificate in participant.certificates else None
 
     def set_dialects(self, dialect_of: Callable[[str], Dialect]) -> None:
         """Let those who are known count from now on as peers that sign like this."""

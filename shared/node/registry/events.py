@@ -77,13 +77,13 @@ def _loans_in(document: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     """Return loanApplicationId and loanId of each loan that a message is about; of one without any, two empty ids."""
     for name in ("loanApplications", "loans"):
         if isinstance(listed := document.get(name), list) and listed:
-            found = [one for one in listed if isinstance(one, dict)]
-            return [(one.get("loanApplicationId"), one.get("loanId") if name == "loans" else None) for one in found]
+            found = [loan for loan in listed if isinstance(loan, dict)]
+            return [(loan.get("loanApplicationId"), loan.get("loanId") if name == "loans" else None) for loan in found]
     if isinstance(ids := document.get("loanApplicationIds"), list) and ids:
-        return [(one, None) for one in ids]
+        return [(loan_id, None) for loan_id in ids]
     details = document.get("loanDetails")
-    one = details if isinstance(details, dict) else document
-    return [(one.get("loanApplicationId"), one.get("loanId"))]
+    loan = details if isinstance(details, dict) else document
+    return [(loan.get("loanApplicationId"), loan.get("loanId"))]
 
 
 def _text(value: Any) -> str:

@@ -66,10 +66,10 @@ class RegistryLookup:
         """
         found = await self._get(NETWORK_PARTICIPANTS_PATH.format(number=quote(network_id, safe="")), NETWORK)
         return {
-            str(one["id"]): role
+            str(participant["id"]): role
             for role, listed in (found if isinstance(found, dict) else {}).items()
-            for one in (listed if isinstance(listed, list) else ())
-            if isinstance(one, dict) and "id" in one and is_approved(one)
+            for participant in (listed if isinstance(listed, list) else ())
+            if isinstance(participant, dict) and "id" in participant and is_approved(participant)
         }
 
     async def _get(self, path: str, bounds: Bounds = USUAL) -> Any:

@@ -72,8 +72,8 @@ class Sender:
     def _message_type(self, message: str) -> MessageType:
         message_type = find_message(message)
         if message_type is None or self._identity.role not in message_type.senders:
-            sent = (one for one in messages_sent_by(self._identity.role) if one.version in self._directories)
-            ours = ", ".join(one.full_name for one in sent)
+            role, versions = self._identity.role, self._directories
+            ours = ", ".join(sent.full_name for sent in messages_sent_by(role) if sent.version in versions)
             raise SendError(f"{message} is not a message that a {self._identity.role.value} sends; choose from {ours}")
         return message_type
 
@@ -88,7 +88,7 @@ class Sender:
         except CounterpartiesUnavailable as error:
             raise SendError(f"{receiver} cannot be looked up now ({error}); try again") from error
         if participant is None:
-            known = ", ".join(one.id for one in directory.participants())
+            known = ", ".join(participant.id for participant in directory.participants())
             raise UnknownReceiverError(
                 f"{receiver} is not in the directory; choose from {known or 'nobody yet'}, or onboard it"
             )
