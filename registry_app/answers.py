@@ -1,4 +1,4 @@
-"""From the tables to the wire: how the registry's API shows what is stored. Only who is served is shown to anybody."""
+"""Builds the registry API's answers from stored rows. Only approved participants are ever shown."""
 
 import json
 from typing import Any

@@ -1,6 +1,6 @@
-"""How much each participant may report: none can fill the database, or take the registry's time from the others.
+"""Limits how much each participant may report, so that none fills the database or slows the registry for others.
 
-The buckets are in the memory of this process: several on one database grant as much each.
+The token buckets are in this process's memory: several processes on one database grant this quota each.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The registrar: carries out what an operator wants done with participants. Each method is one transaction."""
+"""The registrar: carries out an operator's changes of participants. Each method is one transaction."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

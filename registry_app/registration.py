@@ -1,4 +1,4 @@
-"""The registration form: what a participant tells the registry of itself, judged like the onboarding form of a node."""
+"""The registration form: what a participant declares to the registry, checked like the onboarding form of a node."""
 
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -14,7 +14,7 @@ from shared.node.onboarding.fields import (
     checked_email,
     checked_phone,
     checked_text,
-    judging,
+    collected_errors,
 )
 from shared.node.onboarding.key_forms import checked_keys
 from shared.node.onboarding.record import KeyRecord, Line, Name, ParticipantRecord
@@ -82,7 +82,7 @@ def judged(form: RegistrationForm, now: datetime) -> ParticipantRecord:
     Raises:
         FormError: something is wrong; it lists every error, not only the first.
     """
-    with judging() as errors:
+    with collected_errors() as errors:
         base_url = checked_base_url(form.base_url, errors)
         if form.role is None:
             errors.append(FieldError("role", "empty", f"write one of {', '.join(NETWORK_ROLES)}"))
@@ -106,7 +106,7 @@ def with_keys(form: KeysForm) -> Change:
     Raises:
         FormError: as `judged`.
     """
-    with judging() as errors:
+    with collected_errors() as errors:
         keys = _keys(form, errors)
     return lambda record: record.model_copy(update={"keys": keys})
 
@@ -119,7 +119,7 @@ def with_address(form: AmendmentForm, now: datetime) -> Change:
 
     def change(record: ParticipantRecord) -> ParticipantRecord:
         pems = record.tls_certificates if form.tls_certificates is None else form.tls_certificates
-        with judging() as errors:
+        with collected_errors() as errors:
             base_url = checked_base_url(form.base_url or record.base_url, errors)
             certificates = checked_certificates(pems, base_url, now, errors)
         return record.model_copy(update={"base_url": base_url, "tls_certificates": certificates})
@@ -134,7 +134,7 @@ def judged_organisation(form: AmendmentForm) -> dict[str, str]:
         FormError: as `judged`.
     """
     columns = form.model_dump(include={"description", "website"}, exclude_none=True)
-    with judging() as errors:
+    with collected_errors() as errors:
         if form.spoc_email is not None:
             columns["email"] = checked_email(form.spoc_email, errors)
         if form.spoc_phone is not None:

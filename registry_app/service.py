@@ -7,12 +7,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from registry_app.api.app import api_app
 from registry_app.auth.client_secrets import SecretHasher
 from registry_app.auth.service import AuthService
 from registry_app.auth.signing_keys import SigningKeys
+from registry_app.components import Components
 from registry_app.ops.app import registry_ops_app
-from registry_app.parts import Parts
-from registry_app.plane.app import plane_app
 from registry_app.quota import ReportQuota
 from registry_app.registrar import NetworkRegistrar
 from registry_app.settings import RegistrySettings
@@ -62,7 +62,7 @@ class RegistryService:
             keys.make_first(connection, clock.now(), replaces_lost=settings.replace_lost_key)
         self._hasher = SecretHasher()
         database = Database(engine)
-        self.parts = Parts(
+        self.components = Components(
             settings=settings,
             clock=clock,
             database=database,
@@ -72,8 +72,8 @@ class RegistryService:
             telemetry=RegistryTelemetry(),
             readiness=ReadinessCheck(lambda: self.protocol_server.is_listening, database.write_check, clock),
         )
-        self.plane = plane_app(self.parts)
-        self.ops = registry_ops_app(self.parts)
+        self.api = api_app(self.components)
+        self.ops = registry_ops_app(self.components)
         self._make_servers(settings)
         self._trusted: tuple[list[str], list[str]] = ([], [])
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,7 +81,7 @@ class RegistryService:
     def _make_servers(self, settings: RegistrySettings) -> None:
         unlimited = settings.unlimited_sources
         self.protocol_server = make_server(
-            self.plane,
+            self.api,
             host=settings.host,
             port=settings.port,
             tls=self.trust.server,
@@ -98,7 +98,7 @@ class RegistryService:
         Raises:
             CannotListenError: a port is taken or not ours to take.
         """
-        await self.parts.database.start()
+        await self.components.database.start()
         await self.refresh_trust()
         try:
             await self.protocol_server.start()
@@ -107,8 +107,8 @@ class RegistryService:
             await self.stop()
             raise
         self._tasks = [asyncio.create_task(self._keep_house())]
-        self.parts.telemetry.say(
-            "ready", port=self.protocol_server.port, ops_port=self.ops_server.port, issuer=self.parts.auth.issuer
+        self.components.telemetry.say(
+            "ready", port=self.protocol_server.port, ops_port=self.ops_server.port, issuer=self.components.auth.issuer
         )
 
     async def stop(self) -> None:
@@ -118,33 +118,33 @@ class RegistryService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.parts.database.stop()
+        await self.components.database.stop()
         self._hasher.close()
 
     async def crash(self) -> BaseException:
         """Return what has ended the writer, once anything but stop() has."""
-        return await self.parts.database.crash()
+        return await self.components.database.crash()
 
     async def refresh_trust(self) -> None:
         """Take the client certificates of those that are served or apply now, beside those of the trusted issuers."""
-        certificates = await self.parts.database.read(_certificates)
+        certificates = await self.components.database.read(_certificates)
         if certificates != self._trusted:
             await asyncio.to_thread(lambda: self.trust.replace(client_trust(self._issuers, *certificates)))
             self._trusted = certificates
 
     async def _keep_house(self) -> None:
-        clock, next_purge = self.parts.clock, self.parts.clock.elapsed() + PURGE_SECONDS
+        clock, next_purge = self.components.clock, self.components.clock.elapsed() + PURGE_SECONDS
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
             try:
                 await self.refresh_trust()
                 if clock.elapsed() >= next_purge:
                     next_purge += PURGE_SECONDS
-                    purge = partial(purge_reports, kept=self.parts.settings.reports_kept)
-                    while await self.parts.database.change(purge) >= SLICE:
+                    purge = partial(purge_reports, kept=self.components.settings.reports_kept)
+                    while await self.components.database.change(purge) >= SLICE:
                         await self.refresh_trust()
             except Exception as error:  # whatever it is, the trust must be brought up to date a second later
-                self.parts.telemetry.trouble("housekeeping failed", error)
+                self.components.telemetry.trouble("housekeeping failed", error)
 
 
 def _certificates(connection: Connection) -> tuple[list[str], list[str]]:

@@ -1,6 +1,6 @@
-"""The steps in a participant's life with the registry: from where each may be taken, and where it leads.
+"""Changes of a participant's status at the registry: from which statuses each may be made, and what it leads to.
 
-The registry's API knows no status for a participant that was approved once and is not now: who is suspended is
+The registry's API has no status for one that was approved and is so no longer: a suspended participant is
 UNDER_REVIEW again, and is not served.
 """
 

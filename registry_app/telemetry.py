@@ -1,4 +1,4 @@
-"""What the registry tells of itself: one structured line per call, and metrics. Never a secret, never a token."""
+"""The registry's log, one structured line per call, and its metrics. Never a secret, never a token."""
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -33,5 +33,5 @@ class RegistryTelemetry:
         self._troubles.tell(event, error)
 
     def say(self, event: str, **facts: str | int) -> None:
-        """Tell of a change in the life of the registry."""
+        """Log an event of the registry itself, such as its start."""
         self._log.info(event, **facts)

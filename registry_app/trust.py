@@ -1,7 +1,7 @@
-"""Whose client certificates the TLS socket of the registry takes, beside those that trusted issuers vouch for.
+"""Which client certificates the registry's TLS takes, beside those from trusted issuers.
 
-A participant that has applied, or is reviewed, may connect too: only over a connection can it be told that it is not
-approved. That opens no more than a connection without a certificate does: tokens and look-ups are the approved ones'.
+A participant that has applied, or is under review, may connect too: only over a connection can it be told that it is
+not approved. It gets no more than a caller without a certificate: tokens and look-ups need approval.
 """
 
 from collections.abc import Sequence

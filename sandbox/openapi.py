@@ -10,8 +10,8 @@ from typing import Any
 
 import registry_app.ops
 import shared.node.ops
+from registry_app.api.app import api_routes
 from registry_app.ops.app import registry_operator_api
-from registry_app.plane.app import plane_api
 from shared.catalogue.table import messages_received_by
 from shared.node.ops.app import operator_api, protocol_document_name
 from shared.node.ops.documentation import package_version
@@ -28,7 +28,7 @@ def documents() -> Mapping[Path, str]:
     made = {
         ours / "operator.json": operator_api().openapi(),
         of_the_registry / "registry-operator.json": registry_operator_api().openapi(),
-        of_the_registry / "registry.json": plane_api().openapi(),
+        of_the_registry / "registry.json": api_routes().openapi(),
     }
     for role in Role:
         versions = sorted({message.version for message in messages_received_by(role)})

@@ -1,4 +1,4 @@
-"""The only place that reads the time. Everything else is handed a clock, so that tests can hold it still."""
+"""The only place that reads the time. Everything else is given a clock, so that tests can stop it."""
 
 import time
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Calls that may hang, each in a thread of its own that nothing has to wait for."""
+"""Runs calls that may hang, each in a thread of its own that nothing has to wait for."""
 
 import threading
 from collections.abc import Callable

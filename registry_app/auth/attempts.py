@@ -1,10 +1,10 @@
-"""Wrong secrets, counted for each client and caller: who guesses has to wait, and nobody else with him.
+"""Counts wrong secrets for each client and caller: whoever guesses has to wait, and no other caller.
 
-Every participant knows the client ids of the others, as the registry tells them. If wrong secrets counted whoever sent
-them, anybody could keep another participant from its tokens for ever. A secret of 256 bits needs no such protection.
+Every participant can read the others' client ids in the registry. If wrong secrets counted no matter who sent them,
+anybody could lock another participant out for ever. A secret of 256 bits needs no such protection.
 
-A caller is told from others by its address, and by a certificate that it shows if the client's participant has
-registered it: only the participant can show that, from wherever others guess, so what it gets wrong counts by itself.
+Callers are told apart by address, and by the certificate that they show if the client's participant has registered
+it: only the participant can show that one, so its own mistakes are counted apart from what others guess.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Client secrets: made here, shown once, kept as slow hashes, compared without telling by time how near a guess was."""
+"""Client secrets: made here, shown once, kept as slow hashes, compared in constant time."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""How the Auth Service says no (RFC 6749 s5.2, RFC 6750 s3)."""
+"""The errors that the Auth Service answers with (RFC 6749 s5.2, RFC 6750 s3)."""
 
 from collections.abc import Mapping
 

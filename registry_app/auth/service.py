@@ -1,4 +1,4 @@
-"""The Auth Service: tokens for approved participants, and the answer to whose token a caller shows."""
+"""The Auth Service: issues tokens to approved participants, and tells whose token a caller shows."""
 
 import asyncio
 from dataclasses import dataclass

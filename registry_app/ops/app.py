@@ -7,8 +7,8 @@ from fastapi import APIRouter, FastAPI, Security
 from fastapi.security import HTTPBearer
 from starlette.routing import BaseRoute
 
+from registry_app.components import Components
 from registry_app.ops import participants, reports, resources, status
-from registry_app.parts import Parts
 from shared.node.ops.documentation import documentation_routes, package_version
 from shared.node.ops.errors import add_error_handlers
 from shared.node.ops.guard import OperatorGuard
@@ -22,15 +22,15 @@ _MISTAKES: Final[dict[int | str, dict[str, Any]]] = {status: {"model": Mistake} 
 _operator_token = HTTPBearer(scheme_name="operatorToken", description="From the ops token file", auto_error=False)
 
 
-def registry_ops_app(parts: Parts) -> FastAPI:
+def registry_ops_app(components: Components) -> FastAPI:
     """Make the application of the operator plane, which also shows the documentation of the protocol plane.
 
     Raises:
         SettingsError: the token cannot be read, or is too short.
     """
     app = registry_operator_api()
-    app.state.parts = parts
-    app.add_middleware(OperatorGuard, token=parts.settings.ops_token, listens_on=parts.settings.ops_host)
+    app.state.components = components
+    app.add_middleware(OperatorGuard, token=components.settings.ops_token, listens_on=components.settings.ops_host)
     add_error_handlers(app)
     app.include_router(documentation_routes(__package__, "registry-operator.json", "registry.json", "the registry"))
     return app
@@ -48,8 +48,8 @@ def registry_operator_api() -> FastAPI:
 @cache
 def _routes() -> list[BaseRoute]:
     """Return the routes, made once: FastAPI takes a tenth of a second for them."""
-    plane = APIRouter()
-    plane.include_router(status.public_routes)
+    router = APIRouter()
+    router.include_router(status.public_routes)
     for routes in (status.routes, participants.routes, resources.routes, reports.routes):
-        plane.include_router(routes, responses=_MISTAKES, dependencies=[Security(_operator_token)])
-    return plane.routes
+        router.include_router(routes, responses=_MISTAKES, dependencies=[Security(_operator_token)])
+    return router.routes

@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
+from registry_app.components import TheRegistry
 from registry_app.ops.views import (
     Approval,
     Id,
@@ -11,7 +12,6 @@ from registry_app.ops.views import (
     Reason,
     Registered,
 )
-from registry_app.parts import TheRegistry
 from registry_app.registrar import Credentials
 from registry_app.registration import AmendmentForm, KeysForm, RegistrationForm
 from registry_app.status_changes import APPROVE, REJECT, SUSPEND

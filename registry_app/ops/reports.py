@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from registry_app.components import Components, TheRegistry
 from registry_app.ops.views import Id
-from registry_app.parts import Parts, TheRegistry
 from registry_app.store.reports import ReportFilter, ReportKind, list_reports
 from shared.catalogue.events import EventType
 from shared.node.ops.body import StrictRoute
@@ -49,7 +49,7 @@ async def disbursements(registry: TheRegistry, wanted: Annotated[ReportQuery, Qu
     return await _page(registry, ReportKind.DISBURSEMENT, wanted, "")
 
 
-async def _page(registry: Parts, kind: ReportKind, wanted: ReportQuery, event_type: str) -> Page[ReportView]:
+async def _page(registry: Components, kind: ReportKind, wanted: ReportQuery, event_type: str) -> Page[ReportView]:
     role_id = None if wanted.participant_id is None else int(wanted.participant_id)
     conditions = ReportFilter(kind, wanted.limit, wanted.before or "", role_id, event_type)
     reports = await registry.database.read(lambda connection: list_reports(connection, conditions))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, Table
 
+from registry_app.components import Components, TheRegistry
 from registry_app.ops.views import (
     FilterForm,
     FilterView,
@@ -17,10 +18,9 @@ from registry_app.ops.views import (
     WhitelistingForm,
     WhitelistingView,
 )
-from registry_app.parts import Parts, TheRegistry
 from registry_app.store.resources import add_member, create, demand, list_rows, members_of, remove, remove_member
 from registry_app.store.tables import FILTERS, NETWORKS, PRODUCTS, WHITELISTING_ITEMS
-from shared.node.onboarding.fields import checked_addresses, judging
+from shared.node.onboarding.fields import checked_addresses, collected_errors
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.views import Items
 
@@ -111,7 +111,7 @@ async def items(registry: TheRegistry, participant_id: Annotated[Id | None, Quer
 @routes.post("/whitelisting-items", status_code=201)
 async def create_item(registry: TheRegistry, form: WhitelistingForm) -> WhitelistingView:
     """Add an address or network that a participant calls from; it may have three."""
-    with judging() as errors:
+    with collected_errors() as errors:
         checked = checked_addresses([form.ip_address], errors)
     checked_form = form.model_copy(update={"ip_address": checked[0]})
     return _view(WhitelistingView, await _create(registry, WHITELISTING_ITEMS, checked_form))
@@ -143,7 +143,7 @@ async def remove_filter(registry: TheRegistry, number: Number) -> None:
     await registry.database.change(lambda connection: remove(connection, FILTERS, int(number)))
 
 
-async def _create(registry: Parts, table: Table, form: BaseModel) -> Row[Any]:
+async def _create(registry: Components, table: Table, form: BaseModel) -> Row[Any]:
     return await registry.database.change(lambda connection: create(connection, table, _columns(form)))
 
 

@@ -1,4 +1,4 @@
-"""The operator plane's routes about the registry itself: does it live, can it work, what did it count, its keys."""
+"""The operator plane's routes about the registry itself: health, readiness, metrics and keys."""
 
 import os
 from typing import Final
@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from registry_app.auth.signing_keys import published_keys
+from registry_app.components import TheRegistry
 from registry_app.ops.views import Health, SigningKeyView
-from registry_app.parts import TheRegistry
 from shared.node.ops.views import Items, Readiness
 
 public_routes: Final = APIRouter(tags=["registry"])

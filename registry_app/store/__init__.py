@@ -1,1 +1,1 @@
-"""What the registry remembers: tables, and the reading and writing of them."""
+"""The registry's tables, and the reading and writing of them."""

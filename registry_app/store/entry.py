@@ -1,4 +1,4 @@
-"""Entering a participant into the register, and changing what the register has of it."""
+"""Adding a participant to the register, and changing its entry."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What brings a registry's tables of an older release up to date; see CONTRIBUTING.md."""
+"""Migrations of a registry's tables from older releases; see CONTRIBUTING.md."""
 
 from typing import Final
 

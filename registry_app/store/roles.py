@@ -1,4 +1,4 @@
-"""The participants' roles in the tables: who there is, with which keys and certificates, and what became of them."""
+"""Participants in the tables: their role, status, keys and certificates, present and past."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""The decisions of one transaction: runs rules, gathers what follows from their replies, and writes it.
+"""Runs the rules of one transaction, gathers what follows from their replies, and writes it.
 
-Timers that are due come before whatever else happens, each at its own time. Of rules that fail only their own message
-or timer is touched: a message is not accepted, a timer is tried again a minute later.
+Timers that are due come before whatever else happens, each at its own time. A rule that
+fails affects only its own message or timer: the message is not accepted, the timer is tried again a minute later.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Firing timers where no message does it: as units of work of the writer, a slice in each transaction."""
+"""Fires timers that no message has fired: as units of work of the writer, a slice in each transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

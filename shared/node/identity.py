@@ -1,4 +1,4 @@
-"""Who we are: what the identity file of a node states of ourselves, and the key that we sign with at present."""
+"""This node's identity: its own record from the identity file, and the key that it signs with at present."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

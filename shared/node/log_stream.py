@@ -1,7 +1,7 @@
-"""The way of log lines out of the process: they wait for their reader, and nobody else does.
+"""Writes log lines from a thread of its own: only that thread waits for a reader that is slow.
 
-A write to a pipe that nobody reads from waits until somebody does. Were it made where the line is told, a log reader
-that hangs would stop the whole node.
+A write to a pipe that nobody reads from blocks. If the event loop made it, a log reader that hangs would stop the
+whole node.
 """
 
 import os

@@ -8,13 +8,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 class Mounts:
     """Hands a request to the middleware whose mount its path begins with; any other path to that of `default`."""
 
-    def __init__(self, planes: Mapping[str, ASGIApp], default: str) -> None:
-        """`planes` are by mount, such as `/v3`."""
-        self._planes = [(f"{mount}/", plane) for mount, plane in planes.items()]
-        self._default = planes[default]
+    def __init__(self, apps: Mapping[str, ASGIApp], default: str) -> None:
+        """`apps` are by mount, such as `/v3`."""
+        self._apps = [(f"{mount}/", app) for mount, app in apps.items()]
+        self._default = apps[default]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         path = scope.get("path", "")
-        plane = next((plane for mount, plane in self._planes if path.startswith(mount)), self._default)
-        await plane(scope, receive, send)
+        app = next((app for mount, app in self._apps if path.startswith(mount)), self._default)
+        await app(scope, receive, send)

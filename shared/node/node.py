@@ -93,7 +93,7 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _open_storage_and_tls(self, rules: BoundRules) -> None:
-        """Storage, and TLS."""
+        """Open the database, its writer and the journal, and load TLS."""
         own, settings = self.identity, self.settings
         self.engine = open_engine(settings.database_url, SCHEMA.refuse_newer)
         create_tables(self.engine)
@@ -108,7 +108,7 @@ class Node:
         self.registry_transport = registry_transport(self.registry_trust.client)
 
     def _set_up_counterparties(self) -> None:
-        """Who takes part, ourselves included: by the register, and where we are a member by the registry."""
+        """Read who takes part, ourselves included: from the register, and as a member from the registry too."""
         own, settings = self.identity, self.settings
         _seed_register(self.engine, settings, own, self.clock)
         self.directory = Directory(own.organisation_id)
@@ -136,7 +136,7 @@ class Node:
         )
 
     def _set_up_messaging(self) -> None:
-        """What sends, what delivers, what receives, and what tells the heartbeat of it."""
+        """Make what sends, delivers, receives, and reports to the heartbeat."""
         access = self.member.access if self.member is not None else None
         self.client = SignedClient(self.transport, self.identity, self.clock, access)
         self.schedule = _schedule(self.settings)
@@ -177,11 +177,11 @@ class Node:
 
     def _protocol_plane(self, application: Application) -> ASGIApp:
         turns = Turns()
-        planes: dict[str, ASGIApp] = {
+        apps: dict[str, ASGIApp] = {
             profile.mount: self._mount(application, profile, turns)
             for profile in map(PROFILES.__getitem__, self.directories)
         }
-        return Mounts(planes, V3.mount) if len(planes) > 1 else planes[V3.mount]
+        return Mounts(apps, V3.mount) if len(apps) > 1 else apps[V3.mount]
 
     def _mount(self, application: Application, profile: Profile, turns: Turns) -> SignedExchange:
         # The router alone: what FastAPI puts before it (error pages, body limits) is the middleware's business here.
@@ -253,7 +253,7 @@ class Node:
             await self.journal.delete_before(now - timedelta(days=self.settings.keep_days))
 
     async def _follow(self) -> None:
-        """Fall into step with what the database says, whoever has written it."""
+        """Take over what the database says, also where another process has written it."""
         await self.follower.refresh()
         await read(self.engine, self.journal.clock.follow)
         if self.member is not None:

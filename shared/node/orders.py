@@ -1,4 +1,4 @@
-"""Orders: what an operator, or a person through him, tells the rules. Each id is carried out once."""
+"""Orders: what an operator, or a person through an operator, tells the rules to do. Each id is carried out once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A node or the registry as a process of its own: its loop, the signals it ends on, what it says if it cannot run."""
+"""Runs a node or the registry as a process: its event loop, its signals, and its message if it cannot run."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""What a rule is given and what it replies: the whole language between an app's rules and the node.
+"""What a rule is given and what it replies: the whole interface between an app's rules and the node.
 
 A rule is a pure function `(asked, records, policy, now) -> Reply`. The node carries the reply out in one transaction:
 the one that accepts the message, fires the timer or takes the operator's order that the rule is about. A rule may be

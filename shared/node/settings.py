@@ -68,7 +68,7 @@ Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 
 
 class ServiceSettings(BaseSettings):
-    """What every process of ours is told: its database, its two planes, whom they take, and how it logs.
+    """Settings of every process: its database, its two planes, which clients they take, and how it logs.
 
     A source may have 64 connections at a time whose TLS handshake is not done; those in `unlimited_sources`, such as a
     load balancer, may have more. `connections_per_certificate` may be open on the protocol plane.

@@ -1,6 +1,6 @@
 """The tables of a node: the same on SQLite and PostgreSQL.
 
-Ids are UUIDs of version 7: they grow with time, so that new rows stand beside each other and cost does not grow with
+Ids are UUIDs of version 7: they grow with time, so that new rows are next to each other and cost does not grow with
 history. Indexes are few for the same reason; what only an unfinished delivery needs is a partial index.
 """
 

@@ -1,4 +1,4 @@
-"""What a node tells of itself: one structured line per message, and metrics. Never a payload, never a secret."""
+"""A node's log, one structured line per message, and its metrics. Never a payload, never a secret."""
 
 import atexit
 import contextlib
@@ -118,7 +118,7 @@ class Telemetry:
         self._troubles.tell(event, error)
 
     def say(self, event: str, **facts: str | int | datetime) -> None:
-        """Tell of a change in the life of the node."""
+        """Log an event of the node itself, such as its start."""
         self._log.info(event, **facts)
 
 

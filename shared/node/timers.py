@@ -1,7 +1,7 @@
 """The timers of one transaction: those that are due, in their order, and those that rules set or cancel.
 
-Timers lie beside the records, so that a timer and what it will act on become true together. Whatever process finds
-them due first fires them; the others wait for its commit and then find them gone.
+Timers are in the same database as the records, so that a timer is committed together with what it acts on. The first
+process that finds them due fires them; the others wait for its commit and then find them gone.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The two databases a node may stand on: SQLite (embedded) and PostgreSQL (shared by processes and machines).
+"""The two databases that a node can use: SQLite (embedded) and PostgreSQL (shared by processes and machines).
 
 Both are driven through synchronous SQLAlchemy Core and set so that a committed transaction survives a
 power cut. A transaction may write, unless its connection has the execution options of READ_ONLY.

@@ -1,4 +1,4 @@
-"""Reading: each query in a thread of its own, which neither waits for the writer nor holds anybody up."""
+"""Runs queries, each in a thread of its own, which neither waits for the writer nor blocks anything."""
 
 import asyncio
 from collections.abc import Callable

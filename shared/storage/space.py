@@ -1,4 +1,4 @@
-"""Giving the space of deleted rows back to the disk. On PostgreSQL that is autovacuum's business.
+"""Gives the space of deleted rows back to the disk. On PostgreSQL autovacuum does that.
 
 A SQLite file needs a map of its pages for this (auto_vacuum), and one that exists gets it only by being rewritten.
 """

@@ -1,4 +1,4 @@
-"""Units of work and the transactions they run in: many in one, and each alone where one of them fails."""
+"""Units of work and their transactions: many in one, and each in its own if one of them fails."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Rows that are written whether they are there already or not, as each kind of database says it."""
+"""Upserts (insert, or update what is there), in the SQL of each kind of database."""
 
 from functools import cache
 from typing import Any, Final

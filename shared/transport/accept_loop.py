@@ -1,7 +1,7 @@
-"""The accept loop of a server: takes the connections that come, and lets only so many at a time be strangers.
+"""The TLS accept loop of a server: bounds how many connections are in their TLS handshake at a time.
 
-Whoever can reach the port may open connections and say nothing; until the TLS handshake is done, nobody knows who it
-is. The event loops wait a minute for each handshake, and for as many as there are descriptors, so that none is left
+Whoever can reach the port may open connections and send nothing; until the TLS handshake is done, the client is not
+known. The event loops wait a minute for each handshake, and for as many as there are descriptors, so that none is left
 for the database and for our own calls. Here both are bounded, for each source and for all together: of what one source
 opens beyond its bound some wait for their turn, and the rest is closed at once, so that no other has to wait behind it
 in the kernel's backlog.
@@ -60,7 +60,7 @@ class AcceptLoop:
         tls: ssl.SSLContext | None,
         unlimited_sources: Sequence[Network] = (),
     ) -> None:
-        """Make a door to `listener`, which it will close; without `tls` the connections are plain.
+        """Accept on `listener`, which it will close; without `tls` the connections are plain.
 
         `unlimited_sources` may have more unfinished connections than `max_unfinished_of_source`, and for the first byte
         as much time as for the handshake: behind a load balancer all clients come from one address.

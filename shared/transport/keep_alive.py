@@ -1,4 +1,4 @@
-"""What an answer says of its connection: for how long it stays open, or that it ends here."""
+"""Reads from an answer how long its connection stays open, or that it is closed."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache

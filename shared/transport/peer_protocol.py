@@ -1,4 +1,4 @@
-"""HTTP/1.1 between participants: uvicorn's protocol, told who its peer is, and silent about everything unsigned.
+"""HTTP/1.1 between participants: uvicorn's, given the peer's certificate, and never answering what is not HTTP.
 
 Uvicorn does not show an application the client's certificate (the ASGI TLS extension), answers bytes that are no
 HTTP with a text of its own, waits for ever for the rest of a request, and loses the body of one that offers to change

@@ -1,7 +1,7 @@
 """The HTTP server of a node: uvicorn's, started and stopped by the node that owns it.
 
 Uvicorn exits the process when a port is taken, and catches the signals that end it; neither is for a node's server to
-do. Who comes in is the business of `AcceptLoop`, what is said over a connection that of `PeerProtocol`.
+do. `AcceptLoop` decides about connections, `PeerProtocol` about what is sent over them.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The httpx transport of the signed client: HTTP/1.1 over TLS with a bounded pool of connections per origin.
 
-httpx's own pool works the longer on each request the more are in flight. This one does the same little work for each.
+The work of httpx's own pool for each request grows with the requests in flight. In this pool it does not.
 
 Nothing is sent twice. A connection that the peer has closed is known to be closed before a request is written to
 it, and another is used. After the write the peer may have acted on the request, and would refuse the same signed

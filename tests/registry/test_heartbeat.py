@@ -154,8 +154,8 @@ async def test_events_are_listed_newest_first_page_by_page_and_by_what_they_are(
 async def test_only_the_latest_reports_are_kept(world: World, lender: Client) -> None:
     for number in range(4):
         await post(world, lender, EVENT_PATH, event(requestId=f"event-{number}"))
-    assert await world.service.parts.database.change(lambda connection: purge_reports(connection, kept=3)) == 1
-    assert await world.service.parts.database.change(lambda connection: purge_reports(connection, kept=3)) == 0
+    assert await world.service.components.database.change(lambda connection: purge_reports(connection, kept=3)) == 1
+    assert await world.service.components.database.change(lambda connection: purge_reports(connection, kept=3)) == 0
     items = (await world.ops.get("/events")).json()["items"]
     assert [item["body"]["event"]["requestId"] for item in items] == ["event-3", "event-2", "event-1"]
 
@@ -183,6 +183,6 @@ async def test_a_caller_that_hangs_up_amid_its_body_is_no_failure_of_ours(
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await world.service.plane(scope, receive, send)
+    await world.service.api(scope, receive, send)
     assert ([message.get("status") for message in sent], troubles) == ([400, None], [])
     assert world.contents() == before

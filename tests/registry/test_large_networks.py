@@ -100,7 +100,7 @@ async def test_all_participants_are_listed_by_four_queries(world: World, lender:
 
 async def test_a_node_reads_a_network_that_no_message_could_hold(world: World, lender: Client) -> None:
     fill(world, lender, size=2_000)  # two mebibytes, and twice as many members as a message may have
-    transport = httpx.ASGITransport(app=world.service.plane)
+    transport = httpx.ASGITransport(app=world.service.api)
     service = RegistryClient("https://localhost:8443", transport)
     lookup = RegistryLookup(service, Shown(await world.token(lender)), lambda _: Dialect.STRICT)
     assert await lookup.members("1") == {"1", *map(str, range(FIRST, FIRST + 1_999))}

@@ -22,7 +22,7 @@ async def test_it_is_unavailable_in_the_form_of_the_path_and_nothing_changes(
     before = world.contents()
 
     async def over_limit(scope: Any, receive: Any, send: Any) -> None:
-        await world.service.plane({**scope, "extensions": {OVER_LIMIT_EXTENSION: True}}, receive, send)
+        await world.service.api({**scope, "extensions": {OVER_LIMIT_EXTENSION: True}}, receive, send)
 
     transport = httpx.ASGITransport(app=over_limit)
     async with httpx.AsyncClient(transport=transport, base_url="https://localhost:8443") as caller:
@@ -43,6 +43,6 @@ async def test_a_body_that_is_declared_too_large_is_refused_before_its_first_byt
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await world.service.plane(scope, receive, send)
+    await world.service.api(scope, receive, send)
     assert (sent[0]["status"], (b"connection", b"close") in sent[0]["headers"]) == (413, True)
     assert world.contents() == before

@@ -81,7 +81,7 @@ async def test_a_database_that_is_gone_is_told_in_the_form_of_each_part(
     bearer = await world.bearer(lender)
     caller = world.caller
     with monkeypatch.context() as trouble:
-        trouble.setattr(world.service.parts.database, "engine", BrokenEngine())
+        trouble.setattr(world.service.components.database, "engine", BrokenEngine())
         token = await caller.post(TOKEN_PATH, data=lender.form)
         keys = await caller.get(KEYS_PATH)
         look_up = await caller.get("/service/products/1", headers=bearer)
@@ -113,7 +113,7 @@ async def test_the_documents_show_both_planes(world: World) -> None:
 
 
 async def test_the_protocol_plane_documents_no_422_because_it_sends_none(world: World) -> None:
-    paths = world.service.plane.openapi()["paths"]
+    paths = world.service.api.openapi()["paths"]
     answers = [set(operation["responses"]) for methods in paths.values() for operation in methods.values()]
     assert answers
     assert all(statuses == {"200", "default"} for statuses in answers)

@@ -107,7 +107,7 @@ async def test_who_reports_much_drives_out_nothing_that_others_have_reported(wor
     for member, number in ((quiet, 2), (busy, 9)):
         for turn in range(number):
             assert (await send(world, member, requestId=f"{member.participant_id}-{turn}")).status_code == 200
-    assert await world.service.parts.database.change(lambda connection: purge_reports(connection, kept=6)) == 5
+    assert await world.service.components.database.change(lambda connection: purge_reports(connection, kept=6)) == 5
     items = (await world.ops.get("/events")).json()["items"]
     kept = [f"{busy.participant_id}-{turn}" for turn in (8, 7, 6, 5)]
     kept += [f"{quiet.participant_id}-{turn}" for turn in (1, 0)]

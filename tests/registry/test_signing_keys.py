@@ -98,7 +98,7 @@ async def test_a_registry_without_its_private_key_does_not_start(tmp_path: Path)
         with pytest.raises(IdentityError, match="put the right one back"):
             RegistryService(registry_settings(tmp_path, url), FrozenClock())
     key.write_bytes(content)
-    RegistryService(registry_settings(tmp_path, url), FrozenClock()).parts.database.engine.dispose()
+    RegistryService(registry_settings(tmp_path, url), FrozenClock()).components.database.engine.dispose()
 
 
 async def test_a_key_that_is_lost_is_replaced_if_the_operator_says_so_and_its_tokens_go_on(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ async def test_a_key_that_is_lost_is_replaced_if_the_operator_says_so_and_its_to
         token, (lost,) = await before.token(client), await published(before)
     (tmp_path / "token-keys" / f"{lost}.key").unlink()
     settings = registry_settings(tmp_path, url).model_copy(update={"replace_lost_key": True})
-    RegistryService(settings, FrozenClock()).parts.database.engine.dispose()
+    RegistryService(settings, FrozenClock()).components.database.engine.dispose()
     async with registry_in(tmp_path, url) as after:
         assert (await published(after))[1:] == [lost]
         assert await look_up(after, client, token) == 200

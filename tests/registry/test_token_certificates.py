@@ -33,7 +33,7 @@ class Showing:
 
 def connected(world: World, pem: str) -> httpx.AsyncClient:
     """A caller whose connection shows a certificate."""
-    transport = httpx.ASGITransport(app=Showing(world.service.plane, pem))
+    transport = httpx.ASGITransport(app=Showing(world.service.api, pem))
     return httpx.AsyncClient(transport=transport, base_url="https://localhost:8443")
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from registry_app.plane.request_limits import MAX_BODY_BYTES
+from registry_app.api.request_limits import MAX_BODY_BYTES
 from tests.equipment.clock import NOW
 from tests.registry.world import ISSUER, TOKEN_PATH, Client, World, registry_in
 
@@ -196,7 +196,7 @@ async def test_who_guesses_has_to_wait_and_nobody_else_with_him(world: World, le
 async def test_nobody_can_keep_another_from_its_token_by_wrong_secrets_in_its_name(
     world: World, lender: Client
 ) -> None:
-    elsewhere = httpx.ASGITransport(app=world.service.plane, client=("198.51.100.1", 4444))
+    elsewhere = httpx.ASGITransport(app=world.service.api, client=("198.51.100.1", 4444))
     wrong = {**lender.form, "client_secret": "a guess"}
     async with httpx.AsyncClient(transport=elsewhere, base_url="https://localhost:8443") as malicious:
         statuses = [(await malicious.post(TOKEN_PATH, data=wrong)).status_code for _ in range(6)]

@@ -51,8 +51,8 @@ class World:
         self.clock = clock
         self.folder = folder
         self._certificates: dict[str, str] = {}
-        self.engine: Engine = service.parts.database.engine
-        plane = httpx.ASGITransport(app=service.plane, raise_app_exceptions=False)
+        self.engine: Engine = service.components.database.engine
+        plane = httpx.ASGITransport(app=service.api, raise_app_exceptions=False)
         ops = httpx.ASGITransport(app=service.ops, raise_app_exceptions=False)
         headers = {"authorization": f"Bearer {OPS_TOKEN}"}
         self.caller = httpx.AsyncClient(transport=plane, base_url="https://localhost:8443")
@@ -149,7 +149,7 @@ async def registry_in(
     clock = clock or FrozenClock()
     service = RegistryService(registry_settings(folder, database_url, **changes), clock)
     world = World(service, clock, folder)
-    await service.parts.database.start()
+    await service.components.database.start()
     yield world
     await world.aclose()
     await service.stop()

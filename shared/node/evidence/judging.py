@@ -1,7 +1,7 @@
-"""Judging a signed text once more, long after it travelled: by the keys and certificates that counted then.
+"""Verifies a signed text again, long after it travelled, with the keys and certificates that were valid then.
 
-The checks are those of the protocol. Left aside is what nothing remembers: the HTTP request, the clock of the receiver,
-and what a participant's addresses and role were.
+The checks are those of the protocol. Left out is what is not stored: the HTTP request, the receiver's
+clock, and what a participant's addresses and role were.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Who held which key and certificate at a moment that has passed, by what the register remembers."""
+"""Which participant held which key and certificate at a past moment, according to the register."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -83,7 +83,7 @@ def _holds(parts: Sequence[Part]) -> bool:
 
 
 def _one_line(text: str) -> str:
-    """Make a text printable and short: it may be a stranger's, or that of whoever has spoiled a row."""
+    """Make a text printable and short: a stranger may have written it, or changed the row."""
     return storable(text)[:_LONGEST_LINE]
 
 

@@ -53,7 +53,7 @@ class FormError(OnboardingError):
 
 
 @contextmanager
-def judging() -> Iterator[list[FieldError]]:
+def collected_errors() -> Iterator[list[FieldError]]:
     """Collect what is wrong with a form.
 
     Raises:

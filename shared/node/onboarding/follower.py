@@ -1,4 +1,4 @@
-"""Follows the register: what it says of participants and of ourselves counts in this process from the next look on."""
+"""Follows the register: each refresh brings its changes, by any process, into the memory of this one."""
 
 import asyncio
 from collections.abc import Callable

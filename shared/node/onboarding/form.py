@@ -13,7 +13,7 @@ from shared.node.onboarding.fields import (
     checked_email,
     checked_phone,
     checked_text,
-    judging,
+    collected_errors,
     shown,
 )
 from shared.node.onboarding.key_forms import checked_keys
@@ -60,7 +60,7 @@ def record_of(form: OnboardingForm, now: datetime) -> ParticipantRecord:
     Raises:
         FormError: something is wrong; it lists every error, not only the first.
     """
-    with judging() as errors:
+    with collected_errors() as errors:
         base_url = checked_base_url(form.base_url, errors)
         checked = {
             "organisation_id": checked_text("organisation_id", form.organisation_id, OrganisationId, errors),

@@ -1,6 +1,6 @@
-"""Our own signing keys: what the register says of them decides which signs, in every process that shares it.
+"""Our own signing keys: the register decides which of them signs, in every process that shares it.
 
-Private keys never enter the database. A key that was made here lies in the folder of keys, in a file named after its
+Private keys never enter the database. A key that was made here is in the keys folder, in a file named after its
 kid; processes that share a register have to share that folder too.
 """
 

@@ -1,4 +1,4 @@
-"""How a participant is written down: the record in the participants file, in the operator plane and in the tables."""
+"""A participant's record, as in the participants file, in the operator plane and in the tables."""
 
 from collections.abc import Iterable
 from functools import lru_cache

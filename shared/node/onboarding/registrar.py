@@ -20,7 +20,7 @@ from shared.node.ids import new_id
 from shared.node.journal import Journal
 from shared.node.onboarding.certificates import checked_pair
 from shared.node.onboarding.changes import key_named, with_key
-from shared.node.onboarding.fields import judging
+from shared.node.onboarding.fields import collected_errors
 from shared.node.onboarding.form import OnboardingForm, form_of, record_of
 from shared.node.onboarding.own import OwnKeys
 from shared.node.onboarding.record import KeyRecord, OnboardingError, ParticipantRecord, TakenError, thumbprint_of
@@ -136,7 +136,7 @@ class Registrar:
         serving, *calling = (leaf.public_bytes(Encoding.PEM).decode() for leaf in leaves)
 
         def renewed(record: ParticipantRecord) -> ParticipantRecord:
-            with judging() as errors:
+            with collected_errors() as errors:
                 certificates = checked_pair(serving, "".join(calling), record.base_url, now, errors)
             return record.model_copy(update={"tls_certificates": certificates})
 

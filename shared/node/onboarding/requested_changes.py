@@ -12,7 +12,7 @@ from shared.node.onboarding.fields import (
     checked_base_url,
     checked_email,
     checked_phone,
-    judging,
+    collected_errors,
 )
 from shared.node.onboarding.key_forms import checked_key
 from shared.node.onboarding.record import KeyRecord, ParticipantRecord, leaf_of
@@ -20,7 +20,7 @@ from shared.protocol.participants import KeyStatus
 
 Change = Callable[[ParticipantRecord], ParticipantRecord]
 
-_JUDGES: Final[Mapping[str, Callable[[Any, list[FieldError]], Any]]] = {
+_CHECKS: Final[Mapping[str, Callable[[Any, list[FieldError]], Any]]] = {
     "base_url": checked_base_url,
     "ip_addresses": checked_addresses,
     "spoc_email": checked_email,
@@ -36,8 +36,8 @@ def amended(fields: Mapping[str, Any]) -> Change:
 
     def change(record: ParticipantRecord) -> ParticipantRecord:
         checked = dict(fields)
-        with judging() as errors:
-            checked |= {name: judge(checked[name], errors) for name, judge in _JUDGES.items() if name in checked}
+        with collected_errors() as errors:
+            checked |= {name: check(checked[name], errors) for name, check in _CHECKS.items() if name in checked}
             if not errors and "base_url" in checked:
                 errors.extend(_unnamed_host(record, checked["base_url"]))
         return record.model_copy(update=checked)
@@ -65,7 +65,7 @@ def new_key(material: str, kid: str) -> KeyRecord:
     Raises:
         FormError: key or kid cannot be used.
     """
-    with judging() as errors:
+    with collected_errors() as errors:
         key = checked_key("public_key", "kid", material, kid.strip(), errors)
     assert key is not None
     return key
@@ -77,5 +77,5 @@ def new_certificate(pem: str, base_url: str, now: datetime) -> str:
     Raises:
         FormError: it would be refused in a handshake.
     """
-    with judging() as errors:
+    with collected_errors() as errors:
         return checked_certificate(pem, base_url, now, errors)

@@ -1,4 +1,4 @@
-"""Bodies of the operator plane: read as strictly as those of the protocol, by the same door, and not larger."""
+"""Bodies of the operator plane: read by the same parser as those of the protocol, and with the same limit of size."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""The guard of the operator plane: whoever may not pass reaches no route, whether there is one or not."""
+"""The guard of the operator plane: a call without the token reaches no route, and cannot learn which there are."""
 
 import hmac
 from ipaddress import ip_address

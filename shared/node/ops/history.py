@@ -1,4 +1,4 @@
-"""Reading one message's history: what travelled under a requestId, byte for byte, and what each check found."""
+"""Reads one message's history: what travelled under a requestId, byte for byte, and what each check found."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the journal shows of itself, field by field, and how it is asked."""
+"""The fields of the journal's answers, and the parameters of its queries."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the operator plane needs of the node that it shows, and how its routes come by it."""
+"""What the operator plane needs of its node, and the parameter that gives it to the routes."""
 
 from typing import Annotated, Protocol
 

@@ -1,4 +1,4 @@
-"""The operator plane's routes about the node itself: does it live, can it work, what did it count."""
+"""The operator plane's routes about the node itself: health, readiness and metrics."""
 
 import os
 from typing import Final

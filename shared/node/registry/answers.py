@@ -1,6 +1,6 @@
-"""What the registry's answers say of a participant, read so that nothing unreadable ever counts for less than it is.
+"""Reads participants from the registry's answers, so that an unreadable restriction never counts as none.
 
-A list of addresses or certificates narrows who may call; one of which nothing can be read must not pass for none.
+A list of addresses or certificates restricts who may call; an unreadable list must not pass for an empty one.
 """
 
 import contextlib

@@ -1,10 +1,10 @@
-"""What was asked for once and is kept for a time: asked for again in good time, at most so often, by one at a time.
+"""A cached answer: renewed before it is too old, at most so often, and by one request at a time.
 
-Three ages matter. Up to `soft` an answer is as good as new. Up to `hard` it goes on counting where no newer one can be
-had, for a registry may be down for some minutes. After `hard` it counts no more: who has been offboarded must be gone.
+Three ages matter. Up to `soft` an answer is used as it is. Up to `hard` it is used if no newer one can be had, as a
+registry may be down for some minutes. After `hard` it is not used: offboarded participants must be gone.
 
-Asking is a flight of its own. Whoever needs the answer waits for it, but not for ever, and his going away does not end
-it for the others; a flight that fails fails for all who wait, so that they do not queue for a registry that is down.
+A request is a task of its own. Callers wait for it, but not for ever, and one that gives up does not end it for the
+others; if it fails, it fails for all who wait, so that they do not queue for a registry that is down.
 """
 
 import asyncio

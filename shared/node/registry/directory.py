@@ -1,7 +1,7 @@
-"""The counterparties of OCEN 4.0: whoever holds a token of the Auth Service and is in the registry.
+"""The counterparties of OCEN 4.0: participants that hold a token of the Auth Service and are in the registry.
 
-Nothing of a participant counts longer than `CacheTimes.longest`: an offboarded one is gone by then, and while
-the registry is down the known ones go on until then.
+What was looked up is used for `CacheTimes.longest` at most: an offboarded participant is gone by then, and while the
+registry is down, known ones can be used until then.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence

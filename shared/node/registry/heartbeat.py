@@ -1,7 +1,7 @@
 """Reporting each message to the network's heartbeat (OCEN hb): beside the messages, never in their way.
 
-What is reported waits in a queue that has an end: when it is full the oldest is dropped and counted. Workers carry it
-to the service at a steady pace, and while that does not answer they try again with pauses that grow.
+Reports wait in a bounded queue: when it is full the oldest is dropped and counted. Workers send them at a steady
+rate, and while the service does not answer they try again with growing pauses.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""Which keys the registry has named for whom, and when: what was signed with them has to be provable long after.
+"""Stores which keys the registry has listed for whom, and when: signatures must be provable long afterwards.
 
-The registry itself tells only of now. Of our own keys the register knows more than the registry.
+The registry itself has only the present keys. Of our own keys the register knows more than the registry.
 """
 
 from dataclasses import dataclass

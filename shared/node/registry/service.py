@@ -151,7 +151,7 @@ def _read(response: httpx.Response) -> dict[str, Any]:
 
 
 def _read_any(response: httpx.Response, most_values: int) -> Any:
-    """Read an answer that may be an array: by the same strict door, inside an object that is put round it."""
+    """Read an answer that may be an array: by the same strict parser, inside an object that is put round it."""
     try:
         return parse_json_object(b'{"answer":%b}' % response.content, most_values=most_values)["answer"]
     except EncodingError as error:

@@ -1,7 +1,7 @@
-"""The outbox: what waits to be delivered, what became of each try, and who may try next.
+"""The outbox: messages to be delivered, the result of each attempt, and who may make the next one.
 
 A row's `due_at` says when anyone may next take it. Whoever takes it moves `due_at` a lease ahead, so that the rows of a
-process that died come due by themselves.
+process that died fall due again.
 """
 
 import json

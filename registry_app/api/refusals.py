@@ -1,5 +1,5 @@
-"""How the protocol plane says no: as RFC 6749 has it in the realm, as `ResponseMessage` at the heartbeat, and with
-a sentence elsewhere, where the API description names no body.
+"""How the protocol plane refuses: as in RFC 6749 at the realm, as `ResponseMessage` at the heartbeat, and elsewhere,
+where the API description names no body, with a sentence.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from registry_app.auth.errors import OAuthError, TokenRefused
-from registry_app.parts import Parts
+from registry_app.components import Components
 from shared.catalogue.bodies.v4.heartbeat import ResponseMessage
 from shared.catalogue.bodies.v4.registry import REALM, as_json
 from shared.protocol.problems import Problem
@@ -104,8 +104,8 @@ async def _unavailable(request: Request, _: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    parts: Parts = request.app.state.parts
-    parts.telemetry.trouble("a call failed", error)
+    components: Components = request.app.state.components
+    components.telemetry.trouble("a call failed", error)
     return refusal(request, 500, "Something failed here; the registry's log has the cause.")
 
 
@@ -124,11 +124,11 @@ _HANDLERS = {
 def refusal(
     request: Request, status: int, sentence: str, headers: Mapping[str, str] | None = None, code: str = ""
 ) -> Response:
-    """An answer that says no, in the form of its path."""
-    parts: Parts = request.app.state.parts
+    """A refusal, in the form that its path requires."""
+    components: Components = request.app.state.components
     content: dict[str, Any] = {"detail": sentence}
     if request.url.path.startswith(HEARTBEAT):
-        now = int(parts.clock.now().timestamp() * 1000)
+        now = int(components.clock.now().timestamp() * 1000)
         code = code or _CODES.get(status, Problem.MALFORMED.code)
         content = as_json(ResponseMessage(message=sentence, timestamp=now, error_code=code))
     elif request.url.path.startswith(REALM):

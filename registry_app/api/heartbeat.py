@@ -7,10 +7,10 @@ from typing import Any, Final, TypeVar
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ValidationError
 
+from registry_app.api.bearer import TheCaller
+from registry_app.api.refusals import ReportRefused, refused_with
 from registry_app.auth.tokens import TokenHolder
-from registry_app.parts import Parts, TheRegistry
-from registry_app.plane.bearer import TheCaller
-from registry_app.plane.refusals import ReportRefused, refused_with
+from registry_app.components import Components, TheRegistry
 from registry_app.store.reports import Report, ReportKind
 from shared.catalogue.bodies.v4.heartbeat import (
     EVENT_PATH,
@@ -59,7 +59,7 @@ async def disbursement(request: Request, registry: TheRegistry, caller: TheCalle
     return await _keep(registry, ReportKind.DISBURSEMENT, caller.participant_id, facts, body)
 
 
-async def _read(request: Request, registry: Parts, caller: TokenHolder, model: type[Body]) -> Body:
+async def _read(request: Request, registry: Components, caller: TokenHolder, model: type[Body]) -> Body:
     content = await request.body()
     seconds = registry.quota.take(caller.participant_id, len(content))
     if seconds:
@@ -80,7 +80,7 @@ async def _read(request: Request, registry: Parts, caller: TokenHolder, model: t
 
 
 async def _keep(
-    registry: Parts, kind: ReportKind, participant_id: int, facts: dict[str, str], body: BaseModel
+    registry: Components, kind: ReportKind, participant_id: int, facts: dict[str, str], body: BaseModel
 ) -> ResponseMessage:
     now = registry.clock.now()
     document: Any = body.model_dump(mode="json", by_alias=True)

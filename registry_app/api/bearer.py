@@ -6,7 +6,7 @@ from fastapi import Depends, Request
 
 from registry_app.auth.errors import TokenRefused
 from registry_app.auth.tokens import TokenHolder
-from registry_app.parts import TheRegistry
+from registry_app.components import TheRegistry
 from shared.transport.peer_protocol import PEER_EXTENSION
 from shared.transport.tls import PeerCertificate
 

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from registry_app.plane.refusals import refusal
+from registry_app.api.refusals import refusal
 from registry_app.telemetry import RegistryTelemetry
 from shared.clock import Clock
 from shared.protocol.phases import declared_size

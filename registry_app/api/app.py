@@ -2,26 +2,26 @@
 
 from fastapi import FastAPI
 
-from registry_app.parts import Parts
-from registry_app.plane import heartbeat, look_ups, realm
-from registry_app.plane.refusals import add_refusals
-from registry_app.plane.request_limits import RequestLimits
+from registry_app.api import heartbeat, look_ups, realm
+from registry_app.api.refusals import add_refusals
+from registry_app.api.request_limits import RequestLimits
+from registry_app.components import Components
 from shared.node.ops.documentation import package_version
 
 _DESCRIPTION = """Auth Service, participant registry and heartbeat of OCEN 4.0. A client gets its token at the realm's
 token endpoint and shows it as bearer token everywhere else. Extensions of ours say so."""
 
 
-def plane_app(parts: Parts) -> FastAPI:
+def api_app(components: Components) -> FastAPI:
     """Make the application."""
-    app = plane_api()
-    app.state.parts = parts
-    app.add_middleware(RequestLimits, telemetry=parts.telemetry, clock=parts.clock)
+    app = api_routes()
+    app.state.components = components
+    app.add_middleware(RequestLimits, telemetry=components.telemetry, clock=components.clock)
     add_refusals(app)
     return app
 
 
-def plane_api() -> FastAPI:
+def api_routes() -> FastAPI:
     """Return the routes of the protocol plane, without a registry: what its OpenAPI document is written from."""
     app = FastAPI(
         title="OCEN 4.0 registry",

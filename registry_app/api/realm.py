@@ -8,11 +8,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from registry_app.api.bearer import shown_certificate
+from registry_app.api.refusals import NO_STORE, TokenRefusal, refused_with
 from registry_app.auth.errors import invalid_request
 from registry_app.auth.token_request import SCOPE, read_token_request
-from registry_app.parts import TheRegistry
-from registry_app.plane.bearer import shown_certificate
-from registry_app.plane.refusals import NO_STORE, TokenRefusal, refused_with
+from registry_app.components import TheRegistry
 from shared.catalogue.bodies.v4.registry import JWKS_PATH, REALM, TOKEN_PATH, JsonWebKeySet, as_json
 from shared.protocol.tokens import TOKEN_ALGORITHM
 

@@ -1,4 +1,4 @@
-"""What the registry is made of, as its routes see it, and how they come by it."""
+"""The components of the registry, and the parameter that gives them to its routes."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,8 +16,8 @@ from shared.node.readiness import ReadinessCheck
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of a registry."""
+class Components:
+    """The components of a registry."""
 
     settings: RegistrySettings
     clock: Clock
@@ -29,10 +29,10 @@ class Parts:
     readiness: ReadinessCheck
 
 
-async def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
+async def _components(request: Request) -> Components:
+    components: Components = request.app.state.components
+    return components
 
 
-TheRegistry = Annotated[Parts, Depends(_parts)]
+TheRegistry = Annotated[Components, Depends(_components)]
 """The parameter through which a route is given the registry."""

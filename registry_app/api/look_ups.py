@@ -1,6 +1,6 @@
 """The read operations of the registry (OCEN registry), and an extension of ours. All demand a bearer token.
 
-Only participants that are approved are told of; anything else of an id is not found.
+Only approved participants are shown; any other id is answered with not found.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from registry_app.answers import (
     served_role,
     whitelisting_item,
 )
-from registry_app.parts import Parts, TheRegistry
-from registry_app.plane.bearer import demand_token
-from registry_app.plane.refusals import refused_with
+from registry_app.api.bearer import demand_token
+from registry_app.api.refusals import refused_with
+from registry_app.components import Components, TheRegistry
 from registry_app.store.resources import find, list_rows
 from registry_app.store.roles import StoredRole
 from registry_app.store.tables import FILTERS, NETWORKS, PRODUCTS, WHITELISTING_ITEMS
@@ -122,11 +122,11 @@ async def participant_keys(registry: TheRegistry, number: Number) -> JsonWebKeyS
     return key_set(await _served(registry, number))
 
 
-async def _served(registry: Parts, number: str) -> StoredRole:
+async def _served(registry: Components, number: str) -> StoredRole:
     return await _found(registry, lambda connection: served_role(connection, int(number)))
 
 
-async def _found(registry: Parts, query: Callable[[Connection], T | None]) -> T:
+async def _found(registry: Components, query: Callable[[Connection], T | None]) -> T:
     found = await registry.database.read(query)
     if found is None:
         raise HTTPException(404, "There is none of that id.")
