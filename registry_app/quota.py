@@ -14,7 +14,7 @@ PLACE: Final = 1024
 
 @dataclass(slots=True)
 class _Bucket:
-    """The places that one participant has left, as of a moment of the clock that only goes on."""
+    """The places that one participant has left, as of a moment of the monotonic clock."""
 
     left: float
     at: float
@@ -27,7 +27,7 @@ class ReportQuota:
     """
 
     def __init__(self, per_second: int, burst: int, clock: Clock) -> None:
-        """Grant `per_second` places, and `burst` at once to whoever has been silent."""
+        """Grant `per_second` places, and `burst` at once after a time without reports."""
         self._per_second = per_second
         self._burst = burst
         self._clock = clock

@@ -74,7 +74,7 @@ class NetworkRegistrar:
         return Credentials(participant, secret)
 
     async def step(self, participant_id: int, step: StatusChange, by: str, reason: str) -> StoredRole:
-        """Take a step in a participant's life: approve, suspend or reject it."""
+        """Change a participant's status: approve, suspend or reject it."""
 
         def work(connection: Connection, participant: StoredRole, now: datetime) -> None:
             if participant.status not in step.begins:
@@ -84,7 +84,7 @@ class NetworkRegistrar:
         return await self._changed(participant_id, work)
 
     async def offboard(self, participant_id: int, reason: str) -> StoredRole:
-        """Offboard a participant: its client is dead, nobody is told of it, its resources are removed (for ever)."""
+        """Offboard a participant for ever: it gets no tokens, no look-up finds it, its resources are removed."""
 
         def work(connection: Connection, _: StoredRole, now: datetime) -> None:
             remove_resources(connection, participant_id)
@@ -94,7 +94,7 @@ class NetworkRegistrar:
         return await self._changed(participant_id, work)
 
     async def change_keys(self, participant_id: int, form: KeysForm) -> StoredRole:
-        """Put one or two keys in the place of those that there are."""
+        """Replace the present keys by one or two others."""
         change = await asyncio.to_thread(with_keys, form)
 
         def work(connection: Connection, participant: StoredRole, now: datetime) -> None:
@@ -117,7 +117,7 @@ class NetworkRegistrar:
         return await self._changed(participant_id, work)
 
     async def rotate_secret(self, participant_id: int) -> Credentials:
-        """Give a participant's client a new secret; the former one is dead at once."""
+        """Give a participant's client a new secret; the former one is invalid at once."""
         secret = new_secret()
         hashed = await self._hasher.hash(secret)
 

@@ -14,7 +14,7 @@ from shared.catalogue.bodies.v4.registry import RoleStatus
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """One step: the statuses that it begins at, the one that it ends at, and what to do where it cannot be taken."""
+    """One change: the statuses that it starts from, the one that it leads to, and what to do if it is not possible."""
 
     begins: frozenset[RoleStatus]
     ends: RoleStatus

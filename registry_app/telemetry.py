@@ -23,13 +23,13 @@ class RegistryTelemetry:
         )
 
     def answered(self, operation: str, status: int, seconds: float, peer: str) -> None:
-        """Tell of a call that was answered; `operation` is the path of its route, empty where there is none."""
+        """Log and count a call that was answered; `operation` is the path of its route, empty where there is none."""
         self._calls.labels(operation or "none", str(status)).inc()
         self._seconds.observe(seconds)
         self._log.info("answered", operation=operation, status=status, ms=round(seconds * 1000, 1), peer=peer)
 
     def trouble(self, event: str, error: Exception) -> None:
-        """Tell of something that should not happen; never raises, see `Troubles`."""
+        """Log something that should not happen; never raises, see `Troubles`."""
         self._troubles.tell(event, error)
 
     def say(self, event: str, **facts: str | int) -> None:

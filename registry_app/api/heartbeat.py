@@ -39,7 +39,7 @@ def _described(model: type[BaseModel]) -> dict[str, Any]:
 
 @routes.post(EVENT_PATH, openapi_extra=_described(HeartbeatEventRequest))
 async def event(request: Request, registry: TheRegistry, caller: TheCaller) -> ResponseMessage:
-    """Take an event of the heartbeat."""
+    """Store an event of the heartbeat."""
     body = await _read(request, registry, caller, HeartbeatEventRequest)
     facts = {
         "event_type": body.event.event_type,
@@ -51,7 +51,7 @@ async def event(request: Request, registry: TheRegistry, caller: TheCaller) -> R
 
 @routes.post(METRIC_PATH, openapi_extra=_described(LoanDisbursementAnalytics))
 async def disbursement(request: Request, registry: TheRegistry, caller: TheCaller) -> ResponseMessage:
-    """Take the metrics of a disbursement, from a lender."""
+    """Store the metrics of a disbursement, from a lender."""
     if caller.role is not Role.LENDER:
         raise ReportRefused(403, Problem.SENDER.code, f"Only a LENDER reports disbursements; you are {caller.role}.")
     body = await _read(request, registry, caller, LoanDisbursementAnalytics)

@@ -61,13 +61,13 @@ async def discovery(registry: TheRegistry) -> JSONResponse:
 
 @routes.get(JWKS_PATH, response_model=JsonWebKeySet)
 async def keys(registry: TheRegistry) -> JSONResponse:
-    """Return the keys that tokens are verified with: the one that signs, and those that signed tokens still alive."""
+    """Return the keys that tokens are verified with: the one that signs, and those of tokens not yet expired."""
     return JSONResponse(as_json(await registry.auth.key_set()), headers=_CACHED)
 
 
 @routes.post(TOKEN_PATH, openapi_extra={"requestBody": _TOKEN_BODY})
 async def token(request: Request, registry: TheRegistry) -> JSONResponse:
-    """Give a client a token by its credentials (RFC 6749 s4.4), in a form or in JSON, or by HTTP Basic."""
+    """Issue a token to a client for its credentials (RFC 6749 s4.4), in a form or in JSON, or by HTTP Basic."""
     media_types, authorizations = (request.headers.getlist(name) for name in ("content-type", "authorization"))
     if len(media_types) > 1 or len(authorizations) > 1:
         raise invalid_request("A header is repeated; send each once.")

@@ -95,7 +95,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _gone(request: Request, _: Exception) -> Response:
-    """Answer a caller that has hung up amid its body, as a node does that stops: nothing of ours has failed."""
+    """Answer a caller that has closed the connection amid its body, as a node that stops does: no failure of ours."""
     return refusal(request, 400, "The call ended before its body was complete.")
 
 

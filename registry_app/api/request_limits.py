@@ -25,7 +25,7 @@ class RequestLimits:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in; a body beyond the limit ends in 413 where it is read."""
+        """Pass a request on; reading a body beyond the limit ends in 413."""
         began, status, received = self._clock.elapsed(), 500, 0
 
         async def receive_bounded() -> Message:

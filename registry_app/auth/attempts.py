@@ -30,7 +30,7 @@ class Attempts:
         self._failures: deque[float] = deque(maxlen=limit)
 
     def admit(self) -> None:
-        """Let a try pass.
+        """Allow an attempt.
 
         Raises:
             OAuthError: there have been too many failures; with the seconds to wait.
@@ -52,7 +52,7 @@ class Attempts:
 
 
 class FailedAttempts:
-    """The attempts of all clients. Those that nobody registered are kept apart: they cannot push a client out."""
+    """The attempts of all clients. Those of unknown client ids are kept apart: they push out no registered one."""
 
     def __init__(self, limit: int, seconds: float, clock: Clock, most: int = MOST_CLIENTS) -> None:
         """Allow `limit` failures within `seconds`."""

@@ -52,7 +52,7 @@ class SecretHasher:
         return await asyncio.get_running_loop().run_in_executor(self._threads, hash_secret, secret)
 
     async def matches(self, secret: str, hashed: str | None) -> bool:
-        """See `is_secret`; for a client that is not there (None) it takes as long, and is false.
+        """See `is_secret`; for an unknown client (None) it takes as long, and is false.
 
         Raises:
             OAuthError: too many secrets wait already.

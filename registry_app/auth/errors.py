@@ -35,7 +35,7 @@ def invalid_client(description: str, *, by_header: bool) -> OAuthError:
 
 
 class TokenRefused(Exception):  # noqa: N818 - it is the token that is at fault, not this service
-    """A bearer token that does not open the registry; `error` is the code of RFC 6750 s3.1, empty without a token."""
+    """A bearer token that the registry does not accept; `error` is the code of RFC 6750 s3.1, empty without a token."""
 
     def __init__(self, description: str, error: str = "invalid_token") -> None:
         super().__init__(description)

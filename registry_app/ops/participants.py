@@ -34,7 +34,7 @@ async def participants(registry: TheRegistry, offboarded: Annotated[bool, Query(
 
 @routes.post("/participants", status_code=201)
 async def register(registry: TheRegistry, form: RegistrationForm) -> Registered:
-    """Register a participant; it has to be approved before it gets tokens and others are told of it."""
+    """Register a participant; it has to be approved before it gets tokens and others can look it up."""
     return _registered(await registry.registrar.register(form))
 
 
@@ -55,20 +55,20 @@ async def amend(registry: TheRegistry, participant_id: ParticipantId, form: Amen
 
 @routes.put("/participants/{participant_id}/keys")
 async def change_keys(registry: TheRegistry, participant_id: ParticipantId, form: KeysForm) -> ParticipantView:
-    """Put one or two public keys in the place of those that there are."""
+    """Replace the present public keys by one or two others."""
     return ParticipantView.of(await registry.registrar.change_keys(int(participant_id), form))
 
 
 @routes.post("/participants/{participant_id}/approve")
 async def approve(registry: TheRegistry, participant_id: ParticipantId, form: Approval) -> ParticipantView:
-    """Approve a participant: it gets tokens, and others are told of it."""
+    """Approve a participant: it gets tokens, and others can look it up."""
     step = registry.registrar.step(int(participant_id), APPROVE, form.approved_by, form.reason)
     return ParticipantView.of(await step)
 
 
 @routes.post("/participants/{participant_id}/suspend")
 async def suspend(registry: TheRegistry, participant_id: ParticipantId, why: Reason) -> ParticipantView:
-    """Put an approved participant under review again; until it is approved anew it takes no part."""
+    """Put an approved participant under review again: it gets no tokens, and no look-up finds it."""
     return ParticipantView.of(await registry.registrar.step(int(participant_id), SUSPEND, "", why.reason))
 
 
@@ -80,13 +80,13 @@ async def reject(registry: TheRegistry, participant_id: ParticipantId, why: Reas
 
 @routes.post("/participants/{participant_id}/offboard")
 async def offboard(registry: TheRegistry, participant_id: ParticipantId, why: Reason) -> ParticipantView:
-    """Offboard a participant for ever: its client is dead, its look-ups find nothing, its resources are removed."""
+    """Offboard a participant for ever: it gets no tokens, no look-up finds it, its resources are removed."""
     return ParticipantView.of(await registry.registrar.offboard(int(participant_id), why.reason))
 
 
 @routes.post("/participants/{participant_id}/secret")
 async def rotate_secret(registry: TheRegistry, participant_id: ParticipantId) -> Registered:
-    """Give the participant's client a new secret; the former one is dead at once."""
+    """Give the participant's client a new secret; the former one is invalid at once."""
     return _registered(await registry.registrar.rotate_secret(int(participant_id)))
 
 

@@ -80,7 +80,7 @@ async def remove_network(registry: TheRegistry, number: Number) -> None:
 
 @routes.put("/networks/{number}/members/{participant_id}")
 async def join(registry: TheRegistry, number: Number, participant_id: Number) -> NetworkView:
-    """Let a participant take part in a network; once more changes nothing."""
+    """Add a participant to a network; a repetition changes nothing."""
 
     def work(connection: Connection) -> NetworkView:
         add_member(connection, int(number), int(participant_id))
@@ -91,7 +91,7 @@ async def join(registry: TheRegistry, number: Number, participant_id: Number) ->
 
 @routes.delete("/networks/{number}/members/{participant_id}")
 async def leave(registry: TheRegistry, number: Number, participant_id: Number) -> NetworkView:
-    """Let a participant take part in a network no more."""
+    """Remove a participant from a network."""
 
     def work(connection: Connection) -> NetworkView:
         remove_member(connection, int(number), int(participant_id))

@@ -37,7 +37,7 @@ async def metrics(registry: TheRegistry) -> Response:
 
 @routes.get("/signing-keys")
 async def signing_keys(registry: TheRegistry) -> Items[SigningKeyView]:
-    """List the keys of the JWKS: the one that signs tokens, and those that have signed tokens still alive."""
+    """List the keys of the JWKS: the one that signs tokens, and those of tokens not yet expired."""
     now = registry.clock.now()
     published = await registry.database.read(lambda connection: published_keys(connection, now))
     return Items(items=[SigningKeyView.of(key) for key in published])

@@ -40,7 +40,7 @@ def enter(
 
 
 def save(connection: Connection, record: ParticipantRecord, now: datetime) -> None:
-    """Write what the register has of a participant. A key of who was offboarded is free for others.
+    """Write a participant's entry. A key of an offboarded participant is free for others.
 
     Raises:
         OnboardingError, TakenError: as `save_record` says. Roles of one organisation may share certificates.

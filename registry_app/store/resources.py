@@ -78,7 +78,7 @@ def members_of(connection: Connection, network_id: int) -> list[int]:
 
 
 def add_member(connection: Connection, network_id: int, participant_id: int) -> None:
-    """Let a participant take part in a network; once more changes nothing.
+    """Add a participant to a network; a repetition changes nothing.
 
     Raises:
         UnknownError: there is no such network or participant.
@@ -91,7 +91,7 @@ def add_member(connection: Connection, network_id: int, participant_id: int) -> 
 
 
 def remove_member(connection: Connection, network_id: int, participant_id: int) -> None:
-    """Let a participant take part in a network no more.
+    """Remove a participant from a network.
 
     Raises:
         UnknownError: there is no such network, or the participant is not in it.

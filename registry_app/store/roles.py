@@ -25,7 +25,7 @@ from shared.protocol.messages import Role
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """A client of the Auth Service: the participant's role that it stands for, and its hashed secret.
+    """A client of the Auth Service: the participant's role that it belongs to, and its hashed secret.
 
     `certificates` are the thumbprints of the participant's TLS certificates.
     """
@@ -54,7 +54,7 @@ class StoredOrganisation:
 
 @dataclass(frozen=True, slots=True)
 class StoredRole:
-    """A participant's role: how it stands with the network, and what the register remembers of it. Times are aware."""
+    """A participant's role: its status in the network, and its history in the register. Times are aware."""
 
     id: int
     client_id: str
@@ -125,7 +125,7 @@ def insert_row(connection: Connection, table: Table, values: Mapping[str, Any]) 
 
 
 def update_role(connection: Connection, participant_id: int, now: datetime, **values: Any) -> None:
-    """Change columns of a participant; without any, say that something else about it has changed."""
+    """Change columns of a participant; without any, only the time of its last change."""
     if values:
         connection.execute(update(ROLES).where(ROLES.c.id == participant_id).values(**values))
     touch(connection, str(participant_id), now, NETWORK_REGISTER)

@@ -28,7 +28,7 @@ class BusinessClock:
         return Moment(now, now + self.offset)
 
     def follow(self, connection: Connection) -> None:
-        """Take the offset that stands in the database, unless a later one is known here already."""
+        """Take the offset from the database, unless a greater one is known here already."""
         seconds = connection.scalar(select(func.max(CLOCK_SETTINGS.c.offset_seconds))) or 0
         self.offset = max(self.offset, timedelta(seconds=seconds))
 

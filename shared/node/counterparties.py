@@ -9,7 +9,7 @@ from shared.protocol.verification import Failure
 
 
 class CounterpartiesUnavailable(Exception):  # noqa: N818 - named as HTTP's Service Unavailable, which it becomes
-    """Who the other side is cannot be found out now; the same message may come again later."""
+    """The counterparty cannot be looked up now; the same message may be sent again later."""
 
 
 class Access(Protocol):

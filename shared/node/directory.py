@@ -50,11 +50,11 @@ class Directory:
         return self._by_kid.get(kid)
 
     async def shown_token(self, message: Opened) -> ShownToken:
-        """Never asked for: in v3 nobody shows a token."""
+        """Never called: in v3 there are no tokens."""
         raise NotImplementedError("OCEN v3 has no access tokens")
 
     async def sender(self, message: Opened) -> KnownSender:
-        """Take the holder of the kid for the sender; whether he is, the checks will tell."""
+        """Take the holder of the kid for the sender; the checks decide whether that is so."""
         return KnownSender(self.holder(message.kid))
 
     async def sender_anew(self, message: Identified, failure: Failure) -> KnownSender | None:

@@ -52,7 +52,7 @@ class IdentityFile(OrganisationRecord):
 
 @dataclass(slots=True)
 class Identity:
-    """One participant as it knows itself.
+    """This node's own participant, with its private keys.
 
     Attributes:
         tls_client_certificate: what we call with, if `tls_certificate` is for serving alone.

@@ -119,7 +119,7 @@ def run_actions(connection: Connection, units: Sequence[Action[Any]]) -> Sequenc
 
 
 class Journal:
-    """What a node remembers and what it still has to do. Every method returns after its transaction is committed.
+    """A node's messages, records and pending work. Every method returns after its transaction is committed.
 
     Raises (all methods): StorageUnavailable if the database cannot be reached for some seconds.
     """
@@ -181,7 +181,7 @@ class Journal:
             return True
 
     async def carry_out(self, order: Order, now: datetime) -> bool:
-        """Hand an order to its rule; tell whether it is new: one that was given before is not carried out again.
+        """Give an order to its rule; return whether it is new: a repeated one is not carried out again.
 
         Raises:
             OrderRefusedError: its rule refuses it.
@@ -277,7 +277,7 @@ class Journal:
 
 
 def record_deliveries(rules: BoundRules, connection: Connection, units: Sequence[AttemptRecord]) -> Sequence[None]:
-    """Write a batch of attempts; a rule that wants to know hears of each delivery that is given up by it."""
+    """Write a batch of attempts; if there is a rule for it, it is called for each delivery that is given up."""
     heard = {unit.attempt.entry.id: unit for unit in units if _is_heard(unit, rules)}
     if heard:
         open_until_now = select(OUTBOX.c.id).where(UNFINISHED, OUTBOX.c.id.in_(list(heard)))

@@ -286,7 +286,7 @@ def _own_identity(settings: NodeSettings, application: Application) -> Identity:
 
 
 def _seed_register(engine: Engine, settings: NodeSettings, identity: Identity, clock: Clock) -> None:
-    """Take ourselves and the participants of the file into the register, as far as it does not know us."""
+    """Add ourselves and the participants of the file to the register, as far as they are new."""
     records = [] if settings.participants is None else read_records(settings.participants)
     others = [record for record in records if record.organisation_id != identity.organisation_id]
     own = [] if identity.own_record is None else [identity.own_record]

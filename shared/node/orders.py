@@ -33,7 +33,7 @@ class Given:
 def carry_out_orders(
     rules: BoundRules, clock: BusinessClock, connection: Connection, units: Sequence[Given]
 ) -> Sequence[bool | Exception]:
-    """Carry out each order in turn; tell whether it is new, or why it is refused."""
+    """Carry out each order in turn; return whether it is new, or why it is refused."""
     return [_carry_out(Decisions(connection, rules, clock), connection, unit) for unit in units]
 
 

@@ -31,7 +31,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a participant remembers of one matter: an application, a consent, an OTP session.
+    """One stored state of an app's rules: an application, a consent, an OTP session.
 
     Attributes:
         id: under which it is kept; the rules make it.
@@ -69,7 +69,7 @@ class Readable(Mapping[str, Record]):
     """Records that are read from a database."""
 
     def read_all(self, ids: Iterable[str]) -> None:
-        """See to it that these are read together."""
+        """Read these together."""
         raise NotImplementedError
 
 
@@ -127,7 +127,7 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What an operator, or a person through him, has told this node to do; each id is carried out once."""
+    """What an operator, or a person through an operator, has told this node to do; each id is carried out once."""
 
     id: str
     kind: str

@@ -95,7 +95,7 @@ class ServiceSettings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class RegistryMembership:
-    """What OCEN 4.0's registry knows a node by.
+    """A node's membership in OCEN 4.0: the registry, our id there, and how peers sign.
 
     Attributes:
         registry_url: base URL of Auth Service and registry.
@@ -104,8 +104,8 @@ class RegistryMembership:
         dialects: how peers sign that do not sign as the documents say, by participant id; what is set at run time
             counts before it.
         signs: what of our requests to the registry is signed beside the token.
-        keeps_for: so long the registry's word on a participant counts at most; who was offboarded is gone by then, and
-            so long traffic goes on while the registry is down.
+        keeps_for: how long at most an answer of the registry is used: an offboarded participant is gone by then, and
+            traffic goes on for so long while the registry is down.
     """
 
     registry_url: str
@@ -190,7 +190,7 @@ class NodeSettings(ServiceSettings):
 
     @property
     def membership(self) -> RegistryMembership | None:
-        """What OCEN 4.0's registry knows us by; None where OCEN 4.0 is not spoken.
+        """Our membership in OCEN 4.0; None if we are not a member.
 
         Raises:
             SettingsError: a part of it is missing, or the secret cannot be read.

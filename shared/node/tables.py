@@ -234,7 +234,7 @@ def _to_3(connection: Connection) -> None:
 
 
 def _to_4(connection: Connection) -> None:
-    """Let records be without an end, and give rules timers, a clock of their own and orders."""
+    """Allow records that never expire; add timers, business time and orders."""
     ordered = 'VARCHAR COLLATE "C"' if connection.dialect.name == "postgresql" else "VARCHAR"
     columns = "participant, kind, state, expires_at"
     for statement in (

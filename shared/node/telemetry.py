@@ -31,7 +31,7 @@ OUTAGES: Final = (StorageUnavailable, CounterpartiesUnavailable)
 
 
 class Troubles:
-    """Tells of what should not happen: with a traceback, or of an outage with one line in a minute.
+    """Logs what should not happen: with a traceback, or an outage with one line a minute.
 
     A full disk must not be filled by the lines that tell of it. `repeated` is how often it was met and not told since.
     """
@@ -41,7 +41,7 @@ class Troubles:
         self._outages: OnceAMinute[tuple[str, type[Exception]]] = OnceAMinute(clock)
 
     def tell(self, event: str, error: Exception) -> None:
-        """Tell of it; never raises, because who tells is in trouble already: a full disk or a closed pipe, perhaps."""
+        """Log it; never raises, because the caller is in trouble already: a full disk or a closed pipe, perhaps."""
         with contextlib.suppress(Exception):
             said = f"{type(error).__name__}: {str(error)[:500]}"
             if not isinstance(error, OUTAGES):
@@ -78,7 +78,7 @@ class Telemetry:
     def received(
         self, *, message: str, request_id: str, trace_id: str, peer: str, verdict: str, seconds: float, check: str = ""
     ) -> None:
-        """Tell of a message that came in and was answered. `verdict` is the ack's `error`."""
+        """Log and count a message that came in and was answered. `verdict` is the ack's `error`."""
         self._received(message, verdict).inc()
         self._received_seconds.observe(seconds)
         self._log.info(
@@ -93,7 +93,7 @@ class Telemetry:
         )
 
     def delivered(self, attempt: DeliveryAttempt, state: OutboxState) -> None:
-        """Tell of a try to deliver and what became of it."""
+        """Log and count an attempt to deliver, and its result."""
         outgoing = attempt.entry.outgoing
         self._sent(outgoing.message.full_name, attempt.outcome.value).inc()
         self._sent_seconds.observe(attempt.milliseconds / 1000)
@@ -114,7 +114,7 @@ class Telemetry:
         self._reported.labels(outcome).inc()
 
     def trouble(self, event: str, error: Exception) -> None:
-        """Tell of something that should not happen; never raises, see `Troubles`."""
+        """Log something that should not happen; never raises, see `Troubles`."""
         self._troubles.tell(event, error)
 
     def say(self, event: str, **facts: str | int | datetime) -> None:

@@ -243,7 +243,7 @@ def _open_postgresql(place: URL) -> Engine:
 
 
 def _leave_read_only_database(context: ExceptionContext) -> None:
-    """Throw the connection away, and all of the pool, where a transaction that may write is not let.
+    """Drop all connections of the pool if the database refuses to write.
 
     A server has become read-only under us (by a setting, or behind a proxy that keeps our connection). It answers
     every ping, so nobody would notice that the address leads elsewhere by now. Of a SQLite file that was opened while

@@ -42,7 +42,7 @@ alone: it must have no effect but on the database.
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """A unit, what executes it, who waits for it, and what came of it (an Exception is raised to who waits).
+    """A unit, what executes it, the future that waits for it, and its result (an Exception is raised to the waiter).
 
     Attributes:
         deadline: when who waits is told that it failed, on the clock of the event loop.

@@ -98,7 +98,7 @@ class GroupCommit:
         self._arrived = []
 
     def _serve(self) -> None:
-        """Be the thread, up to its end or its crash."""
+        """The thread's loop, up to its end or its crash."""
         transactions = Transactions(self._engine)
         try:
             self._serve_batches(transactions)

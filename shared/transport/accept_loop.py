@@ -132,7 +132,7 @@ class AcceptLoop:
         handshake.add_done_callback(partial(self._forget, source))
 
     async def _make_room(self) -> None:
-        """Where the room is full, break off the oldest handshake of the source that has the most: others come in."""
+        """At the limit, break off the oldest handshake of the source that has the most, so that others are taken."""
         if self._room.locked():
             await asyncio.sleep(0)  # each handshake has begun then, and closes its socket when it is broken off
             most: Sequence[asyncio.Task[None]] = max(map(tuple, self._unfinished.values()), key=len, default=())

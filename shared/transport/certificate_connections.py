@@ -19,7 +19,7 @@ CONNECTIONS_PER_CERTIFICATE = 256
 
 
 class CertificateConnections:
-    """The connections of one server, counted by what they count for; see `holder`."""
+    """Counts the connections of one server by certificate or source; see `holder`."""
 
     max_refused = 32
     """Connections beyond the limit whose first request is answered with a signed refusal; further ones are dropped."""
@@ -36,7 +36,7 @@ class CertificateConnections:
         self.beyond: OnceAMinute[str] = OnceAMinute()
 
     def holder(self, peer: PeerCertificate | None, address: str) -> str | None:
-        """Return what a connection counts for: its certificate or, without one, its source; None: for nothing."""
+        """Return what a connection is counted under: its certificate or else its source; None: it is not counted."""
         if peer is not None:
             return peer.thumbprint
         return None if lies_in(address, self._unlimited_sources) else source_network(address).hex()

@@ -73,7 +73,7 @@ class PeerProtocol(HttpToolsProtocol):
         self._of_certificates = of_certificates
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Learn who the peer is; a connection that then says nothing is closed like an idle one."""
+        """Read the peer's certificate; a connection that then sends nothing is closed like an idle one."""
         super().connection_made(transport)
         self._extensions = connection_extensions(transport.get_extra_info("ssl_object"))
         self._close_when_idle()

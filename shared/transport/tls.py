@@ -123,7 +123,7 @@ class CheckedConnection(ssl.SSLObject):
             logger.info("TLS handshake failed: %s", error)
 
     def _send_alert_before(self, error: ssl.SSLError) -> None:
-        """Let the alert out that tells the peer why (RFC 8446 s6.2); the event loops would throw it away.
+        """Send the alert that tells the peer why (RFC 8446 s6.2); the event loops would discard it.
 
         They send what is written when we want to read, and come back when the peer answers, hangs up or says
         nothing until the time for the handshake is over.

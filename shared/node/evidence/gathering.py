@@ -94,7 +94,7 @@ def _kind(row: Row[Any]) -> str:
 
 
 def _order(row: Row[Any]) -> tuple[bool, datetime, str]:
-    """A lender's callback is written down together with its request."""
+    """Return the order: a lender's callback is stored together with its request."""
     columns = row._mapping
     return _kind(row) == "callback", columns["created_at" if "created_at" in columns else "received_at"], row.id
 
@@ -122,7 +122,7 @@ class _Message:
             yield replace(part, name=self.name + part.name)
 
     def sent(self, tries: Sequence[Row[Any]]) -> Iterator[Part]:
-        """Judge every try with its answer. One has the plain name: the first that was accepted, or else the last."""
+        """Verify every attempt with its answer. The first accepted one, or else the last, has the plain name."""
         if not tries:
             nothing = SignedText(b"", self.own_id, self.row.created_at)
             yield replace(self._part(nothing), name=self.name, note="no try to deliver it is in the journal")
@@ -134,7 +134,7 @@ class _Message:
             yield from (replace(part, name=name + part.name) for part in parts)
 
     def _try(self, attempt: Row[Any]) -> Sequence[Part]:
-        """Judge a try and its answer: a valid ack counts, whatever the row says; one that failed need not have one."""
+        """Verify an attempt and its answer: a valid ack counts, whatever the row says; a failed one may have none."""
         has_failed, peer = attempt.outcome == AttemptOutcome.FAILED, Peer(attempt.certificate, "")
         ours = SignedText(attempt.sent, self.own_id, attempt.started_at, self.profile, signature=attempt.signature)
         was_sent = attempt.sent or not has_failed

@@ -88,7 +88,7 @@ def _is_for(pem: str, use: CertificateUse) -> bool:
 
 
 def _thumbprint(pem: str) -> str:
-    """Return the SHA-256 of a certificate, whatever its row says; empty where it is none."""
+    """Return the SHA-256 of a certificate, not trusting its row; empty if it is no certificate."""
     try:
         return thumbprint_of(pem)
     except ValueError:

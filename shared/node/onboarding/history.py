@@ -28,7 +28,7 @@ class KeyEvent:
 
 @dataclass(frozen=True, slots=True)
 class KeyHistory:
-    """One verification key, in PEM, and what became of it; the events are in the order of time."""
+    """One verification key, in PEM, and its statuses; the events are in the order of time."""
 
     kid: str
     algorithm: str

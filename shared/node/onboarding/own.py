@@ -51,7 +51,7 @@ class OwnKeys:
         return self.file(kid).exists()
 
     def make(self, kid: str) -> KeyRecord:
-        """Make a key pair: the private half becomes a file for our eyes only, the public half a record.
+        """Make a key pair: the private half becomes a file that only this user can read, the public half a record.
 
         Raises:
             IdentityError: the kid cannot name a file, or the file is there already or cannot be written; then none is
@@ -63,7 +63,7 @@ class OwnKeys:
         return KeyRecord(kid=kid, pem=load_own_key(self.file(kid), kid).public().to_pem())
 
     def discard(self, kid: str) -> None:
-        """Delete a private key that was made in vain."""
+        """Delete a private key that was made but is not used."""
         self.file(kid).unlink(missing_ok=True)
 
     def check(self, record: ParticipantRecord) -> None:
@@ -109,7 +109,7 @@ class OwnKeys:
 
 
 def _write_new(file: Path, content: bytes) -> None:
-    """Write a file that was not there, for our eyes only from its first byte on; where that fails none is left."""
+    """Write a new file that from its first byte only this user can read; if that fails, none is left."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -74,7 +74,7 @@ class OnboardingError(Exception):
 
 
 class TakenError(OnboardingError):
-    """What the record says would be right, if it were not at odds with what is known already."""
+    """The record is valid, but contradicts what is known already."""
 
 
 class UnknownError(OnboardingError):

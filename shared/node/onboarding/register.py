@@ -138,7 +138,7 @@ def offboard(
 
 
 def touch(connection: Connection, organisation_id: str, now: datetime, tables: RegisterTables = NODE_REGISTER) -> None:
-    """Say of a participant that something about it has changed that is kept elsewhere."""
+    """Note that something kept elsewhere about a participant has changed."""
     _update(connection, organisation_id, {"updated_at": _later_than_any_change(connection, now, tables)}, tables)
 
 
@@ -210,7 +210,7 @@ def _with_former_keys(record: ParticipantRecord, former: Keys) -> ParticipantRec
 
 
 def _readable(record: ParticipantRecord) -> ParticipantRecord:
-    """Return a record as it will be read: one that nobody can read again would hold up everything, at every start."""
+    """Return a record as it will be read: an unreadable one would prevent every later start."""
     try:
         return ParticipantRecord.model_validate(record.model_dump())
     except ValidationError as error:

@@ -124,7 +124,7 @@ class Registrar:
         return key_named(record, kid)
 
     async def renew_certificates(self) -> list[str]:
-        """Show the certificates that lie in our files from now on; the former ones are history.
+        """Use the certificates in our files from now on; the former ones stay in the history.
 
         Return their thumbprints: of the one that we serve with, and of the one that we call with, if it is another.
 

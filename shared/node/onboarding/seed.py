@@ -58,7 +58,7 @@ def _take_what_is_new(
 
 
 def _made_anew(listed: ParticipantRecord, record: ParticipantRecord, certificates: Set[str]) -> Iterator[_Field]:
-    """Tell what takes the place of all former keys or certificates. `certificates`: those that it ever had."""
+    """Return what replaces all former keys or certificates. `certificates`: those that it ever had."""
     known = {name for key in record.keys for name in (key.kid, key_thumbprint(key))}
     if known.isdisjoint(name for key in listed.keys for name in (key.kid, key_thumbprint(key))):
         yield "keys", listed.keys

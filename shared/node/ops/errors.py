@@ -41,7 +41,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Give every mistake its status and its sentence."""
+    """Answer every error with its status and a sentence."""
     app.add_exception_handler(RequestValidationError, _unfit)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Exception, _failed)

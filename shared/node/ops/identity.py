@@ -44,6 +44,6 @@ async def make_key(node: TheNode, requested: NewOwnKey) -> ParticipantKey:
 
 @routes.post("/identity/certificate", responses={409: {"model": Mistake}})
 async def renew_certificate(node: TheNode) -> RenewedCertificate:
-    """Show the TLS certificates that lie in our files now. Counterparties have to have registered them before."""
+    """Use the TLS certificates that are in our files now. Counterparties must have registered them before."""
     serving, *calling = await node.registrar.renew_certificates()
     return RenewedCertificate(certificate=serving, client_certificate=next(iter(calling), serving))

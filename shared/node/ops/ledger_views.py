@@ -61,7 +61,7 @@ class RefusalFilter(PageWanted):
 
 
 class MessageLine(BaseModel):
-    """One message in the list. `tries` and `result` tell of deliveries and are null for what was received."""
+    """One message in the list. `tries` and `result` are about deliveries and are null for what was received."""
 
     id: str
     direction: Direction

@@ -40,13 +40,13 @@ class PeerSetting(BaseModel):
 
 @routes.get("/peers")
 async def peers(node: TheNode) -> Items[PeerView]:
-    """List the peers of OCEN 4.0 that have been looked up, or whose dialect somebody has settled."""
+    """List the peers of OCEN 4.0 that have been looked up, or whose dialect was set."""
     return Items(items=_peers(_member(node)))
 
 
 @routes.put("/peers/{participant_id}", responses={404: {"model": Mistake}, 503: {"model": Mistake}})
 async def set_peer(node: TheNode, participant_id: Annotated[Identifier, Path()], requested: PeerSetting) -> PeerView:
-    """Settle how a peer signs; it counts from its next message on, and outlives a restart."""
+    """Set how a peer signs; it counts from its next message on, and after a restart too."""
     member = _member(node)
     known = await _registered(member, participant_id)
     now = node.clock.now()
@@ -57,7 +57,7 @@ async def set_peer(node: TheNode, participant_id: Annotated[Identifier, Path()],
 
 @routes.delete("/peers/{participant_id}", responses={404: {"model": Mistake}})
 async def unset_peer(node: TheNode, participant_id: Annotated[Identifier, Path()]) -> PeerView:
-    """Take back what was settled here about a peer, registered or not; what the settings say counts again."""
+    """Remove what was set here for a peer, registered or not; the settings count again."""
     member = _member(node)
     if not await node.journal.act(partial(remove_peer, participant_id=participant_id)):
         raise HTTPException(404, f"Nothing was settled here about {participant_id}; GET /peers lists what was.")

@@ -103,7 +103,7 @@ async def set_clock(node: TheNode, setting_id: Annotated[Identifier, Path()], se
 
 @routes.get("/records")
 async def records(node: TheNode, kind: Annotated[Identifier | None, Query()] = None) -> Items[RecordView]:
-    """Show what the rules remember, of one kind or of all: the latest 200 by id, such as loans and journeys."""
+    """Show the records of the rules, of one kind or of all: the latest 200 by id, such as loans and applications."""
 
     def latest(connection: Connection) -> list[RecordView]:
         wanted = select(RECORDS).where(true() if kind is None else RECORDS.c.kind == kind)
@@ -114,5 +114,5 @@ async def records(node: TheNode, kind: Annotated[Identifier | None, Query()] = N
 
 @routes.post("/orders", status_code=202, responses={409: {"model": Mistake}})
 async def give_order(node: TheNode, order: OrderToRules) -> OrderTaken:
-    """Tell the rules to do something: begin a journey, choose an offer, act for the borrower."""
+    """Tell the rules to do something: begin applications, choose an offer, act for the borrower."""
     return OrderTaken(is_new=await node.journal.carry_out(Order(order.id, order.kind, order.data), node.clock.now()))

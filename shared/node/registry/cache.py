@@ -34,7 +34,7 @@ class Pace:
     Attributes:
         asks: so many times in the span `per`, as long as there is an answer that counts.
         pause: after a failure nobody asks again so soon.
-        patience: so long somebody waits for a flight, which then goes on without him.
+        patience: how long a caller waits for a request, which then goes on without it.
         patience_with_answer: so long where there is an answer that still counts: a registry that hangs must not hold
             up messages of those who are known.
     """
@@ -63,7 +63,7 @@ class CacheTimes:
 
     @property
     def nobody(self) -> Ages:
-        """How long it counts that the registry serves nobody of an id: shorter, as he may be approved any minute."""
+        """How long it counts that the registry has nobody of an id: shorter, as one may be approved any minute."""
         return Ages(self.longest / 30, self.longest / 3)
 
     @property
@@ -102,7 +102,7 @@ class Kept(Generic[T]):
         self._failure = "no answer has come yet"
         self._failed_at = float("-inf")
         self._asked: deque[float] = deque(maxlen=pace.asks)
-        self._flight: asyncio.Task[None] | None = None
+        self._request: asyncio.Task[None] | None = None
 
     @property
     def is_known(self) -> bool:
@@ -115,7 +115,7 @@ class Kept(Generic[T]):
         return self._value if self._is_there else None
 
     async def get(self) -> T:
-        """Return the answer, asked for again where it has grown old.
+        """Return the answer, asked for again if it is too old.
 
         Raises:
             CounterpartiesUnavailable: there is none that counts, and none can be had now.
@@ -132,18 +132,18 @@ class Kept(Generic[T]):
         await self._renew(self._pace.patience)
 
     def amend(self, change: Callable[[T], T]) -> None:
-        """Change the answer that is there, without asking; it does not grow younger by it."""
+        """Change the present answer without asking; its age stays."""
         if self._is_there:
             self._value = change(self._value)
 
     async def _renew(self, patience: timedelta) -> None:
-        if self._flight is None and self._may_ask():
+        if self._request is None and self._may_ask():
             self._asked.append(self._clock.elapsed())
-            self._flight = asyncio.create_task(self._fly(self._clock.elapsed()))
-        if self._flight is not None:
-            await asyncio.wait({self._flight}, timeout=patience.total_seconds())
+            self._request = asyncio.create_task(self._ask(self._clock.elapsed()))
+        if self._request is not None:
+            await asyncio.wait({self._request}, timeout=patience.total_seconds())
 
-    async def _fly(self, begun: float) -> None:
+    async def _ask(self, begun: float) -> None:
         try:
             value = await self._fetch()
             soft, hard = self._ages_of(value)
@@ -154,7 +154,7 @@ class Kept(Generic[T]):
             self._value, self._is_there = value, True
             self._soft, self._hard = begun + soft.total_seconds(), begun + hard.total_seconds()
         finally:
-            self._flight = None
+            self._request = None
 
     def _may_ask(self) -> bool:
         now = self._clock.elapsed()

@@ -135,7 +135,7 @@ class RegistryDirectory:
         return participant if participant is not None and certificate in participant.certificates else None
 
     def set_dialects(self, dialect_of: Callable[[str], Dialect]) -> None:
-        """Let those who are known count from now on as peers that sign like this."""
+        """Set for known participants how they sign from now on."""
         for participant_id, kept in self._kept.items():
             kept.amend(partial(_signing_like, dialect_of(participant_id)))
 

@@ -39,7 +39,7 @@ _TO_COME_AGAIN: Final = frozenset({UNAUTHORIZED, 408, 429})
 
 
 class HeartbeatReporter:
-    """Tells the heartbeat of what we sent and received. It never raises, and nobody waits for it."""
+    """Reports to the heartbeat what we sent and received. It never raises, and nobody waits for it."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class HeartbeatReporter:
         self._is_answering = True
 
     def sent(self, attempt: DeliveryAttempt) -> None:
-        """Report a message of ours that was answered, with the HTTP status that it got; hear it from the courier."""
+        """Report a message of ours that was answered, with the HTTP status that it got; the courier calls this."""
         if attempt.status is None:
             return
         outgoing = attempt.entry.outgoing
@@ -72,18 +72,18 @@ class HeartbeatReporter:
             self._put(Occasion(event_type, outgoing.receiver, attempt.status, word, at), content)
 
     def received(self, message: VerifiedMessage) -> None:
-        """Report a message that we have accepted; hear it from the reception."""
+        """Report a message that we have accepted; the reception calls this."""
         event_type = message.message_type.event_of_receiver
         if event_type is not None:
             peer, content = message.sender.id, judged_members(message.document, message.message_type.body)
             self._put(Occasion(event_type, peer, OK, SUCCESS, message.received_at), content)
 
     def start(self) -> None:
-        """Begin to carry events."""
+        """Begin to send events."""
         self._workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
 
     async def stop(self) -> None:
-        """Carry what is there if that is soon done, and drop the rest."""
+        """Send what waits if that is soon done, and drop the rest."""
         if self._workers and self._is_answering:
             await asyncio.wait({asyncio.create_task(self._queue.join())}, timeout=PATIENCE_AT_THE_END)
         for worker in self._workers:

@@ -23,7 +23,7 @@ from shared.storage.reader import read
 
 
 class Member:
-    """Our token, the directory of the registry's participants, and the way to both."""
+    """Our token, the directory of the registry's participants, and the client for both."""
 
     def __init__(
         self, membership: RegistryMembership, identity: Identity, transport: httpx.AsyncBaseTransport, clock: Clock
@@ -51,7 +51,7 @@ class Member:
         self.directory.note = note
 
     async def follow(self, engine: Engine) -> None:
-        """Let what operators have settled about peers count, also for those that are known already."""
+        """Apply what operators have set for peers, also for those that are known already."""
         if await read(engine, self.peers.refresh):
             self.directory.set_dialects(self.peers.dialect_of)
 

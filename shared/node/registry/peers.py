@@ -22,7 +22,7 @@ class Peers:
         return self.settled().get(participant_id, Dialect.STRICT)
 
     def settled(self) -> dict[str, Dialect]:
-        """Return all dialects that somebody has settled, by participant id."""
+        """Return all dialects that were set, by participant id."""
         return self._configured | self._set
 
     def refresh(self, connection: Connection) -> bool:
@@ -34,12 +34,12 @@ class Peers:
 
 
 def remove_peer(connection: Connection, participant_id: str) -> bool:
-    """Let what the settings say of a peer count again; tell whether anything else was settled."""
+    """Let the settings count again for a peer; return whether anything else was set."""
     return connection.execute(delete(PEERS).where(PEERS.c.participant_id == participant_id)).rowcount > 0
 
 
 def save_peer(connection: Connection, participant_id: str, dialect: Dialect, now: datetime) -> None:
-    """Settle how a peer signs from now on."""
+    """Set how a peer signs from now on."""
     connection.execute(delete(PEERS).where(PEERS.c.participant_id == participant_id))
     row = {"participant_id": participant_id, "dialect": dialect.value, "updated_at": now}
     connection.execute(insert(PEERS).values(row))

@@ -48,7 +48,7 @@ class QueryRejectedError(RegistryUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """What the Auth Service knows us by; the secret is nobody else's business."""
+    """Our credentials at the Auth Service; the secret is never logged or shown."""
 
     client_id: str
     client_secret: str = field(repr=False)
