@@ -20,7 +20,7 @@ def test_a_base_url_is_changed_to_what_stands_before_the_version(tmp_path: Path)
         ("http://bank.example", "base_url: 'http://bank.example' is not encrypted: give one that begins with https://"),
         (
             "https://bank.example",
-            "no certificate of LENDER01 names the host of https://bank.example: register",
+            "no certificate of LENDER01 for serving names the host of https://bank.example: register",
         ),
         ("https://bank_1.example", "base_url: 'https://bank_1.example' is not one: give one such as"),
     ],

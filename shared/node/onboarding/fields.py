@@ -116,14 +116,12 @@ def checked_email(text: str, errors: list[FieldError]) -> str:
         errors.append(FieldError("spoc_email", what, "give the address of a person such as ocen@bank.example"))
         return ""
     if len(found[0]) > LONGEST_LINE:
-        errors.append(
-            FieldError("spoc_email", f"{len(found[0])} characters", f"give an address of {LONGEST_LINE} at most")
-        )
+        hint = f"give an address of {LONGEST_LINE} at most"
+        errors.append(FieldError("spoc_email", f"{len(found[0])} characters", hint))
         return ""
     if FREE_MAIL.fullmatch(found[1].lower()):
-        errors.append(
-            FieldError("spoc_email", f"{found[1]} gives addresses to anybody", "give one at your organisation's domain")
-        )
+        hint = "give one at your organisation's domain"
+        errors.append(FieldError("spoc_email", f"{found[1]} gives addresses to anybody", hint))
         return ""
     return found[0]
 
@@ -133,9 +131,8 @@ def checked_phone(text: str, errors: list[FieldError]) -> str:
     text = text.strip()
     if not _PHONE.fullmatch(text) or not 8 <= sum(character.isdigit() for character in text) <= 15:
         found = f"{shown(text)} is no telephone number" if text else "empty"
-        errors.append(
-            FieldError("spoc_phone", found, "give 8 to 15 digits with the country code, such as +91 22 5550 0100")
-        )
+        hint = "give 8 to 15 digits with the country code, such as +91 22 5550 0100"
+        errors.append(FieldError("spoc_phone", found, hint))
     return text
 
 
@@ -143,18 +140,16 @@ def checked_addresses(addresses: Sequence[str], errors: list[FieldError]) -> lis
     """Return one to three addresses or networks (seed 002, "multiple addresses (max 3)")."""
     if not 1 <= len(addresses) <= MOST_ADDRESSES:
         found = f"{len(addresses)} addresses" if addresses else "none"
-        errors.append(
-            FieldError("ip_addresses", found, f"give 1 to {MOST_ADDRESSES}; write more as networks, 10.0.0.0/28")
-        )
+        hint = f"give 1 to {MOST_ADDRESSES}; write more as networks, 10.0.0.0/28"
+        errors.append(FieldError("ip_addresses", found, hint))
     checked = []
     for address in addresses:
         try:
             network = ip_network(address.strip())
         except ValueError:
             found = f"{shown(address)} is no address or network"
-            errors.append(
-                FieldError("ip_addresses", found, "give addresses such as 10.0.0.5 or networks such as 10.0.0.0/28")
-            )
+            hint = "give addresses such as 10.0.0.5 or networks such as 10.0.0.0/28"
+            errors.append(FieldError("ip_addresses", found, hint))
             continue
         if network.prefixlen == 0:
             errors.append(FieldError("ip_addresses", f"{network} is every address", "give those that you call from"))

@@ -152,7 +152,7 @@ class NewOwnKey(ReasonedChange):
     kid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
 
 
-class KeyStatusChange(ReasonedChange):
+class NewKeyStatus(ReasonedChange):
     """The status that a key has from now on."""
 
     status: Literal[KeyStatus.ACTIVE, KeyStatus.RETIRED, KeyStatus.BLOCKED]

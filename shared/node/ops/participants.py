@@ -17,10 +17,10 @@ from shared.node.onboarding.requested_changes import amended, key_status_change,
 from shared.node.ops.body import StrictRoute
 from shared.node.ops.operated import TheNode
 from shared.node.ops.participant_views import (
-    KeyStatusChange,
     KnownParticipant,
     NewCertificate,
     NewKey,
+    NewKeyStatus,
     Onboarded,
     ParticipantChanges,
     ParticipantDetails,
@@ -82,11 +82,9 @@ async def add_key(node: TheNode, organisation_id: OrganisationId, new: NewKey) -
 
 
 @routes.put("/participants/{organisation_id}/keys/{kid:path}", responses=_UNKNOWN)
-async def change_key(
-    node: TheNode, organisation_id: OrganisationId, kid: str, change: KeyStatusChange
-) -> ParticipantDetails:
+async def change_key(node: TheNode, organisation_id: OrganisationId, kid: str, new: NewKeyStatus) -> ParticipantDetails:
     """Make a key the ACTIVE one, or let it count no more: RETIRED, or BLOCKED for ever."""
-    await node.registrar.change(organisation_id, key_status_change(kid, change.status), change.reason)
+    await node.registrar.change(organisation_id, key_status_change(kid, new.status), new.reason)
     return await participant(node, organisation_id)
 
 
