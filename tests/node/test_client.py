@@ -116,7 +116,7 @@ async def test_each_try_has_a_new_trace_id_and_timestamp_and_the_same_request_id
         await client.deliver(ENTRY, MESSAGE, lender(), V3)
         clock.advance(1)
     metadata = [payload.pop("metadata") for payload in transport.payloads]
-    assert len({one["traceId"] for one in metadata}) == len({one["timestamp"] for one in metadata}) == 3
+    assert len({stamped["traceId"] for stamped in metadata}) == len({stamped["timestamp"] for stamped in metadata}) == 3
     assert [{key: payload[key] for key in CONTENT} for payload in transport.payloads] == [CONTENT] * 3
 
 

@@ -73,8 +73,8 @@ async def send(node: MemoryNode, request_id: str = "request-1") -> str:
 async def leave_waiting(start: Start, number: int) -> None:
     """Send some messages from a process that delivers none."""
     async with start(acking(), room=0) as (node, _):
-        for one in range(number):
-            await send(node, f"request-{one}")
+        for index in range(number):
+            await send(node, f"request-{index}")
 
 
 async def sweep(node: MemoryNode) -> None:
@@ -121,7 +121,7 @@ async def test_all_tries_carry_the_same_request_and_each_its_own_nonce(start: St
         payloads = network.payloads
     metadata = [payload.pop("metadata") for payload in payloads]
     assert payloads == [CONTENT] * 3
-    assert len({one["traceId"] for one in metadata}) == len({one["timestamp"] for one in metadata}) == 3
+    assert len({stamped["traceId"] for stamped in metadata}) == len({stamped["timestamp"] for stamped in metadata}) == 3
 
 
 async def test_the_receiver_may_ask_for_a_longer_pause(start: Start, clock: FrozenClock) -> None:

@@ -88,7 +88,7 @@ async def test_a_participant_is_found_by_id_by_kid_and_by_certificate() -> None:
     (certificate,) = known.certificates
     assert directory.owner(certificate) is known
     assert directory.holder(lender_key().kid) is not known
-    assert [one.id for one in directory.participants()] == ["LENDER01", "LSP123"]
+    assert [participant.id for participant in directory.participants()] == ["LENDER01", "LSP123"]
 
 
 async def test_nobody_is_found_by_what_nobody_has() -> None:
@@ -163,7 +163,7 @@ def test_a_refresh_that_fails_leaves_the_directory_as_it_was(engine: Engine) -> 
     for _ in range(2):
         with pytest.raises(OnboardingError):
             refresh(directory, engine)
-    assert [one.id for one in directory.participants()] == ["LSP123"]
+    assert [participant.id for participant in directory.participants()] == ["LSP123"]
 
 
 def test_somebody_who_is_taken_out_of_the_tables_is_not_known_any_more(engine: Engine) -> None:

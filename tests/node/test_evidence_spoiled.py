@@ -142,7 +142,7 @@ DELETED = [
 ]
 
 
-@pytest.mark.parametrize(("table", "where", "part", "error"), DELETED, ids=[f"{one[0]}-{one[2]}" for one in DELETED])
+@pytest.mark.parametrize(("table", "where", "part", "error"), DELETED, ids=[f"{case[0]}-{case[2]}" for case in DELETED])
 async def test_a_row_that_was_deleted_is_told(
     engine: Engine, tmp_path: Path, table: str, where: dict[str, Any], part: str, error: str
 ) -> None:

@@ -89,11 +89,11 @@ async def test_a_participant_is_shown_with_its_history(client: httpx.AsyncClient
     assert (told["offboarded_at"], told["offboarded_because"]) == (None, "")
     first, second = told["keys"]
     assert (first["kid"], first["status"], first["pem"]) == ("bank-a", "BLOCKED", public_pem("bank"))
-    assert [(one["status"], one["reason"]) for one in first["changes"]] == [
+    assert [(change["status"], change["reason"]) for change in first["changes"]] == [
         ("ACTIVE", "onboarded"),
         ("BLOCKED", "stolen"),
     ]
-    assert [one["status"] for one in second["changes"]] == ["BACKUP", "ACTIVE"]
+    assert [change["status"] for change in second["changes"]] == ["BACKUP", "ACTIVE"]
     (certificate,) = told["certificates"]
     assert (certificate["thumbprint"], certificate["subject"]) == (thumbprint_of(certificate_pem()), "CN=bank.example")
     assert (certificate["removed_at"], certificate["pem"]) == (None, certificate_pem())
@@ -121,7 +121,7 @@ async def test_fields_are_amended_and_what_is_left_out_stays(
     assert {name: known[name] for name in amendment} == {**amendment, "base_url": "https://bank.example/new"}
     before = contents(node.engine, without=[])
     assert (await client.patch(bank, json={"name": None})).status_code == 200
-    assert [one["organisation_id"] for one in (await client.get("/participants")).json()["items"]] == [
+    assert [participant["organisation_id"] for participant in (await client.get("/participants")).json()["items"]] == [
         "BANK01",
         "LENDER01",
     ]
@@ -174,7 +174,7 @@ async def test_certificates_are_added_and_removed(node: OperatedStandIn, client:
     old = thumbprint_of(certificate_pem())
     removed = await client.delete(f"{bank}/certificates/{old[:12]}", params={"reason": "renewed"})
     assert removed.status_code == 200
-    gone = next(one for one in removed.json()["certificates"] if one["thumbprint"] == old)
+    gone = next(certificate for certificate in removed.json()["certificates"] if certificate["thumbprint"] == old)
     assert gone["removed_because"] == "renewed"
     assert node.directory.owner(old) is None
 

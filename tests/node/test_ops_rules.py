@@ -56,7 +56,7 @@ async def test_an_order_is_taken_once_and_what_the_rules_remember_is_shown(node:
     async with operator(node) as client:
         order = {"id": "order-1", "kind": "start", "data": {"who": "Asha"}}
         answers = [await client.post("/orders", json=order) for _ in range(2)]
-        assert [(one.status_code, one.json()["is_new"]) for one in answers] == [(202, True), (202, False)]
+        assert [(answer.status_code, answer.json()["is_new"]) for answer in answers] == [(202, True), (202, False)]
         (record,) = (await client.get("/records", params={"kind": "track"})).json()["items"]
         assert (record["id"], record["participant"], record["state"]) == ("track-1", "LENDER01", {"who": "Asha"})
         assert (await client.get("/records", params={"kind": "loan"})).json()["items"] == []

@@ -104,7 +104,7 @@ async def test_processes_that_share_a_database_never_claim_the_same(journal: Jou
     for number in range(20):
         await put(journal, f"request-{number}")
     async with journal_on(engine) as second:
-        claims = await asyncio.gather(*(one.claim(NOW, 8) for one in [journal, second] * 4))
+        claims = await asyncio.gather(*(writer.claim(NOW, 8) for writer in [journal, second] * 4))
     claimed = [name for claim in claims for name in names(claim)]
     assert len(claimed) == len(set(claimed)) == 20
 
@@ -210,7 +210,7 @@ async def test_tries_of_many_entries_are_recorded_together(journal: Journal, eng
     before = contents(engine, [OUTBOX, ATTEMPTS])
     ends = [OutboxState.DELIVERED, OutboxState.WAITING, OutboxState.DEAD, OutboxState.REFUSED, OutboxState.DELIVERED]
     await asyncio.gather(
-        *(journal.record(AttemptRecord(attempt(one), end, NOW)) for one, end in zip(entries, ends, strict=True))
+        *(journal.record(AttemptRecord(attempt(entry), end, NOW)) for entry, end in zip(entries, ends, strict=True))
     )
     assert list(states(engine).values()) == [end.value for end in ends]
     assert contents(engine, [OUTBOX, ATTEMPTS]) == before

@@ -100,7 +100,7 @@ async def test_two_processes_decide_one_after_another_about_the_same_record(jour
     async with journal_on(engine) as second:
         journals = [journal, second] * 3
         results = await asyncio.gather(
-            *(one.accept(arrival(message, rule)) for one, message in zip(journals, messages, strict=True))
+            *(writer.accept(arrival(message, rule)) for writer, message in zip(journals, messages, strict=True))
         )
     assert sum(result.problem is None for result in results) == 2
     assert counted(engine) == '{"count":3}'
@@ -112,7 +112,7 @@ async def test_two_processes_do_not_both_begin_the_same_record(journal: Journal,
     async with journal_on(engine) as second:
         journals = [journal, second] * 3
         results = await asyncio.gather(
-            *(one.accept(arrival(message, rule)) for one, message in zip(journals, messages, strict=True))
+            *(writer.accept(arrival(message, rule)) for writer, message in zip(journals, messages, strict=True))
         )
     assert sum(result.problem is None for result in results) == 3
     assert counted(engine) == '{"count":3}'
@@ -155,7 +155,7 @@ async def test_messages_that_arrive_together_decide_one_after_another_about_a_re
     journal: Journal, engine: Engine, pointers: Sequence[Bound[VerifiedMessage]]
 ) -> None:
     arrivals = [arrival(request(f"request-{n}", f"trace-{n}"), rule) for n, rule in enumerate(pointers)]
-    results = await asyncio.gather(*(journal.accept(one) for one in arrivals))
+    results = await asyncio.gather(*(journal.accept(message) for message in arrivals))
     assert [result.problem for result in results] == [None] * 3 + [Problem.NOT_ALLOWED_NOW] * 5
     assert counted(engine) == '{"count":3}'
 

@@ -41,10 +41,10 @@ def described(engine: Engine) -> dict[str, Any]:
                 column["name"]: (str(column["type"]), column["nullable"]) for column in looking.get_columns(table)
             },
             "primary key": looking.get_pk_constraint(table)["constrained_columns"],
-            "unique": sorted(sorted(one["column_names"]) for one in looking.get_unique_constraints(table)),
+            "unique": sorted(sorted(rule["column_names"]) for rule in looking.get_unique_constraints(table)),
             "foreign keys": sorted(map(repr, looking.get_foreign_keys(table))),
             "indexes": sorted(
-                (one["name"] or "", one["column_names"], bool(one["unique"])) for one in looking.get_indexes(table)
+                (part["name"] or "", part["column_names"], bool(part["unique"])) for part in looking.get_indexes(table)
             ),
         }
         for table in looking.get_table_names()
@@ -114,7 +114,7 @@ def test_what_a_registry_knew_of_participants_moves_into_its_register(engine: En
         ("k-3", public_pem("k-3")),
         ("k-1", public_pem("k-1")),
     ]
-    assert [one.pem for one in here.history.current_certificates] == [pems["again"]]
+    assert [certificate.pem for certificate in here.history.current_certificates] == [pems["again"]]
 
 
 def test_peers_that_were_set_to_rfc_are_set_to_strict_and_that_is_logged(

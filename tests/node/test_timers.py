@@ -151,7 +151,7 @@ async def test_a_timer_whose_consequences_cannot_be_stored_is_left_and_its_neigh
 async def test_two_processes_do_each_thing_once_and_in_order(engine: Engine) -> None:
     timers = [timer(f"{n:03d}", NOW + n * MINUTE) for n in range(60)]
     async with started(engine, *timers) as journal, journal_on(engine, RULES) as second:
-        await asyncio.gather(*(one.fire(NOW + DAY) for one in (journal, second) * 4))
+        await asyncio.gather(*(writer.fire(NOW + DAY) for writer in (journal, second) * 4))
     assert noted(engine) == [f"{n:03d} at {n}" for n in range(60)]
 
 

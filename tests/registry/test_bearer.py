@@ -155,7 +155,7 @@ async def test_two_authorization_headers_are_refused(world: World, lender: Clien
 
 
 @given(st.text(max_size=200) | st.lists(st.binary(max_size=60), min_size=3, max_size=3).map(
-    lambda parts: ".".join(base64.urlsafe_b64encode(one).rstrip(b"=").decode() for one in parts)
+    lambda parts: ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 ))  # fmt: skip
 def test_no_text_upsets_the_reader_of_tokens(text: str) -> None:
     key = TokenKey("kid", public_pem("token key 0"), NOW, None, None)

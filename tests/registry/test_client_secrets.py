@@ -37,8 +37,8 @@ async def test_beyond_what_can_be_worked_off_callers_are_turned_away(monkeypatch
     answers = await asyncio.gather(
         *(hasher.matches("secret", "hash") for _ in range(MOST_WAITING + 3)), return_exceptions=True
     )
-    refused = [one for one in answers if isinstance(one, OAuthError)]
-    assert [(one.status, one.headers) for one in refused] == [(503, {"retry-after": "2"})] * 3
+    refused = [answer for answer in answers if isinstance(answer, OAuthError)]
+    assert [(answer.status, answer.headers) for answer in refused] == [(503, {"retry-after": "2"})] * 3
     assert await hasher.matches("secret", "hash")
     hasher.close()
 
@@ -49,6 +49,6 @@ async def test_clients_that_nobody_registered_do_not_crowd_out_the_others(monkey
     strangers = (hasher.matches("secret", None) for _ in range(MOST_WAITING + 1))
     *answers, known = await asyncio.gather(*strangers, hasher.matches("secret", "hash"), return_exceptions=True)
     assert known is True
-    refused = [one for one in answers if isinstance(one, OAuthError)]
-    assert [one.status for one in refused] == [503] * (MOST_WAITING + 1 - MOST_STRANGERS)
+    refused = [answer for answer in answers if isinstance(answer, OAuthError)]
+    assert [answer.status for answer in refused] == [503] * (MOST_WAITING + 1 - MOST_STRANGERS)
     hasher.close()

@@ -28,7 +28,7 @@ def fill(world: World, lender: Client, size: int) -> None:
     pem, numbers = public_pem("Sandbox Lender"), range(FIRST, FIRST + size - 1)
     times = {"created_at": NOW, "updated_at": NOW}
     contact = {"description": "", "website": "", "email": "ocen@bank.example", "phone": "+91 22 5550 0100"}
-    standing = {"status": "APPROVED", "approved_at": NOW, "approved_by": "SRO", "status_because": "", "secret_hash": ""}
+    status = {"status": "APPROVED", "approved_at": NOW, "approved_by": "SRO", "status_because": "", "secret_hash": ""}
     place = {"role": "LOAN_AGENT", "base_url": "https://localhost:8444/credit", "envelope_member": "header"}
     place |= {"ip_addresses": "[]", "judges_addresses": True, "spoc_email": "", "spoc_phone": ""}
     since = {"onboarded_at": NOW, "updated_at": NOW, "offboarded_because": ""}
@@ -40,12 +40,12 @@ def fill(world: World, lender: Client, size: int) -> None:
         FILTERS: [
             {"network_id": 1, "role_id": 1, "requirement_name": "BUREAU_SCORE", "operator": "EQUALS,", "value": "700"}
         ],
-        ORGANISATIONS: [{"id": one, "name": f"Agent {one}", **contact, **times} for one in numbers],
-        ROLES: [{"id": one, "organisation_id": one, "client_id": f"client {one}", **standing} for one in numbers],
-        participants: [{"organisation_id": str(one), "name": f"Agent {one}", **place, **since} for one in numbers],
-        keys: [{"organisation_id": str(one), "kid": str(one), "thumbprint": str(one), **key} for one in numbers],
-        key_events: [{"kid": str(one), "at": NOW, "status": "ACTIVE", "reason": ""} for one in numbers],
-        MEMBERS: [{"network_id": 1, "role_id": one} for one in (int(lender.participant_id), *numbers)],
+        ORGANISATIONS: [{"id": id_, "name": f"Agent {id_}", **contact, **times} for id_ in numbers],
+        ROLES: [{"id": id_, "organisation_id": id_, "client_id": f"client {id_}", **status} for id_ in numbers],
+        participants: [{"organisation_id": str(id_), "name": f"Agent {id_}", **place, **since} for id_ in numbers],
+        keys: [{"organisation_id": str(id_), "kid": str(id_), "thumbprint": str(id_), **key} for id_ in numbers],
+        key_events: [{"kid": str(id_), "at": NOW, "status": "ACTIVE", "reason": ""} for id_ in numbers],
+        MEMBERS: [{"network_id": 1, "role_id": number} for number in (int(lender.participant_id), *numbers)],
     }
     with world.engine.begin() as connection:
         for table, values in rows.items():

@@ -123,12 +123,12 @@ async def test_a_product_is_shown_in_data(world: World, lender: Client) -> None:
 async def test_the_participants_of_a_network_are_an_array_for_each_role(world: World, lender: Client) -> None:
     agent, second = await world.admit("Sandbox LSP", "LOAN_AGENT"), await world.admit("Second Bank")
     waiting = await world.register("Third Bank")
-    members = [one.participant_id for one in (lender, agent, second, waiting)]
+    members = [member.participant_id for member in (lender, agent, second, waiting)]
     product = await create(world, "/products", name="Gig loans")
     number = await create(world, "/networks", name="Gig network", product_id=product, members=members)
     told = await look_up(world, agent, f"/product-networks/{number}/participants")
     assert set(told) == ROLES
-    assert {role: [one["id"] for one in told[role]] for role in ROLES if told[role]} == {
+    assert {role: [participant["id"] for participant in told[role]] for role in ROLES if told[role]} == {
         "LENDER": [1, 3],
         "LOAN_AGENT": [2],
     }
@@ -139,7 +139,7 @@ async def test_the_participants_of_a_network_are_an_array_for_each_role(world: W
     )
     await world.act(second, "suspend")
     told = await look_up(world, agent, f"/product-networks/{number}/participants")
-    assert [one["id"] for one in told["LENDER"]] == [1]
+    assert [participant["id"] for participant in told["LENDER"]] == [1]
 
 
 async def test_a_filter_is_shown_with_its_network_and_its_lender(world: World, lender: Client) -> None:
@@ -159,7 +159,7 @@ async def test_a_filter_is_shown_with_its_network_and_its_lender(world: World, l
     assert told["participantId"]["participantRole"] == "LENDER"
     network_told = told["productNetwork"]
     assert (network_told["productNetworkName"], network_told["creditProduct"]["name"]) == ("Gig network", "Gig loans")
-    assert [one["id"] for one in network_told["participantRoles"]] == [1]
+    assert [participant["id"] for participant in network_told["participantRoles"]] == [1]
     assert network_told["networkCreatedBy"]["id"] == 1
     await world.act(lender, "suspend")
     other = await world.admit("Sandbox LSP", "LOAN_AGENT")
@@ -226,7 +226,7 @@ async def test_the_models_of_the_catalogue_read_what_is_answered(world: World, l
     indexed = IndexedProductNetworkParticipants.model_validate(
         await look_up(world, lender, "/product-networks/1/participants")
     )
-    assert [one.base_url for one in indexed.lender] == [detail.base_url]
+    assert [found.base_url for found in indexed.lender] == [detail.base_url]
     shown = CreditProductAnswer.model_validate(await look_up(world, lender, "/products/1"))
     assert shown.data.name == "Gig loans"
     assert LenderNetworkFilter.model_validate(await look_up(world, lender, "/lender-network-filters/1")).value == "700"
@@ -236,4 +236,4 @@ async def test_the_models_of_the_catalogue_read_what_is_answered(world: World, l
 
 def test_a_model_reads_ids_as_numbers_and_as_text() -> None:
     members = {"participantRole": "LENDER"}
-    assert [ParticipantDetail.model_validate({**members, "id": one}).id for one in (3051, "3051")] == ["3051"] * 2
+    assert [ParticipantDetail.model_validate({**members, "id": id_}).id for id_ in (3051, "3051")] == ["3051"] * 2

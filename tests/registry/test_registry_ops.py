@@ -88,10 +88,10 @@ async def test_a_database_that_is_gone_is_told_in_the_form_of_each_part(
         event = await caller.post("/ocen/v4/event", json={}, headers=bearer)
         assert (await world.ops.get("/participants")).status_code == 503
     answers = (token, keys, look_up, event)
-    assert [(one.status_code, one.headers["retry-after"]) for one in answers] == [(503, "2")] * 4
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "2")] * 4
     assert token.json()["error"] == "temporarily_unavailable"
     assert event.json()["errorCode"] == "GEN5004"
-    assert "disk" not in "".join(one.text for one in answers)
+    assert "disk" not in "".join(answer.text for answer in answers)
 
 
 async def test_metrics_count_calls_by_operation_and_status(world: World) -> None:

@@ -122,7 +122,7 @@ async def test_an_organisation_has_each_role_once_under_an_id_of_its_own(world: 
     assert "Sandbox Lender is LENDER already, as participant 1" in said
     agent = await world.admit(role="LOAN_AGENT", public_key=public_pem("another"), kid="another")
     listed = (await world.ops.get("/participants")).json()["items"]
-    assert [(one["id"], one["organisation"]["id"], one["role"]) for one in listed] == [
+    assert [(participant["id"], participant["organisation"]["id"], participant["role"]) for participant in listed] == [
         (lender.participant_id, "1", "LENDER"),
         (agent.participant_id, "1", "LOAN_AGENT"),
     ]
@@ -195,7 +195,7 @@ async def test_offboarding_removes_every_resource_and_nothing_brings_it_back(wor
     assert (await world.ops.get("/networks")).json()["items"][0]["members"] == []
     for path in ("/whitelisting-items", "/lender-network-filters", "/participants"):
         assert (await world.ops.get(path)).json()["items"] == []
-    assert [one["id"] for one in (await world.ops.get("/participants?offboarded=true")).json()["items"]] == ["1"]
+    assert [item["id"] for item in (await world.ops.get("/participants?offboarded=true")).json()["items"]] == ["1"]
     for step in ("approve", "suspend", "reject", "offboard", "secret"):
         assert "1 is no participant now" in await refused(world, "POST", f"/participants/1/{step}", 404)
     keys = {"public_key": public_pem("another"), "kid": "another"}
@@ -266,10 +266,10 @@ async def test_a_participant_may_serve_with_one_certificate_and_call_with_anothe
     client = await world.admit(tls_certificates=[serves, calls])
     path = f"/participants/{client.participant_id}"
     shown = (await world.ops.get(path)).json()["tls_certificates"]
-    assert sorted(one["uses"] for one in shown) == [["calling"], ["serving"]]
+    assert sorted(certificate["uses"] for certificate in shown) == [["calling"], ["serving"]]
     assert "none is made for serving" in await refused(world, "PATCH", path, 422, tls_certificates=[calls])
     detail = await world.caller.get("/service/participant-roles/1", headers=await world.bearer(client))
-    assert set(detail.json()["tlsCertificates"]) == {one["thumbprint"] for one in shown}
+    assert set(detail.json()["tlsCertificates"]) == {certificate["thumbprint"] for certificate in shown}
 
 
 async def test_contact_and_description_change_for_the_organisation(world: World, lender: Client) -> None:

@@ -135,7 +135,7 @@ async def test_a_repeated_header_is_refused(world: World, lender: Client) -> Non
 
 
 async def test_http_basic_is_form_encoded_within(world: World, lender: Client) -> None:
-    encoded = "".join(f"%{ord(one):02X}" for one in lender.client_secret)
+    encoded = "".join(f"%{ord(character):02X}" for character in lender.client_secret)
     answer = await world.caller.post(TOKEN_PATH, data=GRANT, headers=basic(lender.client_id, encoded))
     assert answer.status_code == 200
 

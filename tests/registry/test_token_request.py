@@ -45,7 +45,7 @@ def test_a_form_and_a_json_object_mean_the_same(client_id: str, secret: str) -> 
 
 @given(CREDENTIAL, CREDENTIAL)
 def test_http_basic_carries_any_credentials(client_id: str, secret: str) -> None:
-    pair = ":".join(urlencode({"": one})[1:] for one in (client_id, secret))
+    pair = ":".join(urlencode({"": text})[1:] for text in (client_id, secret))
     authorization = f"basic {base64.b64encode(pair.encode()).decode()}"
     read = read_token_request(FORM, b"grant_type=client_credentials", authorization)
     assert read == TokenRequest(client_id, secret, "openid", by_header=True)

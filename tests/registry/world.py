@@ -119,7 +119,7 @@ class World:
         """All rows of all tables."""
         with self.engine.begin() as connection:
             tables = METADATA.sorted_tables
-            return {one.name: sorted(map(repr, connection.execute(select(one)).all())) for one in tables}
+            return {table.name: sorted(map(repr, connection.execute(select(table)).all())) for table in tables}
 
     async def aclose(self) -> None:
         await self.caller.aclose()

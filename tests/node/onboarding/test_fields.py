@@ -187,7 +187,7 @@ def test_any_text_is_a_telephone_number_or_an_error(text: str) -> None:
 @example(["\u0661.1.1.1"])
 def test_any_texts_are_addresses_or_errors(texts: list[str]) -> None:
     value, errors = judged(checked_addresses, texts)
-    assert bool(errors) or (1 <= len(value) <= 3 and all(ip_network(one).prefixlen for one in value))
+    assert bool(errors) or (1 <= len(value) <= 3 and all(ip_network(network).prefixlen for network in value))
 
 
 @patient

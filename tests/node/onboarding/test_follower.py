@@ -27,7 +27,7 @@ def here(here: Process) -> Process:
 
 async def test_who_is_in_the_register_is_known_and_trusted(here: Process) -> None:
     await here.follower.refresh()
-    assert [one.id for one in here.directory.participants()] == ["LENDER01"]
+    assert [participant.id for participant in here.directory.participants()] == ["LENDER01"]
     assert here.directory.own is not None
     assert here.directory.own.organisation_id == "LSP123"
     ((trust, revoked),) = here.trust.trusted

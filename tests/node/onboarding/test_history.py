@@ -79,7 +79,7 @@ def test_for_evidence_a_certificate_counts_for_the_use_that_it_is_made_for(engin
 
     def counting(use: CertificateUse) -> set[str]:
         holders = registry.act(lambda rows: list(Remembered(rows, {}).holders(V3, "LSP123", NOW, "lsp-kid", use)))
-        return {one for holder in holders for one in holder.certificates}
+        return {certificate for holder in holders for certificate in holder.certificates}
 
     assert counting(CertificateUse.SERVING) == {thumbprint_of(serves)}
     assert counting(CertificateUse.CALLING) == {thumbprint_of(calls)}

@@ -159,7 +159,7 @@ def test_a_certificate_that_comes_back_counts_again_and_both_times_are_kept(regi
     for pem, now in ((OLD.pem, NOW), (NEW.pem, LATER), (OLD.pem, LATEST)):
         registry.save(lsp_record(tls_certificates=[pem]), now)
     assert registry.known().tls_certificates == [OLD.pem]
-    assert [one.registered_at for one in registry.history().certificates] == [NOW, LATER, LATEST]
+    assert [certificate.registered_at for certificate in registry.history().certificates] == [NOW, LATER, LATEST]
     assert registry.act(removed_certificates) == {registry.history().certificates[1].thumbprint}
 
 
@@ -188,7 +188,7 @@ def test_offboarding_ends_what_counts_and_keeps_the_history(registry: Registry) 
     assert history.offboarded_because == "contract ended"
     assert registry.events()["lsp-kid"] == [(NOW, "ACTIVE", "onboarded"), (LATER, "RETIRED", "contract ended")]
     assert registry.events()["leaf-kid"] == [(NOW, "BLOCKED", "onboarded")]
-    assert [one.removed_because for one in history.certificates] == ["contract ended"]
+    assert [certificate.removed_because for certificate in history.certificates] == ["contract ended"]
 
 
 def test_who_was_offboarded_can_come_back_with_the_same_keys_and_certificate(registry: Registry) -> None:
@@ -258,7 +258,7 @@ def test_two_processes_that_change_a_participant_at_once_undo_nothing_of_each_ot
         except Exception as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=change, args=one) for one in changes]
+    threads = [threading.Thread(target=change, args=arguments) for arguments in changes]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -119,12 +119,12 @@ async def test_a_node_does_not_offboard_itself(here: Process) -> None:
 async def test_of_two_processes_that_onboard_the_same_participant_at_once_one_is_refused(
     here: Process, there: Process
 ) -> None:
-    acts = [one.registrar.onboard(form(name=name)) for one, name in ((here, "First"), (there, "Second"))]
+    acts = [process.registrar.onboard(form(name=name)) for process, name in ((here, "First"), (there, "Second"))]
     outcomes = await asyncio.gather(*acts, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes if isinstance(outcome, Exception)] == [TakenError]
-    for one in (here, there):
-        await one.follower.refresh()
-        assert one.directory.participant("BANK01") is not None
+    for process in (here, there):
+        await process.follower.refresh()
+        assert process.directory.participant("BANK01") is not None
 
 
 async def test_changes_by_two_processes_at_once_all_count(here: Process, there: Process) -> None:

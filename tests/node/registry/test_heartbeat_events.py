@@ -25,7 +25,7 @@ PRODUCT = {"productId": "31", "productNetworkId": "71"}
     ],
 )
 def test_each_loan_application_of_a_message_has_an_event(document: dict[str, Any], loans: list[str]) -> None:
-    events = [one.body()["event"] for one in events_of(Occasion("X", "3051", 200, "Success", NOW), document)]
+    events = [event.body()["event"] for event in events_of(Occasion("X", "3051", 200, "Success", NOW), document)]
     told = [event["loanMetaData"] for event in events]
     assert [f"{loan['loanApplicationId']} {loan['loanId']}" for loan in told] == loans
     assert len({event["requestId"] for event in events}) == len(events)

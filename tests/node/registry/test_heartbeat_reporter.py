@@ -59,11 +59,11 @@ def counted(telemetry: RecordingTelemetry, outcome: str) -> float:
 
 
 def told(registry: ScriptedRegistry) -> list[str]:
-    return [json.loads(one.content)["event"]["eventType"] for one in posts(registry)]
+    return [json.loads(request.content)["event"]["eventType"] for request in posts(registry)]
 
 
 def posts(registry: ScriptedRegistry) -> list[httpx.Request]:
-    return [one for one in registry.requests if one.url.path == EVENTS]
+    return [request for request in registry.requests if request.url.path == EVENTS]
 
 
 async def until(condition: Any) -> None:
@@ -122,7 +122,7 @@ async def test_while_the_service_does_not_answer_it_tries_again_with_pauses_that
     pauses.go_on.set()
     await until(lambda: counted(telemetry, "taken") == 1)
     assert counted(telemetry, "dropped") == 0
-    assert len({json.loads(one.content)["event"]["requestId"] for one in posts(registry)}) == 1
+    assert len({json.loads(request.content)["event"]["requestId"] for request in posts(registry)}) == 1
 
 
 async def test_an_event_that_is_refused_holds_up_no_other(

@@ -88,7 +88,7 @@ async def test_a_failure_is_that_of_all_who_wait_and_nobody_asks_again_at_once(
     await asyncio.sleep(0)
     source.gate.set()
     found = await asyncio.gather(*askers, return_exceptions=True)
-    assert [str(one) for one in found if isinstance(one, CounterpartiesUnavailable)] == ["down"] * 20
+    assert [str(outcome) for outcome in found if isinstance(outcome, CounterpartiesUnavailable)] == ["down"] * 20
     with pytest.raises(CounterpartiesUnavailable, match="down"):
         await kept.get()
     assert source.asked == 1

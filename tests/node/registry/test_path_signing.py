@@ -30,7 +30,7 @@ async def test_look_ups_are_signed_as_the_setting_says(
     membership = RegistryMembership(URL, "3050", "client-1", SECRET, signs=how)
     member = Member(membership, identity_of(lsp(), lsp_key()), registry.transport, clock)
     assert await member.lookup.participant("3051") is not None
-    signed = {one.url.path: one.headers.get("signature") for one in registry.requests if "roles" in one.url.path}
+    signed = {call.url.path: call.headers.get("signature") for call in registry.requests if "roles" in call.url.path}
     assert len(signed) == 3
     for path, signature in signed.items():
         assert (signature is None) if how is PathSigning.NONE else signs(signature or "", path)

@@ -77,7 +77,7 @@ async def test_it_counts_before_the_settings_for_look_ups_to_come_and_after_a_re
 async def test_peers_are_listed_whether_settled_or_looked_up(node: OperatedStandIn, client: httpx.AsyncClient) -> None:
     await dialect_of(node)
     listed = (await client.get("/peers")).json()["items"]
-    assert [(one["participant_id"], one["dialect"], one["name"]) for one in listed] == [
+    assert [(peer["participant_id"], peer["dialect"], peer["name"]) for peer in listed] == [
         ("3050", "strict", "Participant 3050"),
         ("3051", "strict", "Participant 3051"),
         ("3052", "authstarter", ""),

@@ -256,4 +256,4 @@ async def test_a_refusal_names_whose_certificate_was_shown_as_far_as_that_is_kno
     directory = pair.bank.directories["v4"]
     assert directory.owner(thumbprint(STRANGER_CERTIFICATE)) is None
     await pair.settle()  # the callback has looked up whom it goes to, and in whose name
-    assert [one.id for one in directory.participants()] == [AGENT, BANK]
+    assert [participant.id for participant in directory.participants()] == [AGENT, BANK]

@@ -23,7 +23,7 @@ def reporting(pair: MemberPair) -> list[HeartbeatReporter]:
 
 
 def told(pair: MemberPair) -> list[dict[str, Any]]:
-    return [json.loads(one.content)["event"] for one in pair.registry.requests if one.url.path == EVENTS]
+    return [json.loads(request.content)["event"] for request in pair.registry.requests if request.url.path == EVENTS]
 
 
 async def test_a_request_and_its_callback_are_four_events_for_each_loan_application(pair: MemberPair) -> None:
@@ -32,16 +32,16 @@ async def test_a_request_and_its_callback_are_four_events_for_each_loan_applicat
     for reporter in reporters:
         await reporter.stop()
     events = told(pair)
-    assert Counter((one["eventType"], one["recipients"][0]["roleId"]) for one in events) == {
+    assert Counter((event["eventType"], event["recipients"][0]["roleId"]) for event in events) == {
         ("CREATE_LOAN_APPLICATION_REQUEST", BANK): 2,
         ("CREATE_LOAN_APPLICATION_REQUEST_ACK", AGENT): 2,
         ("CREATE_LOAN_APPLICATIONS_RESPONSE", AGENT): 2,
         ("CREATE_LOAN_APPLICATIONS_RESPONSE_ACK", BANK): 2,
     }
-    assert {one["recipients"][0]["responseCode"] for one in events} == {200}
-    assert {one["loanMetaData"]["loanApplicationId"] for one in events} == {"APPL-1", "APPL-2"}
-    assert {json.dumps(one["loanMetaData"]["productData"]) for one in events} == {json.dumps(CONTENT["productData"])}
-    request_ids = {one["requestId"] for one in events}
+    assert {event["recipients"][0]["responseCode"] for event in events} == {200}
+    assert {event["loanMetaData"]["loanApplicationId"] for event in events} == {"APPL-1", "APPL-2"}
+    assert {json.dumps(sent["loanMetaData"]["productData"]) for sent in events} == {json.dumps(CONTENT["productData"])}
+    request_ids = {event["requestId"] for event in events}
     assert len(request_ids) == 8
     assert entry.outgoing.request_id not in request_ids
 
@@ -54,5 +54,5 @@ async def test_a_message_that_is_refused_is_told_with_its_status_by_the_sender_a
     for reporter in reporters:
         await reporter.stop()
     events = told(pair)
-    assert [one["eventType"] for one in events] == ["GRANT_LOAN_REQUEST"] * 2
+    assert [event["eventType"] for event in events] == ["GRANT_LOAN_REQUEST"] * 2
     assert events[0]["recipients"] == [{"roleId": BANK, "responseCode": 403, "responseMessage": "Failure"}]

@@ -24,7 +24,7 @@ async def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 def network_of(*participant_ids: str) -> dict[str, list[dict[str, object]]]:
     """A product network with these members."""
-    return {"ALL": [{"id": one, "isApproved": True} for one in participant_ids]}
+    return {"ALL": [{"id": participant_id, "isApproved": True} for participant_id in participant_ids]}
 
 
 @pytest.mark.check("OCEN-ROT-06")

@@ -47,7 +47,7 @@ async def test_it_says_who_is_missing_in_the_product_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: tuple[str, ...], named: str, found: str
 ) -> None:
     async with member_pair(tmp_path, monkeypatch, networks=(NETWORK,)) as pair:
-        pair.registry.networks[NETWORK] = {"ALL": [{"id": one, "isApproved": True} for one in members]}
+        pair.registry.networks[NETWORK] = {"ALL": [{"id": id_, "isApproved": True} for id_ in members]}
         body = dump_json({**json.loads(body_of()), "productData": {"productNetworkId": named}})
         expected = f"product network {named} with both parties as members"
         assert await told(pair, body) == ("both_are_in_the_product_network", expected, found)

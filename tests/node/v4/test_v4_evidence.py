@@ -51,7 +51,7 @@ async def test_every_part_holds_on_either_side_and_openssl_alone_verifies_it(pai
     await pair.send()
     for name, node in (("agent", pair.agent), ("bank", pair.bank)):
         made = evidence(node, tmp_path / name)
-        assert [(part["name"], part["flaws"]) for part in made.manifest["parts"]] == [(one, []) for one in ALL]
+        assert [(part["name"], part["flaws"]) for part in made.manifest["parts"]] == [(name, []) for name in ALL]
         assert made.manifest["holds"]
         assert not (made.folder / "certificates").exists()
         assert {part["signer"] for part in made.parts.values()} == {AGENT, BANK}
@@ -61,7 +61,7 @@ async def test_every_part_holds_on_either_side_and_openssl_alone_verifies_it(pai
         }
         done = made.verify()
         assert (done.returncode, done.stderr) == (0, "")
-        assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == [f"OK    {one}" for one in ALL]
+        assert [line.split(":")[0] for line in done.stdout.splitlines()[1:]] == [f"OK    {name}" for name in ALL]
 
 
 async def test_a_key_that_the_registry_has_given_up_still_proves_what_it_signed(
