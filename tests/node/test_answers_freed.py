@@ -1,4 +1,4 @@
-"""What a failed exchange leaves behind: nothing. The collector of a node looks so seldom that no cycle may be left."""
+"""What a failed exchange leaves behind: nothing. The collector of a node runs so rarely that no cycle may be left."""
 
 import asyncio
 import gc
