@@ -1,10 +1,9 @@
 """The TLS accept loop of a server: bounds how many connections are in their TLS handshake at a time.
 
-Whoever can reach the port may open connections and send nothing; until the TLS handshake is done, the client is not
-known. The event loops wait a minute for each handshake, and for as many as there are descriptors, so that none is left
-for the database and for our own calls. Here both are bounded, for each source and for all together: of what one source
-opens beyond its bound some wait for their turn, and the rest is closed at once, so that no other has to wait behind it
-in the kernel's backlog.
+Anybody who reaches the port may open connections and send nothing. The event loops wait a minute for each handshake,
+for as many as there are descriptors, so that none is left for the database and our own calls. Here both are bounded,
+for each source and in all: of what a source opens beyond its bound some wait their turn, and the rest is closed at
+once, so that no other source waits behind it in the kernel's backlog.
 """
 
 import asyncio

@@ -1,9 +1,8 @@
-"""HTTP/1.1 between participants: uvicorn's, given the peer's certificate, and never answering what is not HTTP.
+"""HTTP/1.1 between participants: uvicorn's, given the peer's certificate, and sending no unsigned body.
 
-Uvicorn does not show an application the client's certificate (the ASGI TLS extension), answers bytes that are no
-HTTP with a text of its own, waits for ever for the rest of a request, and loses the body of one that offers to change
-the protocol. Its parser takes heads of any size, any number of Host headers, and only the methods on its list. Here
-these are corrected.
+Uvicorn gives the application no client certificate (the ASGI TLS extension), answers bytes that are no HTTP with a text
+of its own, waits for ever for the rest of a request, and loses the body of one that offers to change the protocol. Its
+parser takes heads of any size, any number of Host headers, and only the methods on its list. This corrects all that.
 """
 
 import asyncio

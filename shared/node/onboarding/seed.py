@@ -1,8 +1,8 @@
 """The participants file and our identity file seed the register at start; what the register knows already, counts.
 
-Keys and certificates change through the operator plane, and a restart with an old file undoes nothing of it. Only
-where the register has never had any of the keys (or certificates) of a record does it take them from the file: they
-were all made anew, and whoever has the new ones may have lost the former ones (`ocen-sandbox pki init`).
+Keys and certificates change through the operator plane; a restart with an old file undoes none of that. Only if the
+register has never had any of the keys (or certificates) of a record does it take them from the file: they were all made
+anew (`ocen-sandbox pki init`), and the former ones may be lost.
 """
 
 import logging
