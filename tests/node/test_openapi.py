@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.offline import Beside, verify
+from sandbox.offline import HttpParts, verify
 from shared.catalogue.table import CATALOGUE, messages_received_by
 from shared.node.onboarding.record import ONBOARDED_ROLES
 from shared.node.receive.document import protocol_document
@@ -174,7 +174,7 @@ def test_an_example_of_4_0_passes_every_check_up_to_the_key_of_its_signature(mes
     signature = operation(message)["parameters"][0]["example"]
     sample = json.dumps(example).encode()
     verification = verify(
-        sample, PROFILES["v4"], lambda kid: lsp(), message_type=message, at=None, beside=Beside(signature)
+        sample, PROFILES["v4"], lambda kid: lsp(), message_type=message, at=None, http=HttpParts(signature)
     ).verification
     failed = [step.check.name for step in verification.steps if step.outcome is Outcome.FAILED]
     assert failed == ["kid_selects_a_registered_key"]
