@@ -74,7 +74,7 @@ class Caller:
         """
         trace_id = new_id()
         payload = self._profile.stamp(content, self._insider.originator, request_id, trace_id, now)
-        sealed, changed = self._profile.dress(payload, key, self._profile.style_for(self._receiver)), change(payload)
+        sealed, changed = self._profile.sign(payload, key, self._profile.variant_for(self._receiver)), change(payload)
         body = sealed.body.replace(base64url_encode(payload).encode(), base64url_encode(changed).encode())
         body = body.replace(payload, changed)  # OCEN 4.0: the payload is the body
         headers = {"content-type": "application/json", **sealed.headers, **self._insider.headers}

@@ -13,7 +13,7 @@ from shared.protocol.encoding import EncodingError, parse_json_object
 from shared.protocol.messages import MessageType, Role
 from shared.protocol.participants import Dialect, Participant, PublicKey
 from shared.protocol.phases import NO_PEER, Opened, WireMessage
-from shared.protocol.profiles import PROFILES, Dressed, Judged, Profile, Style
+from shared.protocol.profiles import PROFILES, Judged, Profile, SignatureVariant, SignedBody
 from shared.protocol.signing import KeyMaterialError, VerificationKey, load_private_key, load_public_key
 from shared.protocol.tokens import TOKEN_ALGORITHM, Issuer, parse_token
 from shared.protocol.verification import Need, Outcome, Verification
@@ -103,7 +103,7 @@ def message_named(name: str) -> MessageType:
     return message
 
 
-def sign(payload: bytes, profile: Profile, private_key: str, kid: str, style: Style) -> Dressed:
+def sign(payload: bytes, profile: Profile, private_key: str, kid: str, variant: SignatureVariant) -> SignedBody:
     """Dress exactly these payload bytes, a line break at their end included.
 
     Raises SandboxError if the payload is not one strict JSON object. Raises KeyMaterialError if the key cannot be used.
@@ -112,7 +112,7 @@ def sign(payload: bytes, profile: Profile, private_key: str, kid: str, style: St
         parse_json_object(payload)
     except EncodingError as error:
         raise SandboxError(f"the payload: {error}; give one JSON object in UTF-8, no member twice") from error
-    return profile.dress(payload, load_private_key(private_key, kid, profile.algorithm), style)
+    return profile.sign(payload, load_private_key(private_key, kid, profile.algorithm), variant)
 
 
 def holder_of(public_key: str, profile: Profile, kid: str | None, dialect: Dialect) -> Holder:

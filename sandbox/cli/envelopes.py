@@ -23,13 +23,13 @@ from shared.node.settings import dialect_named
 from shared.protocol.detached import SIGNATURE_HEADER
 from shared.protocol.encoding import EncodingError, parse_timestamp
 from shared.protocol.participants import Dialect, EnvelopeMember
-from shared.protocol.profiles import Profile, Style
+from shared.protocol.profiles import Profile, SignatureVariant
 from shared.protocol.signing import KeyMaterialError
 from shared.protocol.verification import Outcome
 
 Judged = Annotated[Path, typer.Argument(help="The envelope; in v4 the body.", show_default="standard input")]
 Kid = Annotated[str | None, typer.Option(help="The kid of the key.", show_default="the JWK's own; without one, any")]
-ProfileName = Annotated[str, typer.Option("--profile", envvar="OCEN_PROFILE", help="How messages are dressed.")]
+ProfileName = Annotated[str, typer.Option("--profile", envvar="OCEN_PROFILE", help="How messages are signed.")]
 Member = Annotated[
     EnvelopeMember | None,
     typer.Option(
@@ -68,9 +68,9 @@ def sign(
     [cyan]ocen-sandbox sign --key my.key --kid my-kid < payload.json > envelope.json[/cyan]
     [cyan]ocen-sandbox sign --profile v4 --key my.key --kid my-kid < body.json[/cyan]
     """
-    payload, material, dressed = read_bytes(file), read_text(key, PRIVATE_KEY), profile_named(profile)
+    payload, material, chosen = read_bytes(file), read_text(key, PRIVATE_KEY), profile_named(profile)
     try:
-        body, headers = sign_payload(payload, dressed, material, kid, _style_of(dressed, member, dialect))
+        body, headers = sign_payload(payload, chosen, material, kid, _variant_of(chosen, member, dialect))
     except KeyMaterialError as error:
         raise SandboxError(f"{key}: {error}") from error
     sys.stdout.buffer.write((headers[SIGNATURE_HEADER].encode() if headers else body) + b"\n")
@@ -105,14 +105,14 @@ def verify(
     [cyan]ocen-sandbox verify --key public.pem --ack ack.json[/cyan]
     [cyan]ocen-sandbox verify --profile v4 --key jwk.json --signature HEADER --body body.json[/cyan]
     """
-    dressed, judge = profile_named(profile), _judge(_moment(at, now), message, ack=ack)
-    style = _style_of(dressed, None, dialect)
-    http = _http_parts_of(dressed, signature, token, issuer_key, issuer)
-    _check_signature_given(dressed, signature, style, ack=ack)
+    chosen, judge = profile_named(profile), _judge(_moment(at, now), message, ack=ack)
+    variant = _variant_of(chosen, None, dialect)
+    http = _http_parts_of(chosen, signature, token, issuer_key, issuer)
+    _check_signature_given(chosen, signature, variant, ack=ack)
     try:
         material = read_text(key, PUBLIC_KEY)
-        holder = holder_of(material, dressed, kid, style if isinstance(style, Dialect) else Dialect.STRICT)
-        judged = judge(read_bytes(body or file), dressed, holder, http=http)
+        holder = holder_of(material, chosen, kid, variant if isinstance(variant, Dialect) else Dialect.STRICT)
+        judged = judge(read_bytes(body or file), chosen, holder, http=http)
     except KeyMaterialError as error:
         raise SandboxError(f"{key}: {error}") from error
     _print(judged, as_json=as_json)
@@ -140,8 +140,8 @@ def _moment(at: str | None, now: bool) -> datetime | None:
         raise SandboxError(f"--at {at}: {error}; write it like 2018-12-06T11:39:57.153Z") from error
 
 
-def _style_of(profile: Profile, member: EnvelopeMember | None, dialect: DialectChoice | None) -> Style:
-    """Return how a message of the profile is dressed."""
+def _variant_of(profile: Profile, member: EnvelopeMember | None, dialect: DialectChoice | None) -> SignatureVariant:
+    """Return how a message of the profile is signed."""
     if profile.wants_token:
         _refuse({"--member": member}, profile)
         return dialect_named(dialect or "strict")
@@ -166,9 +166,9 @@ def _http_parts_of(
         raise SandboxError(f"{issuer_key}: {error}") from error
 
 
-def _check_signature_given(profile: Profile, signature: str | None, style: Style, *, ack: bool) -> None:
+def _check_signature_given(profile: Profile, signature: str | None, variant: SignatureVariant, *, ack: bool) -> None:
     """Refuse to judge a body of OCEN 4.0 without its signature; an official starter need not sign its acks (C15)."""
-    may_be_unsigned = signature is None and ack and style is Dialect.AUTHSTARTER
+    may_be_unsigned = signature is None and ack and variant is Dialect.AUTHSTARTER
     if profile.wants_token and not (signature or "").strip() and not may_be_unsigned:
         raise SandboxError(f"--profile {profile.name} needs --signature HEADER")
 

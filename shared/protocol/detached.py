@@ -13,8 +13,8 @@ from typing import Any
 
 from shared.protocol.encoding import base64url_decode_if_any, base64url_encode, dump_json, format_timestamp
 from shared.protocol.participants import Dialect, Participant
-from shared.protocol.phases import Opened, Style
-from shared.protocol.profile import Dressed, Originator, Profile
+from shared.protocol.phases import Opened, SignatureVariant
+from shared.protocol.profile import Originator, Profile, SignedBody
 from shared.protocol.signing import RS256, SigningKey
 from shared.protocol.tokens import bearer_token
 
@@ -88,10 +88,10 @@ def _protected_header(kid: str, algorithm: str) -> str:
 class DetachedProfile(Profile):
     """The body is the payload; what signs it stands in the HTTP headers."""
 
-    def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
-        """Return the payload as it is, with its detached signature in the form that `style` asks for."""
-        assert isinstance(style, Dialect)
-        return Dressed(payload, seal_detached(payload, key.bound_to(self.opened.algorithm), style))
+    def sign(self, payload: bytes, key: SigningKey, variant: SignatureVariant) -> SignedBody:
+        """Return the payload as it is, with its detached signature in the form that `variant` asks for."""
+        assert isinstance(variant, Dialect)
+        return SignedBody(payload, seal_detached(payload, key.bound_to(self.opened.algorithm), variant))
 
     def stamp(
         self, content: Mapping[str, Any], sender: Originator, request_id: str, trace_id: str, now: datetime
@@ -110,11 +110,11 @@ class DetachedProfile(Profile):
         }
         return dump_json({"metadata": metadata, **{k: v for k, v in content.items() if k != "metadata"}})
 
-    def style_for(self, receiver: Participant) -> Style:
+    def variant_for(self, receiver: Participant) -> SignatureVariant:
         """Return the dialect that the receiver is set to."""
         return receiver.dialect
 
-    def style_of(self, opened: Opened, sender: Participant | None) -> Style:
+    def variant_of(self, opened: Opened, sender: Participant | None) -> SignatureVariant:
         """Return the dialect of the sender, strict as long as nobody knows who it is."""
         return sender.dialect if sender is not None else Dialect.STRICT
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from shared.protocol.encoding import NOTHING, base64url_decode_if_any, base64url_encode, dump_json, format_timestamp
 from shared.protocol.participants import EnvelopeMember, Participant
-from shared.protocol.phases import MAX_BODY_BYTES, Opened, Style
-from shared.protocol.profile import Dressed, Originator, Profile
+from shared.protocol.phases import MAX_BODY_BYTES, Opened, SignatureVariant
+from shared.protocol.profile import Originator, Profile, SignedBody
 from shared.protocol.signing import RS512, SigningKey
 
 
@@ -74,10 +74,10 @@ def seal(payload: bytes, key: SigningKey, member: EnvelopeMember = EnvelopeMembe
 class EnvelopeProfile(Profile):
     """Header, payload and signature travel in one JSON object, whatever the HTTP headers are."""
 
-    def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
-        """Return the envelope of these payload bytes, its signed header spelled as `style` says."""
-        assert isinstance(style, EnvelopeMember)
-        return Dressed(seal(payload, key.bound_to(self.opened.algorithm), style).to_bytes(), {})
+    def sign(self, payload: bytes, key: SigningKey, variant: SignatureVariant) -> SignedBody:
+        """Return the envelope of these payload bytes, its signed header spelled as `variant` says."""
+        assert isinstance(variant, EnvelopeMember)
+        return SignedBody(seal(payload, key.bound_to(self.opened.algorithm), variant).to_bytes(), {})
 
     def stamp(
         self, content: Mapping[str, Any], sender: Originator, request_id: str, trace_id: str, now: datetime
@@ -93,11 +93,11 @@ class EnvelopeProfile(Profile):
         rest = {name: value for name, value in content.items() if name not in ("metadata", "requestId")}
         return dump_json({"metadata": metadata, "requestId": request_id, **rest})
 
-    def style_for(self, receiver: Participant) -> Style:
+    def variant_for(self, receiver: Participant) -> SignatureVariant:
         """Return how the receiver's record wants the signed header spelled."""
         return receiver.envelope_member
 
-    def style_of(self, opened: Opened, sender: Participant | None) -> Style:
+    def variant_of(self, opened: Opened, sender: Participant | None) -> SignatureVariant:
         """Return the spelling of the message."""
         assert isinstance(opened, OpenedEnvelope)
         return opened.member

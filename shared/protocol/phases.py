@@ -169,7 +169,7 @@ class Opened(ABC):
         return Claims(document, metadata, identified, request_id, trace_id)
 
 
-Style = EnvelopeMember | Dialect
+SignatureVariant = EnvelopeMember | Dialect
 """What differs between two messages of one profile: how v3 spells the signed header, how a v4 peer signs."""
 
 
@@ -255,7 +255,7 @@ class VerifiedMessage:
 
     message_type: MessageType
     sender: Participant
-    answer_style: Style
+    answer_variant: SignatureVariant
     kid: str
     payload: bytes
     document: Mapping[str, Any]

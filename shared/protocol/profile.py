@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from shared.protocol.participants import Participant
-from shared.protocol.phases import Identified, KnownSender, Opened, ShownToken, Style
+from shared.protocol.phases import Identified, KnownSender, Opened, ShownToken, SignatureVariant
 from shared.protocol.signing import SigningKey
 from shared.protocol.tokens import Issuer
 from shared.protocol.verification import (
@@ -24,7 +24,7 @@ from shared.protocol.verification import (
 )
 
 
-class Dressed(NamedTuple):
+class SignedBody(NamedTuple):
     """A payload as it travels: the exact bytes of the body, and the HTTP headers that belong to it."""
 
     body: bytes
@@ -64,7 +64,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Profile(ABC):
-    """One way to dress messages.
+    """One way to sign messages.
 
     Attributes:
         mount: first segment of every path of the profile.
@@ -119,7 +119,7 @@ class Profile(ABC):
         return (*self.ack_opening_checks, *self.ack_verdict_checks)
 
     @abstractmethod
-    def dress(self, payload: bytes, key: SigningKey, style: Style) -> Dressed:
+    def sign(self, payload: bytes, key: SigningKey, variant: SignatureVariant) -> SignedBody:
         """Return what travels for these payload bytes, signed with the key by the algorithm of the profile."""
 
     @abstractmethod
@@ -129,12 +129,12 @@ class Profile(ABC):
         """Write the payload of a message: its content under fresh metadata (`now` aware)."""
 
     @abstractmethod
-    def style_for(self, receiver: Participant) -> Style:
-        """Return how a message that we begin is dressed for a participant."""
+    def variant_for(self, receiver: Participant) -> SignatureVariant:
+        """Return how a message that we begin is signed for a participant."""
 
     @abstractmethod
-    def style_of(self, opened: Opened, sender: Participant | None) -> Style:
-        """Return how an answer to this message is dressed, whatever is wrong with the message."""
+    def variant_of(self, opened: Opened, sender: Participant | None) -> SignatureVariant:
+        """Return how an answer to this message is signed, whatever is wrong with the message."""
 
     def phases(
         self,

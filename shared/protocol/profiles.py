@@ -11,10 +11,10 @@ from types import MappingProxyType
 from shared.protocol import checks
 from shared.protocol.detached import DetachedProfile, OpenedCall
 from shared.protocol.envelope import EnvelopeProfile, OpenedEnvelope
-from shared.protocol.phases import Style
-from shared.protocol.profile import Dressed, HolderOf, Judged, Originator, Profile
+from shared.protocol.phases import SignatureVariant
+from shared.protocol.profile import HolderOf, Judged, Originator, Profile, SignedBody
 
-__all__ = ["PROFILES", "V3", "V4", "Dressed", "HolderOf", "Judged", "Originator", "Profile", "Style"]
+__all__ = ["PROFILES", "V3", "V4", "HolderOf", "Judged", "Originator", "Profile", "SignatureVariant", "SignedBody"]
 
 V3 = EnvelopeProfile(
     name="v3",

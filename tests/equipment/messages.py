@@ -12,7 +12,7 @@ from shared.protocol.encoding import dump_json
 from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
 from shared.protocol.phases import KnownSender, Peer, VerifiedMessage, WireMessage
-from shared.protocol.profiles import V3, Dressed
+from shared.protocol.profiles import V3, SignedBody
 from tests.equipment.clock import NOW
 from tests.equipment.parties import LENDER, lender, lender_key, lsp, lsp_key, payload_of
 from tests.equipment.verifying import Known, verify_at_once
@@ -52,7 +52,7 @@ def arrival(message: VerifiedMessage, rule: Bound[VerifiedMessage] | None = None
         "message": message,
         "message_type": message.message_type,
         "rule": rule,
-        "ack": Dressed(b"the signed ack", {}),
+        "ack": SignedBody(b"the signed ack", {}),
         "first_due": message.received_at,
         "state": OutboxState.WAITING,
     }

@@ -52,11 +52,11 @@ def verified_v4(
 
 def _judged(key: str, body: bytes, sender: Participant, signing_key: SigningKey, now: datetime) -> VerifiedMessage:
     message_type = find_message(key)
-    dressed = V4.dress(body, signing_key, Dialect.STRICT)
+    signed = V4.sign(body, signing_key, Dialect.STRICT)
     headers = {
         "content-type": "application/json",
         "authorization": f"Bearer {_token(sender.id, now)}",
-        **dressed.headers,
+        **signed.headers,
     }
     wire = WireMessage("POST", message_type.path, headers, body, Peer(min(sender.certificates), "192.0.2.7"))
     own_id = AGENT if sender.id == LENDER_ID else LENDER_ID

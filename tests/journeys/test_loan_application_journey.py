@@ -17,7 +17,7 @@ from shared.node.tables import INBOX, NOTICES, OUTBOX, RECORDS
 from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.profiles import Dressed
+from shared.protocol.profiles import SignedBody
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
 from tests.equipment.envelopes import payload_inside
@@ -47,7 +47,7 @@ class NotTakenError(Exception):
         self.refused = refused
 
 
-def payload_of_ack(ack: Dressed) -> dict[str, Any]:
+def payload_of_ack(ack: SignedBody) -> dict[str, Any]:
     """The payload of an ack of either version."""
     payload: dict[str, Any] = json.loads(ack.body)
     return payload if ack.headers else payload_inside(ack.body)
@@ -274,7 +274,7 @@ async def test_the_loan_agent_takes_the_callback_to_its_own_request_and_wraps_th
     asked = new_entry(Outgoing(LENDER_ID, CREATE, "request-1", example_of(CREATE)), NOW)
     await agent.journal.dispatch(Dispatch(asked, OutboxState.WAITING, NOW))
     ack = await agent.reception.take(verified_v4(CREATED.full_name, trace_id="trace-2"), CREATED, None)
-    assert isinstance(ack, Dressed)
+    assert isinstance(ack, SignedBody)
     assert payload_of_ack(ack) == {"ack": {"error": "0", "traceId": "trace-2", "timestamp": "2031-03-04T05:06:07.890Z"}}
     (row,) = rows(agent.engine, INBOX)
     assert (row["message"], row["request_id"], row["ack_signature"]) == (

@@ -18,7 +18,7 @@ from shared.protocol.envelope import seal
 from shared.protocol.messages import Role
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.profiles import Dressed
+from shared.protocol.profiles import SignedBody
 from shared.protocol.signing import SigningKey
 from tests.equipment.clock import NOW, FrozenClock
 from tests.equipment.counterparty import ScriptedTransport, acking
@@ -61,12 +61,12 @@ def room() -> int:
 
 async def take(
     node: MemoryNode, message: VerifiedMessage | None = None, rule: Bound[VerifiedMessage] | None = None
-) -> Dressed | Refused:
+) -> SignedBody | Refused:
     return await node.reception.take(message or request(), TRIGGER, rule or deciding(ANSWERED))
 
 
-def payload_of_ack(taken: Dressed | Refused) -> dict[str, Any]:
-    assert isinstance(taken, Dressed)
+def payload_of_ack(taken: SignedBody | Refused) -> dict[str, Any]:
+    assert isinstance(taken, SignedBody)
     return payload_inside(taken.body)
 
 
@@ -78,7 +78,7 @@ def row_of(node: MemoryNode) -> dict[str, Any]:
 async def test_the_ack_is_returned_signed_and_stored_as_it_travels(node: MemoryNode) -> None:
     ack = await take(node)
     expected = b'{"error":"0","traceId":"trace-1","timestamp":"2031-03-04T05:06:07.890Z"}'
-    assert ack == Dressed(seal(expected, lender_key()).to_bytes(), {})
+    assert ack == SignedBody(seal(expected, lender_key()).to_bytes(), {})
     (row,) = rows(node.engine, INBOX)
     assert row["ack"] == ack.body
 

@@ -19,7 +19,7 @@ from tests.protocol.receiver import NOW
 
 @pytest.mark.parametrize("member", list(EnvelopeMember))
 def test_an_envelope_has_three_members_under_the_agreed_names(member: EnvelopeMember, keys: Keys) -> None:
-    outer = json.loads(V3.dress(b'{"a":1}', keys.lsp, member).body)
+    outer = json.loads(V3.sign(b'{"a":1}', keys.lsp, member).body)
 
     assert list(outer) == ["payload", member.value, "signature"]
     assert base64url_decode(outer["payload"]) == b'{"a":1}'

@@ -26,7 +26,7 @@ from shared.protocol.messages import MessageType
 from shared.protocol.nonces import content_fingerprint, is_fingerprint_of
 from shared.protocol.phases import VerifiedMessage
 from shared.protocol.problems import Problem
-from shared.protocol.profiles import Dressed
+from shared.protocol.profiles import SignedBody
 from shared.protocol.verification import History
 
 
@@ -45,7 +45,7 @@ class Arrival:
     message: VerifiedMessage
     message_type: MessageType
     rule: Bound[VerifiedMessage] | None
-    ack: Dressed
+    ack: SignedBody
     first_due: datetime
     state: OutboxState
 

@@ -19,7 +19,7 @@ from shared.node.send.courier import Courier
 from shared.protocol.checks import JOURNAL_CHECKS
 from shared.protocol.messages import MessageType
 from shared.protocol.phases import VerifiedMessage
-from shared.protocol.profiles import PROFILES, Dressed
+from shared.protocol.profiles import PROFILES, SignedBody
 from shared.protocol.verification import Acknowledgement, History, first_failure
 
 
@@ -35,7 +35,7 @@ class Reception:
 
     async def take(
         self, message: VerifiedMessage, message_type: MessageType, rule: Bound[VerifiedMessage] | None
-    ) -> Dressed | Refused:
+    ) -> SignedBody | Refused:
         """Accept a message and return its signed ack, or say why not: a replay, a conflict, or its rule refuses it.
 
         The ack is signed before the transaction, so that the journal keeps the very bytes that will travel; it
@@ -59,10 +59,10 @@ class Reception:
                 listener(message)
         return ack
 
-    def _signed_ack(self, message: VerifiedMessage, message_type: MessageType) -> Dressed:
+    def _signed_ack(self, message: VerifiedMessage, message_type: MessageType) -> SignedBody:
         ack = Acknowledgement(message.nonce.trace_id, self._clock.now(), is_wrapped=message_type.wraps_ack)
         profile = PROFILES[message_type.version]
-        return profile.dress(ack.payload(), self._identity.signing_key, message.answer_style)
+        return profile.sign(ack.payload(), self._identity.signing_key, message.answer_variant)
 
 
 @dataclass(frozen=True, slots=True)

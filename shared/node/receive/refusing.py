@@ -49,8 +49,8 @@ class Refusals:
             wraps = opened.message_type is not None and opened.message_type.wraps_ack
             detail = explain(problem, refused.failure, refused.reason) if self._explains else None
             ack = Acknowledgement(opened.claims.trace_id, self._clock.now(), problem, detail, wraps)
-            style, status = self._profile.style_of(opened, refused.sender), problem.status
-            body, signed = self._profile.dress(ack.payload(), self._identity.signing_key, style)
+            variant, status = self._profile.variant_of(opened, refused.sender), problem.status
+            body, signed = self._profile.sign(ack.payload(), self._identity.signing_key, variant)
         except Exception as error:
             self._telemetry.trouble("answer not signed", error)
             body, signed, status = b"", {}, 500

@@ -82,7 +82,7 @@ def _verified(identified: Identified, profile: Profile) -> VerifiedMessage:
     return VerifiedMessage(
         message_type=opened.expected,
         sender=holder,
-        answer_style=profile.style_of(opened, holder),
+        answer_variant=profile.variant_of(opened, holder),
         kid=key.kid,
         payload=opened.payload,
         document=opened.claims.document,

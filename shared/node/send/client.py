@@ -122,7 +122,7 @@ class SignedClient:
         started_at, started = self._clock.now(), self._clock.elapsed()
         originator = self._identity.originators[profile.name]
         payload = profile.stamp(outgoing.content, originator, outgoing.request_id, trace_id, started_at)
-        body, signed = profile.dress(payload, key, profile.style_for(receiver))
+        body, signed = profile.sign(payload, key, profile.variant_for(receiver))
         seconds = profile.ack_timeout.total_seconds()
         request = httpx.Request(
             message_type.method,
