@@ -167,7 +167,7 @@ def _http_parts_of(
 
 
 def _check_signature_given(profile: Profile, signature: str | None, variant: SignatureVariant, *, ack: bool) -> None:
-    """Refuse to judge a body of OCEN 4.0 without its signature; an official starter need not sign its acks (C15)."""
+    """Refuse to judge a body of OCEN 4.0 without its signature; an official starter need not sign its acks (P26)."""
     may_be_unsigned = signature is None and ack and variant is Dialect.AUTHSTARTER
     if profile.wants_token and not (signature or "").strip() and not may_be_unsigned:
         raise SandboxError(f"--profile {profile.name} needs --signature HEADER")

@@ -1,7 +1,7 @@
 """The rotation drill: every key and certificate changes while requests go on, and one key is blocked.
 
-OCEN v3 lets each side have two keys, so that they "can be rotated without any downtime" (seed 002, How are the keys
-managed), and has a key that somebody else may know blocked at once.
+OCEN v3 lets each side have two keys, so that they "can be rotated without any downtime" (OCEN v3 Security,
+How are the keys managed), and has a key that somebody else may know blocked at once.
 """
 
 import tempfile

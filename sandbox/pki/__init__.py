@@ -6,7 +6,7 @@
     <organisation>/tls.pem, tls.key        TLS certificate, for serving and calling alike, and its key
     <organisation>/tls.next.pem, .key      a renewed one that waits until counterparties know it
     <organisation>/signing.key, .pub.pem   the JWS key in use
-    <organisation>/backup.key, .pub.pem    the second key, for rotation (seed 002, Onboarding Process)
+    <organisation>/backup.key, .pub.pem    the second key, for rotation (OCEN v3 Security, Onboarding Process)
 
 What exists is kept and what is missing is made; a key is never written over. Meant for one process at a time.
 """

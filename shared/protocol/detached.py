@@ -96,7 +96,7 @@ class DetachedProfile(Profile):
     def stamp(
         self, content: Mapping[str, Any], sender: Originator, request_id: str, trace_id: str, now: datetime
     ) -> bytes:
-        """Write the payload of a message; the originator stands there under both spellings of the schema (C7)."""
+        """Write the payload of a message; the originator stands there under both spellings of the schema (P18)."""
         metadata = {
             **content.get("metadata", {}),
             "version": self.metadata_version,
@@ -119,7 +119,7 @@ class DetachedProfile(Profile):
         return sender.dialect if sender is not None else Dialect.STRICT
 
     def may_be_unsigned(self, callee: Participant, opened: Opened) -> bool:
-        """Let an official starter get by without signing its acks; a signature that is there has to hold (C15)."""
+        """Let an official starter get by without signing its acks; a signature that is there has to hold (P26)."""
         assert isinstance(opened, OpenedCall)
         return callee.dialect is Dialect.AUTHSTARTER and not opened.signatures
 

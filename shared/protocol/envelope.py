@@ -1,6 +1,6 @@
 """The envelope of OCEN v3: how a message in it is opened, and how one is made.
 
-A flattened JWS whose signed header is named `header` or `protected` (seed 002, RFC 7515 s7.2.2).
+A flattened JWS whose signed header is named `header` or `protected` (OCEN v3 Security, RFC 7515 s7.2.2).
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from shared.protocol.signing import RS512, SigningKey
 
 
 class OpenedEnvelope(Opened):
-    """A message of OCEN v3: a flattened JWS (seed 002, RFC 7515 s7.2.2).
+    """A message of OCEN v3: a flattened JWS (OCEN v3 Security, RFC 7515 s7.2.2).
 
     Attributes:
         outer: the members of the envelope.

@@ -1,4 +1,4 @@
-"""Nonces and freshness: what makes a message usable once (seed 002, "timeStamp and traceId ... act as a nonce")."""
+"""Nonces and freshness: what makes a message usable once (OCEN v3 Security, "act as a nonce")."""
 
 import hashlib
 import json

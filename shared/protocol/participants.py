@@ -1,4 +1,4 @@
-"""Who takes part: organisations, their roles, certificates, addresses and keys (seed 002, "Onboarding Process")."""
+"""Who takes part: organisations, their roles, certificates, addresses and keys (OCEN v3 Security, onboarding)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -208,7 +208,7 @@ class Identified:
 
     Attributes:
         holder: the participant, once a check has found that there is one.
-        key: the key that the kid selects; without a kid an official starter means its only key (C22).
+        key: the key that the kid selects; without a kid an official starter means its only key (P21).
     """
 
     def __init__(self, opened: Opened, sender: KnownSender) -> None:
@@ -241,7 +241,7 @@ class Identified:
 
     @cached_property
     def ack(self) -> Mapping[str, Any]:
-        """The members of an ack, which may stand inside `ack`; a starter's null is success (C12)."""
+        """The members of an ack, which may stand inside `ack`; a starter's null is success (P26)."""
         ack = self.opened.claims.document.get("ack", self.opened.claims.document)
         if not isinstance(ack, dict):
             return NOTHING

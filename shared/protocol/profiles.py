@@ -1,6 +1,6 @@
 """The profiles by name, which is also the `version` of their messages: OCEN v3 and OCEN 4.0.
 
-In v3 ("BHIM for lending", seed 002) a flattened JWS is the body, RS512. In 4.0 (seed 000) the body is plain; its
+In v3 ("BHIM for lending") a flattened JWS is the body, RS512. In 4.0 (OCEN 4.0 Security) the body is plain; its
 detached JWS and a bearer token stand in HTTP headers, RS256.
 """
 

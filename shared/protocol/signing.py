@@ -1,4 +1,4 @@
-"""RSA signatures over exact bytes, and the forms in which keys arrive (RFC 7518 s3.3, seed 002).
+"""RSA signatures over exact bytes, and the forms in which keys arrive (RFC 7518 s3.3, OCEN v3 Security).
 
 cryptography does the arithmetic, jwcrypto reads and writes keys as JWK. jwcrypto's JWS class is left aside: it accepts
 more than this protocol allows and copies its registries for every object, which costs several verifications.

@@ -207,7 +207,7 @@ def missing_for(one: AnyCheck, provided: frozenset[Need]) -> str:
 class Acknowledgement:
     """What answers a message at once (OCEN v3 ack). `problem` None means accepted; `trace_id` echoes the message's.
 
-    `timestamp` is aware; it is written in UTC with milliseconds. `is_wrapped`: it stands inside a member `ack` (C12).
+    `timestamp` is aware; it is written in UTC with milliseconds. `is_wrapped`: it stands inside a member `ack` (P26).
     """
 
     trace_id: str

@@ -1,6 +1,6 @@
 """TLS between participants: what is refused, by whom, and how trust changes while the node runs.
 
-Both ends show a certificate and verify the other's (seed 002, Security, two-way TLS). A handshake fails when
+Both ends show a certificate and verify the other's (OCEN v3 Security, Security, two-way TLS). A handshake fails when
 
 ==========================================================  =====================================================
 the peer                                                    who refuses

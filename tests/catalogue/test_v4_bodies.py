@@ -222,7 +222,7 @@ def test_what_is_typed_has_a_documented_name(documents: Path, message: MessageTy
 
 
 ALIASES = {"networkId", "orgId", "participantId", "loanType"}
-"""Names that the documents use without defining them as properties (C7, C8)."""
+"""Names that the documents use without defining them as properties (P18)."""
 
 
 def typed_members(model: type[BaseModel], place: tuple[str, ...] = ()) -> Any:

@@ -8,7 +8,7 @@ from tests.node.certificates import Identity
 
 
 def bank_form(leaf: Identity, **changes: Any) -> OnboardingForm:
-    """The form of a bank with every field of seed 002; the leaf has to name localhost."""
+    """The form of a bank with every field of OCEN v3 Security; the leaf has to name localhost."""
     fields = {
         "organisation_id": "BANK01",
         "name": "Bank",

@@ -1,4 +1,4 @@
-"""The onboarding form of seed 002: what it cannot do without, field by field."""
+"""The onboarding form of OCEN v3 Security: what it cannot do without, field by field."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What seed 002 asks for in so many words: onboarding, the change of keys, its key commands, to whom one speaks."""
+"""What OCEN v3 Security asks for in so many words: onboarding, change of keys, key commands, to whom one speaks."""
 
 import shlex
 import shutil

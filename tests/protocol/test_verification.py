@@ -180,8 +180,8 @@ def test_a_step_tells_in_words_what_was_expected_and_found(good: GoodMessage, re
     assert receiver.take(stale).steps[REQUEST_CHECKS.index(failure.check)].as_dict() == {
         "check": "timestamp_is_fresh",
         "outcome": "failed",
-        "text": "The timestamp is neither older nor further ahead than allowed by our clock",
-        "clause": "seed 002, nonce; RFC 7515 s10.10",
+        "text": "The timestamp is neither too old nor too far ahead by our clock",
+        "clause": "OCEN v3 Security, nonce; RFC 7515 s10.10",
         "expected": "at most 300 s behind and 60 s ahead of our 2031-03-04T05:06:07.890Z",
         "found": "2031-03-04T05:00:00.000Z, -368 s by our clock",
     }
@@ -220,4 +220,4 @@ def test_a_check_without_a_clause_cannot_be_written() -> None:
 def test_a_check_is_named_after_its_function() -> None:
     assert nonce_is_new.name == "nonce_is_new"
     assert nonce_is_new.text == "The sender has not used this timestamp with this traceId before"
-    assert nonce_is_new.clause == "seed 002, nonce; RFC 7515 s10.10"
+    assert nonce_is_new.clause == "OCEN v3 Security, nonce; RFC 7515 s10.10"

@@ -32,7 +32,7 @@ url=$(field base_url "$peer/form.yaml")
 authority=$peer/ca.pem
 [ -r "$authority" ] || authority=$peer/$(field tls_certificate_file "$peer/form.yaml")
 
-# 1. The payload. Timestamp and traceId are the nonce: new for every message (seed 002, "replay attacks").
+# 1. The payload. Timestamp and traceId are the nonce: new for every message (OCEN v3 Security, "replay attacks").
 trace_id=$(openssl rand -hex 16)
 {
     printf '{"metadata":{"version":"1.0","timestamp":"%s","traceId":"%s","orgId":"%s"},"requestId":"%s",' \

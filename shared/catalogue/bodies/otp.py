@@ -17,7 +17,7 @@ class OtpStatus(StrEnum):
 
 
 def _as_digits(value: Any) -> Any:
-    # The schemas say number, every sample says string (C29). A number has lost its leading zeros.
+    # The schemas say number, every sample says string (P12). A number has lost its leading zeros.
     return str(value).zfill(OTP_DIGITS) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

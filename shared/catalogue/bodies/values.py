@@ -52,4 +52,4 @@ def _is_moment(text: str) -> str:
 
 
 DateOrTime = Annotated[str, Field(min_length=10, max_length=64, pattern=r"^[\x20-\x7E]+$"), AfterValidator(_is_moment)]
-"""A full-date or date-time of RFC 3339, kept as it was written: the schema says one, the samples the other (C9)."""
+"""A full-date or date-time of RFC 3339, kept as it was written: the schema says one, the samples the other (P17)."""

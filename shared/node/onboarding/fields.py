@@ -15,7 +15,7 @@ FREE_MAIL: Final = re.compile(
     r"(gmail|googlemail|yahoo|ymail|rocketmail|hotmail|outlook|live|msn|icloud|me|mac|aol|rediff|rediffmail|proton"
     r"|protonmail|gmx|yandex|mail|zohomail|tutanota)\.(com?\.)?[a-z]{2,4}"
 )
-"""Domains at which anybody has an address: not an organisation's (seed 002, "has to be organisation email ID")."""
+"""Domains where anybody has an address, no organisation's (OCEN v3 Security, "has to be organisation email ID")."""
 
 _EMAIL: Final = re.compile(
     r"[A-Za-z0-9._%+-]{1,64}@((?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24})"
@@ -88,7 +88,7 @@ def checked_text(field: str, text: str, kind: Any, errors: list[FieldError]) -> 
 
 
 def checked_base_url(text: str, errors: list[FieldError]) -> str:
-    """Return the base URL; of a message's full URL the part before `/v3` or another version (seed 002, Lender URL)."""
+    """Return the base URL; of a message's full URL the part before `/v3` or another version (OCEN v3 Security)."""
     text = text.strip()
     try:
         url = urlsplit(text)
@@ -137,7 +137,7 @@ def checked_phone(text: str, errors: list[FieldError]) -> str:
 
 
 def checked_addresses(addresses: Sequence[str], errors: list[FieldError]) -> list[str]:
-    """Return one to three addresses or networks (seed 002, "multiple addresses (max 3)")."""
+    """Return one to three addresses or networks (OCEN v3 Security, "multiple addresses (max 3)")."""
     if not 1 <= len(addresses) <= MOST_ADDRESSES:
         found = f"{len(addresses)} addresses" if addresses else "none"
         hint = f"give 1 to {MOST_ADDRESSES}; write more as networks, 10.0.0.0/28"

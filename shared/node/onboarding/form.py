@@ -1,4 +1,4 @@
-"""The onboarding form (seed 002, Onboarding Process): what is asked, and the form that a record is handed out as."""
+"""The onboarding form (OCEN v3 Security, Onboarding Process): what is asked, and how a record is handed out."""
 
 from datetime import datetime
 from typing import Annotated
@@ -32,7 +32,7 @@ ROLES = {"LSP": Role.LOAN_AGENT, **{role.value: role for role in ONBOARDED_ROLES
 
 
 class OnboardingForm(BaseModel):
-    """What a participant tells its counterparty once, in the fields of seed 002."""
+    """What a participant tells its counterparty once, in the fields of OCEN v3 Security."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -26,10 +26,10 @@ from shared.transport.tls import check_trust, thumbprint
 from shared.transport.tls_files import TlsConfigurationError
 
 MOST_KEYS: Final = 2
-"""Keys of one participant that count at a time, at most (seed 002, "You can configure upto 2 keys")."""
+"""Keys of one participant that count at a time, at most (OCEN v3 Security, "You can configure upto 2 keys")."""
 
 MOST_ADDRESSES: Final = 3
-"""Seed 002, "multiple addresses (max 3)"; networks count as one."""
+"""OCEN v3 Security, "multiple addresses (max 3)"; networks count as one."""
 
 MOST_CERTIFICATES: Final = 4
 """Of one participant at a time: two change places in a renewal, and a site may have its own."""
@@ -93,7 +93,7 @@ class KeyRecord(BaseModel):
 
 
 class OrganisationRecord(BaseModel):
-    """What an organisation says of itself, beside keys and certificates (seed 002, Onboarding Process)."""
+    """What an organisation says of itself, beside keys and certificates (OCEN v3 Security, Onboarding Process)."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -20,7 +20,7 @@ MOST_TOKEN_KEYS: Final = 64
 """Entries of the JWKS read at most: while a key is loaded nothing else happens, and an answer holds thousands."""
 
 RENEWED_AT: Final = 0.8
-"""The part of its life after which our token is renewed (C25)."""
+"""The part of its life after which our token is renewed (P25)."""
 
 _WITHOUT_CALLER: Final = frozenset({Need.ISSUER, Need.CLOCK})
 

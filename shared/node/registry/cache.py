@@ -51,7 +51,7 @@ class CacheTimes:
     """How long what the registry and the Auth Service say counts: all in proportion to one span.
 
     Attributes:
-        longest: nothing of a participant counts longer; G11 wants 5 to 15 minutes.
+        longest: nothing of a participant counts longer; P25 says 5 to 15 minutes.
     """
 
     longest: timedelta = timedelta(minutes=15)
@@ -68,7 +68,7 @@ class CacheTimes:
 
     @property
     def auth_keys(self) -> Ages:
-        """How long the Auth Service's JWKS are kept: by default an hour (G11)."""
+        """How long the Auth Service's JWKS are kept: by default an hour (P25)."""
         return Ages(self.longest * 2, self.longest * 4)
 
     @property

@@ -140,7 +140,7 @@ class RegistryDirectory:
             kept.amend(partial(_signing_like, dialect_of(participant_id)))
 
     async def _introduce(self) -> None:
-        """Learn once from the registry which organisation our role belongs to, for our own metadata (C7).
+        """Learn once from the registry which organisation our role belongs to, for our own metadata (P22).
 
         Raises:
             CounterpartiesUnavailable: it does not say. A message without it would be refused for good.

@@ -34,7 +34,7 @@ class PendingEvent(NamedTuple):
     product_network_id: str
 
     def body(self) -> dict[str, Any]:
-        """Return the body that reports it, under an id of its own, not the message's (C31)."""
+        """Return the body that reports it, under an id of its own, not the message's (P30)."""
         event_type, peer, status, word, at = self.occasion
         return {
             "event": {

@@ -1,4 +1,4 @@
-"""Signing requests without a body, for registries that demand it (OCEN 4.0 signing, "endpoint URI"; C14)."""
+"""Signing requests without a body, for registries that demand it (OCEN 4.0 signing, "endpoint URI"; P27)."""
 
 import re
 from collections.abc import Mapping

@@ -87,7 +87,7 @@ class RegistryClient:
         await self._http.aclose()
 
     async def issue_token(self, credentials: ClientCredentials) -> dict[str, Any]:
-        """Have a token issued by client credentials, in a form body (RFC 6749 s4.4; C16)."""
+        """Have a token issued by client credentials, in a form body (RFC 6749 s4.4; P14)."""
         form = {"grant_type": "client_credentials", **asdict(credentials)}
         response = await self._send(self._http.build_request("POST", TOKEN_PATH, data=form))
         if response.status_code != httpx.codes.OK:

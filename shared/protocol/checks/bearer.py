@@ -114,7 +114,7 @@ def token_holder_takes_part(message: Identified) -> Finding:
 
 @check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY, Need.HISTORY)
 def certificate_is_the_token_holders(message: Identified) -> Finding:
-    """The TLS certificate is registered for the token's participant or, where none is, for nobody else (G14)."""
+    """The TLS certificate is registered for the token's participant or, where none is, for nobody else (P24)."""
     holder, certificate, owner = message.holder, message.opened.peer.certificate, message.sender.certificate_of
     is_anothers = owner not in ("", holder.id)
     found = f"sha256 {certificate[:16]}..."
@@ -128,7 +128,7 @@ def certificate_is_the_token_holders(message: Identified) -> Finding:
 
 @check(Problem.SENDER, Need.DIRECTORY, Need.HISTORY)
 def token_party_is_its_holder(message: Identified) -> Finding:
-    """The token's azp, where it has one, is the client that the registry knows the participant by (RFC 7519; S55)."""
+    """The token's azp, where it has one, is the client that the registry knows the participant by (RFC 7519; P23)."""
     azp, client = message.token.claims.get("azp"), message.holder.client_id
     passed = azp is None or not client or azp == client
     return Finding(passed, client or "any client", str(azp)[:64] if azp is not None else "no azp")

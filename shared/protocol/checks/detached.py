@@ -79,7 +79,7 @@ def b64_and_crit_are_right(message: Opened) -> Finding:
 
 @check(Problem.SIGNATURE, Need.KEY, Need.SIGNATURE)
 def kid_selects_a_registered_key(message: Identified) -> Finding:
-    """The kid is that of a key which the registry holds for the token's participant (OCEN 4.0 signing; C6, C22)."""
+    """The kid is that of a key which the registry holds for the token's participant (OCEN 4.0 signing; P21)."""
     kid, key = message.opened.header.get("kid"), message.key
     if message.sender.holder is None:  # only without a token: with one it is known whose key it has to be
         return Finding(False, "the kid of a key that is given", kid if isinstance(kid, str) else kind_of(kid))
@@ -95,7 +95,7 @@ def kid_selects_a_registered_key(message: Identified) -> Finding:
 
 @check(Problem.SIGNATURE, Need.KEY, Need.SIGNATURE)
 def form_is_one_that_the_peer_may_use(message: Identified) -> Finding:
-    """A b64 that is false stands with its crit, but for peers that are official starters (RFC 7797 s6; C5)."""
+    """A b64 that is false stands with its crit, but for peers that are official starters (RFC 7797 s6; P19)."""
     header = message.opened.header
     is_unencoded = header.get("b64") is False
     found = "the body as it is" if is_unencoded else "the body in base64url"

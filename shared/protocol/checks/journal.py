@@ -6,7 +6,7 @@ from shared.protocol.verification import Finding, History, Need, check
 
 @check(Problem.REPLAYED, Need.JOURNAL)
 def nonce_is_new(history: History) -> Finding:
-    """The sender has not used this timestamp with this traceId before (seed 002, nonce; RFC 7515 s10.10)."""
+    """The sender has not used this timestamp with this traceId before (OCEN v3 Security, nonce; RFC 7515 s10.10)."""
     return Finding(history is not History.NONCE_USED, History.NEW.value, history.value)
 
 

@@ -25,20 +25,20 @@ _ONLY_THESE = f"only {', '.join(sorted(HEADER_MEMBERS))}"
 
 @check(Problem.NO_SUCH_PATH, Need.REQUEST)
 def path_is_known(message: Opened) -> Finding:
-    """The path is one at which a message is taken here (seed 002, base URL plus path)."""
+    """The path is one at which a message is taken here (OCEN v3 Security, base URL plus path)."""
     return Finding(message.message_type is not None, "the path of a message taken here", message.wire.path[:200])
 
 
 @check(Problem.METHOD_NOT_ALLOWED, Need.REQUEST)
 def method_is_allowed(message: Opened) -> Finding:
-    """The HTTP method is the one of the message (RFC 9110 s15.5.6; seed 002, curl -X POST)."""
+    """The HTTP method is the one of the message (RFC 9110 s15.5.6; OCEN v3 Security, curl -X POST)."""
     method = message.wire.method
     return Finding(method == message.expected.method, message.expected.method, method[:32])
 
 
 @check(Problem.MEDIA_TYPE, Need.REQUEST)
 def media_type_is_json(message: Opened) -> Finding:
-    """The body is application/json and not compressed (RFC 9110 s8.3, s8.4; seed 002, curl -H Content-Type)."""
+    """The body is application/json and not compressed (RFC 9110 s8.3, s8.4; OCEN v3 Security, curl -H Content-Type)."""
     media_type = message.wire.headers.get("content-type", "")
     coding = message.wire.headers.get("content-encoding", "identity")
     essence = media_type.partition(";")[0].strip().lower()
@@ -63,14 +63,14 @@ def body_is_a_json_object(message: OpenedEnvelope) -> Finding:
 
 @check(Problem.MALFORMED)
 def envelope_is_flattened(message: OpenedEnvelope) -> Finding:
-    """The envelope is a flattened JWS, not a general one (seed 002, Flattened JWS JSON Serialization Syntax)."""
+    """The envelope is a flattened JWS, not a general one (OCEN v3 Security, Flattened JWS JSON Serialization)."""
     is_general = "signatures" in message.outer
     return Finding(not is_general, "no member signatures", "a member signatures" if is_general else "none")
 
 
 @check(Problem.MALFORMED)
 def one_signed_header(message: OpenedEnvelope) -> Finding:
-    """Exactly one of header and protected is there, as a string (seed 002, signed sample; RFC 7515 s7.2.2)."""
+    """Exactly one of header and protected is there, as a string (OCEN v3 Security, signed sample; RFC 7515 s7.2.2)."""
     names = [member for member in _MEMBERS if member in message.outer]
     expected = "header or protected, one of them, a string"
     if len(names) != 1:
@@ -130,14 +130,14 @@ def judge_members(message: Opened, allowed: frozenset[str], expected: str) -> Fi
 
 @check(Problem.SIGNATURE, Need.SIGNATURE)
 def algorithm_is_the_agreed_one(message: Opened) -> Finding:
-    """The header's alg is the one algorithm of the profile (seed 002, Encryption specification; RFC 8725 s3.1)."""
+    """The header's alg is the one algorithm of the profile (OCEN v3 Security, Encryption; RFC 8725 s3.1)."""
     algorithm = message.header.get("alg")
     return Finding(algorithm == message.algorithm, message.algorithm, lambda: _show(algorithm))
 
 
 @check(Problem.SIGNATURE)
 def kid_is_given(message: Opened) -> Finding:
-    """The signed header names its key by a kid (seed 002, kid; RFC 7515 s4.1.4)."""
+    """The signed header names its key by a kid (OCEN v3 Security, kid; RFC 7515 s4.1.4)."""
     kid = message.header.get("kid")
     return Finding(is_kid(kid), f"a string of 1 to {MAX_KID_LENGTH} printable characters", lambda: _show(kid))
 

@@ -10,7 +10,7 @@ from shared.protocol.problems import Problem
 from shared.protocol.verification import Finding, Need, check
 
 PAIRS = {"originatorOrgId": "orgId", "originatorParticipantId": "participantId"}
-"""The schema names each of the two differently among its properties and among what it requires (C7)."""
+"""The schema names each of the two differently among its properties and among what it requires (P18)."""
 
 NETWORK_MEMBERS = ("productNetworkId", "networkId")
 """The schema has the first, samples the second; who writes both has to mean one network by them."""
@@ -18,7 +18,7 @@ NETWORK_MEMBERS = ("productNetworkId", "networkId")
 
 @check(Problem.MANDATORY_MISSING)
 def originator_metadata_is_complete(message: Identified) -> Finding:
-    """The metadata has version, timestamp, traceId and its originator's two ids (OCEN 4.0 MetaData; C7)."""
+    """The metadata has version, timestamp, traceId and its originator's two ids (OCEN 4.0 MetaData; P18)."""
     metadata = message.opened.claims.metadata
     values = {name: metadata.get(name) for name in ("version", "timestamp", "traceId")}
     values |= {name: metadata.get(name, metadata.get(other)) for name, other in PAIRS.items()}
@@ -33,7 +33,7 @@ def originator_metadata_is_complete(message: Identified) -> Finding:
 
 @check(Problem.SENDER, Need.DIRECTORY)
 def originator_is_the_token_holder(message: Identified) -> Finding:
-    """Both of its originator's ids are those of the token's participant, in either spelling (G4; C7)."""
+    """Both of its originator's ids are those of the token's participant, in either spelling (P22)."""
     holder, metadata = message.holder, message.opened.claims.metadata
     ids = {"originatorParticipantId": holder.id, "originatorOrgId": holder.organisation_id}
     for name, registered in ids.items():
@@ -47,7 +47,7 @@ def originator_is_the_token_holder(message: Identified) -> Finding:
 
 @check(Problem.SENDER, Need.DIRECTORY, Need.NETWORK)
 def both_are_in_the_product_network(message: Identified) -> Finding:
-    """Sender and receiver are members of the product network that the message names (OCEN 4.0 registry; S55; G2)."""
+    """Sender and receiver are members of the product network that the message names (OCEN 4.0 registry; P29)."""
     if not message.sender.networks:
         expected = "a product network that both belong to"
         return Finding(True, expected, "no product network is set here, so none is judged")

@@ -17,7 +17,7 @@ _IDENTIFIER = f"1 to {MAX_IDENTIFIER_LENGTH} printable characters"
 
 @check(Problem.MALFORMED)
 def payload_is_a_json_object(message: Identified) -> Finding:
-    """The payload is one UTF-8 JSON object without repeated members (seed 002, utf8 encode; RFC 7493 s2.3)."""
+    """The payload is one UTF-8 JSON object without repeated members (OCEN v3 Security, utf8 encode; RFC 7493 s2.3)."""
     payload = message.opened.payload
     error = "" if message.opened.claims.document else message.opened.texts.error_in(payload, MAX_BODY_BYTES)
     return Finding(not error, "one UTF-8 JSON object", error or (lambda: f"{len(payload)} bytes"))
@@ -63,7 +63,7 @@ def timestamp_is_rfc3339(message: Identified) -> Finding:
 
 @check(Problem.NOT_FRESH, Need.CLOCK)
 def timestamp_is_fresh(message: Identified) -> Finding:
-    """The timestamp is neither older nor further ahead than allowed by our clock (seed 002, nonce; RFC 7515 s10.10)."""
+    """The timestamp is neither too old nor too far ahead by our clock (OCEN v3 Security, nonce; RFC 7515 s10.10)."""
     instant, window, now = message.instant, message.opened.window, message.opened.now
     assert instant is not None
     if now - window.past <= instant <= now + window.future:

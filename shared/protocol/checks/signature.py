@@ -15,7 +15,7 @@ MAX_GUESSED_BYTES = 65_536
 
 @check(Problem.SIGNATURE, Need.KEY)
 def kid_selects_a_key_that_counts(message: Identified) -> Finding:
-    """The kid is that of a configured key of the sender that still counts (seed 002, How are the keys managed)."""
+    """The kid is that of a configured key of the sender that still counts (OCEN v3 Security, keys)."""
     expected = "the kid of an active or back-up key of an onboarded participant"
     key, kid = message.key, message.opened.kid
     if key is None:
@@ -26,7 +26,7 @@ def kid_selects_a_key_that_counts(message: Identified) -> Finding:
 
 @check(Problem.SIGNATURE, Need.CONNECTION, Need.DIRECTORY)
 def certificate_is_registered(message: Identified) -> Finding:
-    """The TLS certificate is one that the holder of the key has registered (seed 002, Two-way TLS; RFC 8705 s3)."""
+    """The TLS certificate is one that the holder of the key has registered (OCEN v3 Security, TLS; RFC 8705 s3)."""
     # The code is that of an unknown kid: which kids exist at other participants is nobody else's business.
     holder, certificate = message.holder, message.opened.peer.certificate
     return Finding(
@@ -38,7 +38,7 @@ def certificate_is_registered(message: Identified) -> Finding:
 
 @check(Problem.SENDER, Need.CONNECTION, Need.DIRECTORY, Need.HISTORY)
 def source_address_is_listed(message: Identified) -> Finding:
-    """The call comes from an address that the holder of the key has listed (seed 002, Onboarding Process 5)."""
+    """The call comes from an address that the holder of the key has listed (OCEN v3 Security, Onboarding Process 5)."""
     holder, address = message.holder, message.opened.peer.address
     if holder.calls_from(address):
         return Finding(True, lambda: f"an address of {holder.id}", address)

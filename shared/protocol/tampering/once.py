@@ -1,6 +1,6 @@
 """Messages out of time, and messages that come a second time: each may be used once, and only while it is fresh.
 
-A signature of OCEN 4.0 binds neither path nor receiver nor token, so only the nonce tells a captured call (G1, G2, G3).
+A signature of OCEN 4.0 binds neither path nor receiver nor token, so only the nonce tells a captured call (P28, P29).
 """
 
 from dataclasses import replace

@@ -12,7 +12,7 @@ from shared.catalogue.bodies.body import Body, Identifier
 class Metadata(Body):
     """The head of every payload. `timestamp` is an RFC 3339 date-time with an offset.
 
-    The schema spells the two ids of the originator in two ways (C7). That one of each is there and that they are
+    The schema spells the two ids of the originator in two ways (P18). That one of each is there and that they are
     the sender's is judged before any body.
     """
 
@@ -27,7 +27,7 @@ class Metadata(Body):
 
 
 class ProductData(Body):
-    """Which loan product, and in which product network. The schema spells the network's id in two ways (C8)."""
+    """Which loan product, and in which product network. The schema spells the network's id in two ways (P18)."""
 
     product_id: Identifier
     product_network_id: Identifier | None = None
