@@ -42,7 +42,7 @@ class AnswerTo:
 
     @classmethod
     def of(cls, asked: VerifiedMessage) -> "AnswerTo":
-        """Note it from the request. In 4.0 the product stands under both spellings of its network (P18)."""
+        """Return where the answer to a request goes. 4.0 spells the network in two ways; both are sent (P18)."""
         product = getattr(asked.content, "product_data", None)
         data = product and {
             "productId": product.product_id,

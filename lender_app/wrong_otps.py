@@ -14,7 +14,7 @@ WRONG_OTPS = "wrong-otps"
 
 
 def is_guessed_at(sender: str, loan_application_ids: Sequence[str], records: Records, policy: AcceptancePolicy) -> bool:
-    """Tell whether one of the applications has had too many wrong OTPs."""
+    """Tell whether one of these applications of the sender has had too many wrong OTPs, in whatever sessions."""
     return any(count >= policy.wrong_otps for count in _counts(sender, loan_application_ids, records))
 
 

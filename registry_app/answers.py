@@ -87,7 +87,7 @@ def whitelisting_item(row: Row[Any], role: StoredRole) -> ServerWhitelistingItem
 
 
 def served_role(connection: Connection, participant_id: int) -> StoredRole | None:
-    """Return a participant of that id if it is served."""
+    """Return the participant with this id, unless the registry does not show it: not approved, or offboarded."""
     role = load_role(connection, participant_id)
     return role if role is not None and role.is_served else None
 

@@ -93,7 +93,7 @@ def underwriting_done(due: Timer, records: Records, policy: Policy, now: Moment)
 
 @lender.when_due("offer answer")
 def decision_takes_long(due: Timer, records: Records, policy: Policy, now: Moment) -> Reply:
-    """Answer that it is still being decided; the decision is told when offers are asked for again."""
+    """Answer that the lender is still deciding; the LSP learns the decision when it asks for offers again."""
     enquiry = _ENQUIRY.validate_python(records[due.data["enquiry"]].state)
     if enquiry.is_answered:
         return Reply()

@@ -38,8 +38,9 @@ def apply(
 
     The LSP asks each lender, sends the borrower to his Account Aggregator
     and lets him choose among the offers (OCEN v3). The digits of the PAN
-    tell what happens: 0000 goes straight through, 1002 refuses the consent
-    once, 1003 takes two minutes of business time for it, 2001 gets no offer.
+    decide what happens. 0000: offers at once. 1002: the borrower refuses his
+    consent once. 1003: he takes two minutes for it, which `clock +2m` skips.
+    2001: no offer.
 
     [cyan]ocen-sandbox apply[/cyan]
     [cyan]ocen-sandbox apply --pan AAGCK1002Q --amount 50000 --months 3[/cyan]

@@ -34,7 +34,7 @@ def up(
     The first run makes keys, certificates and databases; later runs find
     them. Every option may be given by its environment variable. With
     --version v4 the registry of OCEN 4.0 runs too, and the nodes are its
-    members; they speak v3 as before.
+    members; they speak v3 as well.
 
     [cyan]ocen-sandbox up[/cyan]                               lender at 8444, LSP at 8445
     [cyan]ocen-sandbox up --version v4 --lenders 3[/cyan]      registry at 8443, two more lenders

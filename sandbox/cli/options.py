@@ -49,7 +49,7 @@ Addresses = Annotated[
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Participant id, or organisation id.")]
 Of = Annotated[str | None, typer.Option("--of", metavar="ORG", help="A counterparty's.", show_default="the nodes' own")]
-Why = Annotated[str, typer.Option("--reason", help="Why; kept with the key.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; kept in the history.")]
 
 DATA_DIR = DEFAULT_DATA_FOLDER
 CERTS_DIR = DEFAULT_CERTS_FOLDER

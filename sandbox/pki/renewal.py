@@ -56,11 +56,12 @@ def put_in_place(renewals: Sequence[Renewal], then: Callable[[], object]) -> Non
 
 
 def prepare_renewals(folder: Path, organisation_id: str, now: datetime, *, new_key: bool) -> list[Renewal]:
-    """Make certificates for the same names and uses, first that for serving; those that wait already are the ones.
+    """Make new certificates for the same names and uses, the server's first; return those that were made before.
 
-    `now` (aware) is from when on it is valid. `new_key` asks for a new private key too; otherwise the key stays.
+    Certificates that were prepared and are not in use yet are not made again. A new one is valid from `now` (UTC).
+    `new_key` asks for a new private key too; otherwise the key stays.
 
-    Raises PkiError if no keys of that organisation are in the folder, or the authority's private key is not.
+    Raises PkiError if the folder lacks the organisation's keys or the authority's private key.
     """
     home = folder / organisation_id
     if not (home / "identity.json").exists():

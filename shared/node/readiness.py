@@ -23,9 +23,9 @@ class Obstacle:
 
 
 class ReadinessCheck:
-    """Tells whether messages can be taken: the protocol plane listens, and the database takes a change.
+    """Tells whether messages can be taken: the protocol plane listens, and the database can be written.
 
-    All who ask at once share one write, and for a second all who ask later have its outcome.
+    Callers who ask at the same time share one write, and its outcome is given to whoever asks within the next second.
     """
 
     def __init__(

@@ -72,10 +72,10 @@ def without_key(record: ParticipantRecord, kid: str, status: KeyStatus) -> Parti
 
 
 def with_certificate(record: ParticipantRecord, pem: str) -> ParticipantRecord:
-    """Register a further TLS certificate; the others stay valid beside it.
+    """Return the record with a further TLS certificate; the others stay valid beside it.
 
     Raises:
-        TakenError: there are as many as there may be.
+        TakenError: the participant has as many as it may have.
     """
     if thumbprint_of(pem) in map(thumbprint_of, record.tls_certificates):
         return record

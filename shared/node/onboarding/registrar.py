@@ -37,7 +37,7 @@ RENEWED: Final = "renewed"
 
 
 class NotInForceError(Exception):
-    """What was wanted is in the register, and does not count in full yet; the message says why."""
+    """The change is stored, but not yet in force everywhere in this process; the message says why."""
 
 
 class Registrar:

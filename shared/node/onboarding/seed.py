@@ -27,7 +27,9 @@ _Field = tuple[str, Any]
 
 
 def seed(connection: Connection, records: Sequence[ParticipantRecord], now: datetime) -> None:
-    """Take the new participants of a file into the register; log what differs for the others. `now` is aware.
+    """Add the participants of a file that the register does not have; for the others log what differs.
+
+    `now` has a time zone (UTC).
 
     Raises:
         OnboardingError: a record cannot be used; nothing of the file is stored.

@@ -97,9 +97,9 @@ _ASKED: Final = (
 def accept_messages(
     rules: BoundRules, clock: BusinessClock, connection: Connection, units: Sequence[Arrival]
 ) -> Sequence[Acceptance | Exception]:
-    """Judge every arrival by what is known, then write what follows from all of them.
+    """Judge every arrival by what the database knows, then write what follows from all of them in this transaction.
 
-    Of a rule that raises the exception is returned, and nothing of its message is written.
+    Where a rule raises, the result of its arrival is that exception, and nothing of its message is written.
     """
     known, decisions = _read(connection, units), Decisions(connection, rules, clock)
     decisions.find_timers(max(unit.message.received_at for unit in units))

@@ -107,7 +107,7 @@ class Good(ABC):
     @property
     @abstractmethod
     def signed_parts(self) -> tuple[str, bytes]:
-        """The signed header of the good message, in base64url, and its signature."""
+        """The signed header, in base64url, and the signature of the message before anybody has tampered with it."""
 
     @abstractmethod
     def send(self, body: bytes | None = None) -> OutgoingMessage:

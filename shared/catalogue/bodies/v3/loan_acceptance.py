@@ -59,7 +59,7 @@ class CredBlockWithAnswer(CredBlock):
 
 
 class CredBlockWithVerdict(CredBlock):
-    """Credentials that carry the lender's verdict."""
+    """Credentials that carry the lender's verdict: whether the OTP was right."""
 
     data: OtpVerdict
 

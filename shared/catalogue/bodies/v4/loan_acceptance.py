@@ -63,7 +63,7 @@ class OtpVerdict(Body):
 
 
 class CredBlockWithVerdict(Body):
-    """Credentials that carry the lender's verdict."""
+    """Credentials that carry the lender's verdict: whether the OTP was right."""
 
     data: OtpVerdict | None = None
     extensible_data: dict[str, Any] | None = None
