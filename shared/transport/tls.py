@@ -137,7 +137,7 @@ def told(error: ssl.SSLError) -> str:
     """Say what OpenSSL says, and the remedy where a certificate is made for the other use (RFC 5280 s4.2.1.12)."""
     if getattr(error, "verify_code", 0) == _INVALID_PURPOSE:
         return f"{error}; the peer has to show another: clientAuth is for calling, serverAuth for serving"
-    if "UNSUPPORTED_CERTIFICATE" in (error.reason or ""):
+    if "UNSUPPORTED_CERTIFICATE" in (getattr(error, "reason", None) or ""):
         return f"{error}; our certificate is not made for this use: name one with clientAuth for calling"
     return str(error)
 

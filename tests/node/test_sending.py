@@ -107,6 +107,7 @@ async def test_a_message_that_the_role_does_not_send_is_refused_and_the_choice_n
     sentence = await refuse(node, SendError, message, LENDER, CONTENT)
     assert sentence == (
         f"{message} is not a message that a LOAN_AGENT sends; choose from "
+        "CreateLoanApplicationsRequest, ConsentHandleRequest, ConsentStatusRequest, GenerateOffersRequest, "
         "TriggerLoanAcceptanceRequest, VerifyLoanAcceptanceRequest"
     )
 
