@@ -104,7 +104,7 @@ def message_named(name: str) -> MessageType:
 
 
 def sign(payload: bytes, profile: Profile, private_key: str, kid: str, variant: SignatureVariant) -> SignedBody:
-    """Dress exactly these payload bytes, a line break at their end included.
+    """Sign exactly these payload bytes, a line break at their end included.
 
     Raises SandboxError if the payload is not one strict JSON object. Raises KeyMaterialError if the key cannot be used.
     """

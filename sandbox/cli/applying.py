@@ -20,7 +20,7 @@ from shared.node.ids import new_id
 _CREATE: Final = get_message("v3", "CreateLoanApplicationsRequest")
 
 PATIENCE_SECONDS: Final = 60.0
-"""So long is followed what the nodes do; they go on without us."""
+"""Seconds to follow the nodes at most; they go on without us."""
 
 
 def apply(

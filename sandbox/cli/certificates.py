@@ -120,16 +120,20 @@ def renew(
         with enrolled(folders, organisation_id) as enrolment:
             made = prepare_renewals(run.certs, organisation_id, SystemClock().now(), new_key=new_key)
             new = [renewal.pem for renewal in made]
-            for name in _add(holders(pair, organisation_id), organisation_id, new, enrolment, "renewal"):
-                say(f"The {name.label} takes the new certificate beside the old one: {_named(new)}")
-            if enrolment is not None:
-                say("The registry names it too.")
+            _register_renewed(holders(pair, organisation_id), organisation_id, new, enrolment)
             if prepare:
                 _tell_how_to_go_on(made, f"--at {at.value}" if at else f"--of {organisation_id}", organisation_id)
                 return
             if enrolment is not None:
                 enrolment.await_look_ups(tell)
         _show(pair, made, organisation_id, at)
+
+
+def _register_renewed(nodes: Nodes, organisation_id: str, pems: Sequence[str], enrolment: Enrolment | None) -> None:
+    for name in _add(nodes, organisation_id, pems, enrolment, "renewal"):
+        say(f"The {name.label} takes the new certificate beside the old one: {_named(pems)}")
+    if enrolment is not None:
+        say("The registry names it too.")
 
 
 def _named(pems: Sequence[str]) -> str:

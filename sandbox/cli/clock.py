@@ -23,7 +23,7 @@ _STEP: Final = re.compile(r"\+(\d{1,5})([smhdw])", re.ASCII)
 _INDIA: Final = timedelta(hours=5, minutes=30)
 
 WORK_SECONDS: Final = 60.0
-"""So long is waited until a node has worked off what the new time makes due."""
+"""Seconds to wait at most until a node has done what the new time makes due."""
 
 
 class Setting(BaseModel):

@@ -50,6 +50,16 @@ def evidence(
             f"nothing was accepted or sent under {request_id}: list messages with `ocen-sandbox messages`"
         )
     manifest = _manifest(bundle)
+    _write(out, bundle)
+    _print_parts(manifest["parts"])
+    digest = hashlib.sha256(bundle).hexdigest()
+    say(f"\n{shown(out)} has it as the {node.kind} {manifest['journal_of']} does, sha256 {digest}")
+    if not manifest["holds"]:
+        say(Text(f"{FAILED} Not all of it holds: something has been changed.", style="bold red"))
+    return 0 if manifest["holds"] else 1
+
+
+def _write(out: Path, bundle: bytes) -> None:
     try:
         # For this user alone: an OTP, and a borrower's data, may be in it.
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -57,12 +67,6 @@ def evidence(
             file.write(bundle)
     except FileExistsError as error:
         raise SandboxError(f"{out} is there already: name another file with --out") from error
-    _print_parts(manifest["parts"])
-    digest = hashlib.sha256(bundle).hexdigest()
-    say(f"\n{shown(out)} has it as the {node.kind} {manifest['journal_of']} does, sha256 {digest}")
-    if not manifest["holds"]:
-        say(Text(f"{FAILED} Not all of it holds: something has been changed.", style="bold red"))
-    return 0 if manifest["holds"] else 1
 
 
 def _manifest(bundle: bytes) -> Record:

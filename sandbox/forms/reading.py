@@ -32,12 +32,12 @@ def read_form(text: str, source: str, folder: Path, now: datetime) -> Onboarding
     """
     errors: list[FieldError] = []
     written = _json(text, source) if text.lstrip().startswith("{") else _yaml(text, source, errors)
-    stated = {field: _value(field, value, errors) for field, value in written.items()}
-    _refuse_unknown(stated, errors)
-    fields = {field: stated[field] for field in FIELDS if field in stated}
+    values = {field: _value(field, value, errors) for field, value in written.items()}
+    _refuse_unknown(values, errors)
+    fields = {field: values[field] for field in FIELDS if field in values}
     for field in IN_FILES:
-        if stated.get(file_field(field)):
-            fields[field] = _from_file(field, stated, folder, errors)
+        if values.get(file_field(field)):
+            fields[field] = _from_file(field, values, folder, errors)
     form = OnboardingForm.model_validate(fields)
     told = {error.field.removesuffix("_file") for error in errors}
     try:
@@ -101,21 +101,21 @@ def _value(field: str, value: Any, errors: list[FieldError]) -> Any:
     return ""
 
 
-def _refuse_unknown(stated: dict[str, Any], errors: list[FieldError]) -> None:
+def _refuse_unknown(values: dict[str, Any], errors: list[FieldError]) -> None:
     known = [*FIELDS, *map(file_field, IN_FILES)]
-    for field in stated:
+    for field in values:
         if field not in known:
             near = difflib.get_close_matches(field, known, 1)
             hint = f"write {near[0]}" if near else f"remove it; {_TEMPLATE} with all that there are"
             errors.append(FieldError(field[:64], "no field of the form", hint))
 
 
-def _from_file(field: str, stated: dict[str, Any], folder: Path, errors: list[FieldError]) -> str:
+def _from_file(field: str, values: dict[str, Any], folder: Path, errors: list[FieldError]) -> str:
     named = file_field(field)
-    place: Path = folder / stated[named]
-    if stated.get(field):
+    place: Path = folder / values[named]
+    if values.get(field):
         errors.append(FieldError(named, f"stands beside {field}", "give one of the two"))
-        return str(stated[field])
+        return str(values[field])
     try:
         return _content(place, folder).decode("utf-8")
     except OSError as error:

@@ -64,7 +64,6 @@ class Decisions:
         self._foreseen: dict[int, tuple[Reply, set[str]]] = {}
         self._outbox: list[dict[str, Any]] = []
         self._notices: list[dict[str, Any]] = []
-        self.fired = 0
 
     @property
     def is_behind(self) -> bool:
@@ -151,7 +150,6 @@ class Decisions:
             due_at = timer.due_at
             business = due_at if timer.clock is TimerClock.BUSINESS else self.at(due_at).business
             self._fire(timer, Moment(until, business))
-            self.fired += 1
         if self._timers.reached != reached:
             self._foreseen.clear()  # for a time that has not been reached
 

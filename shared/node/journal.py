@@ -11,7 +11,8 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy import BindParameter, ColumnElement, Connection, Engine, Table, bindparam, func, insert, select, update
 
 from shared.node.business_clock import BusinessClock
-from shared.node.decisions import kinds_of_timers, undelivered_timer
+from shared.node.decisions import kinds_of_timers
+from shared.node.deliveries import record_deliveries
 from shared.node.firing import Firing, fire_timers, leave_first
 from shared.node.orders import Given, carry_out_orders
 from shared.node.receive.acceptance import Acceptance, Arrival, accept_messages
@@ -26,7 +27,6 @@ from shared.node.send.outbox import (
     claim_due,
     entry_of,
     entry_row,
-    record_attempts,
 )
 from shared.node.tables import (
     DELETED_MESSAGES,
@@ -39,7 +39,6 @@ from shared.node.tables import (
     SCHEMA,
     UNFINISHED,
 )
-from shared.node.timers import set_timers
 from shared.storage.reader import read
 from shared.storage.slices import SLICE, delete_slice
 from shared.storage.space import shrink
@@ -274,21 +273,6 @@ class Journal:
         """Count unfinished deliveries by state."""
         counted = select(OUTBOX.c.state, func.count()).where(UNFINISHED).group_by(OUTBOX.c.state)
         return await read(self.engine, lambda connection: dict(tuple(row) for row in connection.execute(counted)))
-
-
-def record_deliveries(rules: BoundRules, connection: Connection, units: Sequence[AttemptRecord]) -> Sequence[None]:
-    """Write a batch of attempts; if there is a rule for it, it is called for each delivery that is given up."""
-    heard = {unit.attempt.entry.id: unit for unit in units if _is_heard(unit, rules)}
-    if heard:
-        open_until_now = select(OUTBOX.c.id).where(UNFINISHED, OUTBOX.c.id.in_(list(heard)))
-        ids = connection.scalars(open_until_now).all()
-        set_timers(connection, [undelivered_timer(id_, heard[id_].state, heard[id_].due_at) for id_ in ids])
-    return record_attempts(connection, units)
-
-
-def _is_heard(unit: AttemptRecord, rules: BoundRules) -> bool:
-    is_given_up = unit.state in (OutboxState.REFUSED, OutboxState.DEAD)
-    return is_given_up and unit.attempt.entry.outgoing.message in rules.undelivered
 
 
 def _identity(entry: OutboxEntry) -> tuple[str, str]:

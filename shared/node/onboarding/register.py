@@ -14,9 +14,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import ValidationError
-from sqlalchemy import Connection, Row, Select, Table, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
-from shared.node.onboarding.certificates import seems_to_issue
+from shared.node.onboarding.conflicts import refuse_what_others_have
 from shared.node.onboarding.record import (
     KeyRecord,
     OnboardingError,
@@ -112,7 +112,7 @@ def save_record(
         raise OnboardingError(f"{record.organisation_id}: keys: 0 that count; configure one or two")
     record = _readable(_with_former_keys(record, former))
     participant_of(record)  # again, for the former keys count as well
-    _refuse_what_others_have(connection, record, tables, family)
+    refuse_what_others_have(connection, record, tables, family)
     changed_at = _later_than_any_change(connection, now, tables)
     _write_participant(connection, record, changed_at, tables)
     _write_keys(connection, record, former, (changed_at, reason), tables)
@@ -215,36 +215,6 @@ def _readable(record: ParticipantRecord) -> ParticipantRecord:
         return ParticipantRecord.model_validate(record.model_dump())
     except ValidationError as error:
         raise OnboardingError(f"{record.organisation_id}: {first_error(error)}; give another value") from error
-
-
-def _refuse_what_others_have(
-    connection: Connection, record: ParticipantRecord, tables: RegisterTables, family: Sequence[str]
-) -> None:
-    own, keys, certificates = record.organisation_id, tables.keys.c, tables.certificates.c
-    foreign = select(tables.keys).where(keys.organisation_id != own)
-    taken = connection.execute(foreign.where(keys.kid.in_([key.kid for key in record.keys]))).first()
-    if taken is not None:
-        raise TakenError(f"{own}: keys: kid {taken.kid} is taken; make a new one, a UUID for example")
-    shared = connection.execute(
-        foreign.where(keys.thumbprint.in_([key_thumbprint(key) for key in record.keys]))
-    ).first()
-    if shared is not None:
-        raise TakenError(f"{own}: keys: a key is another participant's too; make a key pair that nobody else has")
-    registered = certificates.thumbprint.in_([thumbprint_of(pem) for pem in record.tls_certificates])
-    elsewhere = select(certificates.thumbprint).where(certificates.organisation_id.not_in([own, *family]), registered)
-    if connection.execute(elsewhere.where(certificates.removed_at.is_(None))).first() is not None:
-        raise TakenError(f"{own}: tls_certificates: registered for another participant; give your own")
-    _refuse_what_would_shadow(connection, record, tables.certificates)
-
-
-def _refuse_what_would_shadow(connection: Connection, record: ParticipantRecord, table: Table) -> None:
-    leaves = [leaf_of(pem) for pem in record.tls_certificates]
-    others = select(table.c.organisation_id, table.c.pem).where(table.c.organisation_id != record.organisation_id)
-    for other in connection.execute(others.where(table.c.removed_at.is_(None))):
-        theirs = leaf_of(other.pem)
-        if any(seems_to_issue(leaf, theirs) or seems_to_issue(theirs, leaf) for leaf in leaves):
-            found = f"by their names one of these and one of {other.organisation_id} seem to be issuer and issued"
-            raise TakenError(f"{record.organisation_id}: tls_certificates: {found}; give one with another subject")
 
 
 def _later_than_any_change(connection: Connection, now: datetime, tables: RegisterTables) -> datetime:

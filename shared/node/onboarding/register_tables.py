@@ -25,7 +25,16 @@ class RegisterTables(NamedTuple):
 
 def register_tables(metadata: MetaData, prefix: str = "") -> RegisterTables:
     """Define the tables; a node and the registry may share a database, so the names of one begin with a prefix."""
-    participants = Table(
+    return RegisterTables(
+        _participants(metadata, prefix),
+        _certificates(metadata, prefix),
+        _keys(metadata, prefix),
+        _key_events(metadata, prefix),
+    )
+
+
+def _participants(metadata: MetaData, prefix: str) -> Table:
+    return Table(
         f"{prefix}participants",
         metadata,
         Column("organisation_id", String, primary_key=True),
@@ -42,7 +51,10 @@ def register_tables(metadata: MetaData, prefix: str = "") -> RegisterTables:
         Column("offboarded_because", Text, nullable=False),
         Column("updated_at", Instant, nullable=False),
     )
-    certificates = Table(
+
+
+def _certificates(metadata: MetaData, prefix: str) -> Table:
+    return Table(
         f"{prefix}participant_certificates",
         metadata,
         Column("organisation_id", String, primary_key=True),
@@ -52,7 +64,10 @@ def register_tables(metadata: MetaData, prefix: str = "") -> RegisterTables:
         Column("removed_because", Text, nullable=False),
         Column("pem", Text, nullable=False),
     )
-    keys = Table(
+
+
+def _keys(metadata: MetaData, prefix: str) -> Table:
+    return Table(
         f"{prefix}participant_keys",
         metadata,
         Column("kid", String, primary_key=True),
@@ -62,7 +77,10 @@ def register_tables(metadata: MetaData, prefix: str = "") -> RegisterTables:
         Column("status", String, nullable=False),
         Column("pem", Text, nullable=False),
     )
-    key_events = Table(
+
+
+def _key_events(metadata: MetaData, prefix: str) -> Table:
+    return Table(
         f"{prefix}key_events",
         metadata,
         Column("kid", String, primary_key=True),
@@ -70,4 +88,3 @@ def register_tables(metadata: MetaData, prefix: str = "") -> RegisterTables:
         Column("status", String, nullable=False),
         Column("reason", Text, nullable=False),
     )
-    return RegisterTables(participants, certificates, keys, key_events)

@@ -19,7 +19,7 @@ from shared.storage.schema import take_turns
 
 logger = logging.getLogger(__name__)
 
-REASON: Final = "stated by file"
+REASON: Final = "from a file"
 
 _PLAIN_FIELDS: Final = [name for name in ParticipantRecord.model_fields if name not in ("keys", "tls_certificates")]
 

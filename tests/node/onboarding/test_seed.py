@@ -48,7 +48,7 @@ def node(engine: Engine) -> Restarts:
 
 def test_what_a_file_says_first_is_what_is_known(node: Restarts) -> None:
     assert node.registry.records() == [lender_record(), lsp_record()]
-    assert node.registry.events()["lsp-kid"] == [(NOW + SECOND, "ACTIVE", "stated by file")]
+    assert node.registry.events()["lsp-kid"] == [(NOW + SECOND, "ACTIVE", "from a file")]
 
 
 def test_a_restart_with_the_same_file_writes_nothing(node: Restarts) -> None:
