@@ -117,14 +117,14 @@ def tell_consent_status(asked: VerifiedMessage, records: Records, policy: Policy
     return Reply(outgoing=[wire.consent_status_response(asked, handle, state)])
 
 
-def waiting_consent(loan: Loan, records: Records) -> tuple[Record, Outgoing] | None:
-    """Answer with an error the request that waits for the handle of an application that has ended."""
+def answer_waiting_consent(loan: Loan, records: Records) -> Reply:
+    """Answer with an error the request, if there is one, that waits for the handle of an application that has ended."""
     record = records.get(f"consent\n{loan.consent_handle}") if loan.consent_handle else None
     consent = None if record is None else _CONSENT.validate_python(record.state)
     if consent is None or consent.waits is None:
-        return None
+        return Reply()
     answer = wire.error_response(consent.waits, Problem.NOT_ALLOWED_NOW.code, {"consent": {}})
-    return _record(replace(consent, waits=None)), answer
+    return Reply(records=[_record(replace(consent, waits=None))], outgoing=[answer])
 
 
 def _is_told(event: Event, step: Step) -> bool:

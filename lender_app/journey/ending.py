@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lender_app.journey.consent import waiting_consent
+from lender_app.journey.consent import answer_waiting_consent
 from lender_app.journey.offers import answer_enquiries
 from lender_app.loan import Event
 from lender_app.loans import Loan
@@ -14,6 +14,4 @@ def ended(loan: Loan, steps: Sequence[Step], records: Records, now: Moment) -> R
     """Answer those who wait, if one of the steps has ended the application; `loan` is as it is after them."""
     if not any(step.edge.emits is Event.APPLICATION_ENDED for step in steps):
         return Reply()
-    consent = waiting_consent(loan, records)
-    told = Reply() if consent is None else Reply(records=[consent[0]], outgoing=[consent[1]])
-    return all_of([told, answer_enquiries(loan, loan.waiting, records, now)])
+    return all_of([answer_waiting_consent(loan, records), answer_enquiries(loan, loan.waiting, records, now)])

@@ -17,6 +17,7 @@ from shared.node.business_clock import BusinessClock
 from shared.node.ids import new_id
 from shared.node.records import BatchRecords, NotRead
 from shared.node.rules import (
+    NO_RULES,
     Bound,
     BoundRules,
     Moment,
@@ -205,8 +206,7 @@ class Decisions:
 
 def kinds_of_timers(rules: BoundRules) -> Sequence[str]:
     """Return the kinds of timers that a node with these rules fires; without rules it has none."""
-    is_idle = not (rules.messages or rules.timers or rules.orders)
-    return () if is_idle else (SEND, UNDELIVERED, *rules.timers)
+    return () if rules == NO_RULES else (SEND, UNDELIVERED, *rules.timers)
 
 
 def undelivered_timer(outbox_id: str, state: OutboxState, now: datetime) -> Timer:

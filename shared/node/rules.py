@@ -87,13 +87,6 @@ class Outgoing:
     due_at: datetime | None = None
 
 
-def callback_to(message: VerifiedMessage, content: Mapping[str, Any], due_at: datetime | None = None) -> Outgoing:
-    """Return the callback that answers a request, to whoever sent it and under its requestId."""
-    callback = message.message_type.answered_by
-    assert callback is not None, f"nothing answers {message.message_type.full_name}"
-    return Outgoing(message.sender.id, callback, message.request_id, content, due_at)
-
-
 class TimerClock(StrEnum):
     """By which clock a timer comes due."""
 
