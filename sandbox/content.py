@@ -16,13 +16,12 @@ def example_for(message: MessageType, member: Membership | None, loan_applicatio
     """Return a message's example for the product network of a member, about this loan application.
 
     Without an application, a message that makes one gets a new id; the others keep that of the catalogue's example,
-    which lenders of the sandbox take though no message made it. Without a member (OCEN v3) it is the bare example.
+    which lenders of the sandbox take though no message made it. Without a member (OCEN v3) there is no product network.
     """
     content = example_of(message)
-    if member is None:
-        return content
     application = loan_application_id or content.get("loanApplicationId") or new_application_id()
-    content["productData"] = product_data_of(member)
+    if member is not None:
+        content["productData"] = product_data_of(member)
     for about in (content, *content.get("loanApplications", ())):
         if "loanApplicationId" in about:
             about["loanApplicationId"] = application

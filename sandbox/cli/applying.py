@@ -1,5 +1,6 @@
 """`apply`: a borrower of the sandbox applies for a loan in v3, and the nodes do the rest up to the offers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -18,6 +19,8 @@ from shared.catalogue.table import example_of, get_message
 from shared.node.ids import new_id
 
 _CREATE: Final = get_message("v3", "CreateLoanApplicationsRequest")
+
+_PAN: Final = re.compile(r"[A-Z]{5}\d{4}[A-Z]", re.ASCII)
 
 PATIENCE_SECONDS: Final = 60.0
 """Seconds to follow the nodes at most; they go on without us."""
@@ -40,16 +43,20 @@ def apply(
     and lets him choose among the offers (OCEN v3). The digits of the PAN
     decide what happens. 0000: offers at once. 1002: the borrower refuses his
     consent once. 1003: he takes two minutes for it, which `clock +2m` skips.
-    2001: no offer.
+    2001: no offer. Exit status 0: offers came; 1: none did.
 
     [cyan]ocen-sandbox apply[/cyan]
     [cyan]ocen-sandbox apply --pan AAGCK1002Q --amount 50000 --months 3[/cyan]
     """
+    if not _PAN.fullmatch(pan):
+        raise SandboxError(f"{pan} is no PAN: write five letters, four digits and a letter, such as AAGCK0000Q")
     with connected(Folders(data_dir)) as pair:
         lsp, order_id = pair[NodeName.LSP], new_id()
         lenders = to or [known["organisation_id"] for known in lsp.participants() if known["role"] == "LENDER"]
-        data = {"lenders": lenders, "application": _application(pan, amount, months), "preference": prefer.value}
+        application = _application(pan, amount, months)
+        data = {"lenders": lenders, "application": application, "preference": prefer.value}
         lsp.order(order_id, "start", data)
+        say(f"Application {application['loanApplicationId']}. A slow story waits for `ocen-sandbox clock +5m`.", "dim")
         tracks = _follow(lsp, order_id, len(lenders))
         (journey,) = [record["state"] for record in lsp.records("journey") if record["state"]["id"] == order_id]
     _print_offers(tracks, journey)
@@ -77,15 +84,18 @@ def _follow(lsp: OpsClient, order_id: str, number: int) -> Sequence[Mapping[str,
             step = track["exchange"] if track["stage"] in ("APPLIED", "CONSENT", "OFFERS") else track["stage"]
             if step and seen.get(track["lender"]) != step:
                 seen[track["lender"]] = step
-                say(Text(f"{track['lender']:<10}", "bold cyan").append(f"{step}  {track['outcome']}", "default"))
+                line = Text(f"{track['lender']:<10}", "bold cyan").append(
+                    f"{step}  {track['outcome']}".rstrip(), "default"
+                )
+                say(line)
         done = [track for track in tracks if track["stage"] in ("OFFERED", "ENDED", "STOPPED")]
         return tracks if len(done) == number else None
 
     tracks = lsp.wait_for(look, PATIENCE_SECONDS)
     if tracks is None:
         raise SandboxError(
-            "the lenders have not all answered yet; the LSP goes on asking. A slow story wants business time: "
-            "`ocen-sandbox clock +1h`, and `ocen-sandbox messages` shows what comes"
+            f"not every lender has answered within {PATIENCE_SECONDS:.0f} s; the LSP goes on asking. A slow story "
+            "wants business time: `ocen-sandbox clock +1h`; `ocen-sandbox messages` shows what comes"
         )
     return tracks
 
