@@ -60,7 +60,7 @@ def send(
     folders = Folders(data_dir)
     with connected(folders, UP_V4 if message.version == V4.name else UP) as pair:
         receiver = to or pair[sender.other].identity()["organisation_id"]
-        content = given if given is not None else example_of(message)
+        content = given if given is not None else example_for(message, None)
         if message.version == V4.name:
             receiver, content = _for_v4(folders, message, pair[sender], receiver, given)
         underway = pair[sender].send(name, receiver, content)
